@@ -1,0 +1,64 @@
+/**
+ * Reply values: what a command answers, before RESP2 or RESP3 gives it bytes.
+ *
+ * The common replies are bare JavaScript values, so that nothing is allocated for them:
+ *   Buffer -> bulk string (bytes are borrowed until the reply is written; they must never be mutated)
+ *   string -> bulk string, UTF-8        number, bigint -> integer        null -> nil        boolean -> #t/#f, in RESP2 :1/:0
+ *   array -> array                      the classes below -> everything else
+ */
+export type Reply = Buffer | string | number | bigint | boolean | null | readonly Reply[] | StatusReply | ErrorReply | DoubleReply | MapReply | SetReply | VerbatimReply | PushReply | NilArrayReply | EncodedReply;
+
+/** `+OK`. Use a shared instance. */
+export class StatusReply {
+  constructor(readonly text: string) {}
+}
+
+/** `-ERR message`. `text` begins with the upper-case code and has no line break (the constructor replaces CR and LF by spaces, as Redis does). */
+export class ErrorReply {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text.replaceAll(/[\r\n]/g, ' ');
+  }
+  /** The first word: ERR, WRONGTYPE, NOREPLICAS... */
+  get code(): string {
+    return this.text.split(' ', 1)[0] ?? this.text;
+  }
+}
+
+export class DoubleReply {
+  constructor(readonly value: number) {}
+}
+
+/** RESP3 map; RESP2 flat array. */
+export class MapReply {
+  constructor(readonly entries: readonly (readonly [Reply, Reply])[]) {}
+}
+
+/** RESP3 set; RESP2 array. */
+export class SetReply {
+  constructor(readonly members: readonly Reply[]) {}
+}
+
+/** RESP3 verbatim string; RESP2 bulk. `format` is three letters: txt or mkd. */
+export class VerbatimReply {
+  constructor(readonly text: string, readonly format: 'txt' | 'mkd' = 'txt') {}
+}
+
+/** RESP3 out-of-band push; RESP2 array. */
+export class PushReply {
+  constructor(readonly items: readonly Reply[]) {}
+}
+
+/** RESP2 `*-1`, RESP3 `_`. */
+export class NilArrayReply {
+  readonly kind = "nil-array";
+}
+
+/** Ready-made RESP bytes, for example from the node that ran a forwarded command: written as they are. */
+export class EncodedReply {
+  constructor(readonly bytes: Buffer) {}
+}
+
+export const ok = new StatusReply('OK');
+export const pong = new StatusReply('PONG');
+export const nilArray = new NilArrayReply();

@@ -1,0 +1,96 @@
+/**
+ * A command is one row: everything that COMMAND, ACL, routing, arity errors, docs and MONITOR say of it is read from here.
+ * Rows are joined by an explicit list (commands/all.ts), never by import side effects.
+ */
+import type { Execution } from '../storage/execution.js';
+import type { ErrorReply, Reply } from '../protocol/resp/reply.js';
+import type { LocalContext } from './local-context.js';
+
+/** Redis' names, as COMMAND INFO prints them. */
+export type CommandFlag = 'write' | 'readonly' | 'denyoom' | 'admin' | 'pubsub' | 'noscript' | 'blocking' | 'loading' | 'stale' | 'fast' | 'no_auth' | 'movablekeys' | 'allow_busy' | 'no_async_loading' | 'no_multi';
+
+/** Which arguments are keys: positions count the command's name as 0; `last` -1 = the last argument; all zero = none. */
+export interface KeyPositions {
+  readonly first: number;
+  readonly last: number;
+  readonly step: number;
+}
+
+/** What COMMAND DOCS says. */
+export interface CommandDocs {
+  readonly summary: string;
+  /** Redis version, or the Torc version for TORC's own. */
+  readonly since: string;
+  readonly group: 'string' | 'generic' | 'connection' | 'server' | 'cluster' | 'torc' | 'hash' | 'list' | 'set' | 'sorted-set' | 'stream' | 'hyperloglog' | 'bitmap' | 'geo' | 'scripting' | 'pubsub' | 'transactions';
+  readonly complexity: string;
+  /** Redis' argument syntax, for example `key value [NX | XX] [GET]`. */
+  readonly syntax: string;
+}
+
+interface RowBase {
+  /** Lower case. A subcommand's is its container's name and its own: `client|id`. */
+  readonly name: string;
+  /** Redis' arity: the name included, negative = at least. */
+  readonly arity: number;
+  readonly flags: readonly CommandFlag[];
+  readonly keys: KeyPositions;
+  /** ACL categories without `@`. */
+  readonly categories: readonly string[];
+  readonly docs: CommandDocs;
+}
+
+/** What a checked command does, given the state of its keys. */
+export type Run = (execution: Execution) => Reply;
+
+/**
+ * All its keys in one partition (or it is split so that they are). `parse` gets the arguments, name first, borrowed until the run is over, with
+ * arity already checked; it returns what to run, or the client's error.
+ */
+export interface KeyedRow extends RowBase {
+  readonly scope: 'keys';
+  /** True when effect and reply do not depend on what was there. Absent = never. */
+  readonly blind?: (args: readonly Buffer[]) => boolean;
+  readonly parse: (args: readonly Buffer[]) => Run | ErrorReply;
+  /**
+   * For commands of many keys that are independent of each other (MGET, MSET, DEL, EXISTS): the router makes one command per partition
+   * of the same shape, name first and then the groups of `keys.step` arguments that belong there, and joins the
+   * replies: `array` puts each group's element back in its place, `sum` adds integers, `first-error-or-ok` is MSET's.
+   */
+  readonly split?: 'array' | 'sum' | 'first-error-or-ok';
+}
+
+/** Speaks of the whole cluster's keys: run at every partition's coordinator, or one partition after the other, and joined. */
+export interface KeyspaceRow extends RowBase {
+  readonly scope: 'keyspace';
+  readonly parse: (args: readonly Buffer[]) => KeyspacePlan | ErrorReply;
+}
+
+/**
+ * How a keyspace command visits partitions. `command` gives the arguments, name first, that are sent to the partition's coordinator, which
+ * runs them through the row's `partitionRun`. `all`: every partition at once, `join` gets the replies by partition number. `walk`: from
+ * `from` upwards; after each partition `step` returns the final reply or the next partition to visit.
+ */
+export type KeyspacePlan =
+  | { readonly visit: 'all'; readonly command: (partition: number) => readonly Buffer[]; readonly join: (replies: readonly Reply[]) => Reply }
+  | {
+      readonly visit: 'walk';
+      readonly from: number;
+      readonly command: (partition: number) => readonly Buffer[];
+      readonly step: (partition: number, reply: Reply, partitions: number) => { readonly next: number } | { readonly answer: Reply };
+    };
+
+/** The half of a keyspace command that runs at a partition's coordinator. Not callable by clients; its name begins with `partition|`. */
+export interface PartitionRow extends RowBase {
+  readonly scope: 'partition';
+  readonly parse: (args: readonly Buffer[]) => Run | ErrorReply;
+}
+
+/** Answered by the node that the client is connected to, without the cluster's keys. May be asynchronous. */
+export interface LocalRow extends RowBase {
+  readonly scope: 'local';
+  readonly run: (context: LocalContext, args: readonly Buffer[]) => Reply | Promise<Reply>;
+  /** Subcommands by lower-case name; then `run` answers a call without or with an unknown one. */
+  readonly subcommands?: ReadonlyMap<string, CommandRow>;
+}
+
+export type CommandRow = KeyedRow | KeyspaceRow | PartitionRow | LocalRow;

@@ -1,0 +1,40 @@
+/**
+ * The seam of the ordered store behind the commit log. Keys sort as unsigned bytes. Everything that an Engine holds can be
+ * lost back to its last synced batch; the commit log from the position that batch names replays the rest.
+ */
+export interface EngineBatch {
+  /** Buffers are borrowed until the promise of `write` settles. */
+  readonly puts: readonly (readonly [key: Buffer, value: Buffer])[];
+  readonly deletes: readonly Buffer[];
+}
+
+export interface EngineRange {
+  /** Inclusive. */
+  readonly from: Buffer;
+  /** Exclusive. */
+  readonly to: Buffer;
+}
+
+export interface Engine {
+  /** One value or undefined per key, in order. Values are owned by the caller. */
+  getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]>;
+  /** Atomic: all or nothing, also after a crash. With `sync` it and all before it are durable when the promise resolves. */
+  write(batch: EngineBatch, options: { readonly sync: boolean }): Promise<void>;
+  /** The range in key order as of the call, in chunks of at most `chunkEntries`. Entries are owned by the caller. */
+  iterate(range: EngineRange, chunkEntries?: number): AsyncIterable<readonly (readonly [key: Buffer, value: Buffer])[]>;
+  /** Rejects nothing; pending calls settle first. */
+  close(): Promise<void>;
+}
+
+/** A failure of an engine or of the log's files; the node stops on it, for nothing acknowledged may rest on a doubtful disk. */
+export class StorageError extends Error {
+  constructor(
+    /** Stable: 'LOCKED' | 'DAMAGED' | 'NEWER_FORMAT' | 'NOT_WRITABLE' | 'IO'. */
+    readonly code: 'LOCKED' | 'DAMAGED' | 'NEWER_FORMAT' | 'NOT_WRITABLE' | 'IO',
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = 'StorageError';
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * What a command sees while it runs: the objects of one partition and the batch it writes. Running is synchronous and is all or nothing:
+ * the records collected here become one batch under one dot, or, when the command throws or answers an error, nothing.
+ */
+import type { ErrorReply } from '../protocol/resp/reply.js';
+
+/** A living string, as the type's rule shows it. */
+export interface StringObject {
+  /** The value's bytes; shared with the store, never mutated. */
+  readonly bytes: Buffer;
+  /** Unix ms, later than the execution's `nowMs`; 0 = no expiry. */
+  readonly expiresAtMs: number;
+}
+
+/** Redis' answer to TYPE. */
+export type TypeName = 'string' | 'hash' | 'set' | 'zset' | 'list' | 'stream';
+
+/** A client's error, thrown from deep inside a command: becomes the reply, and the command writes nothing. */
+export class CommandError extends Error {
+  constructor(readonly reply: ErrorReply) {
+    super(reply.text);
+    this.name = 'CommandError';
+  }
+}
+
+export interface Execution {
+  /** The hybrid clock's Unix ms, read once for the command. */
+  readonly nowMs: number;
+  readonly partition: number;
+  /** Version of RESP that the client speaks, where a reply's shape depends on it. */
+  readonly resp: 2 | 3;
+
+  /** The string at `key`, or undefined when there is none or it has expired. Throws CommandError WRONGTYPE for another type. */
+  string(key: Buffer): StringObject | undefined;
+  /** Undefined when absent or expired. */
+  typeOf(key: Buffer): TypeName | undefined;
+  /** Unix ms at which `key` expires, 0 = never; undefined when absent or expired. */
+  expiryOf(key: Buffer): number | undefined;
+
+  /** Replaces whatever is at `key`. `bytes` and `key` may be borrowed: they are copied. `expiresAtMs` 0 = none. */
+  setString(key: Buffer, bytes: Buffer, expiresAtMs: number): void;
+  /**
+   * Adds to the counter at `key` (absent = 0), keeping its expiry; returns the new value. Throws CommandError: WRONGTYPE,
+   * `ERR value is not an integer or out of range`, `ERR increment or decrement would overflow`.
+   */
+  increment(key: Buffer, by: bigint): bigint;
+  /** Sets the expiry of a living key of any type (0 = none); false when there is none. */
+  setExpiry(key: Buffer, expiresAtMs: number): boolean;
+  /** Deletes a key of any type; false when there was none. */
+  delete(key: Buffer): boolean;
+
+  /** For commands that speak of a partition: living keys in it, expired ones that are not swept yet included. */
+  keyCount(): number;
+  /** Living keys of one slot of this partition, in key order, at most `limit`, those after `after` only. Owned by the caller. */
+  keysInSlot(slot: number, limit: number, after?: Buffer): readonly Buffer[];
+}
