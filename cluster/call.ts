@@ -1,0 +1,51 @@
+/**
+ * A call: one operation on its way to a reply, from a client of this node or from a peer that forwarded it. It is answered exactly once.
+ */
+import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
+import type { Operation } from './command.js';
+import type { Session } from './session.js';
+
+export const loading = new ErrorReply('LOADING the node is joining its cluster or recovering its data');
+export const unknownOutcome = new ErrorReply(
+  'UNKNOWNOUTCOME the write was sent but not acknowledged by its write quorum in time; it may or may not take effect',
+);
+
+export function noReplicas(needed: number, reachable: number, what: 'write' | 'read'): ErrorReply {
+  return new ErrorReply(`NOREPLICAS ${reachable} home replicas are reachable, the ${what} quorum is ${needed}`);
+}
+
+export const notServedInTime = new ErrorReply('NOREPLICAS no coordinator was found in time; nothing was executed');
+
+export interface CallOptions {
+  readonly resp: 2 | 3;
+  /** W and R of the connection; 0 = the node's. */
+  readonly writeQuorum: number;
+  readonly readQuorum: number;
+  /** Hybrid Unix ms after which it must not be run. */
+  readonly deadlineMs: number;
+}
+
+export abstract class Call {
+  /** How often it was forwarded. */
+  hops = 0;
+  /** Who keeps this connection's commands in order; undefined for a peer's call. */
+  session: Session | undefined = undefined;
+
+  constructor(
+    /** Name first; borrowed from the connection's input, kept alive by this reference. */
+    readonly args: readonly Buffer[],
+    readonly operation: Operation,
+    readonly partition: number,
+    readonly options: CallOptions,
+  ) {}
+
+  /** Gives the reply; once. What waited for it in its session goes on. */
+  answer(reply: Reply): void {
+    const { session } = this;
+    this.deliver(reply);
+    session?.leave(this);
+  }
+
+  /** Brings the reply to whoever asked. */
+  protected abstract deliver(reply: Reply): void;
+}

@@ -1,0 +1,213 @@
+/**
+ * Bringing two replicas of a partition together by their `seen`: one asks for every record the other's clock has and its own has not (a pull), or
+ * sends them (a push). Both end with the pointwise max of the clocks. It closes gaps, catches up after a stop, feeds take-overs, and
+ * rebuilds a doubtful replica. Merkle trees, which find what clocks cannot know, come on top of this.
+ */
+import { torc } from '../protocol/generated/messages.js';
+import { encodeRecord, emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
+import { encodeRecordKey, recordPart, recordType } from '../protocol/record-key.js';
+import { ByteWriter } from '../protocol/byte-writer.js';
+import { noTerm, type Term } from '../protocol/dot.js';
+import type { Clock } from '../storage/clock.js';
+import type { KeyEntry } from '../storage/key-entry.js';
+import { clockBytes, clockOf, encodeAhead } from '../storage/partition-clocks.js';
+import type { Partition } from '../storage/partition.js';
+import type { Store } from '../storage/store.js';
+import { covers, coversClock } from '../storage/vector-clock.js';
+import type { Peer } from './peer.js';
+import { slotsOfPartition } from './ring.js';
+import type { Turn } from './turn.js';
+
+/** Bytes of records in one piece of a transfer. */
+const pieceBytes = 512 * 1024;
+/** Entries looked at before the event loop gets its turn. */
+const sliceEntries = 1000;
+/** A peer that has not taken this much yet gets no further piece. */
+const congestedBytes = 8 * 1024 * 1024;
+/** Pulls for catching up that are under way at once. */
+const catchUpsAtOnce = 16;
+
+interface Exchange {
+  readonly peer: Peer;
+  readonly partition: number;
+  readonly done: (result: 'done' | 'failed' | 'doubtful') => void;
+  lastProgressMs: number;
+}
+
+export interface ComparisonOptions {
+  readonly store: Store;
+  readonly turn: Turn;
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  readonly partitions: () => number;
+  /** This node cannot prove that it kept all it wrote in the partition. */
+  readonly isDoubtful: (partition: number) => boolean;
+}
+
+export class Comparison {
+  private nextId = 1;
+  private readonly exchanges = new Map<number, Exchange>();
+  /** Partitions in which a peer was ahead when it last said so. */
+  private readonly behind = new Map<number, { readonly peer: Peer; readonly seen: VectorClock }>();
+  private readonly catchingUp = new Set<number>();
+  /** Pulls that brought something to their end. */
+  finished = 0;
+
+  constructor(private readonly options: ComparisonOptions) {}
+
+  /** Fetches from `peer` what `since` (this replica's `seen`, unless given) does not cover. */
+  pull(partition: number, peer: Peer, done: Exchange['done'], since?: VectorClock): void {
+    const id = this.begin(partition, peer, done);
+    const clock = since ?? this.options.store.partition(partition).seen;
+    peer.link.say({ pulls: [{ id, partition, since: clockBytes(clock) }] });
+  }
+
+  /** Sends `peer` what `since`, its clock, does not cover; with a term the peer answers whether that is still the newest. */
+  push(partition: number, peer: Peer, since: VectorClock, term: Term, done: Exchange['done']): void {
+    const id = this.begin(partition, peer, done);
+    this.send(peer, partition, since, { id, answer: false, term });
+  }
+
+  /** Writes one merged record back to a replica whose version was older. */
+  pushRecord(partition: Partition, peer: Peer, entry: KeyEntry, done: Exchange['done']): void {
+    const id = this.begin(partition.number, peer, done);
+    peer.link.say({ transfers: [{ id, ...this.recordTransfer(partition, entry) }] });
+  }
+
+  /** One record with this replica's `seen`, to be answered to a peer's comparison. */
+  recordTransfer(partition: Partition, entry: KeyEntry | undefined): torc.Transfer.$Shape {
+    const seen = clockBytes(partition.seen);
+    const doubtful = this.options.isDoubtful(partition.number);
+    if (entry?.record === undefined) return { partition: partition.number, seen, doubtful };
+    return { partition: partition.number, key: [encodedKey(entry)], record: [encodedRecord(entry.record)], seen, doubtful };
+  }
+
+  /** A batch beyond a gap came, or `peer` was seen to have more: fetched soon, once. */
+  fetchMissing(partition: number, peer: Peer): void {
+    this.behind.set(partition, { peer, seen: emptyClock });
+  }
+
+  /** What gossip says of a peer's clocks. Batches on their way explain most differences, so it counts only if it still holds at the next tick. */
+  noteSeen(peer: Peer, partition: number, seen: VectorClock): void {
+    if (!coversClock(this.options.store.partition(partition).seen, seen)) this.behind.set(partition, { peer, seen });
+  }
+
+  /** Once a gossip interval: fetches what is still missing, and gives up exchanges that do not move. */
+  tick(): void {
+    const { store, clock, timeoutMs } = this.options;
+    const now = clock.monotonicMs();
+    for (const [id, exchange] of this.exchanges) {
+      if (now - exchange.lastProgressMs > timeoutMs || !exchange.peer.link.isOpen) this.end(id, 'failed');
+    }
+    for (const [number, { peer, seen }] of this.behind) {
+      if (this.catchingUp.size >= catchUpsAtOnce) break;
+      if (!peer.link.isOpen || this.catchingUp.has(number)) continue;
+      this.behind.delete(number);
+      const partition = store.partition(number);
+      if (partition.ahead.length === 0 && coversClock(partition.seen, seen)) continue;
+      this.catchingUp.add(number);
+      this.pull(number, peer, () => {
+        this.catchingUp.delete(number);
+        this.finished++;
+        if (this.behind.size > 0) this.options.clock.after(0, () => this.tick());
+      });
+    }
+  }
+
+  /** Partitions known to lack something. */
+  get partitionsBehind(): number {
+    return this.behind.size + this.catchingUp.size;
+  }
+
+  onPull(peer: Peer, { id, partition, since }: torc.Pull): void {
+    this.send(peer, partition, clockOf(since), { id, answer: true, term: noTerm });
+  }
+
+  onTransfer(peer: Peer, transfer: torc.Transfer): void {
+    const { store, turn } = this.options;
+    const partition = store.partition(transfer.partition);
+    const term = { counter: transfer.termCounter, actor: transfer.termActor };
+    const current = term.counter === 0 || partition.promise(term);
+    const taken = store.applyTransfer(transfer);
+    turn.schedule();
+    if (transfer.answer) {
+      const exchange = this.exchanges.get(transfer.id);
+      if (exchange === undefined) return;
+      exchange.lastProgressMs = this.options.clock.monotonicMs();
+      if (transfer.complete) this.end(transfer.id, !taken ? 'failed' : transfer.doubtful ? 'doubtful' : 'done');
+    } else if (transfer.complete || term.counter === 0) {
+      turn.whenWritten(() => peer.link.say({ transferAcks: [{ id: transfer.id, partition: transfer.partition, current: current && taken }] }));
+    }
+  }
+
+  onTransferAck({ id, current }: torc.TransferAck): void {
+    this.end(id, current ? 'done' : 'failed');
+  }
+
+  private begin(partition: number, peer: Peer, done: Exchange['done']): number {
+    const id = this.nextId++;
+    this.exchanges.set(id, { peer, partition, done, lastProgressMs: this.options.clock.monotonicMs() });
+    return id;
+  }
+
+  private end(id: number, result: 'done' | 'failed' | 'doubtful'): void {
+    const exchange = this.exchanges.get(id);
+    if (exchange === undefined) return;
+    this.exchanges.delete(id);
+    exchange.done(result);
+  }
+
+  private send(peer: Peer, number: number, since: VectorClock, how: { readonly id: number; readonly answer: boolean; readonly term: Term }): void {
+    this.sendPieces(peer, number, new Map(since), how).catch(() => this.end(how.id, 'failed'));
+  }
+
+  private async sendPieces(peer: Peer, number: number, since: VectorClock, how: { readonly id: number; readonly answer: boolean; readonly term: Term }): Promise<void> {
+    const { store, clock } = this.options;
+    const partition = store.partition(number);
+    const seen = clockBytes(partition.seen);
+    const head = { id: how.id, partition: number, seen, answer: how.answer, termCounter: how.term.counter, termActor: how.term.actor };
+    const end = { ...head, complete: true, ahead: encodeAhead(partition.ahead), purged: clockBytes(partition.purged), doubtful: this.options.isDoubtful(number) };
+    if (coversClock(since, partition.seen) && partition.ahead.length === 0) return peer.link.say({ transfers: [end] });
+    const { firstSlot, lastSlot } = slotsOfPartition(number, this.options.partitions());
+    if (!partition.resident) await store.loader.loadPartition(partition, firstSlot, lastSlot);
+    partition.pins++;
+    try {
+      let key: Buffer[] = [];
+      let record: Buffer[] = [];
+      let bytes = 0;
+      let looked = 0;
+      for (const entry of partition.entries.values()) {
+        if (entry.record !== undefined && isNewer(entry.record, since)) {
+          key.push(encodedKey(entry));
+          const encoded = encodedRecord(entry.record);
+          record.push(encoded);
+          bytes += encoded.length + entry.key.length;
+        }
+        if (bytes > pieceBytes) {
+          peer.link.say({ transfers: [{ ...head, key, record }] });
+          [key, record, bytes] = [[], [], 0];
+          do await new Promise<void>((resolve) => clock.after(1, resolve));
+          while (peer.link.streamBufferedBytes > congestedBytes);
+        } else if (++looked % sliceEntries === 0) await new Promise<void>((resolve) => clock.after(0, resolve));
+        if (!peer.link.isOpen) return this.end(how.id, 'failed');
+      }
+      peer.link.say({ transfers: [{ ...end, key, record }] });
+    } finally {
+      partition.pins--;
+    }
+  }
+}
+
+function isNewer(record: VersionedRecord, since: VectorClock): boolean {
+  return record.versions.some((version) => !covers(since, version)) || !coversClock(since, record.context);
+}
+
+function encodedKey(entry: KeyEntry): Buffer {
+  return encodeRecordKey(entry.slot, Buffer.from(entry.key, 'latin1'), recordType.string, recordPart.value);
+}
+
+function encodedRecord(record: VersionedRecord): Buffer {
+  const writer = new ByteWriter(64);
+  encodeRecord(writer, record);
+  return writer.take();
+}

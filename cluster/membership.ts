@@ -1,0 +1,82 @@
+/**
+ * The members and where partitions live: the configuration with its placement, the peers behind the members, and who is reachable. Everything
+ * that routes asks here; it holds no protocol of its own.
+ */
+import { placement, quorums, type Configuration, type Placement, type Quorums } from './configuration.js';
+import type { Peer } from './peer.js';
+
+export class Membership {
+  configuration: Configuration | undefined;
+  private placed: Placement | undefined;
+  /** By member index; undefined = this node. */
+  private peers: (Peer | undefined)[] = [];
+  selfIndex = -1;
+  quorums: Quorums = { replicas: 1, write: 1, read: 1, promises: 1 };
+  /** Raised whenever members or their reachability change: what is derived from them is built anew. */
+  version = 0;
+
+  /** Takes a configuration; `peerOf` finds or makes the peer of another member. */
+  adopt(configuration: Configuration, selfNodeId: string, directives: { readonly writeQuorum: number; readonly readQuorum: number }, peerOf: (nodeId: string) => Peer): void {
+    this.configuration = configuration;
+    this.placed = placement(configuration);
+    this.quorums = quorums(configuration, directives);
+    this.selfIndex = configuration.members.findIndex(({ nodeId }) => nodeId === selfNodeId);
+    this.peers = configuration.members.map(({ nodeId }, index) => {
+      if (index === this.selfIndex) return undefined;
+      const peer = peerOf(nodeId);
+      peer.member = index;
+      return peer;
+    });
+    this.version++;
+  }
+
+  get memberCount(): number {
+    return this.peers.length;
+  }
+
+  /** Member indexes of a partition's home replicas, in order. */
+  preferenceList(partition: number): readonly number[] {
+    const list = this.placed?.preferenceLists[partition];
+    if (list === undefined) throw new Error(`no placement of partition ${partition}`);
+    return list;
+  }
+
+  /** Undefined for this node. */
+  peer(member: number): Peer | undefined {
+    return this.peers[member];
+  }
+
+  isReachable(member: number): boolean {
+    return member === this.selfIndex || this.peers[member]?.reachable === true;
+  }
+
+  isHome(partition: number): boolean {
+    return this.preferenceList(partition).includes(this.selfIndex);
+  }
+
+  /** The first reachable home replica, as this node sees it; undefined when none is. */
+  coordinatorOf(partition: number): number | undefined {
+    const list = this.preferenceList(partition);
+    for (let i = 0; i < list.length; i++) {
+      const member = list[i];
+      if (member !== undefined && this.isReachable(member)) return member;
+    }
+    return undefined;
+  }
+
+  reachableHomes(partition: number): number {
+    const list = this.preferenceList(partition);
+    let reachable = 0;
+    for (let i = 0; i < list.length; i++) if (this.isReachable(list[i] ?? -1)) reachable++;
+    return reachable;
+  }
+
+  /** The other home replicas, in order. */
+  otherHomes(partition: number): Peer[] {
+    return this.preferenceList(partition).flatMap((member) => this.peers[member] ?? []);
+  }
+
+  changed(): void {
+    this.version++;
+  }
+}

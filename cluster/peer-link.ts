@@ -1,0 +1,374 @@
+/**
+ * The link to one peer: everything this node says to it, over one stream that this node dials. It gathers a turn's words into columns, sends them as
+ * one frame, resends after a reconnect, in order, the batches that were not acknowledged, and never resends a command.
+ *
+ * Bounds: unacknowledged batches by `unackedBytesMax` (beyond it they are dropped, and comparison brings the peer up to date),
+ * the stream's buffer by `streamBufferBytesMax` (a peer that does not read is cut off).
+ */
+import { torc } from '../protocol/generated/messages.js';
+import { frameChunks, FrameSplitter, FramingError } from '../protocol/peer/framing.js';
+import type { Clock, Random } from '../storage/clock.js';
+import type { Call } from './call.js';
+import type { Settlement } from './settlement.js';
+import type { PeerAddress, PeerStream, Transport } from './transport.js';
+
+export const protocolVersion = 1;
+
+/** A Hello and a Welcome are small; nothing longer is read before the hand-shake is over. */
+const greetingBytesMax = 65536;
+const resendFrameBytes = 1024 * 1024;
+const reconnectDelayMs = { first: 50, most: 2000 };
+const greetingTimeoutMs = 2000;
+
+export interface PeerLinkOptions {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly greeting: () => torc.Hello.$Shape;
+  /** Hybrid clock's counter, put on every frame. */
+  readonly counter: () => number;
+  readonly unackedBytesMax: number;
+  readonly streamBufferBytesMax: number;
+  /** Something was gathered: the turn has to end with send(). */
+  readonly schedule: () => void;
+}
+
+export interface PeerLinkEvents {
+  /** The peer answered the hand-shake. */
+  opened(welcome: torc.Hello): void;
+  /** The stream of an open link broke. */
+  broken(reason: string): void;
+  /** The peer refused, or it is not who it should be. */
+  refused(reason: string): void;
+}
+
+interface UnackedBatch {
+  readonly settlement: Settlement;
+  readonly bytes: Buffer;
+}
+
+interface TurnBatch {
+  readonly settlement: Settlement;
+  readonly offset: number;
+  readonly length: number;
+}
+
+type Columns<T> = { -readonly [K in keyof T]-?: NonNullable<T[K]> };
+type CommandColumns = Columns<Pick<torc.Commands.$Shape, 'firstId' | 'partition' | 'options' | 'deadlineMs' | 'argumentCount' | 'argument'>>;
+type ReadColumns = Columns<Pick<torc.Reads.$Shape, 'firstId' | 'slot' | 'key' | 'actor' | 'counter' | 'token'>>;
+
+export class PeerLink {
+  private stream: PeerStream | undefined;
+  private opened = false;
+  private closed = false;
+  private retryDelayMs = reconnectDelayMs.first;
+  private bytesOut = 0;
+
+  private turnBatches: TurnBatch[] = [];
+  private unacked: UnackedBatch[] = [];
+  private unackedHead = 0;
+  private unackedBytes = 0;
+  /** Batches dropped because the peer did not take them in time. */
+  droppedBatches = 0;
+
+  private commands: CommandColumns | undefined;
+  private reads: ReadColumns | undefined;
+  private nextId = 1;
+  private nextReadId = 1;
+  /** Forwarded commands without a reply, by id. */
+  readonly forwarded = new Map<number, Call>();
+  private readonly replies: { id: number[]; reply: Buffer[] } = { id: [], reply: [] };
+  private answers: { equal: number[]; doubtful: number[]; different: torc.Difference.$Shape[] } = { equal: [], doubtful: [], different: [] };
+  private acks: torc.Ack.$Shape[] = [];
+  private rest: torc.Frame.$Shape = {};
+  private gathered = false;
+
+  constructor(
+    private readonly options: PeerLinkOptions,
+    private readonly events: PeerLinkEvents,
+    private address: PeerAddress,
+  ) {}
+
+  get isOpen(): boolean {
+    return this.opened;
+  }
+
+  get bytesSent(): number {
+    return this.bytesOut;
+  }
+
+  /** Bytes of batches the peer has not acknowledged. */
+  get queuedBytes(): number {
+    return this.unackedBytes;
+  }
+
+  setAddress(address: PeerAddress): void {
+    this.address = address;
+  }
+
+  /** Dials, and dials again whenever the link is down, until close(). */
+  open(): void {
+    if (this.closed || this.stream !== undefined) return;
+    const { transport, clock, greeting } = this.options;
+    const splitter = new FrameSplitter(greetingBytesMax);
+    let mine: PeerStream | undefined;
+    const events = {
+      data: (chunk: Buffer) => {
+        try {
+          splitter.push(chunk, (message) => this.welcome(message));
+        } catch (error) {
+          this.lose(mine, error instanceof FramingError ? error.message : `a hand-shake that cannot be decoded: ${String(error)}`);
+        }
+      },
+      closed: (reason: string) => this.lose(mine, reason),
+    };
+    transport.connect(
+      this.address,
+      events,
+      (stream) => {
+        if (this.closed || this.stream !== undefined) return stream.close();
+        mine = this.stream = stream;
+        stream.write(frameChunks(torc.Hello.encode(greeting()).finish() as Buffer));
+        clock.after(greetingTimeoutMs, () => {
+          if (this.stream === mine && !this.opened) this.lose(mine, 'no answer to the hand-shake');
+        });
+      },
+      () => this.redial(),
+    );
+  }
+
+  close(): void {
+    this.closed = true;
+    this.opened = false;
+    this.stream?.close();
+    this.stream = undefined;
+  }
+
+  /** Breaks the stream; the link dials again. */
+  reset(reason: string): void {
+    this.lose(this.stream, reason);
+  }
+
+  /** A batch of this turn, at `offset` of the turn's bytes. It is kept until the peer has acknowledged it. */
+  sendBatch(settlement: Settlement, offset: number, length: number): void {
+    this.turnBatches.push({ settlement, offset, length });
+    this.gather();
+  }
+
+  /** Forwards a call; its reply is given to it when it comes. */
+  forward(call: Call): void {
+    const id = this.nextId++;
+    const columns = (this.commands ??= { firstId: id, partition: [], options: [], deadlineMs: [], argumentCount: [], argument: [] });
+    const { resp, writeQuorum, readQuorum, deadlineMs } = call.options;
+    columns.partition.push(call.partition);
+    columns.options.push((resp & 3) | ((writeQuorum & 15) << 2) | ((readQuorum & 15) << 6) | (call.hops << 10));
+    columns.deadlineMs.push(deadlineMs);
+    columns.argumentCount.push(call.args.length);
+    for (const argument of call.args) columns.argument.push(argument);
+    this.forwarded.set(id, call);
+    this.gather();
+  }
+
+  /** Asks for a comparison; returns the id that its answer will carry. `actor` 2^32-1 announces `token`. */
+  sendRead(slot: number, key: Buffer, actor: number, counter: number, token: Buffer | undefined): number {
+    const id = this.nextReadId++;
+    const columns = (this.reads ??= { firstId: id, slot: [], key: [], actor: [], counter: [], token: [] });
+    columns.slot.push(slot);
+    columns.key.push(key);
+    columns.actor.push(actor);
+    columns.counter.push(token === undefined ? counter : columns.token.push(token) - 1);
+    this.gather();
+    return id;
+  }
+
+  reply(id: number, reply: Buffer): void {
+    this.replies.id.push(id);
+    this.replies.reply.push(reply);
+    this.gather();
+  }
+
+  answerEqual(id: number): void {
+    this.answers.equal.push(id);
+    this.gather();
+  }
+
+  answerDoubtful(id: number): void {
+    this.answers.doubtful.push(id);
+    this.gather();
+  }
+
+  answerDifferent(id: number, transfer: torc.Transfer.$Shape): void {
+    this.answers.different.push({ id, transfer });
+    this.gather();
+  }
+
+  acknowledge(ack: torc.Ack.$Shape): void {
+    this.acks.push(ack);
+    this.gather();
+  }
+
+  /** Everything that is said rarely. */
+  say(words: Pick<torc.Frame.$Shape, 'gossip' | 'takeOvers' | 'promises' | 'transfers' | 'transferAcks' | 'pulls' | 'formation'>): void {
+    const { rest } = this;
+    if (words.gossip) rest.gossip = words.gossip;
+    if (words.takeOvers) (rest.takeOvers ??= []).push(...words.takeOvers);
+    if (words.promises) (rest.promises ??= []).push(...words.promises);
+    if (words.transfers) (rest.transfers ??= []).push(...words.transfers);
+    if (words.transferAcks) (rest.transferAcks ??= []).push(...words.transferAcks);
+    if (words.pulls) (rest.pulls ??= []).push(...words.pulls);
+    if (words.formation) (rest.formation ??= []).push(...words.formation);
+    this.gather();
+  }
+
+  /** Sends what this turn gathered as one frame. `batches` are the turn's bytes, kept as long as one of them is unacknowledged. */
+  send(batches: Buffer | undefined): void {
+    if (!this.gathered) return;
+    this.gathered = false;
+    const turnBatches = this.takeTurnBatches(batches);
+    const { stream } = this;
+    if (!this.opened || stream === undefined) return this.forgetGathered();
+    const frame: torc.Frame.$Shape = this.rest;
+    this.rest = {};
+    frame.clock = this.options.counter();
+    if (turnBatches !== undefined) frame.batches = turnBatches;
+    if (this.acks.length > 0) frame.ack = this.acks;
+    if (this.commands !== undefined) frame.commands = this.commands;
+    if (this.reads !== undefined) frame.reads = this.reads;
+    if (this.replies.id.length > 0) frame.replies = this.replies;
+    if (this.answers.equal.length + this.answers.different.length + this.answers.doubtful.length > 0) frame.readAnswers = this.answers;
+    this.write(stream, frame);
+    this.clearColumns();
+  }
+
+  /** Sends all unacknowledged batches again: the peer's answers to them may have been lost. Storing them twice changes nothing. */
+  resendUnacked(): void {
+    if (this.stream !== undefined && this.opened) this.resend(this.stream);
+  }
+
+  /** The peer holds every batch up to `counter`. `superseded` of them count for nothing. */
+  acknowledged(counter: number, superseded: ReadonlySet<number>): void {
+    const { unacked } = this;
+    while (this.unackedHead < unacked.length) {
+      const head = unacked[this.unackedHead];
+      if (head === undefined || head.settlement.counter > counter) break;
+      this.unackedHead++;
+      this.unackedBytes -= head.bytes.length;
+      if (!superseded.has(head.settlement.counter)) head.settlement.acknowledge();
+    }
+    if (this.unackedHead > 1024 || this.unackedHead === unacked.length) {
+      this.unacked = unacked.slice(this.unackedHead);
+      this.unackedHead = 0;
+    }
+  }
+
+  /** True while the peer owes an answer. */
+  get expectsAnswer(): boolean {
+    return this.unackedHead < this.unacked.length || this.forwarded.size > 0;
+  }
+
+  private gather(): void {
+    if (this.gathered) return;
+    this.gathered = true;
+    this.options.schedule();
+  }
+
+  private takeTurnBatches(batches: Buffer | undefined): Buffer | undefined {
+    const taken = this.turnBatches;
+    if (taken.length === 0) return undefined;
+    if (batches === undefined) throw new Error('a turn gathered batches but wrote none');
+    this.turnBatches = [];
+    const pieces: Buffer[] = [];
+    for (const { settlement, offset, length } of taken) {
+      const bytes = batches.subarray(offset, offset + length);
+      this.unacked.push({ settlement, bytes });
+      this.unackedBytes += length;
+      pieces.push(bytes);
+    }
+    if (this.unackedBytes > this.options.unackedBytesMax) this.dropUnacked();
+    const [first] = taken;
+    const last = taken.at(-1);
+    const whole = first !== undefined && last !== undefined ? last.offset + last.length - first.offset : 0;
+    const sum = taken.reduce((bytes, { length }) => bytes + length, 0);
+    return whole === sum && first !== undefined ? batches.subarray(first.offset, first.offset + whole) : Buffer.concat(pieces);
+  }
+
+  private dropUnacked(): void {
+    this.droppedBatches += this.unacked.length - this.unackedHead;
+    this.unacked = [];
+    this.unackedHead = 0;
+    this.unackedBytes = 0;
+  }
+
+  private write(stream: PeerStream, frame: torc.Frame.$Shape): void {
+    const message = torc.Frame.encode(frame).finish() as Buffer;
+    this.bytesOut += message.length + 4;
+    stream.write(frameChunks(message));
+    if (stream.bufferedBytes > this.options.streamBufferBytesMax) this.lose(stream, 'it does not read what it is sent');
+  }
+
+  private welcome(message: Buffer): void {
+    const hello = torc.Hello.decode(message);
+    if (hello.refusal !== '') {
+      this.events.refused(hello.refusal);
+      this.lose(this.stream, hello.refusal);
+      return;
+    }
+    if (this.opened || this.stream === undefined) return;
+    this.opened = true;
+    this.retryDelayMs = reconnectDelayMs.first;
+    this.resend(this.stream);
+    this.events.opened(hello);
+  }
+
+  private resend(stream: PeerStream): void {
+    let pieces: Buffer[] = [];
+    let bytes = 0;
+    const flush = (): void => {
+      if (pieces.length > 0) this.write(stream, { clock: this.options.counter(), batches: Buffer.concat(pieces) });
+      pieces = [];
+      bytes = 0;
+    };
+    for (let i = this.unackedHead; i < this.unacked.length; i++) {
+      const batch = this.unacked[i];
+      if (batch === undefined) continue;
+      pieces.push(batch.bytes);
+      bytes += batch.bytes.length;
+      if (bytes > resendFrameBytes) flush();
+    }
+    flush();
+  }
+
+  private lose(stream: PeerStream | undefined, reason: string): void {
+    if (stream === undefined || this.stream !== stream) return;
+    this.stream = undefined;
+    stream.close();
+    const wasOpen = this.opened;
+    this.opened = false;
+    if (wasOpen) this.events.broken(reason);
+    this.redial();
+  }
+
+  private redial(): void {
+    if (this.closed) return;
+    const delayMs = this.retryDelayMs + this.options.random.integer(this.retryDelayMs);
+    this.retryDelayMs = Math.min(this.retryDelayMs * 2, reconnectDelayMs.most);
+    this.options.clock.after(delayMs, () => this.open());
+  }
+
+  /** The link is down: what only makes sense now is dropped; commands were never gathered for a closed link. */
+  private forgetGathered(): void {
+    this.rest = {};
+    this.clearColumns();
+  }
+
+  private clearColumns(): void {
+    if (this.acks.length > 0) this.acks = [];
+    this.commands = undefined;
+    this.reads = undefined;
+    if (this.replies.id.length > 0) {
+      this.replies.id = [];
+      this.replies.reply = [];
+    }
+    if (this.answers.equal.length + this.answers.different.length + this.answers.doubtful.length > 0) this.answers = { equal: [], doubtful: [], different: [] };
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * What this node knows of another: its address, the link to it, and whether it can be relied on now. A peer is reachable while the link to it is open
+ * and it is not suspected: by phi over its heartbeats, or because it owes an answer and has been silent for the peer timeout.
+ */
+import { heartbeat, phi, phiAccrual, type PhiState } from './phi-accrual.js';
+import type { NodeDescription } from './configuration.js';
+import type { PeerLink } from './peer-link.js';
+
+export interface SuspicionOptions {
+  readonly gossipIntervalMs: number;
+  readonly phiThreshold: number;
+  readonly peerTimeoutMs: number;
+}
+
+export class Peer {
+  private phiState: PhiState;
+  private lastHeardMs = -Infinity;
+  private owesSinceMs: number | undefined;
+  suspected = false;
+  /** Of the peer's process, from its last hand-shake. */
+  incarnation = 0;
+  /** Index among the configuration's members; -1 = none. */
+  member = -1;
+  /** Bytes of frames from it. */
+  bytesReceived = 0;
+
+  constructor(
+    public description: NodeDescription,
+    readonly link: PeerLink,
+    private readonly options: SuspicionOptions,
+  ) {
+    this.phiState = phiAccrual({ firstIntervalMs: options.gossipIntervalMs, intervalsMax: 100, deviationMinMs: options.gossipIntervalMs / 4 });
+  }
+
+  get nodeId(): string {
+    return this.description.nodeId;
+  }
+
+  get reachable(): boolean {
+    return this.link.isOpen && !this.suspected;
+  }
+
+  /** A frame came. Returns true when that ends a suspicion. */
+  heard(nowMs: number, isHeartbeat: boolean): boolean {
+    this.lastHeardMs = nowMs;
+    this.owesSinceMs = undefined;
+    if (isHeartbeat) this.phiState = heartbeat(this.phiState, nowMs);
+    if (!this.suspected) return false;
+    this.suspected = false;
+    return true;
+  }
+
+  /** Judges the silence so far. Returns true when that begins a suspicion. */
+  judge(nowMs: number): boolean {
+    if (!this.link.expectsAnswer) this.owesSinceMs = undefined;
+    else this.owesSinceMs ??= nowMs;
+    if (this.suspected || !this.link.isOpen) return false;
+    const { phiThreshold, peerTimeoutMs } = this.options;
+    const owes = this.owesSinceMs !== undefined && nowMs - this.owesSinceMs > peerTimeoutMs && nowMs - this.lastHeardMs > peerTimeoutMs;
+    this.suspected = owes || phi(this.phiState, nowMs) > phiThreshold;
+    return this.suspected;
+  }
+
+  /** Its process or the link began anew: its old rhythm says nothing. */
+  restarted(nowMs: number): void {
+    const { options } = this.phiState;
+    this.phiState = heartbeat(phiAccrual(options), nowMs);
+    this.lastHeardMs = nowMs;
+    this.suspected = false;
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * A connection's order: two commands of one connection on one partition run in order, though reads are answered here and writes at
+ * the coordinator, which may change. So a command on a partition waits while others of its connection are under way there on another route.
+ */
+import type { Call } from './call.js';
+
+/** Routes: 0 = read here, otherwise 1 + index of the member that coordinates. */
+interface Lane {
+  readonly route: number;
+  underWay: number;
+  readonly waiting: Call[];
+}
+
+export class Session {
+  private readonly lanes = new Map<number, Lane>();
+
+  /** `resume` takes the calls that had to wait. */
+  constructor(private readonly resume: (call: Call) => void) {}
+
+  /** True: the call may go on, on `route`. False: it waits here and will be given to `resume`. */
+  enter(call: Call, route: number): boolean {
+    const lane = this.lanes.get(call.partition);
+    if (lane === undefined) {
+      this.lanes.set(call.partition, { route, underWay: 1, waiting: [] });
+      call.session = this;
+      return true;
+    }
+    if (lane.route === route && lane.waiting.length === 0) {
+      lane.underWay++;
+      call.session = this;
+      return true;
+    }
+    lane.waiting.push(call);
+    return false;
+  }
+
+  /** The call was answered: those that waited for it go on, in order. */
+  leave(call: Call): void {
+    call.session = undefined;
+    const lane = this.lanes.get(call.partition);
+    if (lane === undefined || --lane.underWay > 0) return;
+    this.lanes.delete(call.partition);
+    for (const waiting of lane.waiting) this.resume(waiting);
+  }
+}

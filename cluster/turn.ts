@@ -1,0 +1,61 @@
+/**
+ * The end of a turn of the event loop, in its one right order: what was written goes to the log, then to the peers, then what
+ * became true by that is answered, then clients get their replies. Everything that happened in between costs one log append,
+ * one frame per peer and one write per connection.
+ */
+import type { Clock } from '../storage/clock.js';
+import type { Store } from '../storage/store.js';
+
+export class Turn {
+  private scheduled = false;
+  /** What is gathered for peers and clients now still leaves with the turn that is ending. */
+  private ending = false;
+  private beforeSend: (() => void)[] = [];
+  private readonly flushes: { flush(): void }[] = [];
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly store: Store,
+    /** Sends what links have gathered; `batches` are the turn's own, a copy that may be kept. */
+    private readonly send: (batches: Buffer | undefined) => void,
+  ) {}
+
+  /** Makes sure that this turn has an end: something was written or has to be read. */
+  schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    this.clock.atTurnEnd(this.end);
+  }
+
+  /** The same for what only has to be sent. */
+  scheduleSend(): void {
+    if (!this.ending) this.schedule();
+  }
+
+  /** Runs `callback` when all that was written so far is durable, before frames leave if that is within this turn. */
+  whenWritten(callback: () => void): void {
+    this.beforeSend.push(callback);
+    this.schedule();
+  }
+
+  /** `target.flush()` is called once, after the answers of this turn. */
+  flushAtEnd(target: { flush(): void }): void {
+    this.flushes.push(target);
+    this.scheduleSend();
+  }
+
+  private readonly end = (): void => {
+    this.scheduled = false;
+    let batches: Buffer | undefined;
+    this.store.endTurn((bytes) => (batches = Buffer.from(bytes)));
+    this.ending = true;
+    const written = this.beforeSend;
+    this.beforeSend = [];
+    for (const callback of written) this.store.whenDurable(callback);
+    this.send(batches);
+    const { flushes } = this;
+    for (let i = 0; i < flushes.length; i++) flushes[i]?.flush();
+    flushes.length = 0;
+    this.ending = false;
+  };
+}

@@ -1,0 +1,69 @@
+/**
+ * Peer frames on a stream: length u32 big-endian, then that many bytes of protobuf. The length is checked before anything is kept
+ * for it, and the pieces of a frame are joined once, so a peer that sends rubbish costs neither memory nor time.
+ */
+
+const lengthBytes = 4;
+
+/** A frame's two chunks, for one gathered write. `message` is not copied. */
+export function frameChunks(message: Buffer): [header: Buffer, message: Buffer] {
+  const header = Buffer.allocUnsafe(lengthBytes);
+  header.writeUInt32BE(message.length, 0);
+  return [header, message];
+}
+
+/** A peer broke the framing; its stream has to be closed. */
+export class FramingError extends Error {
+  readonly code = 'FRAMING';
+}
+
+/** Cuts a stream into messages. */
+export class FrameSplitter {
+  private readonly chunks: Buffer[] = [];
+  private buffered = 0;
+
+  constructor(
+    /** Longer frames are refused. */
+    private readonly frameBytesMax: number,
+  ) {}
+
+  /** Bytes held for a frame that is not whole yet. */
+  get bufferedBytes(): number {
+    return this.buffered;
+  }
+
+  /** Calls `message` for every whole frame, in order; it may borrow from `chunk`, which must not be mutated. Throws FramingError. */
+  push(chunk: Buffer, message: (bytes: Buffer) => void): void {
+    let rest = chunk;
+    if (this.buffered > 0) {
+      this.chunks.push(chunk);
+      this.buffered += chunk.length;
+      if (this.buffered < lengthBytes || this.buffered < lengthBytes + this.headLength()) return;
+      rest = Buffer.concat(this.chunks, this.buffered);
+      this.chunks.length = 0;
+      this.buffered = 0;
+    }
+    let at = 0;
+    while (rest.length - at >= lengthBytes) {
+      const length = this.checked(rest.readUInt32BE(at));
+      if (rest.length - at - lengthBytes < length) break;
+      message(rest.subarray(at + lengthBytes, at + lengthBytes + length));
+      at += lengthBytes + length;
+    }
+    if (at < rest.length) {
+      this.chunks.push(rest.subarray(at));
+      this.buffered = rest.length - at;
+    }
+  }
+
+  private headLength(): number {
+    const [first] = this.chunks;
+    if (first !== undefined && first.length < lengthBytes) this.chunks.splice(0, this.chunks.length, Buffer.concat(this.chunks, this.buffered));
+    return this.checked(this.chunks[0]?.readUInt32BE(0) ?? 0);
+  }
+
+  private checked(length: number): number {
+    if (length === 0 || length > this.frameBytesMax) throw new FramingError(`a frame of ${length} bytes; 1 to ${this.frameBytesMax} are allowed`);
+    return length;
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * One command's run over a partition: reads objects from memory, stages records, and hands them over as one batch or drops them.
+ * One instance serves all commands of a node, one after the other, so that a run allocates nothing of its own.
+ */
+import { type Dot } from '../protocol/dot.js';
+import { ErrorReply } from '../protocol/resp/reply.js';
+import { versionKind, type VersionedRecord } from '../protocol/record.js';
+import { slotOf } from '../protocol/slot.js';
+import { CommandError, type Execution, type StringObject, type TypeName } from './execution.js';
+import { KeyEntry } from './key-entry.js';
+import { deleting, replacing } from './merge.js';
+import type { Partition } from './partition.js';
+import { incremented, withExpiry } from './string-value.js';
+
+const notAnInteger = new ErrorReply('ERR value is not an integer or out of range');
+const overflow = new ErrorReply('ERR increment or decrement would overflow');
+
+export class Transaction implements Execution {
+  nowMs = 0;
+  resp: 2 | 3 = 2;
+  /** Entries whose `staged` record the batch will carry, in order. */
+  readonly staged: KeyEntry[] = [];
+  private current: Partition | undefined;
+  private dot: Dot | undefined;
+  private term = 0;
+  private keysBySlot: Map<number, string[]> | undefined;
+
+  /** `nextDot` issues the batch's dot when the first record is staged. */
+  constructor(private readonly nextDot: () => Dot) {}
+
+  begin(partition: Partition, term: number, nowMs: number, resp: 2 | 3): void {
+    this.current = partition;
+    this.term = term;
+    this.nowMs = nowMs;
+    this.resp = resp;
+    for (const entry of this.staged) entry.staged = undefined;
+    this.staged.length = 0;
+    this.dot = undefined;
+    this.keysBySlot = undefined;
+  }
+
+  /** The dot of what was staged; undefined when nothing was. */
+  get batchDot(): Dot | undefined {
+    return this.staged.length === 0 ? undefined : this.dot;
+  }
+
+  get partition(): number {
+    return this.here.number;
+  }
+
+  string(key: Buffer): StringObject | undefined {
+    return this.living(key.latin1Slice());
+  }
+
+  typeOf(key: Buffer): TypeName | undefined {
+    return this.living(key.latin1Slice()) === undefined ? undefined : 'string';
+  }
+
+  expiryOf(key: Buffer): number | undefined {
+    return this.living(key.latin1Slice())?.expiresAtMs;
+  }
+
+  setString(key: Buffer, bytes: Buffer, expiresAtMs: number): void {
+    const entry = this.entryFor(key);
+    const { actor, counter } = this.newDot();
+    const owned = Buffer.allocUnsafe(bytes.length);
+    bytes.copy(owned);
+    const version = { kind: versionKind.plain, actor, counter, term: this.term, expiresAtMs, bytes: owned };
+    this.stage(entry, replacing(this.recordOf(entry), version));
+  }
+
+  increment(key: Buffer, by: bigint): bigint {
+    const entry = this.entryFor(key);
+    const dot = this.newDot();
+    const old = this.recordOf(entry);
+    const result =
+      old !== undefined && this.living(entry.key) === undefined
+        ? this.incrementDead(old, dot, by) // expired: the sum begins anew, and covers what expired
+        : incremented(old, dot, this.term, by);
+    if (result === 'not-an-integer') throw new CommandError(notAnInteger);
+    if (result === 'overflow') throw new CommandError(overflow);
+    this.stage(entry, result.record);
+    return result.value;
+  }
+
+  setExpiry(key: Buffer, expiresAtMs: number): boolean {
+    const entry = this.here.get(key.latin1Slice());
+    if (entry === undefined || this.living(entry.key) === undefined) return false;
+    const record = this.recordOf(entry);
+    if (record === undefined) return false;
+    this.stage(entry, withExpiry(record, this.newDot(), this.term, expiresAtMs));
+    return true;
+  }
+
+  delete(key: Buffer): boolean {
+    const entry = this.here.get(key.latin1Slice());
+    if (entry === undefined || this.living(entry.key) === undefined) return false;
+    this.remove(entry);
+    return true;
+  }
+
+  /** Deletes what lies at `entry`, living or expired: the sweeper's and FLUSHALL's. */
+  remove(entry: KeyEntry): void {
+    this.stage(entry, deleting(this.recordOf(entry), this.newDot()));
+  }
+
+  keyCount(): number {
+    return this.here.aliveEntries;
+  }
+
+  keysInSlot(slot: number, limit: number, after?: Buffer): readonly Buffer[] {
+    const keys = (this.keysBySlot ??= this.sortedKeys()).get(slot) ?? [];
+    const afterKey = after?.latin1Slice();
+    const found: Buffer[] = [];
+    for (const key of keys) {
+      if (found.length >= limit) break;
+      if (afterKey === undefined || key > afterKey) found.push(Buffer.from(key, 'latin1'));
+    }
+    return found;
+  }
+
+  private get here(): Partition {
+    if (this.current === undefined) throw new Error('a transaction is used before begin()');
+    return this.current;
+  }
+
+  private newDot(): Dot {
+    return (this.dot ??= this.nextDot());
+  }
+
+  private living(key: string): StringObject | undefined {
+    const entry = this.here.get(key);
+    if (entry === undefined) return undefined;
+    if (entry.staged !== undefined) {
+      const view = new KeyEntry(key, entry.slot, entry.partition, true);
+      view.setRecord(entry.staged);
+      return view.isLiving(this.nowMs) ? view : undefined;
+    }
+    return entry.isLiving(this.nowMs) ? entry : undefined;
+  }
+
+  private entryFor(key: Buffer): KeyEntry {
+    const name = key.latin1Slice();
+    return this.here.get(name) ?? this.here.getOrCreate(name, slotOf(key));
+  }
+
+  private recordOf(entry: KeyEntry): VersionedRecord | undefined {
+    return entry.staged ?? entry.record;
+  }
+
+  private stage(entry: KeyEntry, record: VersionedRecord): void {
+    if (entry.staged === undefined) this.staged.push(entry);
+    entry.staged = record;
+  }
+
+  private incrementDead(old: VersionedRecord, dot: Dot, by: bigint): ReturnType<typeof incremented> {
+    const fresh = incremented(undefined, dot, this.term, by);
+    const version = typeof fresh === 'string' ? undefined : fresh.record.versions[0];
+    if (typeof fresh === 'string' || version === undefined) return fresh;
+    return { record: replacing(old, version), value: fresh.value };
+  }
+
+  private sortedKeys(): Map<number, string[]> {
+    const bySlot = new Map<number, string[]>();
+    for (const entry of this.here.entries.values()) {
+      if (!entry.isLiving(this.nowMs)) continue;
+      const keys = bySlot.get(entry.slot);
+      if (keys === undefined) bySlot.set(entry.slot, [entry.key]);
+      else keys.push(entry.key);
+    }
+    for (const keys of bySlot.values()) keys.sort();
+    return bySlot;
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * Feeds the engine behind the commit log, in rounds: one atomic, synced engine batch holds every entry that became dirty since the
+ * round before, the clocks and facts that changed, and the log position up to which all of that is contained; then older log
+ * segments may go. Rounds are rare and large, so a key that is written a hundred times is written behind once.
+ *
+ * Invariant: clocks are encoded as of the round's position, records as of then or later, so `seen` is never durable ahead of the data.
+ */
+import { ByteWriter } from '../protocol/byte-writer.js';
+import { encodeRecord } from '../protocol/record.js';
+import type { Clock } from './clock.js';
+import type { CommitLog } from './commit-log.js';
+import { StorageError, type Engine } from './engine.js';
+import type { KeyEntry } from './key-entry.js';
+import type { Loader } from './loader.js';
+import { encodePartitionClocks, restorePartitionClocks } from './partition-clocks.js';
+import type { Partition } from './partition.js';
+import { factRow, partitionRow, positionRow, rowKey, table } from './rows.js';
+
+/** A round begins when the log has grown by this much since the last one began... */
+const roundBytes = 96 * 1024 * 1024;
+/** ...or when this much time has passed since something became dirty. */
+const roundDelayMs = 5000;
+/** Entries encoded before the event loop gets its turn. */
+const sliceEntries = 500;
+
+export interface Recovered {
+  /** No record is in the engine. */
+  readonly empty: boolean;
+  readonly facts: readonly (readonly [name: string, value: Buffer])[];
+  /** Where in the log to go on. */
+  readonly position: number;
+}
+
+export class WriteBehind {
+  private dirty: KeyEntry[] = [];
+  private dirtyFacts = new Map<string, Buffer>();
+  private readonly partitions = new Set<Partition>();
+  private round = 1;
+  private running: Promise<void> | undefined;
+  private due = false;
+  private timerSet = false;
+  private roundPosition = 0;
+  rounds = 0;
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly clock: Clock,
+    private readonly loader: Loader,
+    private readonly partition: (number: number) => Partition,
+    private readonly onFailure: (error: StorageError) => void,
+  ) {}
+
+  get dirtyEntries(): number {
+    return this.dirty.length;
+  }
+
+  /** Reads clocks and facts back. Rejects with StorageError. */
+  async restore(): Promise<Recovered> {
+    const [position] = await this.engine.getMany([positionRow]);
+    const facts: [string, Buffer][] = [];
+    for await (const chunk of this.engine.iterate(tableRange(table.fact))) {
+      for (const [row, value] of chunk) facts.push([row.subarray(1).toString(), value]);
+    }
+    for await (const chunk of this.engine.iterate(tableRange(table.partition))) {
+      for (const [row, value] of chunk) restorePartitionClocks(this.partition(row.readUInt16BE(1)), value);
+    }
+    let empty = true;
+    for await (const chunk of this.engine.iterate(tableRange(table.record), 1)) {
+      empty = chunk.length === 0;
+      break;
+    }
+    this.roundPosition = position === undefined ? 0 : position.readDoubleBE(0);
+    return { empty, facts, position: this.roundPosition };
+  }
+
+  /** `entry` changed: the next round writes it. */
+  mark(entry: KeyEntry): void {
+    if (entry.dirtyRound === this.round) return;
+    entry.dirtyRound = this.round;
+    this.dirty.push(entry);
+  }
+
+  markFact(name: string, value: Buffer): void {
+    this.dirtyFacts.set(name, value);
+  }
+
+  /** Partitions whose clocks a round has to look at. */
+  watch(partition: Partition): void {
+    this.partitions.add(partition);
+  }
+
+  /** Begins a round when one is due. Called at the end of each turn, when memory and log agree. */
+  consider(log: CommitLog): void {
+    if (!this.timerSet && (this.dirty.length > 0 || this.dirtyFacts.size > 0)) {
+      this.timerSet = true;
+      this.clock.after(roundDelayMs, () => {
+        this.due = true;
+        this.timerSet = false;
+        this.clock.atTurnEnd(() => this.consider(log));
+      });
+    }
+    if (this.running !== undefined || !(this.due || log.endPosition - this.roundPosition > roundBytes)) return;
+    this.due = false;
+    this.begin(log);
+  }
+
+  /** Writes everything that is dirty and waits for it. Nothing may be written meanwhile. */
+  async finish(log: CommitLog): Promise<void> {
+    await this.running;
+    this.begin(log);
+    await this.running;
+  }
+
+  private begin(log: CommitLog): void {
+    this.running = this.runRound(log)
+      .catch((error: unknown) =>
+        this.onFailure(error instanceof StorageError ? error : new StorageError('IO', 'writing behind to the storage engine failed', { cause: error })),
+      )
+      .finally(() => (this.running = undefined));
+  }
+
+  private async runRound(log: CommitLog): Promise<void> {
+    log.flush();
+    const round = this.round++;
+    const entries = this.dirty;
+    const facts = this.dirtyFacts;
+    const position = (this.roundPosition = log.endPosition);
+    this.dirty = [];
+    this.dirtyFacts = new Map();
+    const puts: [Buffer, Buffer][] = [];
+    for (const partition of this.partitions) {
+      if (!partition.clocksDirty) continue;
+      partition.clocksDirty = false;
+      puts.push([partitionRow(partition.number), encodePartitionClocks(partition)]);
+    }
+    for (const [name, value] of facts) puts.push([factRow(name), value]);
+    await log.sync(); // the engine must not know more than the log would replay
+    await this.loader.complete(entries);
+    const writer = new ByteWriter();
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i];
+      if (entry?.record === undefined) continue;
+      writer.reset();
+      encodeRecord(writer, entry.record);
+      puts.push([rowKey(entry), Buffer.from(writer.view())]);
+      if (i % sliceEntries === sliceEntries - 1) await this.nextTurn();
+    }
+    const positionValue = Buffer.alloc(8);
+    positionValue.writeDoubleBE(position);
+    puts.push([positionRow, positionValue]);
+    await this.engine.write({ puts, deletes: [] }, { sync: true });
+    for (const entry of entries) if (entry.dirtyRound === round) entry.dirtyRound = 0;
+    this.rounds++;
+    await log.dropBefore(position);
+  }
+
+  private nextTurn(): Promise<void> {
+    return new Promise((resolve) => this.clock.after(0, resolve));
+  }
+}
+
+function tableRange(name: number): { readonly from: Buffer; readonly to: Buffer } {
+  return { from: Buffer.of(name), to: Buffer.of(name + 1) };
+}
