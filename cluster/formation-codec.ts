@@ -43,6 +43,6 @@ export function encodeFormationDurable(durable: FormationDurable): Buffer {
 
 /** Throws ConfigurationError, also on a later format. `bytes` are borrowed until return. */
 export function decodeFormationDurable(bytes: Buffer): FormationDurable {
-  const { format, ...durable } = checkedAs(durableSchema, parsedJson(bytes, 'formation'), 'formation');
-  return durable;
+  const { accepted, chosen } = checkedAs(durableSchema, parsedJson(bytes, 'formation'), 'formation');
+  return { accepted, chosen };
 }

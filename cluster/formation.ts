@@ -261,9 +261,7 @@ function form(state: FormationState, chosen: Configuration): FormationStep {
 /** After a restart the nodes of the accepted proposal are found by the addresses in it. */
 function reconnections({ durable, self, met }: FormationState): FormationEffect[] {
   const members = durable.accepted?.members ?? [];
-  return members
-    .filter(({ nodeId }) => nodeId !== self.nodeId && !met.has(nodeId))
-    .map(({ number, ...node }) => ({ kind: 'connect', node }));
+  return members.filter(({ nodeId }) => nodeId !== self.nodeId && !met.has(nodeId)).map((node) => ({ kind: 'connect', node }));
 }
 
 /** This node's proposal, to everybody who has not accepted it yet. */
