@@ -26,7 +26,8 @@ class DiskLogFile implements LogFile {
   #size: number;
 
   constructor(
-    readonly descriptor: number,
+    /** -1 once closed, which every call refuses: the number may be another file's by then. */
+    private descriptor: number,
     readonly filePath: string,
     private nameIsDurable: boolean,
   ) {
@@ -83,8 +84,10 @@ class DiskLogFile implements LogFile {
   }
 
   async close(): Promise<void> {
+    const { descriptor } = this;
+    this.descriptor = -1;
     try {
-      await closeDescriptor(this.descriptor);
+      await closeDescriptor(descriptor);
     } catch (error) {
       throw failed('close', this.filePath, error);
     }
