@@ -5,7 +5,7 @@
  *
  *   always     fdatasync before `whenDurable` calls back; one sync runs at a time, and the next covers all that came meanwhile
  *   everysec   fdatasync within a second of a write that is not synced yet
- *   os         when the operating system likes
+ *   os         when the operating system likes, but for a sync at each change of segments (log-replay.ts says why)
  *
  * Invariant: positions only grow, entries lie in the file in order and whole, and after the first failure nothing is accepted any
  * more, for nothing acknowledged may rest on a disk that has lied once. Layout: log-segment.ts; reading back: log-replay.ts.

@@ -89,6 +89,10 @@ test('damaged files are DAMAGED, at opening or when they are read', async (t) =>
   const atOpening = await t.throwsAsync(RocksdbEngine.open(directory), { instanceOf: StorageError });
   t.is(atOpening.code, 'DAMAGED', atOpening.message);
   fs.writeFileSync(path.join(directory, 'CURRENT'), intact);
+  const manifest = path.join(directory, intact.toString().trim());
+  fs.renameSync(manifest, `${manifest}.away`);
+  t.is((await t.throwsAsync(RocksdbEngine.open(directory), { instanceOf: StorageError })).code, 'DAMAGED');
+  fs.renameSync(`${manifest}.away`, manifest);
 
   for (const name of fs.readdirSync(directory).filter((file) => file.endsWith('.sst'))) {
     const bytes = fs.readFileSync(path.join(directory, name));
