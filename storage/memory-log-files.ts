@@ -118,9 +118,9 @@ class MemoryLogFile implements LogFile {
     return written;
   }
 
-  /** Never settles when the crash comes first, as the process that waits is gone. */
+  /** Never settles when the crash came or comes first, as the process that waits is gone. */
   async sync(): Promise<void> {
-    this.#assertUsable();
+    if (!this.#isOpen) throw new StorageError('IO', 'the file is closed');
     const { stored, disk } = this;
     const coveredSize = stored.size;
     const { clock, syncMs = 0 } = disk.options;

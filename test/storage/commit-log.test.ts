@@ -167,6 +167,31 @@ test('a missing, a torn or a damaged segment before the last is DAMAGED', async 
   }
 });
 
+test('one rotten byte anywhere in a synced log is DAMAGED, or costs the last entry alone', async (t) => {
+  const { files, names, opened } = await segmentedLog();
+  await opened.log.close();
+  const all = (await openLog(files)).entries;
+  await fc.assert(
+    fc.asyncProperty(fc.nat(), fc.nat(), fc.integer({ min: 1, max: 255 }), async (segment, place, flip) => {
+      const name = names[segment % names.length] ?? '';
+      const rotten = new MemoryLogFiles();
+      for (const other of names) rotten.plant(other, files.contents(other) ?? Buffer.alloc(0));
+      const bytes = files.contents(name) ?? Buffer.alloc(0);
+      const offset = place % bytes.length;
+      bytes.writeUInt8(bytes.readUInt8(offset) ^ flip, offset);
+      rotten.plant(name, bytes);
+      try {
+        const { entries } = await openLog(rotten);
+        t.true(entries.length >= all.length - 1, `${name} at ${offset}`);
+        t.deepEqual(entries, all.slice(0, entries.length));
+      } catch (error) {
+        t.is(error instanceof StorageError && error.code, 'DAMAGED');
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
 test('damage before the position to replay from is not looked at; a log that is gone is DAMAGED', async (t) => {
   const { files, names, opened } = await segmentedLog();
   files.plant(names[0] ?? '', Buffer.from('rubbish'));
