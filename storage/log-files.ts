@@ -21,5 +21,7 @@ export interface LogFiles {
   list(): Promise<readonly string[]>;
   /** Opens for reading and appending; creates it (and makes its name durable) when it is not there. */
   open(name: string): Promise<LogFile>;
+  /** A new, empty file, without waiting, so that a turn can begin one; its name is durable with its first `sync`. Throws StorageError 'IO', also when it is there. */
+  create(name: string): LogFile;
   remove(name: string): Promise<void>;
 }
