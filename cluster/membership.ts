@@ -59,7 +59,7 @@ export class Membership {
     const list = this.preferenceList(partition);
     for (let i = 0; i < list.length; i++) {
       const member = list[i];
-      if (member !== undefined && this.isReachable(member)) return member;
+      if (member !== undefined && this.isReachable(member) && this.peers[member]?.doubtful !== true) return member;
     }
     return undefined;
   }

@@ -61,6 +61,7 @@ export class PeerLink {
   private stream: PeerStream | undefined;
   private opened = false;
   private closed = false;
+  private dialling = false;
   private retryDelayMs = reconnectDelayMs.first;
   private bytesOut = 0;
 
@@ -76,7 +77,7 @@ export class PeerLink {
   private nextId = 1;
   private nextReadId = 1;
   /** Forwarded commands without a reply, by id. */
-  readonly forwarded = new Map<number, Call>();
+  private readonly forwarded = new Map<number, Call>();
   private readonly replies: { id: number[]; reply: Buffer[] } = { id: [], reply: [] };
   private answers: { equal: number[]; doubtful: number[]; different: torc.Difference.$Shape[] } = { equal: [], doubtful: [], different: [] };
   private acks: torc.Ack.$Shape[] = [];
@@ -102,13 +103,19 @@ export class PeerLink {
     return this.unackedBytes;
   }
 
+  /** Bytes that the network has not taken yet. */
+  get streamBufferedBytes(): number {
+    return this.stream?.bufferedBytes ?? 0;
+  }
+
   setAddress(address: PeerAddress): void {
     this.address = address;
   }
 
   /** Dials, and dials again whenever the link is down, until close(). */
   open(): void {
-    if (this.closed || this.stream !== undefined) return;
+    if (this.closed || this.stream !== undefined || this.dialling) return;
+    this.dialling = true;
     const { transport, clock, greeting } = this.options;
     const splitter = new FrameSplitter(greetingBytesMax);
     let mine: PeerStream | undefined;
@@ -126,6 +133,7 @@ export class PeerLink {
       this.address,
       events,
       (stream) => {
+        this.dialling = false;
         if (this.closed || this.stream !== undefined) return stream.close();
         mine = this.stream = stream;
         stream.write(frameChunks(torc.Hello.encode(greeting()).finish() as Buffer));
@@ -133,8 +141,17 @@ export class PeerLink {
           if (this.stream === mine && !this.opened) this.lose(mine, 'no answer to the hand-shake');
         });
       },
-      () => this.redial(),
+      () => {
+        this.dialling = false;
+        this.redial();
+      },
     );
+  }
+
+  /** Dials at once if the link is waiting to do so: the peer was just heard of. */
+  dialNow(): void {
+    this.retryDelayMs = reconnectDelayMs.first;
+    if (!this.dialling) this.open();
   }
 
   close(): void {
@@ -167,6 +184,30 @@ export class PeerLink {
     for (const argument of call.args) columns.argument.push(argument);
     this.forwarded.set(id, call);
     this.gather();
+  }
+
+  /** The forwarded call of a reply; undefined when it was given up. */
+  takeForwarded(id: number): Call | undefined {
+    const call = this.forwarded.get(id);
+    if (call !== undefined) this.forwarded.delete(id);
+    return call;
+  }
+
+  takeAllForwarded(): Call[] {
+    const calls = [...this.forwarded.values()];
+    this.forwarded.clear();
+    return calls;
+  }
+
+  /** Forwarded calls whose deadline has passed; most were sent in the order of their deadlines. */
+  takeOverdue(nowMs: number): Call[] {
+    const overdue: Call[] = [];
+    for (const [id, call] of this.forwarded) {
+      if (call.options.deadlineMs >= nowMs) break;
+      this.forwarded.delete(id);
+      overdue.push(call);
+    }
+    return overdue;
   }
 
   /** Asks for a comparison; returns the id that its answer will carry. `actor` 2^32-1 announces `token`. */

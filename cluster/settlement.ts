@@ -2,7 +2,7 @@
  * A batch on its way to being settled: it counts the replicas that hold it, and answers those who wait for that. A batch that was
  * not acknowledged in time answers UNKNOWNOUTCOME to its own command, and goes on being resent until it is held everywhere.
  */
-import type { Unsettled } from '../storage/key-entry.js';
+import type { KeyEntry, Unsettled } from '../storage/key-entry.js';
 import type { Reply } from '../protocol/resp/reply.js';
 import type { Call } from './call.js';
 
@@ -16,14 +16,20 @@ interface Waiter {
 export class Settlement implements Unsettled {
   settled = false;
   private waiters: Waiter[] = [];
+  private readonly entries: readonly KeyEntry[];
 
   constructor(
     readonly partition: number,
     readonly counter: number,
+    /** What it wrote; copied. */
+    entries: readonly KeyEntry[],
     /** Acknowledgements still missing for W. */
     private missing: number,
     private readonly whenSettled: (settlement: Settlement) => void,
-  ) {}
+  ) {
+    this.entries = entries.slice();
+    for (const entry of this.entries) entry.unsettled = this;
+  }
 
   wait(call: Call, reply: Reply, writer: boolean): void {
     this.waiters.push({ call, reply, writer });
@@ -38,6 +44,7 @@ export class Settlement implements Unsettled {
   settle(): void {
     if (this.settled) return;
     this.settled = true;
+    for (const entry of this.entries) if (entry.unsettled === this) entry.unsettled = undefined;
     const { waiters } = this;
     this.waiters = [];
     this.whenSettled(this);

@@ -7,6 +7,8 @@ import type { Clock } from '../storage/clock.js';
 import type { Store } from '../storage/store.js';
 
 export class Turn {
+  /** Of the turn that has not ended yet. */
+  number = 0;
   private scheduled = false;
   /** What is gathered for peers and clients now still leaves with the turn that is ending. */
   private ending = false;
@@ -46,6 +48,7 @@ export class Turn {
 
   private readonly end = (): void => {
     this.scheduled = false;
+    this.number++;
     let batches: Buffer | undefined;
     this.store.endTurn((bytes) => (batches = Buffer.from(bytes)));
     this.ending = true;

@@ -34,6 +34,8 @@ export class Partition {
   pins = 0;
   /** Clocks changed since they were last written to the engine. */
   clocksDirty = false;
+  /** Raised with every change of the clocks. */
+  changes = 0;
 
   constructor(
     readonly number: number,
@@ -108,6 +110,7 @@ export class Partition {
   /** Notes an applied batch. Returns false when it lies beyond a gap, which then has to be asked for. */
   note(actor: number, counter: number, prev: number): boolean {
     this.clocksDirty = true;
+    this.changes++;
     if ((this.seen.get(actor) ?? 0) < prev) {
       this.ahead.push({ actor, counter, prev });
       return false;
@@ -120,6 +123,7 @@ export class Partition {
   /** A finished comparison: everything the peer had seen when it began is here now. */
   raiseSeen(peerSeen: VectorClock, peerAhead: readonly Ahead[], peerPurged: VectorClock): void {
     this.clocksDirty = true;
+    this.changes++;
     for (const [actor, counter] of peerSeen) if ((this.seen.get(actor) ?? 0) < counter) this.seen.set(actor, counter);
     for (const a of peerAhead) if (!this.hasSeen(a)) this.ahead.push(a);
     this.purged = vectorClock.max(this.purged, peerPurged);

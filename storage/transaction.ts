@@ -104,6 +104,14 @@ export class Transaction implements Execution {
     this.stage(entry, deleting(this.recordOf(entry), this.newDot()));
   }
 
+  /** Deletes `key` if its value has expired: the sweeper's. */
+  removeExpired(key: Buffer): boolean {
+    const entry = this.here.get(key.latin1Slice());
+    if (entry === undefined || !entry.alive || entry.isLiving(this.nowMs)) return false;
+    this.remove(entry);
+    return true;
+  }
+
   keyCount(): number {
     return this.here.aliveEntries;
   }

@@ -32,13 +32,16 @@ export class FrameSplitter {
     return this.buffered;
   }
 
-  /** Calls `message` for every whole frame, in order; it may borrow from `chunk`, which must not be mutated. Throws FramingError. */
-  push(chunk: Buffer, message: (bytes: Buffer) => void): void {
+  /**
+   * Calls `message` for every whole frame, in order; it may borrow from `chunk`, which must not be mutated. Once `stop` says so after a frame, what
+   * follows it is returned instead of being cut. Throws FramingError.
+   */
+  push(chunk: Buffer, message: (bytes: Buffer) => void, stop?: () => boolean): Buffer | undefined {
     let rest = chunk;
     if (this.buffered > 0) {
       this.chunks.push(chunk);
       this.buffered += chunk.length;
-      if (this.buffered < lengthBytes || this.buffered < lengthBytes + this.headLength()) return;
+      if (this.buffered < lengthBytes || this.buffered < lengthBytes + this.headLength()) return undefined;
       rest = Buffer.concat(this.chunks, this.buffered);
       this.chunks.length = 0;
       this.buffered = 0;
@@ -49,11 +52,13 @@ export class FrameSplitter {
       if (rest.length - at - lengthBytes < length) break;
       message(rest.subarray(at + lengthBytes, at + lengthBytes + length));
       at += lengthBytes + length;
+      if (stop?.() === true) return at < rest.length ? rest.subarray(at) : undefined;
     }
     if (at < rest.length) {
       this.chunks.push(rest.subarray(at));
       this.buffered = rest.length - at;
     }
+    return undefined;
   }
 
   private headLength(): number {

@@ -1,0 +1,59 @@
+/**
+ * What a node knows of one partition as its coordinator: whether it runs, in which term, who waits, and which of its batches are not
+ * settled yet.
+ *
+ *   idle -> taking (promises, pull, push: take-over.ts) -> running -> draining (another takes over: no new command, what is sent settles) -> idle
+ */
+import { noTerm, type Term } from '../protocol/dot.js';
+import type { Call } from './call.js';
+import type { Settlement } from './settlement.js';
+
+export class Coordination {
+  state: 'idle' | 'taking' | 'running' | 'draining' = 'idle';
+  term: Term = noTerm;
+  /** Above 0: it runs with fewer promises than meet every other term's, and must take over again once this many homes are reachable. */
+  weakBelow = 0;
+  /** Calls that wait for the term or, in order, for a key that is being loaded. */
+  queue: Call[] = [];
+  /** A read for the head of the queue is under way. */
+  loading = false;
+  readonly unsettled = new Set<Settlement>();
+  /** The newest batch. */
+  last: Settlement | undefined = undefined;
+  /** Those who wait until nothing is unsettled. */
+  private drained: (() => void)[] = [];
+
+  constructor(readonly partition: number) {}
+
+  /** Calls back when nothing is unsettled, now or later. */
+  whenDrained(callback: () => void): void {
+    if (this.unsettled.size === 0) callback();
+    else this.drained.push(callback);
+  }
+
+  begun(settlement: Settlement): void {
+    this.unsettled.add(settlement);
+    this.last = settlement;
+  }
+
+  settled(settlement: Settlement): void {
+    this.unsettled.delete(settlement);
+    if (this.unsettled.size === 0) this.releaseDrained();
+  }
+
+  /** Waits no longer for what cannot settle in this term. */
+  releaseDrained(): void {
+    const { drained } = this;
+    if (drained.length === 0) return;
+    this.drained = [];
+    for (const callback of drained) callback();
+  }
+
+  /** Stops coordinating; whoever waits is handed out to be routed anew. */
+  stop(): Call[] {
+    this.state = 'idle';
+    const { queue } = this;
+    this.queue = [];
+    return queue;
+  }
+}

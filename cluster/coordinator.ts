@@ -1,0 +1,264 @@
+/**
+ * Runs the commands of the partitions that this node coordinates: takes a partition over first if need be, loads what is not in memory, executes synchronously,
+ * writes one batch, and lets the reply go when W replicas hold it.
+ *
+ * Invariant: no reply of a write, a no-op or an error rests on a batch that is not settled; it waits for the newest that its keys show.
+ */
+import { compareTerms, type Dot } from '../protocol/dot.js';
+import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
+import { slotOf } from '../protocol/slot.js';
+import type { Clock } from '../storage/clock.js';
+import { CommandError } from '../storage/execution.js';
+import type { Partition } from '../storage/partition.js';
+import type { Store } from '../storage/store.js';
+import { Transaction } from '../storage/transaction.js';
+import { noReplicas, notServedInTime, unknownOutcome, type Call } from './call.js';
+import type { Coordination } from './coordination.js';
+import type { Membership } from './membership.js';
+import { slotsOfPartition } from './ring.js';
+import { Settlement } from './settlement.js';
+import type { TakeOver } from './take-over.js';
+import type { Turn } from './turn.js';
+
+/** After a longer gap between two looks at the clock this process may have been stopped, and others may have taken over. */
+const pauseMs = 1000;
+
+export interface CoordinatorOptions {
+  readonly store: Store;
+  readonly membership: Membership;
+  readonly turn: Turn;
+  readonly clock: Clock;
+  readonly actor: () => number;
+  readonly coordination: (partition: number) => Coordination;
+  readonly coordinations: () => Iterable<Coordination>;
+  readonly takeOver: () => TakeOver;
+  /** Sends a call on its way from the beginning. */
+  readonly reroute: (calls: readonly Call[]) => void;
+}
+
+export class Coordinator {
+  readonly transaction: Transaction;
+  private readonly unsettled = new Set<Settlement>();
+  private turnSettlements: Settlement[] = [];
+  private turnNumber = -1;
+  private lastLookMs: number;
+  /** Batches written, for INFO. */
+  batchesWritten = 0;
+
+  constructor(private readonly options: CoordinatorOptions) {
+    const { store, actor, clock } = options;
+    this.transaction = new Transaction((): Dot => ({ actor: actor(), counter: store.hybridClock.next() }));
+    this.lastLookMs = clock.monotonicMs();
+  }
+
+  /** This node should run the call. */
+  submit(call: Call): void {
+    this.noticePause();
+    const coordination = this.options.coordination(call.partition);
+    if (coordination.state !== 'running' || coordination.queue.length > 0) this.enqueue(coordination, call);
+    else if (!this.mayRun(coordination)) this.restart(coordination, call);
+    else if (this.isLoaded(call)) this.execute(coordination, call);
+    else {
+      coordination.queue.push(call);
+      this.loadHead(coordination);
+    }
+  }
+
+  /** The partition was taken over: what waited may run, what an earlier term left open is told so. */
+  taken(coordination: Coordination): void {
+    for (const settlement of [...coordination.unsettled]) this.release(settlement);
+    this.drain(coordination);
+  }
+
+  /** A replica stored the batch, but has promised a newer term: this node no longer coordinates the partition. */
+  superseded(partition: number, counters: ReadonlySet<number>): void {
+    const coordination = this.options.coordination(partition);
+    for (const settlement of [...coordination.unsettled]) if (counters.has(settlement.counter)) this.release(settlement);
+    if (coordination.state === 'running' || coordination.state === 'draining') this.options.reroute(coordination.stop());
+  }
+
+  /** Gives up what is overdue. Called every few milliseconds. */
+  tick(): void {
+    this.noticePause();
+    const nowMs = this.options.store.hybridClock.nowMs();
+    for (const settlement of this.unsettled) {
+      for (const { call, writer } of settlement.giveUp(({ call }) => call.options.deadlineMs < nowMs)) {
+        call.answer(writer || call.operation.access === 'write' ? unknownOutcome : notServedInTime);
+      }
+    }
+    for (const coordination of this.options.coordinations()) {
+      if (coordination.queue.length === 0) continue;
+      const due = coordination.queue.filter((call) => call.options.deadlineMs < nowMs);
+      if (due.length === 0) continue;
+      coordination.queue = coordination.queue.filter((call) => call.options.deadlineMs >= nowMs);
+      for (const call of due) call.answer(this.shortOfReplicas(call) ?? notServedInTime);
+    }
+  }
+
+  /** True when every key of the call is in memory, or known not to exist. */
+  isLoaded(call: Call): boolean {
+    const partition = this.options.store.partition(call.partition);
+    if (partition.resident) return true;
+    const { keys, wholePartition } = call.operation;
+    return !wholePartition && keys.every((key) => partition.isLoaded(key.latin1Slice()));
+  }
+
+  /** Calls `loaded` once `isLoaded(call)` holds or the call is to be tried again. */
+  load(call: Call, loaded: () => void): void {
+    const { store, membership, turn } = this.options;
+    const partition = store.partition(call.partition);
+    const { keys, wholePartition } = call.operation;
+    if (wholePartition) {
+      const { firstSlot, lastSlot } = slotsOfPartition(call.partition, membership.configuration?.partitions ?? 1);
+      store.loader.loadPartition(partition, firstSlot, lastSlot).then(loaded, () => call.answer(notServedInTime));
+      return;
+    }
+    const missing = [...new Set(keys.map((key) => key.latin1Slice()))].filter((key) => !partition.isLoaded(key));
+    let waiting = missing.length;
+    if (waiting === 0) loaded();
+    for (const key of missing) store.loader.load(partition, key, slotOf(Buffer.from(key, 'latin1')), () => --waiting === 0 && loaded());
+    turn.schedule();
+  }
+
+  private enqueue(coordination: Coordination, call: Call): void {
+    const short = this.shortOfReplicas(call);
+    if (short !== undefined) return call.answer(short);
+    coordination.queue.push(call);
+    if (coordination.state === 'idle') this.options.takeOver().begin(coordination);
+  }
+
+  /** False when the term is over without this node having been told, or when more home replicas have come that should promise it. */
+  private mayRun(coordination: Coordination): boolean {
+    const { store, membership } = this.options;
+    if (compareTerms(store.partition(coordination.partition).promised, coordination.term) !== 0) return false;
+    return coordination.weakBelow === 0 || membership.reachableHomes(coordination.partition) < coordination.weakBelow;
+  }
+
+  private restart(coordination: Coordination, call: Call): void {
+    this.options.reroute([...coordination.stop(), call]);
+  }
+
+  private drain(coordination: Coordination): void {
+    while (coordination.state === 'running' && !coordination.loading) {
+      const [head] = coordination.queue;
+      if (head === undefined) return;
+      if (!this.isLoaded(head)) return this.loadHead(coordination);
+      coordination.queue.shift();
+      if (this.mayRun(coordination)) this.execute(coordination, head);
+      else this.restart(coordination, head);
+    }
+  }
+
+  private loadHead(coordination: Coordination): void {
+    const [head] = coordination.queue;
+    if (coordination.loading || head === undefined) return;
+    coordination.loading = true;
+    this.load(head, () => {
+      coordination.loading = false;
+      this.drain(coordination);
+    });
+  }
+
+  private shortOfReplicas(call: Call): ErrorReply | undefined {
+    if (call.operation.access !== 'write') return undefined;
+    const { membership } = this.options;
+    const write = this.writeQuorum(call);
+    const reachable = membership.reachableHomes(call.partition);
+    return reachable < write ? noReplicas(write, reachable, 'write') : undefined;
+  }
+
+  private writeQuorum(call: Call): number {
+    const { quorums } = this.options.membership;
+    return call.options.writeQuorum === 0 ? quorums.write : Math.min(call.options.writeQuorum, quorums.replicas);
+  }
+
+  private execute(coordination: Coordination, call: Call): void {
+    const { store } = this.options;
+    const short = this.shortOfReplicas(call);
+    if (short !== undefined) return call.answer(short);
+    const nowMs = store.hybridClock.nowMs();
+    if (call.options.deadlineMs < nowMs) return call.answer(notServedInTime);
+    const partition = store.partition(call.partition);
+    const { transaction } = this;
+    transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp);
+    const reply = run(call, transaction);
+    const dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
+    if (dot === undefined) this.answerUnwritten(coordination, partition, call, reply);
+    else this.write(coordination, partition, dot, call, reply);
+  }
+
+  private write(coordination: Coordination, partition: Partition, dot: Dot, call: Call, reply: Reply): void {
+    const { store, membership, turn } = this.options;
+    const settlement = new Settlement(call.partition, dot.counter, this.transaction.staged, this.writeQuorum(call), this.whenSettled);
+    const { staged } = this.transaction;
+    const { offset, length } = store.writeBatch(partition, dot, coordination.term.counter, membership.configuration?.number ?? 0, staged);
+    settlement.wait(call, reply, true);
+    this.unsettled.add(settlement);
+    coordination.begun(settlement);
+    this.batchesWritten++;
+    if (membership.memberCount > 1) for (const peer of membership.otherHomes(call.partition)) peer.link.sendBatch(settlement, offset, length);
+    if (this.turnNumber !== turn.number) this.beginTurn();
+    this.turnSettlements.push(settlement);
+  }
+
+  /** The own copies of a turn's batches count once the log has them. */
+  private beginTurn(): void {
+    const { turn } = this.options;
+    const settlements: Settlement[] = [];
+    this.turnNumber = turn.number;
+    this.turnSettlements = settlements;
+    turn.whenWritten(() => {
+      for (const settlement of settlements) settlement.acknowledge();
+    });
+  }
+
+  /** A reply that wrote nothing waits for the newest batch that it may rest on. */
+  private answerUnwritten(coordination: Coordination, partition: Partition, call: Call, reply: Reply): void {
+    let newest: Settlement | undefined;
+    if (call.operation.wholePartition) newest = coordination.last;
+    else {
+      for (const key of call.operation.keys) {
+        const unsettled = partition.get(key.latin1Slice())?.unsettled;
+        if (unsettled instanceof Settlement && !unsettled.settled && unsettled.counter > (newest?.counter ?? 0)) newest = unsettled;
+      }
+    }
+    if (newest === undefined || newest.settled) call.answer(reply);
+    else newest.wait(call, reply, false);
+  }
+
+  private readonly whenSettled = (settlement: Settlement): void => {
+    this.unsettled.delete(settlement);
+    this.options.coordination(settlement.partition).settled(settlement);
+  };
+
+  /**
+   * The batch will not be acknowledged in its term: who wrote it is told that its outcome is unknown, or, where neither effect nor reply depend on
+   * what was there, writes once more; who only saw it asks again.
+   */
+  private release(settlement: Settlement): void {
+    const again: Call[] = [];
+    for (const { call, writer } of settlement.giveUp(() => true)) {
+      if (writer && !call.operation.blind) call.answer(unknownOutcome);
+      else again.push(call);
+    }
+    settlement.settle();
+    if (again.length > 0) this.options.reroute(again);
+  }
+
+  private noticePause(): void {
+    const now = this.options.clock.monotonicMs();
+    const paused = now - this.lastLookMs > pauseMs;
+    this.lastLookMs = now;
+    if (paused) this.options.takeOver().dropAll(this.options.coordinations());
+  }
+}
+
+/** Runs a call's operation; a client's error becomes its reply. */
+export function run(call: Call, transaction: Transaction): Reply {
+  try {
+    return call.operation.run(transaction);
+  } catch (error) {
+    if (error instanceof CommandError) return error.reply;
+    throw error;
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * Deletes expired keys of the partitions that this node coordinates, by ordinary batches: expiry hides a key at once, the sweeper only frees what it held.
+ * A tombstone covers just the value that had expired, so a newer one elsewhere is never harmed.
+ */
+import type { Reply } from '../protocol/resp/reply.js';
+import type { Clock } from '../storage/clock.js';
+import type { Execution } from '../storage/execution.js';
+import type { Store } from '../storage/store.js';
+import { Transaction } from '../storage/transaction.js';
+import { Call } from './call.js';
+import type { Operation } from './command.js';
+import type { Coordination } from './coordination.js';
+import type { Membership } from './membership.js';
+
+const intervalMs = 100;
+/** Keys looked at in one tick, and deleted by one batch. */
+const lookMax = 500;
+const deleteMax = 100;
+
+export interface ExpirySweeperOptions {
+  readonly store: Store;
+  readonly membership: Membership;
+  readonly coordinations: () => Iterable<Coordination>;
+  readonly submit: (call: Call) => void;
+  readonly clock: Clock;
+  readonly peerTimeoutMs: number;
+}
+
+export class ExpirySweeper {
+  private nextMs = 0;
+  private readonly sweeping = new Set<number>();
+  private resumeAt = 0;
+  /** Keys deleted because they had expired. */
+  expired = 0;
+
+  constructor(private readonly options: ExpirySweeperOptions) {}
+
+  tick(): void {
+    const now = this.options.clock.monotonicMs();
+    if (now < this.nextMs) return;
+    this.nextMs = now + intervalMs;
+    const nowMs = this.options.store.hybridClock.nowMs();
+    let looked = 0;
+    const running = [...this.options.coordinations()].filter(({ state }) => state === 'running');
+    for (let i = 0; i < running.length && looked < lookMax; i++) {
+      const coordination = running[this.resumeAt++ % running.length];
+      if (coordination === undefined || this.sweeping.has(coordination.partition)) continue;
+      const partition = this.options.store.partition(coordination.partition);
+      const due: Buffer[] = [];
+      for (const key of partition.expiring) {
+        looked++;
+        const entry = partition.entries.get(key);
+        if (entry !== undefined && entry.alive && entry.expiresAtMs !== 0 && entry.expiresAtMs <= nowMs) due.push(Buffer.from(key, 'latin1'));
+        if (due.length >= deleteMax || looked >= lookMax) break;
+      }
+      if (due.length > 0) this.sweep(coordination.partition, due, nowMs);
+    }
+  }
+
+  private sweep(partition: number, keys: readonly Buffer[], nowMs: number): void {
+    this.sweeping.add(partition);
+    const deadlineMs = nowMs + this.options.peerTimeoutMs;
+    this.options.submit(
+      new SweepCall(sweepOperation(keys), partition, deadlineMs, (reply) => {
+        this.sweeping.delete(partition);
+        if (typeof reply === 'number') this.expired += reply;
+      }),
+    );
+  }
+}
+
+function sweepOperation(keys: readonly Buffer[]): Operation {
+  return {
+    access: 'write',
+    blind: false,
+    keys,
+    wholePartition: false,
+    run(execution: Execution): Reply {
+      if (!(execution instanceof Transaction)) throw new Error('the sweeper runs in a transaction');
+      return keys.filter((key) => execution.removeExpired(key)).length;
+    },
+  };
+}
+
+class SweepCall extends Call {
+  constructor(
+    operation: Operation,
+    partition: number,
+    deadlineMs: number,
+    private readonly done: (reply: Reply) => void,
+  ) {
+    super([], operation, partition, { resp: 2, writeQuorum: 0, readQuorum: 0, deadlineMs });
+  }
+
+  protected deliver(reply: Reply): void {
+    this.done(reply);
+  }
+}

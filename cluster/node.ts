@@ -1,0 +1,370 @@
+/**
+ * One node, put together: storage, turn, peers, membership, coordinator, reader and router over the five seams. server/main.ts builds it
+ * on real ones, the simulation on simulated ones; nothing else differs.
+ */
+import { torc } from '../protocol/generated/messages.js';
+import { actorOf, lifeOf, memberNumberOf } from '../protocol/dot.js';
+import type { Clock, Random } from '../storage/clock.js';
+import { clockBytes, clockOf } from '../storage/partition-clocks.js';
+import type { Store } from '../storage/store.js';
+import type { Call } from './call.js';
+import type { CommandDecoder } from './command.js';
+import { Comparison } from './comparison.js';
+import type { Configuration, NodeDescription } from './configuration.js';
+import { Coordination } from './coordination.js';
+import { Coordinator } from './coordinator.js';
+import { FormationDriver } from './formation-driver.js';
+import { Membership } from './membership.js';
+import { NodeView } from './node-view.js';
+import type { Peer } from './peer.js';
+import { Peers } from './peers.js';
+import { Reader } from './reader.js';
+import { Rebuild } from './rebuild.js';
+import { Replica } from './replica.js';
+import { Router } from './router.js';
+import { ExpirySweeper } from './expiry-sweeper.js';
+import { TakeOver } from './take-over.js';
+import type { PeerAddress, Transport } from './transport.js';
+import { Turn } from './turn.js';
+
+/** How often what is late is looked for. */
+const tickMs = 10;
+
+export interface NodeOptions {
+  readonly description: NodeDescription;
+  readonly clusterName: string;
+  readonly initialNodes: number;
+  readonly seeds: readonly PeerAddress[];
+  readonly partitions: number;
+  readonly replicas: number;
+  readonly writeQuorum: number;
+  readonly readQuorum: number;
+  readonly sloppyQuorum: boolean;
+  readonly gossipIntervalMs: number;
+  readonly phiThreshold: number;
+  readonly peerTimeoutMs: number;
+  readonly hintBytesMax: number;
+  /** The life this node begins or continues, and whether it cannot prove that it kept all it wrote in earlier ones. */
+  readonly life: number;
+  readonly doubtful: boolean;
+  /** Distinguishes this run of the process from others. */
+  readonly incarnation: number;
+  readonly store: Store;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly decoder: CommandDecoder;
+  readonly log: (level: 'info' | 'warn', message: string) => void;
+  /** The node cannot go on: its directory belongs to another cluster, a frame broke an invariant. */
+  readonly onFailure: (error: Error) => void;
+}
+
+export class Node {
+  readonly view: NodeView;
+  readonly membership = new Membership();
+  readonly router: Router;
+  readonly coordinator: Coordinator;
+  readonly reader: Reader;
+  readonly comparison: Comparison;
+  readonly takeOver: TakeOver;
+  readonly replica: Replica;
+  readonly peers: Peers;
+  readonly turn: Turn;
+  private readonly coordinations = new Map<number, Coordination>();
+  private readonly formation: FormationDriver;
+  private readonly rebuild: Rebuild;
+  private readonly sweeper: ExpirySweeper;
+  private life: number;
+  private closed = false;
+  private readonly whenReady: (() => void)[] = [];
+
+  constructor(private readonly options: NodeOptions) {
+    const { store, clock, random, description, clusterName, peerTimeoutMs } = options;
+    const { membership } = this;
+    this.life = options.life;
+    this.turn = new Turn(clock, store, (batches) => {
+      for (const { link } of this.peers.all()) link.send(batches);
+    });
+    const { turn } = this;
+    const isDoubtful = (partition: number): boolean => this.rebuild.isDoubtful(partition);
+    const coordination = (partition: number): Coordination => this.coordination(partition);
+    const reroute = (calls: readonly Call[]): void => this.router.reroute(calls);
+    const actor = (): number => this.actor();
+    this.peers = new Peers(
+      {
+        transport: options.transport,
+        clock,
+        random,
+        clusterName,
+        self: description,
+        incarnation: options.incarnation,
+        suspicion: options,
+        unackedBytesMax: options.hintBytesMax,
+        counter: () => store.hybridClock.currentCounter,
+        schedule: () => turn.scheduleSend(),
+        log: options.log,
+      },
+      {
+        opened: (peer) => this.linkOpened(peer),
+        broken: (peer) => this.linkBroken(peer),
+        frame: (peer, frame) => this.receive(peer, frame),
+        changed: () => membership.changed(),
+      },
+    );
+    this.comparison = new Comparison({
+      store,
+      turn,
+      clock,
+      timeoutMs: 10 * peerTimeoutMs,
+      partitions: () => membership.configuration?.partitions ?? 1,
+      isDoubtful,
+    });
+    const { comparison } = this;
+    this.takeOver = new TakeOver({
+      store,
+      membership,
+      comparison,
+      turn,
+      clock,
+      random,
+      peerTimeoutMs,
+      sloppyQuorum: options.sloppyQuorum,
+      actor,
+      isDoubtful,
+      coordination,
+      taken: (taken) => this.coordinator.taken(taken),
+      reroute,
+    });
+    this.coordinator = new Coordinator({
+      store,
+      membership,
+      turn,
+      clock,
+      actor,
+      coordination,
+      coordinations: () => this.coordinations.values(),
+      takeOver: () => this.takeOver,
+      reroute,
+    });
+    const { coordinator } = this;
+    this.reader = new Reader({ store, membership, comparison, coordinator, turn, clock, isDoubtful });
+    this.replica = new Replica(store, turn, (partition, from) => comparison.fetchMissing(partition, from));
+    this.rebuild = new Rebuild({
+      store,
+      membership,
+      comparison,
+      clock,
+      log: options.log,
+      raiseLife: (member) => this.raiseLife(member),
+    });
+    this.router = new Router({
+      membership,
+      coordinator,
+      reader: this.reader,
+      hybridClock: store.hybridClock,
+      decoder: options.decoder,
+      isReady: () => this.isReady,
+      isDoubtful,
+    });
+    this.sweeper = new ExpirySweeper({ store, membership, coordinations: () => this.coordinations.values(), submit: this.router.submit, clock, peerTimeoutMs });
+    this.view = new NodeView(clusterName, membership, description, options, () => this.isReady);
+    this.formation = new FormationDriver({
+      settings: options,
+      self: description,
+      store,
+      turn,
+      peers: this.peers,
+      log: options.log,
+      formed: (configuration, acceptedHere) => this.adopt(configuration, acceptedHere),
+      failed: options.onFailure,
+    });
+  }
+
+  get isReady(): boolean {
+    return this.membership.configuration !== undefined && !this.closed;
+  }
+
+  /** Listens to peers, looks for them, and forms or joins the cluster. */
+  start(): void {
+    this.peers.listen();
+    this.formation.begin();
+    for (const seed of this.options.seeds) this.peers.dialSeed(seed);
+    this.tick();
+    this.gossip();
+  }
+
+  /** Resolves once commands are served. */
+  ready(): Promise<void> {
+    return this.isReady ? Promise.resolve() : new Promise((resolve) => this.whenReady.push(resolve));
+  }
+
+  /** Says nothing more to anyone. The store is the caller's to close. */
+  close(): void {
+    this.closed = true;
+    this.peers.close();
+  }
+
+  /** The deadline of a command that begins now, hybrid Unix ms. */
+  deadlineMs(): number {
+    return this.options.store.hybridClock.nowMs() + this.options.peerTimeoutMs;
+  }
+
+  /** This node in clocks: 0 with life until it is a member. */
+  actor(): number {
+    const { configuration, selfIndex } = this.membership;
+    return actorOf(configuration?.members[selfIndex]?.number ?? 0, this.life);
+  }
+
+  /** Figures of the cluster's side, for INFO and TORC STATUS. */
+  statistics(): readonly (readonly [name: string, value: string | number])[] {
+    let running = 0;
+    for (const { state } of this.coordinations.values()) if (state === 'running') running++;
+    const links = [...this.peers.all()];
+    return [
+      ['actor', this.actor()],
+      ['life', this.life],
+      ['doubtful_partitions', this.rebuild.doubtfulPartitions],
+      ['coordinated_partitions', running],
+      ['take_overs', this.takeOver.finished],
+      ['batches_written', this.coordinator.batchesWritten],
+      ['batches_applied', this.replica.batchesApplied],
+      ['commands_forwarded', this.router.forwarded],
+      ['versions_compared', this.reader.compared],
+      ['versions_differed', this.reader.differed],
+      ['catch_ups', this.comparison.finished],
+      ['partitions_behind', this.comparison.partitionsBehind],
+      ['expired_keys', this.sweeper.expired],
+      ['unacknowledged_bytes', links.reduce((bytes, { link }) => bytes + link.queuedBytes, 0)],
+      ['dropped_batches', links.reduce((batches, { link }) => batches + link.droppedBatches, 0)],
+      ['peer_bytes_out', links.reduce((bytes, { link }) => bytes + link.bytesSent, 0)],
+      ['peer_bytes_in', links.reduce((bytes, { bytesReceived }) => bytes + bytesReceived, 0)],
+    ];
+  }
+
+  get formationStatus(): string {
+    return this.formation.status;
+  }
+
+  private coordination(partition: number): Coordination {
+    let coordination = this.coordinations.get(partition);
+    if (coordination === undefined) this.coordinations.set(partition, (coordination = new Coordination(partition)));
+    return coordination;
+  }
+
+  private adopt(configuration: Configuration, acceptedHere: boolean): void {
+    const { membership, options } = this;
+    membership.adopt(configuration, options.description.nodeId, options, (nodeId) => {
+      const member = configuration.members.find((candidate) => candidate.nodeId === nodeId);
+      if (member === undefined) throw new Error(`no member '${nodeId}'`);
+      return this.peers.meet(member);
+    });
+    options.log('info', `configuration ${configuration.number}: ${configuration.members.map(({ nodeId }) => nodeId).join(', ')}`);
+    this.rebuild.begin(options.doubtful || !acceptedHere);
+    for (const resolve of this.whenReady.splice(0)) resolve();
+  }
+
+  /** A new directory behind a known name: the life has to be one that nobody has seen anything of. */
+  private raiseLife(memberNumber: number): void {
+    const { store } = this.options;
+    const partitions = this.membership.configuration?.partitions ?? 0;
+    for (let number = 0; number < partitions; number++) {
+      for (const actor of store.partition(number).seen.keys()) {
+        if (memberNumberOf(actor) === memberNumber && lifeOf(actor) >= this.life) this.life = lifeOf(actor) + 1;
+      }
+    }
+    store.setFact('life', Buffer.from(String(this.life)));
+    this.turn.schedule();
+  }
+
+  private linkOpened(peer: Peer): void {
+    this.formation.linkOpened(peer);
+    this.say(peer, true);
+  }
+
+  private linkBroken(peer: Peer): void {
+    this.reader.linkBroken(peer);
+    this.router.linkBroken(peer);
+    this.formation.linkBroken(peer);
+  }
+
+  private receive(peer: Peer, frame: torc.Frame): void {
+    const { store } = this.options;
+    store.hybridClock.raise(frame.clock);
+    for (const message of frame.formation) this.formation.received(peer, message as Buffer);
+    if (!this.isReady) return;
+    if (frame.batches.length > 0) this.replica.receive(peer, frame.batches as Buffer);
+    for (const ack of frame.ack) this.acknowledged(peer, ack as torc.Ack);
+    for (const takeOver of frame.takeOvers) this.takeOver.onTakeOver(peer, takeOver as torc.TakeOver);
+    for (const promises of frame.promises) this.takeOver.onPromises(peer, promises as torc.Promises);
+    for (const transfer of frame.transfers) this.comparison.onTransfer(peer, transfer as torc.Transfer);
+    for (const ack of frame.transferAcks) this.comparison.onTransferAck(ack as torc.TransferAck);
+    for (const pull of frame.pulls) this.comparison.onPull(peer, pull as torc.Pull);
+    if (frame.commands) this.router.onCommands(peer, frame.commands as torc.Commands);
+    if (frame.replies) this.router.onReplies(peer, frame.replies as torc.Replies);
+    if (frame.reads) this.reader.onReads(peer, frame.reads as torc.Reads);
+    if (frame.readAnswers) this.reader.onAnswers(peer, frame.readAnswers as torc.ReadAnswers);
+    if (frame.gossip) this.heardGossip(peer, frame.gossip as torc.Gossip);
+  }
+
+  private acknowledged(peer: Peer, { actor, counter, superseded }: torc.Ack): void {
+    if (actor !== this.actor()) return;
+    const counters = new Set<number>();
+    const byPartition = new Map<number, Set<number>>();
+    for (const { counter: dot = 0, partition = 0, termCounter = 0 } of superseded as torc.Superseded[]) {
+      counters.add(dot);
+      this.options.store.hybridClock.raise(termCounter);
+      byPartition.set(partition, (byPartition.get(partition) ?? new Set()).add(dot));
+    }
+    peer.link.acknowledged(counter, counters);
+    for (const [partition, dots] of byPartition) this.coordinator.superseded(partition, dots);
+  }
+
+  private heardGossip(peer: Peer, { doubtful, partition, seen }: torc.Gossip): void {
+    if (peer.doubtful !== doubtful) {
+      peer.doubtful = doubtful;
+      this.membership.changed();
+    }
+    partition.forEach((number, i) => {
+      const bytes = seen[i];
+      if (bytes !== undefined) this.comparison.noteSeen(peer, number, clockOf(bytes));
+    });
+  }
+
+  /** Tells `peer` this node's clocks: all of them when the link is new, else those that moved since it was told last. */
+  private say(peer: Peer, everything: boolean): void {
+    const { store } = this.options;
+    const partition: number[] = [];
+    const seen: Buffer[] = [];
+    const { configuration } = this.membership;
+    if (everything) peer.told.clear();
+    for (let number = 0; number < (configuration?.partitions ?? 0); number++) {
+      const here = store.partition(number);
+      if (here.seen.size === 0 || peer.told.get(number) === here.changes) continue;
+      peer.told.set(number, here.changes);
+      partition.push(number);
+      seen.push(clockBytes(here.seen));
+    }
+    peer.link.say({ gossip: { configurationNumber: configuration?.number ?? 0, doubtful: this.rebuild.doubtfulPartitions > 0, partition, seen } });
+  }
+
+  private readonly gossip = (): void => {
+    if (this.closed) return;
+    this.formation.tick();
+    this.comparison.tick();
+    this.rebuild.tick();
+    for (const peer of this.peers.all()) if (peer.link.isOpen) this.say(peer, false);
+    this.options.clock.after(this.options.gossipIntervalMs, this.gossip);
+  };
+
+  private readonly tick = (): void => {
+    if (this.closed) return;
+    const { clock } = this.options;
+    this.coordinator.tick();
+    this.takeOver.tick();
+    this.reader.tick();
+    this.router.tick(this.peers.all());
+    this.peers.tick(clock.monotonicMs());
+    this.sweeper.tick();
+    clock.after(tickMs, this.tick);
+  };
+}

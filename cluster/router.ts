@@ -1,0 +1,150 @@
+/**
+ * Where a call goes: a read of a partition that this node is a home replica of is answered here; everything else goes to the partition's
+ * coordinator, this node or a peer. A node asked to coordinate while it can reach an earlier home replica passes the call up.
+ */
+import { torc } from '../protocol/generated/messages.js';
+import { EncodedReply, type Reply } from '../protocol/resp/reply.js';
+import { encodeReply } from '../protocol/resp/reply-writer.js';
+import { CommandError } from '../storage/execution.js';
+import type { HybridClock } from '../storage/hybrid-clock.js';
+import { Call, loading, noReplicas, notServedInTime, unknownOutcome, type CallOptions } from './call.js';
+import type { CommandDecoder, Operation } from './command.js';
+import type { Coordinator } from './coordinator.js';
+import type { Membership } from './membership.js';
+import type { Peer } from './peer.js';
+import type { Reader } from './reader.js';
+
+/** From a front node to a coordinator, and from one that is not first any more to the one that is. */
+const hopsMax = 2;
+
+/** The session's route of reads that are answered here. */
+const readHere = 0;
+
+export interface RouterOptions {
+  readonly membership: Membership;
+  readonly coordinator: Coordinator;
+  readonly reader: Reader;
+  readonly hybridClock: HybridClock;
+  readonly decoder: CommandDecoder;
+  readonly isReady: () => boolean;
+  readonly isDoubtful: (partition: number) => boolean;
+}
+
+export class Router {
+  /** Calls sent to another node, for INFO. */
+  forwarded = 0;
+
+  constructor(private readonly options: RouterOptions) {}
+
+  /** Sends a call on its way; it is answered exactly once, in any case. */
+  readonly submit = (call: Call): void => {
+    const { membership, coordinator, reader } = this.options;
+    if (!this.options.isReady()) return call.answer(loading);
+    if (membership.memberCount === 1) return coordinator.submit(call);
+    if (this.isReadHere(call)) {
+      if (call.session === undefined || call.session.enter(call, readHere)) reader.submit(call);
+      return;
+    }
+    const target = this.target(call);
+    if (target === undefined) return call.answer(noReplicas(1, 0, call.operation.access));
+    if (call.session === undefined || call.session.enter(call, 1 + target)) this.dispatch(call, target);
+  };
+
+  /** Sends calls that were not executed on their way again. */
+  readonly reroute = (calls: readonly Call[]): void => {
+    for (const call of calls) {
+      const target = this.isReadHere(call) ? this.options.membership.selfIndex : this.target(call);
+      if (target === undefined) call.answer(noReplicas(1, 0, call.operation.access));
+      else this.dispatch(call, target);
+    }
+  };
+
+  /** A peer forwarded commands. */
+  onCommands(peer: Peer, commands: torc.Commands): void {
+    const { decoder } = this.options;
+    let argument = 0;
+    for (let i = 0; i < commands.partition.length; i++) {
+      const id = commands.firstId + i;
+      const count = commands.argumentCount[i] ?? 0;
+      const args = commands.argument.slice(argument, argument + count) as Buffer[];
+      argument += count;
+      const bits = commands.options[i] ?? 0;
+      const resp = (bits & 3) === 3 ? 3 : 2;
+      const options = { resp, writeQuorum: (bits >> 2) & 15, readQuorum: (bits >> 6) & 15, deadlineMs: commands.deadlineMs[i] ?? 0 } as const;
+      try {
+        const call = new ForwardedCall(args, decoder.decode(args), commands.partition[i] ?? 0, options, peer, id);
+        call.hops = (bits >> 10) & 3;
+        this.submit(call);
+      } catch (error) {
+        if (!(error instanceof CommandError)) throw error;
+        peer.link.reply(id, encodeReply(error.reply, resp));
+      }
+    }
+  }
+
+  onReplies(peer: Peer, { id, reply }: torc.Replies): void {
+    for (let i = 0; i < id.length; i++) {
+      const call = peer.link.takeForwarded(id[i] ?? 0);
+      const bytes = reply[i];
+      if (call !== undefined && bytes !== undefined) call.answer(new EncodedReply(bytes as Buffer));
+    }
+  }
+
+  /** A link broke: reads go elsewhere, writes may have happened. */
+  linkBroken(peer: Peer): void {
+    for (const call of peer.link.takeAllForwarded()) {
+      if (call.operation.access === 'read') this.reroute([call]);
+      else call.answer(unknownOutcome);
+    }
+  }
+
+  /** Gives up forwarded calls that are overdue. */
+  tick(peers: Iterable<Peer>): void {
+    const nowMs = this.options.hybridClock.nowMs();
+    for (const peer of peers) {
+      for (const call of peer.link.takeOverdue(nowMs)) call.answer(call.operation.access === 'write' ? unknownOutcome : notServedInTime);
+    }
+  }
+
+  private isReadHere({ operation, partition }: Call): boolean {
+    if (operation.access !== 'read' || operation.wholePartition) return false;
+    return this.options.membership.isHome(partition) && !this.options.isDoubtful(partition);
+  }
+
+  private target(call: Call): number | undefined {
+    const { membership } = this.options;
+    if (call.hops >= hopsMax && membership.isHome(call.partition)) return membership.selfIndex;
+    return membership.coordinatorOf(call.partition);
+  }
+
+  private dispatch(call: Call, target: number): void {
+    const { membership, coordinator, reader } = this.options;
+    const peer = membership.peer(target);
+    if (peer === undefined) {
+      if (this.isReadHere(call)) reader.submit(call);
+      else coordinator.submit(call);
+      return;
+    }
+    call.hops++;
+    this.forwarded++;
+    peer.link.forward(call);
+  }
+}
+
+/** A peer's call: its reply goes back over the link. */
+class ForwardedCall extends Call {
+  constructor(
+    args: readonly Buffer[],
+    operation: Operation,
+    partition: number,
+    options: CallOptions,
+    private readonly peer: Peer,
+    private readonly id: number,
+  ) {
+    super(args, operation, partition, options);
+  }
+
+  protected deliver(reply: Reply): void {
+    this.peer.link.reply(this.id, reply instanceof EncodedReply ? reply.bytes : encodeReply(reply, this.options.resp));
+  }
+}

@@ -1,0 +1,290 @@
+/**
+ * Taking a partition over (ARCHITECTURE.md, "Two coordinators at once"; shared with the project as an executable model).
+ *
+ * The taker draws a term, promises it itself, asks the other home replicas for their promise beginning with the one that most likely coordinates
+ * now, pulls what those have seen and it has not, pushes what they lack until W replicas hold everything in this term, and then runs.
+ * A replica that coordinates the partition itself lets what it has sent settle before it promises, so a take-over in peace loses nothing.
+ */
+import type { torc } from '../protocol/generated/messages.js';
+import { compareTerms, type Term } from '../protocol/dot.js';
+import type { VectorClock } from '../protocol/record.js';
+import type { Clock, Random } from '../storage/clock.js';
+import { clockBytes, clockOf } from '../storage/partition-clocks.js';
+import type { Store } from '../storage/store.js';
+import { coversClock } from '../storage/vector-clock.js';
+import type { Call } from './call.js';
+import type { Comparison } from './comparison.js';
+import type { Coordination } from './coordination.js';
+import type { Membership } from './membership.js';
+import type { Peer } from './peer.js';
+import type { Turn } from './turn.js';
+
+interface Attempt {
+  readonly coordination: Coordination;
+  readonly term: Term;
+  readonly beganMs: number;
+  askedMs: number;
+  readonly asked: Set<Peer>;
+  /** Peers that promised, with their `seen` as of then; what they had more has been asked for. */
+  readonly promised: Map<Peer, VectorClock>;
+  pulling: number;
+  /** Peers that are known to hold, in this term, all that was here when the pulls were done. */
+  readonly holders: Set<Peer>;
+  /** Peers that were offered what they lack. */
+  readonly offered: Set<Peer>;
+}
+
+export interface TakeOverOptions {
+  readonly store: Store;
+  readonly membership: Membership;
+  readonly comparison: Comparison;
+  readonly turn: Turn;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly peerTimeoutMs: number;
+  readonly sloppyQuorum: boolean;
+  readonly actor: () => number;
+  readonly isDoubtful: (partition: number) => boolean;
+  readonly coordination: (partition: number) => Coordination;
+  /** The partition is this node's to run. */
+  readonly taken: (coordination: Coordination) => void;
+  /** Calls that have to be routed anew. */
+  readonly reroute: (calls: readonly Call[]) => void;
+}
+
+export class TakeOver {
+  private readonly attempts = new Map<number, Attempt>();
+  private turnTerm: Term | undefined;
+  private readonly asks = new Map<Peer, number[]>();
+  /** Finished take-overs, for INFO. */
+  finished = 0;
+
+  constructor(private readonly options: TakeOverOptions) {}
+
+  /** Begins to take the partition over, unless that is under way. */
+  begin(coordination: Coordination): void {
+    if (coordination.state !== 'idle') return;
+    const { store, clock } = this.options;
+    const term = this.term();
+    const now = clock.monotonicMs();
+    coordination.state = 'taking';
+    store.promise([coordination.partition], term);
+    const attempt: Attempt = {
+      coordination,
+      term,
+      beganMs: now,
+      askedMs: now,
+      asked: new Set(),
+      promised: new Map(),
+      pulling: 0,
+      holders: new Set(),
+      offered: new Set(),
+    };
+    this.attempts.set(coordination.partition, attempt);
+    for (let i = this.wanted(coordination.partition) - 1; i > 0; i--) this.askNext(attempt);
+    this.proceed(attempt);
+  }
+
+  /** Another node takes partitions over: promise, or refuse. */
+  onTakeOver(peer: Peer, { termCounter, termActor, partition }: torc.TakeOver): void {
+    const { store, coordination } = this.options;
+    const term = { counter: termCounter, actor: termActor };
+    store.hybridClock.raise(termCounter);
+    const ready: number[] = [];
+    for (const number of partition) {
+      const mine = coordination(number);
+      if (mine.state !== 'running' || mine.unsettled.size === 0 || compareTerms(store.partition(number).promised, term) >= 0) {
+        ready.push(number);
+        continue;
+      }
+      mine.state = 'draining';
+      mine.whenDrained(() => this.promiseTo(peer, term, [number]));
+      this.options.clock.after(this.options.peerTimeoutMs / 2, () => {
+        if (mine.state === 'draining') mine.releaseDrained();
+      });
+    }
+    if (ready.length > 0) this.promiseTo(peer, term, ready);
+  }
+
+  onPromises(peer: Peer, promises: torc.Promises): void {
+    const { store } = this.options;
+    const term = { counter: promises.termCounter, actor: promises.termActor };
+    store.hybridClock.raise(promises.refusedTerm);
+    const ahead = new Set(promises.hasAhead);
+    promises.partition.forEach((number, i) => {
+      const attempt = this.attempts.get(number);
+      const bytes = promises.seen[i];
+      if (attempt === undefined || bytes === undefined || compareTerms(attempt.term, term) !== 0 || attempt.promised.has(peer)) return;
+      if (!promises.doubtful) attempt.promised.set(peer, clockOf(bytes));
+      if (ahead.has(number) || !coversClock(store.partition(number).seen, clockOf(bytes))) this.pull(attempt, peer);
+      this.proceed(attempt);
+    });
+    for (const number of promises.refused) {
+      const attempt = this.attempts.get(number);
+      if (attempt !== undefined && compareTerms(attempt.term, term) === 0) this.retryLater(attempt);
+    }
+  }
+
+  /** Asks further replicas when those asked are slow, and begins anew what does not come to an end. */
+  tick(): void {
+    const { clock, peerTimeoutMs, reroute } = this.options;
+    const now = clock.monotonicMs();
+    for (const attempt of this.attempts.values()) {
+      if (compareTerms(this.options.store.partition(attempt.coordination.partition).promised, attempt.term) !== 0) {
+        this.abandon(attempt);
+        reroute(attempt.coordination.stop());
+      } else if (now - attempt.beganMs > peerTimeoutMs) {
+        this.abandon(attempt);
+        reroute(attempt.coordination.stop());
+      } else if (now - attempt.askedMs > peerTimeoutMs / 4 || [...attempt.asked].some((peer) => !peer.reachable && !attempt.promised.has(peer))) {
+        this.askNext(attempt);
+        this.proceed(attempt);
+      }
+    }
+  }
+
+  /** This node may have slept: whatever it ran or was taking over may be another's by now. */
+  dropAll(coordinations: Iterable<Coordination>): void {
+    for (const coordination of coordinations) {
+      if (coordination.state === 'idle') continue;
+      const attempt = this.attempts.get(coordination.partition);
+      if (attempt !== undefined) this.abandon(attempt);
+      coordination.releaseDrained();
+      this.options.reroute(coordination.stop());
+    }
+  }
+
+  private term(): Term {
+    const { store, turn, actor } = this.options;
+    if (this.turnTerm === undefined) {
+      this.turnTerm = { counter: store.hybridClock.next(), actor: actor() };
+      turn.whenWritten(() => this.sendAsks());
+    }
+    return this.turnTerm;
+  }
+
+  /** Replicas, this one included, that have to take part: enough promises to meet every other term's, and W to hold the data. */
+  private wanted(partition: number): number {
+    const { membership, sloppyQuorum } = this.options;
+    const { promises, write } = membership.quorums;
+    const wanted = Math.max(promises, write);
+    return sloppyQuorum ? Math.min(wanted, membership.reachableHomes(partition)) : wanted;
+  }
+
+  private askNext(attempt: Attempt): void {
+    const { membership, clock, turn } = this.options;
+    attempt.askedMs = clock.monotonicMs();
+    const next = membership.otherHomes(attempt.coordination.partition).find((peer) => peer.reachable && !attempt.asked.has(peer));
+    if (next === undefined) return;
+    attempt.asked.add(next);
+    const asks = this.asks.get(next);
+    if (asks !== undefined && this.turnTerm === attempt.term) asks.push(attempt.coordination.partition);
+    else if (this.turnTerm === attempt.term) this.asks.set(next, [attempt.coordination.partition]);
+    else {
+      const { term } = attempt;
+      const words = { takeOvers: [{ termCounter: term.counter, termActor: term.actor, partition: [attempt.coordination.partition] }] };
+      turn.whenWritten(() => next.link.say(words));
+    }
+  }
+
+  private sendAsks(): void {
+    const term = this.turnTerm;
+    this.turnTerm = undefined;
+    if (term === undefined) return;
+    for (const [peer, partition] of this.asks) {
+      peer.link.say({ takeOvers: [{ termCounter: term.counter, termActor: term.actor, partition }] });
+    }
+    this.asks.clear();
+  }
+
+  private promiseTo(peer: Peer, term: Term, numbers: readonly number[]): void {
+    const { store, turn, coordination, isDoubtful, reroute } = this.options;
+    const promised = store.promise(numbers, term);
+    const refused = numbers.filter((number) => !promised.includes(number));
+    const calls: Call[] = [];
+    for (const number of numbers) {
+      const mine = coordination(number);
+      if (!promised.includes(number) && mine.state !== 'draining') continue;
+      const attempt = this.attempts.get(number);
+      if (attempt !== undefined) this.abandon(attempt);
+      calls.push(...mine.stop());
+    }
+    turn.whenWritten(() => {
+      const partitions = promised.map((number) => store.partition(number));
+      peer.link.say({
+        promises: [
+          {
+            termCounter: term.counter,
+            termActor: term.actor,
+            partition: promised,
+            seen: partitions.map(({ seen }) => clockBytes(seen)),
+            hasAhead: partitions.filter(({ ahead }) => ahead.length > 0).map(({ number }) => number),
+            refused,
+            refusedTerm: Math.max(0, ...refused.map((number) => store.partition(number).promised.counter)),
+            doubtful: promised.some(isDoubtful),
+          },
+        ],
+      });
+    });
+    reroute(calls);
+  }
+
+  private pull(attempt: Attempt, peer: Peer): void {
+    attempt.pulling++;
+    this.options.comparison.pull(attempt.coordination.partition, peer, (result) => {
+      attempt.pulling--;
+      if (!this.isCurrent(attempt)) return;
+      if (result === 'failed') this.retryLater(attempt);
+      else this.proceed(attempt);
+    });
+  }
+
+  private proceed(attempt: Attempt): void {
+    const { store, membership, comparison, isDoubtful } = this.options;
+    const { partition } = attempt.coordination;
+    if (!this.isCurrent(attempt) || attempt.pulling > 0) return;
+    const { promises, write } = membership.quorums;
+    const reachable = this.options.sloppyQuorum ? membership.reachableHomes(partition) : membership.quorums.replicas;
+    const own = isDoubtful(partition) ? 0 : 1;
+    if (attempt.promised.size + own < Math.min(promises, reachable)) return;
+    const { seen } = store.partition(partition);
+    for (const [peer, theirs] of attempt.promised) {
+      if (attempt.offered.has(peer)) continue;
+      attempt.offered.add(peer);
+      if (coversClock(theirs, seen)) attempt.holders.add(peer);
+      else this.push(attempt, peer, theirs);
+    }
+    if (attempt.holders.size + 1 < Math.min(write, reachable)) return;
+    this.attempts.delete(partition);
+    const { coordination } = attempt;
+    coordination.state = 'running';
+    coordination.term = attempt.term;
+    coordination.weakBelow = attempt.promised.size + own < promises ? reachable + 1 : 0;
+    this.finished++;
+    this.options.taken(coordination);
+  }
+
+  private push(attempt: Attempt, peer: Peer, theirs: VectorClock): void {
+    this.options.comparison.push(attempt.coordination.partition, peer, theirs, attempt.term, (result) => {
+      if (!this.isCurrent(attempt)) return;
+      if (result === 'failed') return this.retryLater(attempt);
+      attempt.holders.add(peer);
+      this.proceed(attempt);
+    });
+  }
+
+  private isCurrent(attempt: Attempt): boolean {
+    return this.attempts.get(attempt.coordination.partition) === attempt;
+  }
+
+  private retryLater(attempt: Attempt): void {
+    if (!this.isCurrent(attempt)) return;
+    this.abandon(attempt);
+    this.options.clock.after(2 + this.options.random.integer(20), () => this.options.reroute(attempt.coordination.stop()));
+  }
+
+  private abandon(attempt: Attempt): void {
+    if (this.isCurrent(attempt)) this.attempts.delete(attempt.coordination.partition);
+    if (attempt.coordination.state === 'taking') attempt.coordination.state = 'idle';
+  }
+}
