@@ -130,6 +130,11 @@ export function deleting(old: VersionedRecord | undefined, dot: Dot): VersionedR
   return { context: plusDot(old === undefined ? emptyClock : effectiveContext(old), dot), versions: [] };
 }
 
+/** The record as one sees it whose versions have expired: all of it seen, nothing shown. What a write over them starts from. */
+export function withoutVersions(record: VersionedRecord): VersionedRecord {
+  return { context: effectiveContext(record), versions: [] };
+}
+
 /** Whether both have seen the same and hold the same versions: then they are interchangeable. */
 export function recordsEqual(x: VersionedRecord, y: VersionedRecord): boolean {
   if (x === y) return true;
@@ -147,8 +152,9 @@ export function recordsEqual(x: VersionedRecord, y: VersionedRecord): boolean {
 export function recordVersion(record: VersionedRecord | undefined): Buffer {
   if (record === undefined || (record.versions.length === 0 && record.context.size === 0)) return Buffer.alloc(0);
   const { context, versions } = record;
+  if (versions.length === 1 && context.size === 0) return dotToken(versions[0]!);
   tokenWriter.reset();
-  if (versions.length !== 1 || context.size > 0) encodeClock(tokenWriter, context);
+  encodeClock(tokenWriter, context);
   for (const { actor, counter } of versions) {
     tokenWriter.u32(actor);
     tokenWriter.counter(counter);
@@ -157,6 +163,14 @@ export function recordVersion(record: VersionedRecord | undefined): Buffer {
 }
 
 const tokenWriter = new ByteWriter(64);
+
+function dotToken({ actor, counter }: Dot): Buffer {
+  const token = Buffer.allocUnsafe(12);
+  token.writeUInt32BE(actor, 0);
+  token.writeUInt32BE(Math.floor(counter / 0x1_0000_0000), 4);
+  token.writeUInt32BE(counter >>> 0, 8);
+  return token;
+}
 
 function sameDot(x: Dot, y: Dot): boolean {
   return x.actor === y.actor && x.counter === y.counter;
