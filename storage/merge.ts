@@ -116,10 +116,15 @@ export function applyCut(record: VersionedRecord, cut: VectorClock): VersionedRe
   return { context: contextBeside(effectiveContext(record), versions), versions };
 }
 
+/** Throws when a new write's dot is not above all its actor wrote to the record: a bug that would lose the write. */
+export function assertAbove(old: VersionedRecord, dot: Dot): void {
+  if (recordCovers(old, dot)) throw new Error(`write ${dot.actor}:${dot.counter} is not above what its actor wrote before`);
+}
+
 /** The record of a write that saw `old` and replaces all of it. The version's counter must be above all its actor wrote before. */
 export function replacing(old: VersionedRecord | undefined, version: Version): VersionedRecord {
   if (old === undefined) return { context: emptyClock, versions: [version] };
-  if (recordCovers(old, version)) throw new Error(`write ${version.actor}:${version.counter} is not above what its actor wrote before`);
+  assertAbove(old, version);
   const only = old.versions.length === 1 ? old.versions[0]! : undefined;
   if (only !== undefined && only.actor === version.actor && old.context.size === 0) return { context: emptyClock, versions: [version] };
   return { context: withoutActor(effectiveContext(old), version.actor), versions: [version] };
@@ -127,7 +132,9 @@ export function replacing(old: VersionedRecord | undefined, version: Version): V
 
 /** The record of a deletion that saw `old`: a tombstone. */
 export function deleting(old: VersionedRecord | undefined, dot: Dot): VersionedRecord {
-  return { context: plusDot(old === undefined ? emptyClock : effectiveContext(old), dot), versions: [] };
+  if (old === undefined) return { context: plusDot(emptyClock, dot), versions: [] };
+  assertAbove(old, dot);
+  return { context: plusDot(effectiveContext(old), dot), versions: [] };
 }
 
 /** The record as one sees it whose versions have expired: all of it seen, nothing shown. What a write over them starts from. */

@@ -2,8 +2,8 @@
  * The rule of strings and counters: what a record's versions, concurrent ones included, come to, and what INCR and EXPIRE write.
  *
  * The latest base wins. Every plain version is a base, and so is what a counter version names as its base (nothing at all is the
- * base `noBase`, earlier than any other). A winning plain version that no counter names is simply the value. Else the value is the base's amount and
- * the sums of all versions that name it:
+ * base `noBase`, earlier than any other). A winning plain version that no counter names is simply the value. Else the value is the
+ * base's amount and the sums of all versions that name it:
  *
  *   A: SET k 10        B: INCR k           C: INCR k, not having seen B's
  *   plain A1 "10"  ->  counter B1 {A1, 10, +1}   counter C1 {A1, 10, +1}   ->  merged: 10 + 1 + 1 = 12
@@ -20,7 +20,7 @@ import {
   type Version,
   type VersionedRecord,
 } from '../protocol/record.js';
-import { replacing } from './merge.js';
+import { assertAbove, replacing } from './merge.js';
 
 export const int64Min = -(2n ** 63n);
 export const int64Max = 2n ** 63n - 1n;
@@ -80,8 +80,8 @@ export function incremented(
 }
 
 /**
- * The record to write for a new expiry (Unix ms, 0 = none), or undefined when the record shows nothing. A plain value is written anew; of a counter only this
- * actor's sum is, so that concurrent increments live on.
+ * The record to write for a new expiry (Unix ms, 0 = none), or undefined when the record shows nothing. A plain value is written
+ * anew; of a counter only this actor's sum is, so that concurrent increments live on.
  */
 export function withExpiry(record: VersionedRecord, dot: Dot, term: number, expiresAtMs: number): VersionedRecord | undefined {
   const shown = resolve(record.versions);
@@ -168,6 +168,7 @@ function ownSum(versions: readonly Version[], actor: number, base: Ranked): bigi
 
 /** The record that replaces all that `old` holds but other actors' counters on the same base. */
 function besideOtherSums(old: VersionedRecord, version: CounterVersion): VersionedRecord {
+  assertAbove(old, version);
   if (old.versions.length <= 1 && old.context.size === 0 && (old.versions[0]?.actor ?? version.actor) === version.actor) {
     return { context: old.context, versions: [version] };
   }

@@ -1,6 +1,6 @@
 /**
- * Reachable records: what four replicas of one record hold and send while they write, delete, increment, set expiries, cut and merge in an order drawn at
- * random. Laws of merging hold for these and not for any record at all: a real actor never writes the same dot twice.
+ * Reachable records: what four replicas of one record hold and send while they write, delete, increment, set expiries, cut and
+ * merge in an order drawn at random. Laws of merging hold for these and not for any record at all: a real actor never writes the same dot twice.
  */
 import fc from 'fast-check';
 import type { Dot } from '../../protocol/dot.js';

@@ -83,6 +83,13 @@ test('counting from nothing, before and after a deletion', (t) => {
   t.is(shown(mergeRecords(first.record, again.record)), '4');
 });
 
+test('an increment alone brings all its writer saw: the value it stands on is gone wherever it arrives', (t) => {
+  const ten = one(plain(1, 1, '10'));
+  const first = mergeRecords(ten, increment(ten, 2, 2, 1n).record);
+  const second = increment(first, 2, 3, 1n).record;
+  t.true(recordsEqual(mergeRecords(ten, second), mergeRecords(first, second)));
+});
+
 test('what has expired is counted from nothing again', (t) => {
   const expired = mergeRecords(one(plain(1, 1, '10', 5)), increment(one(plain(1, 1, '10', 5)), 2, 2, 1n).record);
   const again = increment(withoutVersions(expired), 3, 3, 4n);
@@ -110,6 +117,12 @@ test('what is not an integer, and what would overflow, is refused', (t) => {
   t.is(incremented(one(plain(1, 1, String(int64Min))), { actor: 1, counter: 2 }, 2, -1n), 'overflow');
   t.is(incremented(undefined, { actor: 1, counter: 2 }, 2, int64Max + 1n), 'overflow');
   t.is(increment(one(plain(1, 1, String(int64Min))), 1, 2, int64Max).value, -1n);
+});
+
+test('an increment that is not above what its actor wrote is a bug', (t) => {
+  const counted = increment(undefined, 1, 5, 3n).record;
+  t.throws(() => incremented(counted, { actor: 1, counter: 5 }, 5, 1n), { message: /not above/ });
+  t.throws(() => withExpiry(counted, { actor: 1, counter: 4 }, 5, 1), { message: /not above/ });
 });
 
 test('a merged sum beyond 64 bits shows the nearest, and can be counted down from there', (t) => {
