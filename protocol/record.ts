@@ -5,8 +5,22 @@
  * replaces the versions it saw. A deletion is a record with a context and no versions. In memory and in bytes a record's
  * `context` leaves out what its own dots already say: the effective context is max(context, dots of versions), so
  * the common case (one version, nothing else seen) has an empty one.
+ *
+ * Bytes, big-endian; one record has one encoding, so equal records are equal bytes:
+ *
+ *   record    0x01 | version to the end                       one version, empty context
+ *             0x02 | clock | count u16 | (length u32 | version)*     any other; versions by actor, ascending
+ *   clock     count u16 | (actor u32 | counter u64)*          by actor, ascending
+ *   version   kind u8 | actor u32 | counter u64 | term u64 | [expiry u64] | body
+ *             the kind's high bit says that the expiry (Unix ms) is there
+ *   body      plain (1): the value, to the end
+ *             counter (2): base term u64 | base actor u32 | base counter u64 | amount i64 | sum i64
+ *   deleted   0x03 | clock cut | clock by                     the header record of a deleted collection
  */
+import { ByteReader } from './byte-reader.js';
+import type { ByteWriter } from './byte-writer.js';
 import type { Ranked } from './dot.js';
+import { FormatError } from './format-error.js';
 
 /** actor -> counter. Never mutated once it is part of a record or was handed out. */
 export type VectorClock = ReadonlyMap<number, number>;
@@ -49,4 +63,156 @@ export interface VersionedRecord {
 export interface Deleted {
   readonly cut: VectorClock;
   readonly by: VectorClock;
+}
+
+/** The base of a counter that began from nothing. */
+export const noBase: Ranked = { actor: 0, counter: 0, term: 0 };
+
+const shape = { oneVersion: 1, general: 2, deleted: 3 } as const;
+const expiryFlag = 0x80;
+const countMax = 0xffff;
+
+/** Appends a record. Its context may name its own versions' dots; they are written as they are. */
+export function encodeRecord(writer: ByteWriter, record: VersionedRecord): void {
+  const { context, versions } = record;
+  if (versions.length === 1 && context.size === 0) {
+    writer.u8(shape.oneVersion);
+    encodeVersion(writer, versions[0]!);
+    return;
+  }
+  if (versions.length > countMax) throw new RangeError(`${versions.length} versions in one record`);
+  writer.u8(shape.general);
+  encodeClock(writer, context);
+  writer.u16(versions.length);
+  for (const version of versions) {
+    const lengthAt = writer.length;
+    writer.u32(0);
+    encodeVersion(writer, version);
+    writer.patchU32(lengthAt, writer.length - lengthAt - 4);
+  }
+}
+
+/** Copies nothing: the versions' bytes are parts of `bytes`, which must outlive the record (see ownRecord). Throws FormatError. */
+export function decodeRecord(bytes: Buffer): VersionedRecord {
+  return readRecord(new ByteReader(bytes), bytes.length);
+}
+
+/** As decodeRecord, from within other bytes: the record takes `length` of what `reader` has left. */
+export function readRecord(reader: ByteReader, length: number): VersionedRecord {
+  const end = reader.position + length;
+  const first = reader.u8();
+  if (first === shape.oneVersion) return { context: emptyClock, versions: [readVersion(reader, end)] };
+  if (first !== shape.general) throw new FormatError('UNKNOWN', `record of shape ${first}`);
+  const context = decodeClock(reader);
+  const count = reader.u16();
+  const versions: Version[] = [];
+  let lastActor = -1;
+  for (let i = 0; i < count; i++) {
+    const versionBytes = reader.u32();
+    const version = readVersion(reader, reader.position + versionBytes);
+    if (version.actor <= lastActor) throw new FormatError('INVALID', 'versions of a record are not in the order of their actors');
+    lastActor = version.actor;
+    versions.push(version);
+  }
+  if (reader.position !== end) throw new FormatError('INVALID', `a record ends at ${reader.position} instead of ${end}`);
+  if (count === 1 && context.size === 0) throw new FormatError('INVALID', 'a record of one version in the general shape');
+  return { context, versions };
+}
+
+/** The same record with its bytes in memory of its own: for keeping what was decoded from a frame or a file's chunk. */
+export function ownRecord(record: VersionedRecord): VersionedRecord {
+  return { context: record.context, versions: record.versions.map(ownVersion) };
+}
+
+function ownVersion(version: Version): Version {
+  if (version.kind === versionKind.counter) return version;
+  const { actor, counter, term, kind, expiresAtMs, bytes } = version;
+  const own = Buffer.allocUnsafe(bytes.length);
+  own.set(bytes);
+  return { actor, counter, term, kind, expiresAtMs, bytes: own };
+}
+
+/** Appends a clock, by actor ascending. */
+export function encodeClock(writer: ByteWriter, clock: VectorClock): void {
+  if (clock.size > countMax) throw new RangeError(`${clock.size} actors in one clock`);
+  writer.u16(clock.size);
+  if (clock.size === 0) return;
+  const entries = clock.size === 1 ? clock : [...clock].sort(([x], [y]) => x - y);
+  for (const [actor, counter] of entries) {
+    writer.u32(actor);
+    writer.counter(counter);
+  }
+}
+
+/** Throws FormatError. */
+export function decodeClock(reader: ByteReader): VectorClock {
+  const count = reader.u16();
+  if (count === 0) return emptyClock;
+  const clock = new Map<number, number>();
+  let lastActor = -1;
+  for (let i = 0; i < count; i++) {
+    const actor = reader.u32();
+    if (actor <= lastActor) throw new FormatError('INVALID', "a clock's actors are not in order");
+    lastActor = actor;
+    clock.set(actor, reader.counter());
+  }
+  return clock;
+}
+
+export function encodeDeleted(writer: ByteWriter, deleted: Deleted): void {
+  writer.u8(shape.deleted);
+  encodeClock(writer, deleted.cut);
+  encodeClock(writer, deleted.by);
+}
+
+/** Throws FormatError. */
+export function decodeDeleted(bytes: Buffer): Deleted {
+  const reader = new ByteReader(bytes);
+  const first = reader.u8();
+  if (first !== shape.deleted) throw new FormatError('UNKNOWN', `deletion of shape ${first}`);
+  const cut = decodeClock(reader);
+  const by = decodeClock(reader);
+  if (reader.remaining > 0) throw new FormatError('INVALID', `${reader.remaining} bytes after a deletion`);
+  return { cut, by };
+}
+
+function encodeVersion(writer: ByteWriter, version: Version): void {
+  const { kind, actor, counter, term, expiresAtMs } = version;
+  writer.u8(expiresAtMs === 0 ? kind : kind | expiryFlag);
+  writer.u32(actor);
+  writer.counter(counter);
+  writer.counter(term);
+  if (expiresAtMs !== 0) writer.counter(expiresAtMs);
+  if (version.kind === versionKind.plain) {
+    writer.bytes(version.bytes);
+    return;
+  }
+  const { base, amount, sum } = version;
+  writer.counter(base.term);
+  writer.u32(base.actor);
+  writer.counter(base.counter);
+  writer.i64(amount);
+  writer.i64(sum);
+}
+
+function readVersion(reader: ByteReader, end: number): Version {
+  const first = reader.u8();
+  const kind = first & ~expiryFlag;
+  const actor = reader.u32();
+  const counter = reader.counter();
+  const term = reader.counter();
+  const expiresAtMs = first === kind ? 0 : reader.counter();
+  if (first !== kind && expiresAtMs === 0) throw new FormatError('INVALID', 'an expiry of zero');
+  if (kind === versionKind.plain) {
+    return { kind, actor, counter, term, expiresAtMs, bytes: reader.bytes(end - reader.position) };
+  }
+  if (kind !== versionKind.counter) throw new FormatError('UNKNOWN', `version of kind ${kind}`);
+  const baseTerm = reader.counter();
+  const baseActor = reader.u32();
+  const baseCounter = reader.counter();
+  const base = baseCounter === 0 && baseActor === 0 && baseTerm === 0 ? noBase : { actor: baseActor, counter: baseCounter, term: baseTerm };
+  const amount = reader.i64();
+  const sum = reader.i64();
+  if (reader.position !== end) throw new FormatError('INVALID', `a counter ends at ${reader.position} instead of ${end}`);
+  return { kind, actor, counter, term, expiresAtMs, base, amount, sum };
 }

@@ -1,0 +1,184 @@
+/**
+ * Merging records: the one rule, for every type alike, by which replicas that saw different writes come to hold the same
+ * (ARCHITECTURE.md, "Records and merging"; dotted version vector sets: Preguiça et al., "Dotted Version Vectors", 2010). The merged context is the
+ * pointwise maximum; a version stays if both records have it, or if the other's context does not cover its dot. That is
+ * commutative, associative and idempotent; a single value with "later wins" is not.
+ *
+ * Invariant: every record made here is in normal form (record.ts): versions by actor, and a context without what they already say.
+ */
+import type { Dot } from '../protocol/dot.js';
+import { ByteWriter } from '../protocol/byte-writer.js';
+import { emptyClock, encodeClock, type VectorClock, type Version, type VersionedRecord } from '../protocol/record.js';
+import { clocksEqual, covers, coversClock, maxClock, plusDot, withoutActor } from './vector-clock.js';
+
+/** What a replica holds where it has no record. */
+export const emptyRecord: VersionedRecord = { context: emptyClock, versions: [] };
+
+/** All that the record has seen: its context and its versions' dots. */
+export function effectiveContext(record: VersionedRecord): VectorClock {
+  let result = record.context;
+  for (const version of record.versions) result = plusDot(result, version);
+  return result;
+}
+
+/** Whether the effective context covers the dot; builds nothing. */
+export function recordCovers(record: VersionedRecord, dot: Dot): boolean {
+  for (const version of record.versions) {
+    if (version.actor === dot.actor && version.counter >= dot.counter) return true;
+  }
+  return covers(record.context, dot);
+}
+
+/** Both records may be shared with the result, which is x or y itself where one has seen all of the other. */
+export function mergeRecords(x: VersionedRecord, y: VersionedRecord): VersionedRecord {
+  if (x === y || supersedes(x, y)) return x;
+  if (supersedes(y, x)) return y;
+  const versions = survivors(x, y);
+  return { context: contextBeside(maxClock(effectiveContext(x), effectiveContext(y)), versions), versions };
+}
+
+/** Whether merging leaves `newer`: both have at most one version, and all that `older` has seen, and not the version of `newer`, is covered. */
+function supersedes(newer: VersionedRecord, older: VersionedRecord): boolean {
+  if (newer.versions.length > 1 || older.versions.length > 1) return false;
+  const mine = newer.versions[0];
+  const theirs = older.versions[0];
+  if (theirs !== undefined && !recordCovers(newer, theirs)) return false;
+  for (const [actor, counter] of older.context) {
+    if (!recordCovers(newer, { actor, counter })) return false;
+  }
+  return mine === undefined || (theirs !== undefined && sameDot(mine, theirs)) || !recordCovers(older, mine);
+}
+
+/** The versions that stay; a merge join, since both lists are in the order of their actors. */
+function survivors(x: VersionedRecord, y: VersionedRecord): Version[] {
+  const result: Version[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < x.versions.length || j < y.versions.length) {
+    const mine = x.versions[i];
+    const theirs = y.versions[j];
+    if (mine !== undefined && theirs !== undefined && sameDot(mine, theirs)) {
+      result.push(mine);
+      i++;
+      j++;
+    } else if (theirs === undefined || (mine !== undefined && mine.actor <= theirs.actor)) {
+      if (!recordCovers(y, mine!)) result.push(mine!);
+      i++;
+    } else {
+      if (!recordCovers(x, theirs)) result.push(theirs);
+      j++;
+    }
+  }
+  return result;
+}
+
+/** The context to store beside versions so that the effective one is `effective`. */
+function contextBeside(effective: VectorClock, versions: readonly Version[]): VectorClock {
+  let result = effective;
+  for (const version of versions) {
+    if ((effective.get(version.actor) ?? 0) <= version.counter) result = withoutActor(result, version.actor);
+  }
+  return result;
+}
+
+/** What a record from a peer (read, repair, comparison) is judged by. */
+export interface PeerMerge {
+  /** This replica's gapless clock of the partition. */
+  readonly seen: VectorClock;
+  /** The peer's, as of the instant it sent the record. */
+  readonly peerSeen: VectorClock;
+  /** The maximum of every context, cut and deleting dot that this replica ever dropped in the partition. */
+  readonly purged: VectorClock;
+  /** The cut of the record's collection; empty when it has none. */
+  readonly cut: VectorClock;
+}
+
+/**
+ * Merges a record that a peer sent. A version that `seen` covers and that this replica neither holds nor has a context for was lost
+ * here, or was removed and then forgotten. Only a peer that has seen all that was forgotten can be believed that it was lost. From
+ * any other the whole record is discarded, and is to be fetched anew.
+ */
+export function mergeFromPeer(
+  mine: VersionedRecord | undefined,
+  theirs: VersionedRecord,
+  peer: PeerMerge,
+): { readonly record: VersionedRecord } | 'discard' {
+  const held = mine ?? emptyRecord;
+  const missing = theirs.versions.some((version) => covers(peer.seen, version) && !recordCovers(held, version));
+  if (missing && !coversClock(peer.peerSeen, peer.purged)) return 'discard';
+  return { record: applyCut(mergeRecords(held, theirs), peer.cut) };
+}
+
+/** The record without the versions that a deletion of its collection covers. What it has seen stays the same. */
+export function applyCut(record: VersionedRecord, cut: VectorClock): VersionedRecord {
+  if (cut.size === 0 || !record.versions.some((version) => covers(cut, version))) return record;
+  const versions = record.versions.filter((version) => !covers(cut, version));
+  return { context: contextBeside(effectiveContext(record), versions), versions };
+}
+
+/** Throws when a new write's dot is not above all its actor wrote to the record: a bug that would lose the write. */
+export function assertAbove(old: VersionedRecord, dot: Dot): void {
+  if (recordCovers(old, dot)) throw new Error(`write ${dot.actor}:${dot.counter} is not above what its actor wrote before`);
+}
+
+/** The record of a write that saw `old` and replaces all of it. The version's counter must be above all its actor wrote before. */
+export function replacing(old: VersionedRecord | undefined, version: Version): VersionedRecord {
+  if (old === undefined) return { context: emptyClock, versions: [version] };
+  assertAbove(old, version);
+  const only = old.versions.length === 1 ? old.versions[0]! : undefined;
+  if (only !== undefined && only.actor === version.actor && old.context.size === 0) return { context: emptyClock, versions: [version] };
+  return { context: withoutActor(effectiveContext(old), version.actor), versions: [version] };
+}
+
+/** The record of a deletion that saw `old`: a tombstone. */
+export function deleting(old: VersionedRecord | undefined, dot: Dot): VersionedRecord {
+  if (old === undefined) return { context: plusDot(emptyClock, dot), versions: [] };
+  assertAbove(old, dot);
+  return { context: plusDot(effectiveContext(old), dot), versions: [] };
+}
+
+/** The record as one sees it whose versions have expired: all of it seen, nothing shown. What a write over them starts from. */
+export function withoutVersions(record: VersionedRecord): VersionedRecord {
+  return { context: effectiveContext(record), versions: [] };
+}
+
+/** Whether both have seen the same and hold the same versions: then they are interchangeable. */
+export function recordsEqual(x: VersionedRecord, y: VersionedRecord): boolean {
+  if (x === y) return true;
+  if (x.versions.length !== y.versions.length) return false;
+  return x.versions.every((version, i) => sameDot(version, y.versions[i]!)) && clocksEqual(x.context, y.context);
+}
+
+/**
+ * A token that is equal for equal records only (recordsEqual): to compare replicas without sending values. Owned by the caller.
+ *
+ *   absent          nothing
+ *   one version     actor u32 | counter u64
+ *   any other       clock | (actor u32 | counter u64)*        two bytes longer than a multiple of twelve
+ */
+export function recordVersion(record: VersionedRecord | undefined): Buffer {
+  if (record === undefined || (record.versions.length === 0 && record.context.size === 0)) return Buffer.alloc(0);
+  const { context, versions } = record;
+  if (versions.length === 1 && context.size === 0) return dotToken(versions[0]!);
+  tokenWriter.reset();
+  encodeClock(tokenWriter, context);
+  for (const { actor, counter } of versions) {
+    tokenWriter.u32(actor);
+    tokenWriter.counter(counter);
+  }
+  return Buffer.from(tokenWriter.view());
+}
+
+const tokenWriter = new ByteWriter(64);
+
+function dotToken({ actor, counter }: Dot): Buffer {
+  const token = Buffer.allocUnsafe(12);
+  token.writeUInt32BE(actor, 0);
+  token.writeUInt32BE(Math.floor(counter / 0x1_0000_0000), 4);
+  token.writeUInt32BE(counter >>> 0, 8);
+  return token;
+}
+
+function sameDot(x: Dot, y: Dot): boolean {
+  return x.actor === y.actor && x.counter === y.counter;
+}
