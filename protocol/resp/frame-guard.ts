@@ -1,0 +1,253 @@
+/**
+ * The frame guard: finds where requests end, and refuses those that redis-parser must not see.
+ *
+ * redis-parser trusts its input: it allocates whatever `*N` claims, checks no length, knows no inline commands. So the guard walks over
+ * the stream first, header by header, jumping over the bytes of bulks. It keeps no bytes, only where it stopped:
+ *
+ *     *3\r\n  $3\r\n  SET\r\n  $1\r\n  k\r\n  $64\r\n  vvvvvvvvvvv...\r\n
+ *     ------  ------  -----    ...
+ *     line    line    body     a line's state: its length, first byte, sign, value so far, whether it is malformed, whether CR was seen
+ *                              a body's state: how many bytes are missing, its CR LF included
+ *
+ * Invariant: no byte is looked at twice, however the stream is cut, and the same stream gives the same frames and errors under every cut.
+ * Limits and texts are those of Redis 7 (networking.c, processInlineBuffer and processMultibulkBuffer), also where it is lax: the
+ * bytes after a header's CR and after a bulk are skipped unseen. In one thing the guard is sooner: a NUL in a line makes Redis wait until the
+ * line is too long; here it is an invalid length or, in an inline command, the end of the line.
+ */
+
+/** Bounds on what a client may send. Redis' names: multibulk 2147483647 elements, proto-max-bulk-len 512 MB, inline 64 KB, client-query-buffer-limit 1 GB. */
+export interface RequestLimits {
+  /** The most elements of one request. */
+  readonly multibulkMax: number;
+  /** The most bytes of one element. */
+  readonly bulkBytesMax: number;
+  /** The most bytes of an inline command or of one header line, its line break not counted. */
+  readonly inlineBytesMax: number;
+  /** The most bytes of requests that have begun and not ended. */
+  readonly queryBufferBytesMax: number;
+}
+
+/**
+ * Why a scan stopped:
+ *   more    at the chunk's end; the bytes from `begin` on are an unfinished request
+ *   frame   after one whole request, as was asked
+ *   inline  after an inline command, which lies between `begin` and `at`
+ *   empty   after `*0` or `*-1`, which lies between `begin` and `at` and asks for nothing
+ *   error   at a protocol error, `errorText`
+ */
+export type ScanStop = 'more' | 'frame' | 'inline' | 'empty' | 'error';
+
+const star = 0x2a;
+const dollar = 0x24;
+const minus = 0x2d;
+const zero = 0x30;
+const carriageReturn = 0x0d;
+const lineFeed = 0x0a;
+
+/** A 64-bit count has at most 19 digits, and the smallest is -2^63. */
+const digitsMax = 19;
+const magnitudeMax = 2 ** 63;
+
+export class FrameGuard {
+  /** Where the whole requests of the last scan end, and the inline, empty, unfinished or wrong one begins. */
+  begin = 0;
+  /** Where the last scan stopped. */
+  at = 0;
+  /** After `error`: the reply's text. */
+  errorText = '';
+
+  /** Elements of the current request that have not ended; 0 between requests and in its first line. */
+  private elementsLeft = 0;
+  /** Bytes of the current bulk that have not come, its CR LF included. */
+  private bytesMissing = 0;
+  private readonly line = new LineState();
+
+  /** Counts and lengths up to this have three digits at most and are within both limits. */
+  private readonly smallMax: number;
+
+  constructor(private readonly limits: RequestLimits) {
+    this.smallMax = Math.min(999, limits.multibulkMax, limits.bulkBytesMax);
+  }
+
+  /**
+   * Goes on from where the last scan stopped, which is `from` in `chunk`. Whole arrays of bulks are passed over without stopping, unless
+   * `stopAfterOne`. Time is proportional to headers, not to bytes.
+   */
+  scan(chunk: Buffer, from: number, stopAfterOne: boolean): ScanStop {
+    const end = chunk.length;
+    const line = this.line;
+    const smallMax = this.smallMax;
+    let at = from;
+    let begin = from;
+    let elementsLeft = this.elementsLeft;
+    let bytesMissing = this.bytesMissing;
+    let stop: ScanStop = 'more';
+
+    while (at < end) {
+      if (bytesMissing > 0) {
+        if (bytesMissing > end - at) {
+          bytesMissing -= end - at;
+          at = end;
+          break;
+        }
+        at += bytesMissing;
+        bytesMissing = 0;
+        if (--elementsLeft > 0) continue;
+        begin = at;
+        if (stopAfterOne) {
+          stop = 'frame';
+          break;
+        }
+        continue;
+      }
+
+      // The usual header, `$` or `*` and one to three digits, is read here without any state.
+      if (line.length === 0 && at + 5 < end) {
+        const first = chunk[at] as number;
+        if (first === (elementsLeft > 0 ? dollar : star)) {
+          let next = at + 1;
+          let value = (chunk[next++] as number) - zero;
+          if (value >= 1 && value <= 9) {
+            let byte = chunk[next++] as number;
+            if (byte >= zero && byte <= 0x39) {
+              value = value * 10 + byte - zero;
+              byte = chunk[next++] as number;
+              if (byte >= zero && byte <= 0x39) {
+                value = value * 10 + byte - zero;
+                byte = chunk[next++] as number;
+              }
+            }
+            if (byte === carriageReturn && next < end && value <= smallMax) {
+              at = next + 1;
+              if (elementsLeft > 0) bytesMissing = value + 2;
+              else elementsLeft = value;
+              continue;
+            }
+          }
+        }
+      }
+
+      if (elementsLeft === 0 && (line.length === 0 ? chunk[at] : line.first) !== star) {
+        const feed = chunk.indexOf(lineFeed, at);
+        const lineEnd = feed < 0 ? end : feed;
+        if (line.length === 0) line.first = chunk[at] as number;
+        line.length += lineEnd - at;
+        at = feed < 0 ? end : feed + 1;
+        if (line.length > this.limits.inlineBytesMax) {
+          stop = this.refuse('too big inline request');
+          break;
+        }
+        if (feed < 0) break;
+        line.reset();
+        stop = 'inline';
+        break;
+      }
+
+      at = line.read(chunk, at);
+      if (line.length > this.limits.inlineBytesMax) {
+        stop = this.refuse(elementsLeft > 0 ? 'too big bulk count string' : 'too big mbulk count string');
+        break;
+      }
+      if (!line.ended) break;
+      const count = line.count();
+      if (elementsLeft > 0) {
+        if (line.first !== dollar) {
+          const got = line.first === carriageReturn || line.first === lineFeed ? ' ' : String.fromCharCode(line.first);
+          stop = this.refuse(`expected '$', got '${got}'`);
+          break;
+        }
+        if (!(count >= 0 && count <= this.limits.bulkBytesMax)) {
+          stop = this.refuse('invalid bulk length');
+          break;
+        }
+        bytesMissing = count + 2;
+        line.reset();
+      } else {
+        if (!(count <= this.limits.multibulkMax)) {
+          stop = this.refuse('invalid multibulk length');
+          break;
+        }
+        line.reset();
+        if (count <= 0) {
+          stop = 'empty';
+          break;
+        }
+        elementsLeft = count;
+      }
+    }
+
+    this.begin = begin;
+    this.at = at;
+    this.elementsLeft = elementsLeft;
+    this.bytesMissing = bytesMissing;
+    return stop;
+  }
+
+  private refuse(text: string): ScanStop {
+    this.errorText = `ERR Protocol error: ${text}`;
+    return 'error';
+  }
+}
+
+/** A header line as far as it has come: `*` or `$`, a decimal count, CR and any one byte. */
+class LineState {
+  /** Bytes so far, without CR and the byte after it. */
+  length = 0;
+  first = 0;
+  ended = false;
+  private sawReturn = false;
+  private negative = false;
+  private malformed = false;
+  private digits = 0;
+  private magnitude = 0;
+
+  reset(): void {
+    this.length = 0;
+    this.ended = false;
+    this.sawReturn = false;
+    this.negative = false;
+    this.malformed = false;
+    this.digits = 0;
+    this.magnitude = 0;
+  }
+
+  /** Takes the line's bytes from `chunk` at `at`; returns where it stopped: behind the line, or at the chunk's end. */
+  read(chunk: Buffer, at: number): number {
+    const end = chunk.length;
+    while (at < end) {
+      const byte = chunk[at++] as number;
+      if (this.sawReturn) {
+        this.ended = true;
+        return at;
+      }
+      if (byte === carriageReturn && this.length > 0) {
+        this.sawReturn = true;
+        continue;
+      }
+      const digit = byte - zero;
+      if (this.length === 0) {
+        this.first = byte;
+        // A line that is nothing but CR ends here, too.
+        this.sawReturn = byte === carriageReturn;
+      } else if (digit >= 0 && digit <= 9) {
+        // As in string2ll: no leading zeros, and 0 itself only without a sign.
+        if (this.digits === 1 && this.magnitude === 0) this.malformed = true;
+        if (digit === 0 && this.digits === 0 && this.negative) this.malformed = true;
+        this.digits++;
+        this.magnitude = this.magnitude * 10 + digit;
+      } else if (byte === minus && this.length === 1) {
+        this.negative = true;
+      } else {
+        this.malformed = true;
+      }
+      this.length++;
+    }
+    return at;
+  }
+
+  /** The count of a line that has ended, or NaN when it is none. */
+  count(): number {
+    if (this.malformed || this.digits === 0 || this.digits > digitsMax || this.magnitude > magnitudeMax) return NaN;
+    return this.negative ? -this.magnitude : this.magnitude;
+  }
+}
