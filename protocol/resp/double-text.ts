@@ -21,8 +21,11 @@ export function doubleText(value: number): string {
   return digits.length > exponent + 1 ? `${sign}${whole}.${digits.slice(exponent + 1)}` : sign + whole;
 }
 
+/** Enough digits after the 17th to tell a tie, whose expansion ends at the 18th, from all that is near one. */
+const tieDigits = 60;
+
 /** 17 significant digits, d.ddd...e+x. JavaScript rounds an exact half away from zero, C to the even digit: 8.00000762939453125 shows it. */
 function roundedHalfToEven(magnitude: number): string {
-  const tie = /^(\d\.\d{15}[02468])50*(e.*)$/.exec(magnitude.toExponential(60));
+  const tie = /^(\d\.\d{15}[02468])50*(e.*)$/.exec(magnitude.toExponential(tieDigits));
   return tie === null ? magnitude.toExponential(16) : `${tie[1]}${tie[2]}`;
 }

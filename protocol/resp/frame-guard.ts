@@ -9,10 +9,11 @@
  *     line    line    body     a line's state: its length, first byte, sign, value so far, whether it is malformed, whether CR was seen
  *                              a body's state: how many bytes are missing, its CR LF included
  *
- * Invariant: no byte is looked at twice, however the stream is cut, and the same stream gives the same frames and errors under every cut.
+ * Invariant: a bulk's bytes are never looked at, a line's only a fixed few times, however the stream is cut; and the same stream gives the
+ * same requests and errors under every cut.
  * Limits and texts are those of Redis 7 (networking.c, processInlineBuffer and processMultibulkBuffer), also where it is lax: the
  * bytes after a header's CR and after a bulk are skipped unseen. In one thing the guard is sooner: a NUL in a line makes Redis wait until the
- * line is too long; here it is an invalid length or, in an inline command, the end of the line.
+ * line is too long; here it is an invalid length or, in an inline command, the end of the line. A byte beyond ASCII is quoted as Latin-1.
  */
 
 /** Bounds on what a client may send. Redis' names: multibulk 2147483647 elements, proto-max-bulk-len 512 MB, inline 64 KB, client-query-buffer-limit 1 GB. */
@@ -44,9 +45,8 @@ const zero = 0x30;
 const carriageReturn = 0x0d;
 const lineFeed = 0x0a;
 
-/** A 64-bit count has at most 19 digits, and the smallest is -2^63. */
-const digitsMax = 19;
-const magnitudeMax = 2 ** 63;
+/** Counts of more digits are beyond any limit; so many are exact in a double. (Redis ignores a request of -10^15 elements; this refuses it.) */
+const digitsMax = 15;
 
 export class FrameGuard {
   /** Where the whole requests of the last scan end, and the inline, empty, unfinished or wrong one begins. */
@@ -247,7 +247,7 @@ class LineState {
 
   /** The count of a line that has ended, or NaN when it is none. */
   count(): number {
-    if (this.malformed || this.digits === 0 || this.digits > digitsMax || this.magnitude > magnitudeMax) return NaN;
+    if (this.malformed || this.digits === 0 || this.digits > digitsMax) return NaN;
     return this.negative ? -this.magnitude : this.magnitude;
   }
 }

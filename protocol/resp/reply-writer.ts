@@ -54,6 +54,9 @@ const enum Type {
   Push = 0x3e,
 }
 
+/** What a writer has before its first reply. */
+const noBlock = Buffer.alloc(0);
+
 const okBytes = Buffer.from('+OK\r\n');
 const nilBulkBytes = Buffer.from('$-1\r\n');
 const nilArrayBytes = Buffer.from('*-1\r\n');
@@ -64,7 +67,7 @@ const falseBytes = Buffer.from('#f\r\n');
 export class ReplyWriter {
   private chunks: Buffer[] = [];
   private chunkBytes = 0;
-  private block = Buffer.alloc(0);
+  private block = noBlock;
   private start = 0;
   private used = 0;
 
@@ -236,12 +239,12 @@ export class ReplyWriter {
     // Beyond 32 bits division by ten needs doubles; below, small integers.
     while (rest > 0x7fffffff) {
       const tenth = Math.floor(rest / 10);
-      block[--at] = zero + rest - tenth * 10;
+      block[--at] = zero + (rest - tenth * 10);
       rest = tenth;
     }
     do {
       const tenth = (rest / 10) | 0;
-      block[--at] = zero + rest - tenth * 10;
+      block[--at] = zero + (rest - tenth * 10);
       rest = tenth;
     } while (rest > 0);
     block[end++] = carriageReturn;
