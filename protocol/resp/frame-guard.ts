@@ -16,13 +16,15 @@
  * line is too long; here it is an invalid length or, in an inline command, the end of the line. A byte beyond ASCII is quoted as Latin-1.
  */
 
+import { HeaderLine } from './header-line.js';
+
 /** Bounds on what a client may send. Redis' names: multibulk 2147483647 elements, proto-max-bulk-len 512 MB, inline 64 KB, client-query-buffer-limit 1 GB. */
 export interface RequestLimits {
-  /** The most elements of one request. */
+  /** The most elements of one request. An element costs some hundred bytes of memory beyond its own: Redis' limit is not safe here, a million is. */
   readonly multibulkMax: number;
   /** The most bytes of one element. */
   readonly bulkBytesMax: number;
-  /** The most bytes of an inline command or of one header line, its line break not counted. */
+  /** The most bytes of an inline command or of one header line, without the LF or CR that ends it. */
   readonly inlineBytesMax: number;
   /** The most bytes of requests that have begun and not ended. */
   readonly queryBufferBytesMax: number;
@@ -40,13 +42,9 @@ export type ScanStop = 'more' | 'frame' | 'inline' | 'empty' | 'error';
 
 const star = 0x2a;
 const dollar = 0x24;
-const minus = 0x2d;
 const zero = 0x30;
 const carriageReturn = 0x0d;
 const lineFeed = 0x0a;
-
-/** Counts of more digits are beyond any limit; so many are exact in a double. (Redis ignores a request of -10^15 elements; this refuses it.) */
-const digitsMax = 15;
 
 export class FrameGuard {
   /** Where the whole requests of the last scan end, and the inline, empty, unfinished or wrong one begins. */
@@ -60,7 +58,7 @@ export class FrameGuard {
   private elementsLeft = 0;
   /** Bytes of the current bulk that have not come, its CR LF included. */
   private bytesMissing = 0;
-  private readonly line = new LineState();
+  private readonly line = new HeaderLine();
 
   /** Counts and lengths up to this have three digits at most and are within both limits. */
   private readonly smallMax: number;
@@ -128,51 +126,27 @@ export class FrameGuard {
       }
 
       if (elementsLeft === 0 && (line.length === 0 ? chunk[at] : line.first) !== star) {
-        const feed = chunk.indexOf(lineFeed, at);
-        const lineEnd = feed < 0 ? end : feed;
-        if (line.length === 0) line.first = chunk[at] as number;
-        line.length += lineEnd - at;
-        at = feed < 0 ? end : feed + 1;
-        if (line.length > this.limits.inlineBytesMax) {
-          stop = this.refuse('too big inline request');
-          break;
-        }
-        if (feed < 0) break;
-        line.reset();
-        stop = 'inline';
+        stop = this.scanInline(chunk, at);
+        at = this.at;
         break;
       }
 
       at = line.read(chunk, at);
-      if (line.length > this.limits.inlineBytesMax) {
-        stop = this.refuse(elementsLeft > 0 ? 'too big bulk count string' : 'too big mbulk count string');
+      const fault = this.headerFault(elementsLeft > 0);
+      if (fault !== '') {
+        stop = this.refuse(fault);
         break;
       }
       if (!line.ended) break;
       const count = line.count();
+      line.reset();
       if (elementsLeft > 0) {
-        if (line.first !== dollar) {
-          const got = line.first === carriageReturn || line.first === lineFeed ? ' ' : String.fromCharCode(line.first);
-          stop = this.refuse(`expected '$', got '${got}'`);
-          break;
-        }
-        if (!(count >= 0 && count <= this.limits.bulkBytesMax)) {
-          stop = this.refuse('invalid bulk length');
-          break;
-        }
         bytesMissing = count + 2;
-        line.reset();
-      } else {
-        if (!(count <= this.limits.multibulkMax)) {
-          stop = this.refuse('invalid multibulk length');
-          break;
-        }
-        line.reset();
-        if (count <= 0) {
-          stop = 'empty';
-          break;
-        }
+      } else if (count > 0) {
         elementsLeft = count;
+      } else {
+        stop = 'empty';
+        break;
       }
     }
 
@@ -183,71 +157,36 @@ export class FrameGuard {
     return stop;
   }
 
+  /** Looks for the end of an inline command, and leaves in `this.at` where it stopped. */
+  private scanInline(chunk: Buffer, at: number): ScanStop {
+    const line = this.line;
+    const feed = chunk.indexOf(lineFeed, at);
+    const lineEnd = feed < 0 ? chunk.length : feed;
+    if (line.length === 0) line.first = chunk[at] as number;
+    line.length += lineEnd - at;
+    this.at = feed < 0 ? lineEnd : lineEnd + 1;
+    if (line.length > this.limits.inlineBytesMax) return this.refuse('too big inline request');
+    if (feed < 0) return 'more';
+    line.reset();
+    return 'inline';
+  }
+
+  /** What is wrong with the header line so far, or ''. A line's value is judged when all of it is there, as Redis does. */
+  private headerFault(ofElement: boolean): string {
+    const line = this.line;
+    if (line.length > this.limits.inlineBytesMax) return ofElement ? 'too big bulk count string' : 'too big mbulk count string';
+    if (!line.ended) return '';
+    const count = line.count();
+    if (!ofElement) return count <= this.limits.multibulkMax ? '' : 'invalid multibulk length';
+    if (line.first !== dollar) {
+      const lineBreak = line.first === carriageReturn || line.first === lineFeed;
+      return `expected '$', got '${lineBreak ? ' ' : String.fromCharCode(line.first)}'`;
+    }
+    return count >= 0 && count <= this.limits.bulkBytesMax ? '' : 'invalid bulk length';
+  }
+
   private refuse(text: string): ScanStop {
     this.errorText = `ERR Protocol error: ${text}`;
     return 'error';
-  }
-}
-
-/** A header line as far as it has come: `*` or `$`, a decimal count, CR and any one byte. */
-class LineState {
-  /** Bytes so far, without CR and the byte after it. */
-  length = 0;
-  first = 0;
-  ended = false;
-  private sawReturn = false;
-  private negative = false;
-  private malformed = false;
-  private digits = 0;
-  private magnitude = 0;
-
-  reset(): void {
-    this.length = 0;
-    this.ended = false;
-    this.sawReturn = false;
-    this.negative = false;
-    this.malformed = false;
-    this.digits = 0;
-    this.magnitude = 0;
-  }
-
-  /** Takes the line's bytes from `chunk` at `at`; returns where it stopped: behind the line, or at the chunk's end. */
-  read(chunk: Buffer, at: number): number {
-    const end = chunk.length;
-    while (at < end) {
-      const byte = chunk[at++] as number;
-      if (this.sawReturn) {
-        this.ended = true;
-        return at;
-      }
-      if (byte === carriageReturn && this.length > 0) {
-        this.sawReturn = true;
-        continue;
-      }
-      const digit = byte - zero;
-      if (this.length === 0) {
-        this.first = byte;
-        // A line that is nothing but CR ends here, too.
-        this.sawReturn = byte === carriageReturn;
-      } else if (digit >= 0 && digit <= 9) {
-        // As in string2ll: no leading zeros, and 0 itself only without a sign.
-        if (this.digits === 1 && this.magnitude === 0) this.malformed = true;
-        if (digit === 0 && this.digits === 0 && this.negative) this.malformed = true;
-        this.digits++;
-        this.magnitude = this.magnitude * 10 + digit;
-      } else if (byte === minus && this.length === 1) {
-        this.negative = true;
-      } else {
-        this.malformed = true;
-      }
-      this.length++;
-    }
-    return at;
-  }
-
-  /** The count of a line that has ended, or NaN when it is none. */
-  count(): number {
-    if (this.malformed || this.digits === 0 || this.digits > digitsMax) return NaN;
-    return this.negative ? -this.magnitude : this.magnitude;
   }
 }
