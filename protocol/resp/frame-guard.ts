@@ -99,7 +99,7 @@ export class FrameGuard {
         continue;
       }
 
-      // The usual header, `$` or `*` and one to three digits, is read here without any state.
+      // The usual header, `$` or `*` and one to three digits, is read here without any state: with the byte after CR it has six bytes at most.
       if (line.length === 0 && at + 5 < end) {
         const first = chunk[at] as number;
         if (first === (elementsLeft > 0 ? dollar : star)) {
@@ -115,7 +115,7 @@ export class FrameGuard {
                 byte = chunk[next++] as number;
               }
             }
-            if (byte === carriageReturn && next < end && value <= smallMax) {
+            if (byte === carriageReturn && value <= smallMax) {
               at = next + 1;
               if (elementsLeft > 0) bytesMissing = value + 2;
               else elementsLeft = value;
