@@ -103,6 +103,6 @@ export function conflictWithin(configuration: Configuration): Conflict | undefin
 }
 
 /** One line that names the unknown directive and the nearest right one. */
-export function unknownDirective(name: string): string {
+function unknownDirective(name: string): string {
   return `unknown directive '${name}'; the nearest is ${nearestName(name, directiveNames)}`;
 }
