@@ -1,0 +1,436 @@
+/**
+ * The table of directives: one row each, and nothing about a directive stands anywhere else. The configuration's type, its parser, CONFIG GET
+ * and SET, the command line and the help text all read these rows.
+ *
+ * A row's key is the field of `Configuration`, with the unit in its name; `name` is what is written in a file, after `--`, and in CONFIG.
+ * Names, syntax and defaults are Redis' (redis.conf 7.2) where Redis has the directive. A row with `whileRunning` may be changed by CONFIG SET,
+ * on that node: whoever uses it reads it each time or listens for its change.
+ */
+import { hostname, networkInterfaces } from 'node:os';
+import {
+  always,
+  bindAddresses,
+  decimal,
+  integer,
+  label,
+  memorySize,
+  oneOf,
+  outputBufferLimits,
+  peerAddresses,
+  portNumber,
+  slotDivision,
+  text,
+  yesOrNo,
+  type ValueType,
+} from './value-types.js';
+
+/** What a default may be derived from. Rows are read in the table's order, and these stand before the rows that need them. */
+export interface DerivedFrom {
+  readonly port: number;
+  readonly bind: readonly string[];
+  readonly replicas: number;
+}
+
+export interface Directive<T> {
+  readonly name: string;
+  readonly type: ValueType<T>;
+  /** As it would be written; or how it follows from the directives it is derived from. */
+  readonly default: string | ((from: DerivedFrom) => string);
+  /** How the help text shows a derived default. */
+  readonly defaultIs?: string;
+  readonly unit?: string;
+  readonly whileRunning: boolean;
+  readonly doc: string;
+}
+
+function row<T>(directive: Directive<T>): Directive<T> {
+  return directive;
+}
+
+const maxInt = 2 ** 31 - 1;
+const mebibyte = 1024 ** 2;
+
+/** The address other machines reach this one by, as far as it can know. */
+function announcedAddress(from: DerivedFrom): string {
+  const bound = from.bind[0] ?? '127.0.0.1';
+  if (!isWildcard(bound)) return bound;
+  const addresses = Object.values(networkInterfaces()).flatMap((addressesOfOne) => addressesOfOne ?? []);
+  return addresses.find((address) => !address.internal && address.family === 'IPv4')?.address ?? '127.0.0.1';
+}
+
+export function isWildcard(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
+}
+
+/** A host name made fit for the type `label`. */
+function hostLabel(): string {
+  return (
+    hostname()
+      .replaceAll(/[^a-z0-9._-]/gi, '-')
+      .replace(/^[^a-z0-9]+/i, '')
+      .slice(0, 48) || 'localhost'
+  );
+}
+
+export const directives = {
+  port: row({ name: 'port', type: portNumber, default: '6379', whileRunning: false, doc: 'Where clients connect.' }),
+  bind: row({
+    name: 'bind',
+    type: bindAddresses,
+    default: '127.0.0.1',
+    whileRunning: false,
+    doc: 'Addresses that all three ports listen on.',
+  }),
+  peerPort: row({
+    name: 'peer-port',
+    type: portNumber,
+    default: (from) => String(from.port + 10000),
+    defaultIs: 'port + 10000',
+    whileRunning: false,
+    doc: 'Where other nodes connect.',
+  }),
+  httpPort: row({
+    name: 'http-port',
+    type: portNumber,
+    default: (from) => String(from.port + 2000),
+    defaultIs: 'port + 2000',
+    whileRunning: false,
+    doc: 'Probes, metrics and the console.',
+  }),
+  announceHost: row({
+    name: 'announce-host',
+    type: text('needed'),
+    default: announcedAddress,
+    defaultIs: "bind's first address",
+    whileRunning: false,
+    doc: 'The address that nodes and cluster-aware clients are told to reach this node by.',
+  }),
+  announcePort: row({
+    name: 'announce-port',
+    type: portNumber,
+    default: (from) => String(from.port),
+    defaultIs: 'port',
+    whileRunning: false,
+    doc: 'The client port that cluster-aware clients are told.',
+  }),
+  directory: row({ name: 'dir', type: text('needed'), default: './data', whileRunning: false, doc: 'Where this node keeps its data.' }),
+  nodeId: row({
+    name: 'node-id',
+    type: label,
+    default: (from) => `${hostLabel()}-${from.port}`,
+    defaultIs: 'host name and port',
+    whileRunning: false,
+    doc: "This node's name: its place on the ring comes from it. No two nodes share one, and a data directory keeps its own.",
+  }),
+  clusterName: row({
+    name: 'cluster-name',
+    type: label,
+    default: 'torc',
+    whileRunning: false,
+    doc: 'Nodes talk only to nodes of the same name.',
+  }),
+  initialNodes: row({
+    name: 'initial-nodes',
+    type: integer(1, 1000),
+    default: '1',
+    whileRunning: false,
+    doc: 'How many nodes must have met before a new cluster forms.',
+  }),
+  zone: row({
+    name: 'zone',
+    type: label,
+    default: 'default',
+    whileRunning: false,
+    doc: 'The zone this node stands in. Replicas spread over zones.',
+  }),
+  host: row({
+    name: 'host',
+    type: label,
+    default: hostLabel,
+    defaultIs: 'host name',
+    whileRunning: false,
+    doc: 'The machine this node stands on. Within a zone replicas spread over machines.',
+  }),
+  seeds: row({
+    name: 'seeds',
+    type: peerAddresses,
+    default: '',
+    whileRunning: false,
+    doc: 'host:peer-port of nodes to find the cluster by, separated by spaces or commas.',
+  }),
+  autoJoin: row({
+    name: 'auto-join',
+    type: yesOrNo,
+    default: 'yes',
+    whileRunning: false,
+    doc: 'Join a cluster that has formed already without being asked.',
+  }),
+  partitions: row({
+    name: 'partitions',
+    type: slotDivision,
+    default: '1024',
+    whileRunning: false,
+    doc: 'Parts that the 16384 slots are placed in. Fixed when the cluster forms.',
+  }),
+  replicas: row({ name: 'replicas', type: integer(1, 9), default: '3', whileRunning: false, doc: 'N: home replicas of a key.' }),
+  writeQuorum: row({
+    name: 'write-quorum',
+    type: integer(1, 9),
+    default: (from) => String(Math.min(2, from.replicas)),
+    defaultIs: '2, or replicas where that is less',
+    whileRunning: true,
+    doc: 'W: replicas that have a write before it is acknowledged.',
+  }),
+  readQuorum: row({
+    name: 'read-quorum',
+    type: integer(1, 9),
+    default: (from) => String(Math.min(2, from.replicas)),
+    defaultIs: '2, or replicas where that is less',
+    whileRunning: true,
+    doc: 'R: replicas whose versions a read compares.',
+  }),
+  sloppyQuorum: row({
+    name: 'sloppy-quorum',
+    type: yesOrNo,
+    default: 'yes',
+    whileRunning: true,
+    doc: 'Let substitutes stand in for unreachable home replicas; no refuses instead.',
+  }),
+  readFrom: row({
+    name: 'read-from',
+    type: oneOf('any', 'coordinator'),
+    default: 'any',
+    whileRunning: true,
+    doc: 'Which home replica answers a read; coordinator is linearizable under strict quorums.',
+  }),
+  crossSlot: row({
+    name: 'cross-slot',
+    type: yesOrNo,
+    default: 'yes',
+    whileRunning: true,
+    doc: 'Run atomic commands over several slots; no answers CROSSSLOT as Redis Cluster does.',
+  }),
+  durability: row({
+    name: 'durability',
+    type: oneOf('always', 'everysec', 'os'),
+    default: 'everysec',
+    whileRunning: true,
+    doc: 'When the commit log is synced to the disk: before each acknowledgement, each second, or when the system likes.',
+  }),
+  cacheBytesMax: row({
+    name: 'cache-size',
+    type: memorySize(mebibyte),
+    default: '256mb',
+    unit: 'bytes',
+    whileRunning: true,
+    doc: 'Memory for objects in use; others are read from the disk.',
+  }),
+  gossipIntervalMs: row({
+    name: 'gossip-interval',
+    type: integer(10, 60_000, 'milliseconds'),
+    default: '1000',
+    unit: 'ms',
+    whileRunning: true,
+    doc: 'Time between two rounds of gossip.',
+  }),
+  phiThreshold: row({
+    name: 'phi-threshold',
+    type: decimal(1, 16),
+    default: '8',
+    whileRunning: true,
+    doc: 'The phi-accrual suspicion at which a node is bypassed.',
+  }),
+  suspicionTimeoutMs: row({
+    name: 'suspicion-timeout',
+    type: integer(100, maxInt, 'milliseconds'),
+    default: '5000',
+    unit: 'ms',
+    whileRunning: true,
+    doc: 'Suspicion that lasts this long makes a node down.',
+  }),
+  peerTimeoutMs: row({
+    name: 'peer-timeout',
+    type: integer(10, 60_000, 'milliseconds'),
+    default: '1000',
+    unit: 'ms',
+    whileRunning: true,
+    doc: 'How long a command waits for other nodes before it is answered NOREPLICAS or UNKNOWNOUTCOME.',
+  }),
+  hintBytesMax: row({
+    name: 'hint-max-bytes',
+    type: memorySize(mebibyte),
+    default: '1gb',
+    unit: 'bytes',
+    whileRunning: true,
+    doc: 'Disk for batches kept for unreachable nodes.',
+  }),
+  hintAgeMaxSeconds: row({
+    name: 'hint-max-age',
+    type: integer(1, maxInt, 'seconds'),
+    default: '10800',
+    unit: 's',
+    whileRunning: true,
+    doc: 'Age at which a kept batch is dropped and left to repair.',
+  }),
+  clockDriftMaxMs: row({
+    name: 'max-clock-drift',
+    type: integer(10, 60_000, 'milliseconds'),
+    default: '500',
+    unit: 'ms',
+    whileRunning: true,
+    doc: 'A node whose clock is further than this ahead of the others steps aside.',
+  }),
+  removeDownAfterSeconds: row({
+    name: 'remove-down-after',
+    type: integer(0, maxInt, 'seconds'),
+    default: '0',
+    unit: 's',
+    whileRunning: true,
+    doc: 'A node that is down this long is removed from the cluster; 0 is never.',
+  }),
+  repairBytesPerSecond: row({
+    name: 'repair-rate',
+    type: memorySize(1024),
+    default: '8mb',
+    unit: 'bytes/s',
+    whileRunning: true,
+    doc: 'What comparing and repairing replicas may send.',
+  }),
+  migrationBytesPerSecond: row({
+    name: 'migration-rate',
+    type: memorySize(1024),
+    default: '32mb',
+    unit: 'bytes/s',
+    whileRunning: true,
+    doc: 'What moving partitions may send.',
+  }),
+  clientsMax: row({
+    name: 'maxclients',
+    type: integer(1, maxInt),
+    default: '10000',
+    whileRunning: true,
+    doc: 'Client connections at a time.',
+  }),
+  idleTimeoutSeconds: row({
+    name: 'timeout',
+    type: integer(0, maxInt, 'seconds'),
+    default: '0',
+    unit: 's',
+    whileRunning: true,
+    doc: 'A client that is idle this long is disconnected; 0 is never.',
+  }),
+  tcpKeepaliveSeconds: row({
+    name: 'tcp-keepalive',
+    type: integer(0, maxInt, 'seconds'),
+    default: '300',
+    unit: 's',
+    whileRunning: true,
+    doc: 'Time between keepalive probes on new client connections; 0 is none.',
+  }),
+  tcpBacklog: row({
+    name: 'tcp-backlog',
+    type: integer(1, maxInt),
+    default: '511',
+    whileRunning: false,
+    doc: 'Connections that may wait to be accepted.',
+  }),
+  bulkBytesMax: row({
+    name: 'proto-max-bulk-len',
+    type: memorySize(mebibyte),
+    default: '512mb',
+    unit: 'bytes',
+    whileRunning: true,
+    doc: 'The longest argument of a command.',
+  }),
+  queryBufferBytesMax: row({
+    name: 'client-query-buffer-limit',
+    type: memorySize(mebibyte),
+    default: '1gb',
+    unit: 'bytes',
+    whileRunning: true,
+    doc: 'A client whose unfinished command grows larger is disconnected.',
+  }),
+  outputBufferLimits: row({
+    name: 'client-output-buffer-limit',
+    type: outputBufferLimits,
+    // Redis does not bound normal clients, so one that asks and never reads takes the whole memory. The hard limit is twice the longest value,
+    // so that no single reply of a string can reach it; the soft one leaves a slow but living reader a minute.
+    default: 'normal 1gb 256mb 60 replica 256mb 64mb 60 pubsub 32mb 8mb 60',
+    whileRunning: true,
+    doc: 'A client that does not take its replies is disconnected: class, hard limit, soft limit, soft seconds.',
+  }),
+  logLevel: row({
+    name: 'loglevel',
+    type: oneOf('debug', 'verbose', 'notice', 'warning', 'nothing'),
+    default: 'notice',
+    whileRunning: true,
+    doc: 'How much is logged.',
+  }),
+  logFile: row({
+    name: 'logfile',
+    type: text('may be empty'),
+    default: '',
+    whileRunning: false,
+    doc: 'Where the log goes; empty is standard error.',
+  }),
+  save: row({
+    name: 'save',
+    type: always('', 'there are no snapshots, every write goes to the commit log'),
+    default: '',
+    whileRunning: true,
+    doc: 'For tools that ask: there are no snapshots.',
+  }),
+  appendOnly: row({
+    name: 'appendonly',
+    type: always('yes', 'every write goes to the commit log; see durability'),
+    default: 'yes',
+    whileRunning: true,
+    doc: 'For tools that ask: every write goes to the commit log.',
+  }),
+  memoryMax: row({
+    name: 'maxmemory',
+    type: always('0', 'data is kept on disk; see cache-size'),
+    default: '0',
+    whileRunning: true,
+    doc: 'For tools that ask: memory does not bound the data.',
+  }),
+  memoryPolicy: row({
+    name: 'maxmemory-policy',
+    type: always('noeviction', 'data is kept on disk, and nothing is evicted'),
+    default: 'noeviction',
+    whileRunning: true,
+    doc: 'For tools that ask: nothing is evicted.',
+  }),
+  databases: row({
+    name: 'databases',
+    type: always('1', 'a cluster has database 0 only, as Redis Cluster'),
+    default: '1',
+    whileRunning: false,
+    doc: 'For tools that ask: database 0 only.',
+  }),
+} as const;
+
+export type DirectiveKey = keyof typeof directives;
+
+type ValueOf<D> = D extends Directive<infer T> ? T : never;
+
+/** Every directive's value, typed. */
+export type Configuration = { readonly [Key in DirectiveKey]: ValueOf<(typeof directives)[Key]> };
+
+/** The keys in the table's order. */
+export const directiveKeys = Object.keys(directives) as readonly DirectiveKey[];
+
+const keyByName: ReadonlyMap<string, DirectiveKey> = new Map(directiveKeys.map((key) => [directives[key].name, key]));
+
+/** The names in the table's order. */
+export const directiveNames: readonly string[] = [...keyByName.keys()];
+
+/** Case does not matter, as in Redis. */
+export function directiveKeyOf(name: string): DirectiveKey | undefined {
+  return keyByName.get(name.toLowerCase());
+}
+
+/** A directive's row with its value's type forgotten, for code that goes over all rows alike. */
+export function directiveOf(key: DirectiveKey): Directive<unknown> {
+  return directives[key] as Directive<unknown>;
+}

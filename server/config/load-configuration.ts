@@ -1,0 +1,108 @@
+/**
+ * From settings, as they were written, to the typed configuration. Later settings win over earlier ones, and the command line over the file.
+ *
+ * Invariant: a `Configuration` that this returns satisfies every row's type and every rule between rows.
+ */
+import { readFileSync } from 'node:fs';
+import { ConfigurationError, parseConfigurationFile, type Setting } from './configuration-file.js';
+import {
+  directiveKeyOf,
+  directiveKeys,
+  directiveNames,
+  directiveOf,
+  directives,
+  type Configuration,
+  type DirectiveKey,
+} from './directives.js';
+import { nearestName } from './nearest-name.js';
+import { formatPeerAddress, Refusal } from './value-types.js';
+
+export interface ConfigurationSources {
+  /** Path of a file in redis.conf's syntax. */
+  readonly file?: string | undefined;
+  /** In the order given; these win over the file. */
+  readonly overrides: readonly Setting[];
+}
+
+/** @throws ConfigurationError */
+export function loadConfiguration(sources: ConfigurationSources): Configuration {
+  const fromFile = sources.file === undefined ? [] : parseConfigurationFile(readConfigurationFile(sources.file), sources.file);
+  return resolveConfiguration([...fromFile, ...sources.overrides]);
+}
+
+function readConfigurationFile(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new ConfigurationError(`cannot read the configuration file ${file}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
+  }
+}
+
+/** @throws ConfigurationError */
+export function resolveConfiguration(settings: readonly Setting[]): Configuration {
+  const values = new Map<DirectiveKey, unknown>();
+  for (const setting of settings) {
+    const key = directiveKeyOf(setting.name);
+    if (key === undefined) throw new ConfigurationError(`${setting.place}${unknownDirective(setting.name)}`);
+    const { name, type, default: byDefault } = directiveOf(key);
+    const before = values.get(key) ?? (typeof byDefault === 'string' ? type.parse(byDefault) : undefined);
+    const value = type.parse(setting.value, before);
+    if (value instanceof Refusal)
+      throw new ConfigurationError(`${setting.place}${name} '${setting.value}' is not allowed: it takes ${type.allowed}`);
+    values.set(key, value);
+  }
+  return completed(values);
+}
+
+/** Fills in defaults, in the table's order since some follow from others, and checks what no row can check alone. */
+function completed(given: ReadonlyMap<DirectiveKey, unknown>): Configuration {
+  const values: Partial<Record<DirectiveKey, unknown>> = {};
+  for (const key of directiveKeys) values[key] = given.has(key) ? given.get(key) : defaultOf(key, values as Configuration);
+  const configuration = values as Configuration;
+  const conflict = conflictWithin(configuration);
+  if (conflict !== undefined) throw new ConfigurationError(`${directives[conflict.key].name} ${conflict.reason}`);
+  return Object.freeze(configuration);
+}
+
+function defaultOf(key: DirectiveKey, earlier: Configuration): unknown {
+  const { name, type, default: byDefault, defaultIs } = directiveOf(key);
+  const text = typeof byDefault === 'string' ? byDefault : byDefault(earlier);
+  const value = type.parse(text);
+  if (!(value instanceof Refusal)) return value;
+  throw new ConfigurationError(
+    `${name} is ${defaultIs ?? 'by default'} = ${text}, which is not allowed: it takes ${type.allowed}; give ${name} itself`,
+  );
+}
+
+export interface Conflict {
+  readonly key: DirectiveKey;
+  /** Follows the directive's name. */
+  readonly reason: string;
+}
+
+/** The first rule between directives that does not hold. */
+export function conflictWithin(configuration: Configuration): Conflict | undefined {
+  const { port, peerPort, httpPort, replicas, writeQuorum, readQuorum, gossipIntervalMs, suspicionTimeoutMs } = configuration;
+  if (writeQuorum > replicas) return { key: 'writeQuorum', reason: `${writeQuorum} is more than replicas ${replicas}` };
+  if (readQuorum > replicas) return { key: 'readQuorum', reason: `${readQuorum} is more than replicas ${replicas}` };
+  if (peerPort === port) return { key: 'peerPort', reason: `${peerPort} is also port; the three ports differ` };
+  if (httpPort === port) return { key: 'httpPort', reason: `${httpPort} is also port; the three ports differ` };
+  if (httpPort === peerPort) return { key: 'httpPort', reason: `${httpPort} is also peer-port; the three ports differ` };
+  if (suspicionTimeoutMs <= gossipIntervalMs) {
+    return { key: 'suspicionTimeoutMs', reason: `${suspicionTimeoutMs} is not more than gossip-interval ${gossipIntervalMs}` };
+  }
+  const ownHosts = new Set([configuration.announceHost, ...configuration.bind]);
+  const clientSeed = configuration.seeds.find((seed) => seed.port === port && ownHosts.has(seed.host));
+  if (clientSeed !== undefined) {
+    const given = formatPeerAddress(clientSeed);
+    return { key: 'seeds', reason: `${given} is this node's client port; seeds name peer ports (${peerPort} here)` };
+  }
+  return undefined;
+}
+
+/** One line that names the unknown directive and the nearest right one. */
+function unknownDirective(name: string): string {
+  return `unknown directive '${name}'; the nearest is ${nearestName(name, directiveNames)}`;
+}

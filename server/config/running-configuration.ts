@@ -1,0 +1,78 @@
+/**
+ * The directives of a running node: what CONFIG GET prints and CONFIG SET changes.
+ *
+ * Invariant: `current` is always a whole configuration that passed every check; CONFIG SET replaces it at once or not at all, and only then
+ * tells listeners. Error texts are those of Redis 7 (`configSetCommand` in src/config.c), without the leading `ERR `.
+ */
+import type { RunningConfiguration as ConfigurationInterface } from '../local-context.js';
+import { directiveKeyOf, directiveKeys, directiveOf, directives, type Configuration, type DirectiveKey } from './directives.js';
+import { conflictWithin } from './load-configuration.js';
+import { namePattern } from './name-pattern.js';
+import { Refusal } from './value-types.js';
+
+export class RunningConfiguration implements ConfigurationInterface {
+  #current: Configuration;
+  readonly #listeners = new Map<DirectiveKey, ((configuration: Configuration) => void)[]>();
+
+  constructor(initial: Configuration) {
+    this.#current = initial;
+  }
+
+  /** The configuration in force. Read it each time: CONFIG SET replaces the object. */
+  get current(): Configuration {
+    return this.#current;
+  }
+
+  /** Calls `listener` with the whole new configuration after each CONFIG SET that gave `key` a new value. */
+  onChange(key: DirectiveKey, listener: (configuration: Configuration) => void): void {
+    const listeners = this.#listeners.get(key);
+    if (listeners === undefined) this.#listeners.set(key, [listener]);
+    else listeners.push(listener);
+  }
+
+  matching(patterns: readonly string[]): readonly (readonly [name: string, value: string])[] {
+    const wanted = patterns.map(namePattern);
+    return directiveKeys
+      .filter((key) => wanted.some((matches) => matches(directives[key].name)))
+      .map((key) => [directives[key].name, this.#formatted(key)] as const);
+  }
+
+  set(pairs: readonly (readonly [name: string, value: string])[]): string | undefined {
+    const changes = new Map<DirectiveKey, string>();
+    for (const [name, value] of pairs) {
+      const key = directiveKeyOf(name);
+      if (key === undefined) return `Unknown option or number of arguments for CONFIG SET - '${name}'`;
+      if (!directives[key].whileRunning) return failure(name, "can't set immutable config");
+      if (changes.has(key)) return failure(name, 'duplicate parameter');
+      changes.set(key, value);
+    }
+    const next: Record<DirectiveKey, unknown> = { ...this.#current };
+    for (const [key, text] of changes) {
+      const { name, type } = directiveOf(key);
+      const value = type.parse(text, this.#current[key]);
+      if (value instanceof Refusal) return failure(name, value.reason);
+      next[key] = value;
+    }
+    const conflict = conflictWithin(next as Configuration);
+    if (conflict !== undefined) return failure(directives[conflict.key].name, `${directives[conflict.key].name} ${conflict.reason}`);
+    this.#replace(Object.freeze(next as Configuration), [...changes.keys()]);
+    return undefined;
+  }
+
+  #replace(next: Configuration, keys: readonly DirectiveKey[]): void {
+    const before = keys.map((key) => this.#formatted(key));
+    this.#current = next;
+    for (const [index, key] of keys.entries()) {
+      if (this.#formatted(key) === before[index]) continue;
+      for (const listener of this.#listeners.get(key) ?? []) listener(next);
+    }
+  }
+
+  #formatted(key: DirectiveKey): string {
+    return directiveOf(key).type.format(this.#current[key]);
+  }
+}
+
+function failure(name: string, reason: string): string {
+  return `CONFIG SET failed (possibly related to argument '${name}') - ${reason}`;
+}
