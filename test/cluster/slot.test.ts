@@ -1,0 +1,30 @@
+import test from 'ava';
+import fc from 'fast-check';
+import calculateSlot from 'cluster-key-slot';
+import { slotCount, slotOf } from '../../cluster/slot.js';
+
+test('the specification has 12739 as the CRC16 of 123456789', (t) => {
+  t.is(slotOf(Buffer.from('123456789')), 12739);
+  t.is(slotOf(Buffer.alloc(0)), 0);
+});
+
+test('keys and hash tags agree with the reference that clients use', (t) => {
+  const piece = fc.oneof(fc.constantFrom('{', '}', '{}', 'user', '1000', '{tag}'), fc.string());
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 6 }), (pieces) => {
+      const key = Buffer.from(pieces.join(''));
+      const slot = slotOf(key);
+      return slot === calculateSlot(key) && slot >= 0 && slot < slotCount;
+    }),
+    { numRuns: 5000 },
+  );
+  t.pass();
+});
+
+test('any bytes agree with the reference', (t) => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => slotOf(Buffer.from(bytes)) === calculateSlot(Buffer.from(bytes))),
+    { numRuns: 2000 },
+  );
+  t.pass();
+});
