@@ -46,7 +46,7 @@ function parseExpireConditions(args: readonly Buffer[]): ExpireConditions | Erro
     else if (isToken(option, 'XX')) onlyWith = true;
     else if (isToken(option, 'GT')) onlyLater = true;
     else if (isToken(option, 'LT')) onlyEarlier = true;
-    else return new ErrorReply(`ERR Unsupported option ${option.toString()}`);
+    else return new ErrorReply(`ERR Unsupported option ${option.toString().replace(/[\r\n]+$/, '')}`);
   }
   if (onlyWithout && (onlyWith || onlyLater || onlyEarlier)) return incompatibleWithNx;
   if (onlyLater && onlyEarlier) return incompatibleBounds;
