@@ -70,18 +70,17 @@ export class CommandLookup {
 
   /** The row of a client's command, subcommands resolved and arity checked; or the client's error. `args`, the name first, is borrowed. */
   resolve(args: readonly Buffer[]): CommandRow | ErrorReply {
-    const found = this.find(args);
-    return found.scope === 'partition' ? unknownCommand(args) : found;
+    return this.find(args, false);
   }
 
   /** As `resolve` for a command that another node sent, which may be one of the partition rows. */
   resolveForwarded(args: readonly Buffer[]): CommandRow | ErrorReply {
-    return this.find(args);
+    return this.find(args, true);
   }
 
-  private find(args: readonly Buffer[]): CommandRow | (ErrorReply & { readonly scope?: never }) {
+  private find(args: readonly Buffer[], fromNode: boolean): CommandRow | ErrorReply {
     const entry = this.table.find(args[0] as Buffer);
-    if (entry === undefined) return unknownCommand(args);
+    if (entry === undefined || (entry.row.scope === 'partition' && !fromNode)) return unknownCommand(args);
     let { row } = entry;
     if (entry.subcommands && args.length > 1) {
       const sub = entry.subcommands.find(args[1] as Buffer);

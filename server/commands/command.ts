@@ -1,5 +1,5 @@
 /** COMMAND: the table about itself. Shapes are Redis 7.2's; of its tips only those that tell a client how a command may be split. */
-import { ErrorReply, MapReply, SetReply, StatusReply, nilArray } from '../../protocol/resp/reply.js';
+import { ErrorReply, MapReply, SetReply, StatusReply } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';
 import type { CommandRow, KeyedRow, LocalRow } from '../command-table.js';
 import type { LocalContext } from '../local-context.js';
@@ -86,7 +86,7 @@ export function commandRows(rows: () => readonly CommandRow[]): readonly LocalRo
   };
 
   const info = (_context: LocalContext, args: readonly Buffer[]): Reply =>
-    args.length > 2 ? named(args.slice(2)).map((row) => (row ? infoOf(row) : nilArray)) : visible().map(infoOf);
+    args.length > 2 ? named(args.slice(2)).map((row) => (row ? infoOf(row) : null)) : visible().map(infoOf);
 
   const documentation = (_context: LocalContext, args: readonly Buffer[]): Reply => {
     const chosen = args.length > 2 ? named(args.slice(2)) : visible();
