@@ -16,20 +16,24 @@ const crc16Table = Uint16Array.from({ length: 256 }, (_, byte) => {
   return crc & 0xffff;
 });
 
-/** 0..16383. `key` is borrowed. Linear in the bytes hashed; allocates nothing. */
+/** 0..16383. `key` is borrowed. Linear in the bytes; allocates nothing. */
 export function slotOf(key: Buffer): number {
-  let from = 0;
-  let to = key.length;
-  for (let i = 0; i < key.length; i++) {
-    if (key[i] !== openingBrace) continue;
-    const close = key.indexOf(closingBrace, i + 1);
-    if (close > i + 1) {
-      from = i + 1;
-      to = close;
-    }
-    break;
-  }
   let crc = 0;
-  for (let i = from; i < to; i++) crc = ((crc << 8) & 0xffff) ^ (crc16Table[((crc >>> 8) ^ (key[i] as number)) & 0xff] as number);
+  for (let i = 0; i < key.length; i++) {
+    const byte = key[i] as number;
+    if (byte === openingBrace) return slotOfBraced(key, i);
+    crc = ((crc << 8) & 0xff00) ^ (crc16Table[(crc >>> 8) ^ byte] as number);
+  }
+  return crc & (slotCount - 1);
+}
+
+/** For a key whose first opening brace is at `opening`. Apart, so that keys without one, nearly all, cost one pass. */
+function slotOfBraced(key: Buffer, opening: number): number {
+  const closing = key.indexOf(closingBrace, opening + 1);
+  const isTagged = closing > opening + 1;
+  let crc = 0;
+  const end = isTagged ? closing : key.length;
+  for (let i = isTagged ? opening + 1 : 0; i < end; i++)
+    crc = ((crc << 8) & 0xff00) ^ (crc16Table[(crc >>> 8) ^ (key[i] as number)] as number);
   return crc & (slotCount - 1);
 }

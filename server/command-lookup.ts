@@ -1,6 +1,6 @@
 /**
  * From a command's first argument, in any case, to its row, without building a string: this is done for every command of every client.
- * An open-addressed table is probed by a hash over the bytes with the bit of lower case set, then the bytes are compared.
+ * An open-addressed table is probed by a hash of the length and of three bytes with the bit of lower case set, then all bytes are compared.
  */
 import type { ErrorReply } from '../protocol/resp/reply.js';
 import type { CommandRow } from './command-table.js';
@@ -44,9 +44,10 @@ class NameTable {
   }
 
   private hash(name: Buffer): number {
-    let hash = name.length;
-    for (let i = 0; i < name.length; i++) hash = (Math.imul(hash, 31) + ((name[i] as number) | 0x20)) | 0;
-    return (hash ^ (hash >>> 15)) & this.mask;
+    const last = name.length - 1;
+    if (last < 0) return 0;
+    const ends = ((name[0] as number) | 0x20) * 31 + ((name[last] as number) | 0x20);
+    return (ends * 31 + ((name[last >> 1] as number) | 0x20) * 7 + last) & this.mask;
   }
 }
 

@@ -4,7 +4,7 @@ import type { Reply } from '../../protocol/resp/reply.js';
 import type { CommandFlag, LocalRow } from '../command-table.js';
 import { infoText } from '../info.js';
 import type { LocalContext } from '../local-context.js';
-import { wrongArity } from './errors.js';
+import { syntaxError } from './errors.js';
 import { container, docsOf, noKeys } from './row.js';
 
 const docs = docsOf('server');
@@ -27,7 +27,7 @@ const configGet = ({ configuration }: LocalContext, args: readonly Buffer[]): Re
   new MapReply(configuration.matching(args.slice(2).map((pattern) => pattern.toString())));
 
 function configSet({ configuration }: LocalContext, args: readonly Buffer[]): Reply {
-  if (args.length % 2 !== 0) return wrongArity('config|set');
+  if (args.length % 2 !== 0) return syntaxError;
   const pairs: (readonly [string, string])[] = [];
   for (let i = 2; i < args.length; i += 2) pairs.push([(args[i] as Buffer).toString(), (args[i + 1] as Buffer).toString()]);
   const refusal = configuration.set(pairs);

@@ -33,7 +33,10 @@ test('an empty tag is no tag, whatever follows it', (t) => {
 
 test('any bytes agree with the reference', (t) => {
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => slotOf(Buffer.from(bytes)) === calculateSlot(Buffer.from(bytes)) || isMisreadByReference(Buffer.from(bytes))),
+    fc.property(
+      fc.uint8Array({ maxLength: 40 }),
+      (bytes) => slotOf(Buffer.from(bytes)) === calculateSlot(Buffer.from(bytes)) || isMisreadByReference(Buffer.from(bytes)),
+    ),
     { numRuns: 2000 },
   );
   t.pass();

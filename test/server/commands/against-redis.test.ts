@@ -22,7 +22,23 @@ function run(execution: MemoryExecution, args: readonly Buffer[]): Reply {
 type Word = string | { readonly span: number; readonly unit: 's' | 'ms'; readonly from: 'now' | 'epoch' };
 
 const key = fc.constantFrom('a', 'b', 'c', 'list');
-const numeral = fc.constantFrom('0', '1', '-1', '10', '9223372036854775807', '-9223372036854775808', '9223372036854775808', '1.0', '01', '+1', ' 1', '-0', '', '999999999999999', '9999999999999999');
+const numeral = fc.constantFrom(
+  '0',
+  '1',
+  '-1',
+  '10',
+  '9223372036854775807',
+  '-9223372036854775808',
+  '9223372036854775808',
+  '1.0',
+  '01',
+  '+1',
+  ' 1',
+  '-0',
+  '',
+  '999999999999999',
+  '9999999999999999',
+);
 const value = fc.oneof(numeral, fc.constantFrom('x', 'hello world', '\u00e9\n'), fc.string({ maxLength: 5 }));
 const anyCase = (word: string) => fc.constantFrom(word, word.toLowerCase(), (word[0] as string) + word.slice(1).toLowerCase());
 /** Spans stand so far apart that which of two instants is later does not hang on how fast a server answers. */
@@ -31,7 +47,10 @@ const span = (unit: 's' | 'ms', from: 'now' | 'epoch') =>
 const condition = fc.constantFrom('NX', 'XX', 'GT', 'LT').chain(anyCase);
 
 const setOption = fc.oneof(
-  fc.constantFrom('NX', 'XX', 'GET', 'KEEPTTL').chain(anyCase).map((word): Word[] => [word]),
+  fc
+    .constantFrom('NX', 'XX', 'GET', 'KEEPTTL')
+    .chain(anyCase)
+    .map((word): Word[] => [word]),
   fc.tuple(anyCase('EX'), span('s', 'now')).map((words): Word[] => words),
   fc.tuple(anyCase('PX'), span('ms', 'now')).map((words): Word[] => words),
   fc.tuple(anyCase('EXAT'), span('s', 'epoch')).map((words): Word[] => words),
@@ -44,12 +63,19 @@ const command: fc.Arbitrary<Word[]> = fc.oneof(
   fc.tuple(fc.constantFrom('GET', 'get', 'INCR', 'DECR', 'STRLEN', 'TTL', 'PTTL', 'PERSIST', 'TYPE'), key).map((words): Word[] => words),
   fc.tuple(fc.constantFrom('INCRBY', 'DECRBY'), key, numeral).map((words): Word[] => words),
   fc.tuple(fc.constantFrom('APPEND'), key, value).map((words): Word[] => words),
-  fc.tuple(fc.constantFrom('DEL', 'EXISTS', 'MGET', 'mGet'), fc.array(key, { maxLength: 4 })).map(([name, keys]): Word[] => [name, ...keys]),
+  fc
+    .tuple(fc.constantFrom('DEL', 'EXISTS', 'MGET', 'mGet'), fc.array(key, { maxLength: 4 }))
+    .map(([name, keys]): Word[] => [name, ...keys]),
   fc.array(fc.tuple(key, value), { maxLength: 3 }).map((pairs): Word[] => ['MSET', ...pairs.flat()]),
-  fc.tuple(key, span('s', 'now'), fc.array(fc.oneof(condition, fc.constant('wrong')), { maxLength: 2 })).map(([k, s, options]): Word[] => ['EXPIRE', k, s, ...options]),
+  fc
+    .tuple(key, span('s', 'now'), fc.array(fc.oneof(condition, fc.constant('wrong')), { maxLength: 2 }))
+    .map(([k, s, options]): Word[] => ['EXPIRE', k, s, ...options]),
   fc.tuple(key, span('ms', 'now'), fc.array(condition, { maxLength: 2 })).map(([k, s, options]): Word[] => ['PEXPIRE', k, s, ...options]),
   fc
-    .tuple(fc.constantFrom('GET', 'SET', 'MGET', 'MSET', 'INCRBY', 'DEL', 'EXPIRE', 'nonsense', 'NON SENSE'), fc.array(value, { maxLength: 3 }))
+    .tuple(
+      fc.constantFrom('GET', 'SET', 'MGET', 'MSET', 'INCRBY', 'DEL', 'EXPIRE', 'nonsense', 'NON SENSE'),
+      fc.array(value, { maxLength: 3 }),
+    )
     .map(([name, values]): Word[] => [name, ...values]),
 );
 
@@ -91,7 +117,8 @@ test('sequences of commands answer as Redis answers', async (t) => {
       const [, , ...theirs] = await redis.ask([['FLUSHALL'], ['RPUSH', 'list', 'x'], ...commands]);
       for (const [i, args] of commands.entries()) {
         const ours = run(execution, args);
-        if (!agree(args, ours, theirs[i] as Reply)) throw new Error(`${args.join(' ')}: ${shown(ours)} and not ${shown(theirs[i] as Reply)}`);
+        if (!agree(args, ours, theirs[i] as Reply))
+          throw new Error(`${args.join(' ')}: ${shown(ours)} and not ${shown(theirs[i] as Reply)}`);
       }
     }),
     { numRuns: 1500, includeErrorInReport: true },
@@ -101,7 +128,13 @@ test('sequences of commands answer as Redis answers', async (t) => {
 
 test('an instant past 2^53 ms is refused where Redis would take it', (t) => {
   const execution = new MemoryExecution(1_700_000_000_000);
-  const ask = (text: string) => shown(run(execution, text.split(' ').map((word) => Buffer.from(word))));
+  const ask = (text: string) =>
+    shown(
+      run(
+        execution,
+        text.split(' ').map((word) => Buffer.from(word)),
+      ),
+    );
   t.is(ask('SET k v PXAT 9007199254740993'), "-ERR invalid expire time in 'set' command");
   t.is(ask('SET k v PXAT 9007199254740991'), '+OK');
   t.is(ask('PEXPIRE k 9007199254740991'), "-ERR invalid expire time in 'pexpire' command");

@@ -11,7 +11,18 @@ const lookup = new CommandLookup(allRows);
 
 export function member(number: number, reachable = true): MemberView {
   const id = String(number).repeat(40);
-  return { id, name: `node-${number}`, number, host: '127.0.0.1', clientPort: 6378 + number, peerPort: 16378 + number, zone: `zone-${number}`, hostLabel: 'here', self: number === 1, reachable };
+  return {
+    id,
+    name: `node-${number}`,
+    number,
+    host: '127.0.0.1',
+    clientPort: 6378 + number,
+    peerPort: 16378 + number,
+    zone: `zone-${number}`,
+    hostLabel: 'here',
+    self: number === 1,
+    reachable,
+  };
 }
 
 /** Three members; partition p's preference list begins with member p mod 3 + 1. Those in `unreachable` are. */
@@ -22,7 +33,12 @@ export function clusterOfThree(unreachable: readonly number[] = [], partitions =
   const ranges = Array.from({ length: partitions }, (_, partition): SlotRange => {
     const replicas = preferenceList(partition);
     const firstSlot = partition * slotsPerPartition;
-    return { firstSlot, lastSlot: firstSlot + slotsPerPartition - 1, replicas, coordinator: replicas.findIndex(({ reachable }) => reachable) };
+    return {
+      firstSlot,
+      lastSlot: firstSlot + slotsPerPartition - 1,
+      replicas,
+      coordinator: replicas.findIndex(({ reachable }) => reachable),
+    };
   });
   return {
     clusterName: 'test',
@@ -89,7 +105,8 @@ export function localContext(cluster: ClusterView = clusterOfThree()): LocalNode
       matching: (patterns) => [...directives].filter(([name]) => patterns.includes(name)),
       set: (pairs) => {
         const wrong = pairs.find(([name]) => !directives.has(name))?.[0];
-        if (wrong !== undefined) return `CONFIG SET failed (possibly related to argument '${wrong}') - Unknown option or number of arguments`;
+        if (wrong !== undefined)
+          return `CONFIG SET failed (possibly related to argument '${wrong}') - Unknown option or number of arguments`;
         for (const [name, value] of pairs) directives.set(name, value);
         return undefined;
       },

@@ -10,6 +10,7 @@ import type { Execution, StringObject, TypeName } from '../../../storage/executi
 import type { Run } from '../../../server/command-table.js';
 
 interface Entry {
+  readonly slot: number;
   readonly type: TypeName;
   readonly bytes: Buffer;
   readonly expiresAtMs: number;
@@ -43,7 +44,7 @@ export class MemoryExecution implements Execution {
 
   /** Puts a key of another type there, of which only the type is known. */
   plant(key: Buffer, type: Exclude<TypeName, 'string'>): void {
-    this.entries.set(nameOf(key), { type, bytes: Buffer.alloc(0), expiresAtMs: 0 });
+    this.entries.set(nameOf(key), { slot: slotOf(key), type, bytes: Buffer.alloc(0), expiresAtMs: 0 });
   }
 
   string(key: Buffer): StringObject | undefined {
@@ -61,13 +62,14 @@ export class MemoryExecution implements Execution {
   }
 
   setString(key: Buffer, bytes: Buffer, expiresAtMs: number): void {
-    this.entries.set(nameOf(key), { type: 'string', bytes: Buffer.from(bytes), expiresAtMs });
+    this.entries.set(nameOf(key), { slot: slotOf(key), type: 'string', bytes: Buffer.from(bytes), expiresAtMs });
   }
 
   increment(key: Buffer, by: bigint): bigint {
     const before = this.string(key);
     const text = before?.bytes.toString('latin1') ?? '0';
-    if (!/^(0|-?[1-9][0-9]{0,18})$/.test(text) || BigInt(text) < int64.least || BigInt(text) > int64.most) throw new CommandError(notAnInteger);
+    if (!/^(0|-?[1-9][0-9]{0,18})$/.test(text) || BigInt(text) < int64.least || BigInt(text) > int64.most)
+      throw new CommandError(notAnInteger);
     const sum = BigInt(text) + by;
     if (sum < int64.least || sum > int64.most) throw new CommandError(overflow);
     this.setString(key, Buffer.from(String(sum)), before?.expiresAtMs ?? 0);
@@ -91,11 +93,13 @@ export class MemoryExecution implements Execution {
   }
 
   keysInSlot(slot: number, limit: number, after?: Buffer): readonly Buffer[] {
-    return [...this.entries.keys()]
-      .map((name) => Buffer.from(name, 'latin1'))
-      .filter((key) => slotOf(key) === slot && this.living(key) && (!after || Buffer.compare(key, after) > 0))
-      .sort(Buffer.compare)
-      .slice(0, limit);
+    const keys: Buffer[] = [];
+    for (const [name, entry] of this.entries) {
+      if (entry.slot !== slot) continue;
+      const key = Buffer.from(name, 'latin1');
+      if (this.living(key) && (!after || Buffer.compare(key, after) > 0)) keys.push(key);
+    }
+    return keys.sort(Buffer.compare).slice(0, limit);
   }
 
   private living(key: Buffer): Entry | undefined {

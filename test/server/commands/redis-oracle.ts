@@ -36,7 +36,9 @@ export class RedisOracle {
   static async start(...options: readonly string[]): Promise<RedisOracle | undefined> {
     const directory = mkdtempSync(join(tmpdir(), 'torc-oracle-'));
     const port = await freePort();
-    const server = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '', ...options], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const server = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '', ...options], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
     const ready = await new Promise<boolean>((resolve) => {
       server.once('error', () => resolve(false));
       server.once('exit', () => resolve(false));
@@ -45,7 +47,9 @@ export class RedisOracle {
     if (!ready) {
       rmSync(directory, { recursive: true, force: true });
       if (process.env['TORC_REQUIRE_REDIS'] === '1') throw new Error('TORC_REQUIRE_REDIS=1, and redis-server does not start');
-      process.stderr.write('*** NOT COMPARED WITH REDIS: there is no redis-server here; install it, or these commands are checked by hand-written tests only ***\n');
+      process.stderr.write(
+        '*** NOT COMPARED WITH REDIS: there is no redis-server here; install it, or these commands are checked by hand-written tests only ***\n',
+      );
       return undefined;
     }
     const socket = connect(port, '127.0.0.1');

@@ -8,7 +8,8 @@ import { allRows } from '../../../server/commands/all.js';
 import { RedisOracle, shown } from './redis-oracle.js';
 import { localContext } from './local-node.js';
 
-const subcommandsOf = (row: CommandRow): readonly CommandRow[] => (row.scope === 'local' && row.subcommands ? [...row.subcommands.values()] : []);
+const subcommandsOf = (row: CommandRow): readonly CommandRow[] =>
+  row.scope === 'local' && row.subcommands ? [...row.subcommands.values()] : [];
 const everyRow = allRows.filter(({ scope }) => scope !== 'partition').flatMap((row) => [row, ...subcommandsOf(row)]);
 
 /** Where Redis 7.2 differs from the 7.0 that is compared with. */
@@ -37,7 +38,7 @@ test('arity, flags, key positions, categories, age and group are those of redis-
     }
     const { first, last, step } = row.keys;
     t.is(BigInt(row.arity), arityIn72[row.name] === undefined ? (info[1] as bigint) : BigInt(arityIn72[row.name] as number), row.name);
-    t.deepEqual([...row.flags].sort(), words(info[2]) as typeof row.flags[number][], row.name);
+    t.deepEqual([...row.flags].sort(), words(info[2]) as (typeof row.flags)[number][], row.name);
     t.deepEqual([first, last, step].map(BigInt), info.slice(3, 6), row.name);
     t.deepEqual(row.categories.map((category) => `@${category}`).sort(), words(info[6]), row.name);
     const rowDocs = docsByName.get(row.name) as Reply[];
@@ -79,7 +80,8 @@ test('COMMAND INFO, DOCS, GETKEYS have the shapes of redis-server', async (t) =>
     const line = args.join(' ');
     const expected = theirs[i] as string;
     if (line.includes('mset del')) t.is(withoutKeySpecifications(ours), withoutKeySpecifications(expected), line);
-    else if (line.endsWith('GETKEYS get')) t.is(ours, '-ERR Invalid number of arguments specified for command', '7.2 takes one argument and looks on');
+    else if (line.endsWith('GETKEYS get'))
+      t.is(ours, '-ERR Invalid number of arguments specified for command', '7.2 takes one argument and looks on');
     else if (line.endsWith('ping a')) t.is(ours, '-ERR The command has no key arguments', line);
     else t.is(ours, expected, line);
   }
@@ -112,7 +114,10 @@ test('a name is found in any case, and nothing else is', (t) => {
     const args = Array.from({ length: Math.abs(row.arity) }, () => Buffer.from('x'));
     for (const name of [row.name, row.name.toUpperCase()]) {
       const found = lookup.resolveForwarded([Buffer.from(name), ...args.slice(1)]);
-      t.is(found instanceof ErrorReply ? found.code : found.name, row.scope === 'local' && row.subcommands && row.arity !== -1 ? 'ERR' : row.name);
+      t.is(
+        found instanceof ErrorReply ? found.code : found.name,
+        row.scope === 'local' && row.subcommands && row.arity !== -1 ? 'ERR' : row.name,
+      );
     }
   }
   t.is(nameOf('cLiEnT', 'SetName', 'x'), 'client|setname');
