@@ -23,7 +23,7 @@ class NameTable {
     const named = [...rows];
     const size = 2 ** Math.ceil(Math.log2(Math.max(1, named.length) * slotsPerName));
     this.mask = size - 1;
-    this.entries = new Array<Entry | undefined>(size).fill(undefined);
+    this.entries = Array.from({ length: size });
     for (const [text, row] of named) {
       const name = Buffer.from(text);
       if (this.find(name)) throw new Error(`two rows named ${row.name}`);

@@ -130,12 +130,13 @@ function replicationFigures({ cluster, statistics }: LocalContext): Figures {
   ]);
 }
 
+const secondsOf = (microseconds: number): string => (microseconds / 1e6).toFixed(6);
+
 function cpuFigures(): Figures {
   const { system, user } = process.cpuUsage();
-  const seconds = (microseconds: number): string => (microseconds / 1e6).toFixed(6);
   return [
-    ['used_cpu_sys', seconds(system)],
-    ['used_cpu_user', seconds(user)],
+    ['used_cpu_sys', secondsOf(system)],
+    ['used_cpu_user', secondsOf(user)],
   ];
 }
 

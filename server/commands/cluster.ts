@@ -32,10 +32,10 @@ function slots({ cluster }: LocalContext): Reply {
   const ranges = cluster.slotRanges();
   const known = slotsReplies.get(ranges);
   if (known !== undefined) return known;
-  const nodes = new Map<MemberView, Reply>();
+  const nodeReplies = new Map<MemberView, Reply>();
   const nodeOf = (member: MemberView): Reply => {
-    const reply = nodes.get(member) ?? [member.host, member.clientPort, member.id, new MapReply([])];
-    nodes.set(member, reply);
+    const reply = nodeReplies.get(member) ?? [member.host, member.clientPort, member.id, new MapReply([])];
+    nodeReplies.set(member, reply);
     return reply;
   };
   const reply = ranges.map((range) => [range.firstSlot, range.lastSlot, ...holdersOf(range).map(nodeOf)]);
@@ -85,6 +85,8 @@ function nodes({ cluster }: LocalContext): Reply {
   return new VerbatimReply(lines.join(''));
 }
 
+const printSpan = ([first, last]: readonly [number, number]): string => (first === last ? `${first}` : `${first}-${last}`);
+
 /** By member id, as CLUSTER NODES prints them: neighbouring ranges of one coordinator joined. */
 function coordinatedSlots(cluster: ClusterView): ReadonlyMap<string, readonly string[]> {
   const spans = new Map<string, [first: number, last: number][]>();
@@ -97,8 +99,7 @@ function coordinatedSlots(cluster: ClusterView): ReadonlyMap<string, readonly st
     if (latest && latest[1] + 1 === range.firstSlot) latest[1] = range.lastSlot;
     else own.push([range.firstSlot, range.lastSlot]);
   }
-  const print = ([first, last]: [number, number]): string => (first === last ? `${first}` : `${first}-${last}`);
-  return new Map([...spans].map(([id, own]) => [id, own.map(print)]));
+  return new Map([...spans].map(([id, own]) => [id, own.map(printSpan)]));
 }
 
 /** State is ok when every slot has a reachable coordinator. */

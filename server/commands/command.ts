@@ -2,6 +2,7 @@
 import { ErrorReply, MapReply, SetReply, StatusReply } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';
 import type { CommandRow, KeyedRow, LocalRow } from '../command-table.js';
+import { checkArity } from '../command-lookup.js';
 import type { LocalContext } from '../local-context.js';
 import { isToken } from './arguments.js';
 import { argumentsOf } from './docs-arguments.js';
@@ -40,20 +41,21 @@ function infoOf(row: CommandRow): Reply {
   ];
 }
 
+const typed = (type: string, entries: readonly (readonly [Reply, Reply])[]): Reply =>
+  new MapReply([
+    ['type', type],
+    ['spec', new MapReply(entries)],
+  ]);
+
 /** The newer form of first, last and step; its last counts from the first key on. */
 function keySpecification({ keys, flags }: CommandRow): Reply {
   const access = (flags.includes('readonly') ? ['RO', 'access'] : ['RW', 'update']).map((flag) => new StatusReply(flag));
-  const spec = (type: string, entries: readonly (readonly [Reply, Reply])[]): Reply =>
-    new MapReply([
-      ['type', type],
-      ['spec', new MapReply(entries)],
-    ]);
   return new MapReply([
     ['flags', new SetReply(access)],
-    ['begin_search', spec('index', [['index', keys.first]])],
+    ['begin_search', typed('index', [['index', keys.first]])],
     [
       'find_keys',
-      spec('range', [
+      typed('range', [
         ['lastkey', keys.last < 0 ? keys.last : keys.last - keys.first],
         ['keystep', keys.step],
         ['limit', 0],
@@ -77,6 +79,17 @@ function docsReply(row: CommandRow): Reply {
   return new MapReply(entries);
 }
 
+const sub = (name: string, arity: number, rowDocs: LocalRow['docs'], run: LocalRow['run']): LocalRow => ({
+  scope: 'local',
+  name: `command|${name}`,
+  arity,
+  flags: ['loading', 'stale'],
+  keys: noKeys,
+  categories: ['slow', 'connection'],
+  docs: rowDocs,
+  run,
+});
+
 /** `rows` is asked when a command runs, since the list that it returns holds these rows too. */
 export function commandRows(rows: () => readonly CommandRow[]): readonly LocalRow[] {
   const visible = (): readonly CommandRow[] => rows().filter((row) => row.scope !== 'partition');
@@ -84,6 +97,8 @@ export function commandRows(rows: () => readonly CommandRow[]): readonly LocalRo
     const byName = new Map(visible().flatMap((row) => [row, ...subcommandsOf(row)].map((each) => [each.name, each] as const)));
     return names.map((name) => byName.get(name.toString('latin1').toLowerCase()));
   };
+
+  const isContainer = (name: Buffer): boolean => named([name]).some((row) => row && subcommandsOf(row).length > 0);
 
   const info = (_context: LocalContext, args: readonly Buffer[]): Reply =>
     args.length > 2 ? named(args.slice(2)).map((row) => (row ? infoOf(row) : null)) : visible().map(infoOf);
@@ -107,28 +122,17 @@ export function commandRows(rows: () => readonly CommandRow[]): readonly LocalRo
   };
 
   const getKeys = (_context: LocalContext, args: readonly Buffer[]): Reply => {
-    const [name = Buffer.alloc(0), ...rest] = args.slice(2);
-    const [container] = named([name]);
-    const sub = rest[0]?.toString('latin1').toLowerCase();
-    const row = container?.scope === 'local' && container.subcommands && sub !== undefined ? container.subcommands.get(sub) : container;
+    const command = args.slice(2);
+    const [name = Buffer.alloc(0), subcommand] = command;
+    const [row] = named([isContainer(name) && subcommand ? Buffer.concat([name, Buffer.from('|'), subcommand]) : name]);
     if (!row) return invalidCommand;
-    const count = args.length - 2;
-    if (row.keys.first === 0) return noKeyArguments;
-    if (row.arity < 0 ? count < -row.arity : count !== row.arity) return invalidArgumentCount;
-    const last = row.keys.last < 0 ? count + row.keys.last : row.keys.last;
-    return args.slice(2).filter((_, index) => index >= row.keys.first && index <= last && (index - row.keys.first) % row.keys.step === 0);
+    const { first, last, step } = row.keys;
+    if (first === 0) return noKeyArguments;
+    if (checkArity(row, command)) return invalidArgumentCount;
+    const end = last < 0 ? command.length + last : last;
+    return command.filter((_, index) => index >= first && index <= end && (index - first) % step === 0);
   };
 
-  const sub = (name: string, arity: number, rowDocs: LocalRow['docs'], run: LocalRow['run']): LocalRow => ({
-    scope: 'local',
-    name: `command|${name}`,
-    arity,
-    flags: ['loading', 'stale'],
-    keys: noKeys,
-    categories: ['slow', 'connection'],
-    docs: rowDocs,
-    run,
-  });
   const perLookUp = 'O(N) where N is the number of commands to look up';
 
   return [

@@ -5,7 +5,7 @@ import type { CommandFlag, LocalRow } from '../command-table.js';
 import type { ClientView, LocalContext } from '../local-context.js';
 import { isToken, parseInteger } from './arguments.js';
 import { isNameByte } from './client.js';
-import { invalidClientName, notAnInteger, wrongArity } from './errors.js';
+import { invalidClientName, notAnInteger, syntaxError, wrongArity } from './errors.js';
 import { compatibleVersion } from '../info.js';
 import { docsOf, noKeys } from './row.js';
 
@@ -16,6 +16,9 @@ const handshake: readonly CommandFlag[] = ['noscript', 'loading', 'stale', 'fast
 const protocolNotAnInteger = new ErrorReply('ERR Protocol version is not an integer or out of range');
 const unsupportedProtocol = new ErrorReply('NOPROTO unsupported protocol version');
 const noUsers = new ErrorReply('WRONGPASS Torc has no users and no passwords; connect without AUTH');
+const noPassword = new ErrorReply(
+  'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
+);
 const oneDatabase = new ErrorReply('ERR Torc has one database, number 0; SELECT takes no other');
 
 /** HELLO [protover [AUTH username password] [SETNAME clientname]]: nothing changes unless all of it is right. */
@@ -48,6 +51,12 @@ function hello(context: LocalContext, args: readonly Buffer[]): Reply {
     ['role', 'master'],
     ['modules', []],
   ]);
+}
+
+/** AUTH [username] password. Redis' own words for a password that nobody asked for: clients know them, and go on with a warning. */
+function auth(_context: LocalContext, args: readonly Buffer[]): Reply {
+  if (args.length > 3) return syntaxError;
+  return args.length === 2 ? noPassword : noUsers;
 }
 
 function select(_context: LocalContext, args: readonly Buffer[]): Reply {
@@ -101,6 +110,18 @@ export const connectionRows: readonly LocalRow[] = [
     handshake,
     docs('6.0.0', 'O(1)', 'Handshakes with the server.', '[protover [AUTH username password] [SETNAME clientname]]'),
     hello,
+  ),
+  row(
+    'auth',
+    -2,
+    handshake,
+    docs(
+      '1.0.0',
+      'O(N) where N is the number of passwords defined for the user',
+      'Authenticates the connection; Torc has no users yet and refuses.',
+      '[username] password',
+    ),
+    auth,
   ),
   row('select', 2, ['loading', 'stale', 'fast'], docs('1.0.0', 'O(1)', 'Changes the selected database.', 'index'), select),
   row('quit', -1, handshake, docs('1.0.0', 'O(1)', 'Closes the connection.'), quit),

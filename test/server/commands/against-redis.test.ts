@@ -147,14 +147,14 @@ test('what no 64-bit instant can be is refused as Redis refuses it', async (t) =
   const most = '9223372036854775807';
   const commands = [
     ...['EX', 'PX', 'EXAT'].map((unit) => ['SET', 'k', 'v', unit, most]),
-    ...['9223372036854775', '-9223372036854776', '9223372036854775808', '0', '-1'].map((span) => ['SET', 'k', 'v', 'EX', span]),
+    ...['9223372036854775', '-9223372036854776', '9223372036854775808', '0', '-1'].map((seconds) => ['SET', 'k', 'v', 'EX', seconds]),
     ...['EXPIRE', 'PEXPIRE'].map((name) => [name, 'k', most]),
     ['EXPIRE', 'k', '-9223372036854775808'],
     ['EXPIRE', 'k', '9223372036854776'],
     ['SET', 'k', 'v'],
     ['PEXPIRE', 'k', '-9223372036854775808'],
     ['EXISTS', 'k'],
-  ].map((command) => command.map((word) => Buffer.from(word)));
+  ].map((words) => words.map((word) => Buffer.from(word)));
   const execution = new MemoryExecution(Date.now());
   const theirs = await redis.ask(commands);
   for (const [i, args] of commands.entries()) t.is(shown(run(execution, args)), shown(theirs[i] as Reply), args.join(' '));

@@ -8,7 +8,7 @@ import { CommandLookup } from '../../../server/command-lookup.js';
 import { allRows } from '../../../server/commands/all.js';
 import { matchesGlob } from '../../../server/commands/glob-pattern.js';
 import { MemoryExecution } from './memory-execution.js';
-import { RedisOracle, shown } from './redis-oracle.js';
+import { RedisOracle, linesOf, shown } from './redis-oracle.js';
 
 const lookup = new CommandLookup(allRows);
 const nowMs = 1_700_000_000_000;
@@ -124,7 +124,7 @@ test('COUNT bounds what is looked at, MATCH and TYPE what is returned', (t) => {
   t.is(cluster.scan(' COUNT 50').calls, 11);
   t.is(cluster.scan(' COUNT 100000').calls, 1);
   t.deepEqual(
-    [...cluster.scan(' MATCH key:1?').keys].sort(),
+    [...cluster.scan(' MATCH key:1?').keys].toSorted(),
     Array.from({ length: 10 }, (_, i) => `key:1${i}`),
   );
   t.deepEqual(cluster.scan(' type LIST count 20').keys, ['list']);
@@ -136,30 +136,11 @@ test('bad SCAN and FLUSHALL arguments are answered as Redis does', async (t) => 
   const redis = await RedisOracle.start();
   if (!redis) return t.pass();
   t.teardown(() => redis.stop());
-  const lines = [
-    ...[
-      'SCAN',
-      'SCAN x',
-      'SCAN 1x',
-      'SCAN 18446744073709551616',
-      'SCAN 0 COUNT',
-      'SCAN 0 COUNT 0',
-      'SCAN 0 COUNT x',
-      'SCAN 0 COUNT -1',
-      'SCAN 0 MATCH',
-      'SCAN 0 TYPE',
-    ],
-    ...[
-      'SCAN 0 nope',
-      'SCAN 0 nope x',
-      'SCAN 0 COUNT 5 COUNT',
-      'SCAN 0 COUNT x nope',
-      'SCAN 0 COUNT 100000',
-      'SCAN 18446744073709551615',
-      'SCAN 99999',
-    ],
-    ...['FLUSHALL nope', 'FLUSHALL ASYNC SYNC', 'FLUSHDB x', 'DBSIZE x', 'DBSIZE'],
-  ];
+  const lines = linesOf(`
+    SCAN; SCAN x; SCAN 1x; SCAN 18446744073709551616; SCAN 0 COUNT; SCAN 0 COUNT 0; SCAN 0 COUNT x; SCAN 0 COUNT -1; SCAN 0 MATCH; SCAN 0 TYPE
+    SCAN 0 nope; SCAN 0 nope x; SCAN 0 COUNT 5 COUNT; SCAN 0 COUNT x nope; SCAN 0 COUNT 100000; SCAN 18446744073709551615; SCAN 99999
+    FLUSHALL nope; FLUSHALL ASYNC SYNC; FLUSHDB x; DBSIZE x; DBSIZE
+  `);
   const theirs = await redis.ask(lines.map((line) => line.split(' ')));
   const cluster = new Partitions(1);
   for (const [i, line] of lines.entries()) t.is(shown(cluster.ask(line)).replace(':0', ':0'), shown(theirs[i] as Reply), line);

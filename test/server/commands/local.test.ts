@@ -5,7 +5,7 @@ import { MapReply, VerbatimReply } from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';
 import { slotOf } from '../../../cluster/slot.js';
 import { clusterOfThree, localContext } from './local-node.js';
-import { RedisOracle, shown } from './redis-oracle.js';
+import { RedisOracle, linesOf, shown } from './redis-oracle.js';
 
 const split = (line: string): Buffer[] => line.split(' ').map((word) => Buffer.from(word === "''" ? '' : word));
 const node = (...options: Parameters<typeof localContext>) => {
@@ -18,76 +18,16 @@ test('replies that do not hang on the node are those of a Redis in cluster mode'
   if (!redis) return t.pass();
   t.teardown(() => redis.stop());
   const lines = [
-    ...[
-      'PING',
-      'ping hello',
-      'PING a b',
-      'ECHO x',
-      'ECHO',
-      'READONLY',
-      'READWRITE',
-      'ASKING',
-      'READONLY x',
-      'SELECT 0',
-      'SELECT a',
-      'SELECT',
-    ],
-    ...['HELLO x', 'HELLO 4', 'HELLO 2 foo', 'HELLO 2 auth a', 'HELLO 2 setname', 'HELLO 2 setname \u00e9'],
-    ...[
-      'CLIENT',
-      'CLIENT nope',
-      'CLIENT GETNAME',
-      'CLIENT SETNAME me',
-      'client getname',
-      "CLIENT SETNAME ''",
-      'CLIENT GETNAME',
-      'CLIENT SETNAME \u00e9',
-      'CLIENT SETNAME a b',
-      'CLIENT ID x',
-    ],
-    ...[
-      'CLIENT LIST TYPE nope',
-      'CLIENT LIST TYPE pubsub',
-      'CLIENT LIST ID x',
-      'CLIENT LIST ID',
-      'CLIENT LIST nope',
-      'CLIENT LIST ID 999999',
-    ],
-    ...[
-      'CLIENT NO-EVICT on',
-      'CLIENT NO-EVICT x',
-      'CLIENT NO-EVICT',
-      'CLIENT INFO x',
-      'CONFIG',
-      'CONFIG nope',
-      'CONFIG GET',
-      'CONFIG GET nosuch',
-      'CONFIG GET save',
-      'CONFIG SET a',
-      'CONFIG SET a b c',
-      'CONFIG RESETSTAT x',
-      'CONFIG HELP x',
-    ],
-    ...[
-      'CLUSTER',
-      'CLUSTER nope',
-      'CLUSTER KEYSLOT',
-      'CLUSTER KEYSLOT foo',
-      'CLUSTER KEYSLOT {a}b',
-      'CLUSTER KEYSLOT {}{}',
-      'CLUSTER KEYSLOT {}a{b}',
-      "CLUSTER KEYSLOT ''",
-    ],
-    ...[
-      'CLUSTER COUNTKEYSINSLOT x',
-      'CLUSTER COUNTKEYSINSLOT 16384',
-      'CLUSTER COUNTKEYSINSLOT -1',
-      'CLUSTER GETKEYSINSLOT 1',
-      'CLUSTER GETKEYSINSLOT 1 -1',
-      'CLUSTER GETKEYSINSLOT 1 x',
-      'CLUSTER GETKEYSINSLOT 19999 1',
-    ],
-    ...['INFO nosuch', 'TIME x', 'NOPE', 'nope a bc', 'RESET x', 'RESET', 'GET', 'INFO cluster'],
+    ...linesOf(`
+      PING; ping hello; PING a b; ECHO x; ECHO; READONLY; READWRITE; ASKING; READONLY x; SELECT 0; SELECT a; SELECT
+      HELLO x; HELLO 4; HELLO 2 foo; HELLO 2 auth a; HELLO 2 setname; HELLO 2 setname \u00e9
+      CLIENT; CLIENT nope; CLIENT GETNAME; CLIENT SETNAME me; client getname; CLIENT SETNAME ''; CLIENT GETNAME; CLIENT SETNAME \u00e9; CLIENT SETNAME a b; CLIENT ID x
+      CLIENT LIST TYPE nope; CLIENT LIST TYPE pubsub; CLIENT LIST ID x; CLIENT LIST ID; CLIENT LIST nope; CLIENT LIST ID 999999
+      CLIENT NO-EVICT on; CLIENT NO-EVICT x; CLIENT NO-EVICT; CLIENT INFO x; CONFIG; CONFIG nope; CONFIG GET; CONFIG GET nosuch; CONFIG GET save; CONFIG SET a; CONFIG SET a b c; CONFIG RESETSTAT x; CONFIG HELP x
+      CLUSTER; CLUSTER nope; CLUSTER KEYSLOT; CLUSTER KEYSLOT foo; CLUSTER KEYSLOT {a}b; CLUSTER KEYSLOT {}{}; CLUSTER KEYSLOT {}a{b}; CLUSTER KEYSLOT ''
+      CLUSTER COUNTKEYSINSLOT x; CLUSTER COUNTKEYSINSLOT 16384; CLUSTER COUNTKEYSINSLOT -1; CLUSTER GETKEYSINSLOT 1; CLUSTER GETKEYSINSLOT 1 -1; CLUSTER GETKEYSINSLOT 1 x; CLUSTER GETKEYSINSLOT 19999 1
+      INFO nosuch; TIME x; NOPE; nope a bc; RESET x; RESET; GET; INFO cluster
+    `),
     `NOPE ${'a'.repeat(100)} ${'b'.repeat(100)} c`,
     `${'N'.repeat(200)} x`,
     `CLUSTER ${'N'.repeat(200)}`,
@@ -119,6 +59,10 @@ test('HELLO changes the protocol and the name, all or nothing, and refuses AUTH'
   client.readonly = true;
   t.is(await ask('RESET'), '+RESET');
   t.deepEqual([client.resp, client.name, client.writeQuorum, client.readonly], [2, '', undefined, false]);
+});
+
+test('AUTH with a user is refused', async (t) => {
+  t.true((await node().ask('AUTH default x')).startsWith('-WRONGPASS Torc has no users'));
 });
 
 test('there is one database', async (t) => {
@@ -245,6 +189,8 @@ test('CLUSTER NODES calls every member a master of the slots it coordinates', as
   );
 });
 
+const firstNodeOf = (shard: MapReply): Reply => (shard.entries[1] as readonly [Reply, readonly Reply[]])[1][0] as Reply;
+
 test('CLUSTER SHARDS joins the ranges with the same holders', async (t) => {
   const { raw } = node();
   const shards = (await raw('CLUSTER SHARDS')) as readonly MapReply[];
@@ -252,17 +198,18 @@ test('CLUSTER SHARDS joins the ranges with the same holders', async (t) => {
   const slots = shards.map((shard) => shard.entries[0]?.[1] as readonly number[]);
   t.is(slots.flat().length, 2048);
   t.is(
-    shown((shards[0]?.entries[1]?.[1] as readonly Reply[])[0] as Reply),
+    shown(firstNodeOf(shards[0] as MapReply)),
     `[$id, $${'1'.repeat(40)}, $port, :6379, $ip, $127.0.0.1, $endpoint, $127.0.0.1, $role, $master, $replication-offset, :0, $health, $online]`,
   );
 });
 
+const clusterInfo = async (unreachable: readonly number[]): Promise<string> =>
+  ((await node(clusterOfThree(unreachable)).raw('CLUSTER INFO')) as VerbatimReply).text;
+
 test('CLUSTER INFO is ok as long as every slot can be reached', async (t) => {
-  const textOf = async (unreachable: readonly number[]) =>
-    ((await node(clusterOfThree(unreachable)).raw('CLUSTER INFO')) as VerbatimReply).text;
-  t.true((await textOf([])).startsWith('cluster_state:ok\r\ncluster_slots_assigned:16384\r\ncluster_slots_ok:16384\r\n'));
-  t.true((await textOf([2])).includes('cluster_known_nodes:3\r\ncluster_size:2\r\n'));
-  t.true((await textOf([1, 2, 3])).startsWith('cluster_state:fail\r\n'));
+  t.true((await clusterInfo([])).startsWith('cluster_state:ok\r\ncluster_slots_assigned:16384\r\ncluster_slots_ok:16384\r\n'));
+  t.true((await clusterInfo([2])).includes('cluster_known_nodes:3\r\ncluster_size:2\r\n'));
+  t.true((await clusterInfo([1, 2, 3])).startsWith('cluster_state:fail\r\n'));
 });
 
 test('CLUSTER COUNTKEYSINSLOT and GETKEYSINSLOT ask the partition', async (t) => {

@@ -120,6 +120,14 @@ function readArray(bytes: Buffer, at: number, length: number): Read | undefined 
   return { reply: items, end };
 }
 
+/** Commands written one after the other, apart by semicolons and line breaks. */
+export function linesOf(text: string): readonly string[] {
+  return text
+    .split(/[;\n]/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+}
+
 /** A reply as RESP2 shows it, readable: `+OK`, `-ERR ...`, `:1`, `$bytes`, `nil`, `nil-array`, `[...]`. */
 export function shown(reply: Reply): string {
   if (reply === null) return 'nil';

@@ -15,8 +15,8 @@ const everyRow = allRows.filter(({ scope }) => scope !== 'partition').flatMap((r
 /** Where Redis 7.2 differs from the 7.0 that is compared with. */
 const arityIn72: Readonly<Record<string, number>> = { 'command|getkeys': -3 };
 
-const words = (reply: Reply): string[] =>
-  (reply as readonly Reply[]).map((word) => (word instanceof StatusReply ? word.text : String(word))).sort();
+const wordsOf = (reply: Reply): string[] =>
+  (reply as readonly Reply[]).map((word) => (word instanceof StatusReply ? word.text : String(word))).toSorted();
 
 test('arity, flags, key positions, categories, age and group are those of redis-server', async (t) => {
   const redis = await RedisOracle.start();
@@ -38,9 +38,9 @@ test('arity, flags, key positions, categories, age and group are those of redis-
     }
     const { first, last, step } = row.keys;
     t.is(BigInt(row.arity), arityIn72[row.name] === undefined ? (info[1] as bigint) : BigInt(arityIn72[row.name] as number), row.name);
-    t.deepEqual([...row.flags].sort(), words(info[2]) as (typeof row.flags)[number][], row.name);
+    t.deepEqual([...row.flags].toSorted(), wordsOf(info[2]) as (typeof row.flags)[number][], row.name);
     t.deepEqual([first, last, step].map(BigInt), info.slice(3, 6), row.name);
-    t.deepEqual(row.categories.map((category) => `@${category}`).sort(), words(info[6]), row.name);
+    t.deepEqual(row.categories.map((category) => `@${category}`).toSorted(), wordsOf(info[6]), row.name);
     const rowDocs = docsByName.get(row.name) as Reply[];
     t.is(row.docs.since, String(rowDocs[3]), row.name);
     t.is(row.docs.group, String(rowDocs[5]) as typeof row.docs.group, row.name);
@@ -75,6 +75,7 @@ test('COMMAND INFO, DOCS, GETKEYS have the shapes of redis-server', async (t) =>
   ].map((line) => line.split(' ').map((word) => Buffer.from(word)));
   const theirs = (await redis.ask(commands)).map(shown);
   const { run } = localContext();
+  t.is(shown(await run(['COMMAND', 'GETKEYS', 'torc', 'PREFLIST', 'k'].map((word) => Buffer.from(word)))), '[$k]');
   for (const [i, args] of commands.entries()) {
     const ours = shown(await run(args));
     const line = args.join(' ');
