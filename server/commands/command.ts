@@ -79,7 +79,7 @@ function docsReply(row: CommandRow): Reply {
   return new MapReply(entries);
 }
 
-const sub = (name: string, arity: number, rowDocs: LocalRow['docs'], run: LocalRow['run']): LocalRow => ({
+const subcommand = (name: string, arity: number, rowDocs: LocalRow['docs'], run: LocalRow['run']): LocalRow => ({
   scope: 'local',
   name: `command|${name}`,
   arity,
@@ -123,8 +123,8 @@ export function commandRows(rows: () => readonly CommandRow[]): readonly LocalRo
 
   const getKeys = (_context: LocalContext, args: readonly Buffer[]): Reply => {
     const command = args.slice(2);
-    const [name = Buffer.alloc(0), subcommand] = command;
-    const [row] = named([isContainer(name) && subcommand ? Buffer.concat([name, Buffer.from('|'), subcommand]) : name]);
+    const [name = Buffer.alloc(0), second] = command;
+    const [row] = named([isContainer(name) && second ? Buffer.concat([name, Buffer.from('|'), second]) : name]);
     if (!row) return invalidCommand;
     const { first, last, step } = row.keys;
     if (first === 0) return noKeyArguments;
@@ -147,8 +147,8 @@ export function commandRows(rows: () => readonly CommandRow[]): readonly LocalRo
       },
       help,
       [
-        sub('count', 2, docs('2.8.13', 'O(1)', 'Returns a count of commands.'), () => visible().length),
-        sub(
+        subcommand('count', 2, docs('2.8.13', 'O(1)', 'Returns a count of commands.'), () => visible().length),
+        subcommand(
           'docs',
           -2,
           docs(
@@ -159,13 +159,13 @@ export function commandRows(rows: () => readonly CommandRow[]): readonly LocalRo
           ),
           documentation,
         ),
-        sub(
+        subcommand(
           'info',
           -2,
           docs('2.8.13', perLookUp, 'Returns information about one, multiple or all commands.', '[command-name [command-name ...]]'),
           info,
         ),
-        sub(
+        subcommand(
           'list',
           -2,
           docs(
@@ -176,7 +176,7 @@ export function commandRows(rows: () => readonly CommandRow[]): readonly LocalRo
           ),
           list,
         ),
-        sub(
+        subcommand(
           'getkeys',
           -3,
           docs(

@@ -99,10 +99,10 @@ function parseScan(args: readonly Buffer[], partitions: number): KeyspacePlan | 
     if (!isScanned(reply)) return { answer: reply };
     const [nextSlot, examined, keys] = reply;
     found.push(...keys);
-    left -= examined;
+    left -= Number(examined);
     const next = partition + 1;
     const goesOn = left > 0 && next < partitions && next - from < scanPartitionsMax;
-    return goesOn ? { next } : { answer: [String(nextSlot % slotCount), found] };
+    return goesOn ? { next } : { answer: [String(Number(nextSlot) % slotCount), found] };
   };
   return { visit: 'walk', from, command, step };
 }
@@ -115,12 +115,12 @@ function parseCursor(cursor: Buffer): number | undefined {
 }
 
 /** What partition|scan answers: the slot to go on with, how many keys were looked at, and those that match. */
-type Scanned = readonly [nextSlot: number, examined: number, keys: readonly Reply[]];
+type Scanned = readonly [nextSlot: number | bigint, examined: number | bigint, keys: readonly Reply[]];
+
+const isInteger = (reply: Reply | undefined): boolean => typeof reply === 'number' || typeof reply === 'bigint';
 
 function isScanned(reply: Reply): reply is Scanned {
-  return (
-    Array.isArray(reply) && reply.length === 3 && typeof reply[0] === 'number' && typeof reply[1] === 'number' && Array.isArray(reply[2])
-  );
+  return Array.isArray(reply) && reply.length === 3 && isInteger(reply[0]) && isInteger(reply[1]) && Array.isArray(reply[2]);
 }
 
 /** Arguments: first and last slot, how many keys to look at before the slot in hand is the last one, type, pattern. */
