@@ -62,7 +62,8 @@ export interface KeyedRow extends RowBase {
 /** Speaks of the whole cluster's keys: run at every partition's coordinator, or one partition after the other, and joined. */
 export interface KeyspaceRow extends RowBase {
   readonly scope: 'keyspace';
-  readonly parse: (args: readonly Buffer[]) => KeyspacePlan | ErrorReply;
+  /** `partitions` is the cluster's number of them: what a slot's partition, and a partition's slots, follow from. */
+  readonly parse: (args: readonly Buffer[], partitions: number) => KeyspacePlan | ErrorReply;
 }
 
 /**

@@ -44,6 +44,8 @@ export interface NodeStatistics {
   /** Calls, microseconds, rejected and failed calls by lower-case command name. */
   commandCalls(): ReadonlyMap<string, { readonly calls: number; readonly errors: number }>;
   errorsByCode(): ReadonlyMap<string, number>;
+  /** CONFIG RESETSTAT: counters begin again at zero. Absent where they cannot. */
+  reset?(): void;
   /** Node-wide figures by name, for INFO's persistence, replication and torc sections: read whole, printed as given. */
   section(name: 'persistence' | 'memory' | 'replication' | 'torc'): readonly (readonly [name: string, value: string | number])[];
 }

@@ -1,0 +1,38 @@
+/** Redis' error texts that more than one command answers, word for word: clients match on them. */
+import { ErrorReply } from '../../protocol/resp/reply.js';
+
+export const syntaxError = new ErrorReply('ERR syntax error');
+export const notAnInteger = new ErrorReply('ERR value is not an integer or out of range');
+export const invalidClientName = new ErrorReply('ERR Client names cannot contain spaces, newlines or special characters.');
+
+/** Redis cuts what it repeats of a client's words after as many bytes. */
+const previewBytes = 128;
+
+export const wrongArity = (name: string): ErrorReply => new ErrorReply(`ERR wrong number of arguments for '${name}' command`);
+
+export const invalidExpire = (name: string): ErrorReply => new ErrorReply(`ERR invalid expire time in '${name}' command`);
+
+/** `args` with the unknown name first. */
+export function unknownCommand(args: readonly Buffer[]): ErrorReply {
+  const [name = Buffer.alloc(0), ...rest] = args;
+  let preview = '';
+  for (const argument of rest) {
+    if (preview.length >= previewBytes) break;
+    preview += `'${cString(argument, previewBytes - preview.length)}' `;
+  }
+  return new ErrorReply(`ERR unknown command '${cString(name, previewBytes)}', with args beginning with: ${preview}`);
+}
+
+/** `args` with the container's name and the unknown subcommand first. */
+export function unknownSubcommand(container: string, args: readonly Buffer[]): ErrorReply {
+  return new ErrorReply(
+    `ERR unknown subcommand '${cString(args[1] ?? Buffer.alloc(0), previewBytes)}'. Try ${container.toUpperCase()} HELP.`,
+  );
+}
+
+/** At most `bytes` bytes, up to the first NUL, as C's %.*s prints them. */
+function cString(argument: Buffer, bytes: number): string {
+  const cut = argument.subarray(0, bytes);
+  const nul = cut.indexOf(0);
+  return (nul < 0 ? cut : cut.subarray(0, nul)).toString();
+}

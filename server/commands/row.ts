@@ -1,0 +1,52 @@
+/** The words that rows are made of, so that a row says in a few lines what COMMAND, ACL and routing need to know of it. */
+import type { CommandDocs, CommandRow, KeyPositions, LocalRow } from '../command-table.js';
+import { StatusReply } from '../../protocol/resp/reply.js';
+import { unknownSubcommand } from './errors.js';
+
+export const noKeys: KeyPositions = { first: 0, last: 0, step: 0 };
+export const firstIsKey: KeyPositions = { first: 1, last: 1, step: 1 };
+export const allAreKeys: KeyPositions = { first: 1, last: -1, step: 1 };
+export const keyValuePairs: KeyPositions = { first: 1, last: -1, step: 2 };
+
+/** Docs of one family: everything but the group. */
+export function docsOf(group: CommandDocs['group']) {
+  return (since: string, complexity: string, summary: string, syntax = ''): CommandDocs => ({ summary, since, group, complexity, syntax });
+}
+
+type Container = Pick<LocalRow, 'name' | 'categories' | 'docs'> & Partial<Pick<LocalRow, 'arity' | 'flags' | 'run'>>;
+
+/** A command that is only a name for its subcommands. `help` is what its HELP prints between the first and the last two lines. */
+export function container(row: Container, help: readonly string[], rows: readonly CommandRow[]): LocalRow {
+  const subcommands = new Map<string, CommandRow>();
+  for (const sub of [...rows, helpRow(row, help)]) subcommands.set(sub.name.slice(row.name.length + 1), sub);
+  return {
+    scope: 'local',
+    arity: -2,
+    flags: [],
+    keys: noKeys,
+    run: (_context, args) => unknownSubcommand(row.name, args),
+    ...row,
+    subcommands,
+  };
+}
+
+function helpRow(row: Container, help: readonly string[]): LocalRow {
+  const opening = `${row.name.toUpperCase()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`;
+  const lines = [opening, ...help, 'HELP', '    Prints this help.'].map((line) => new StatusReply(line));
+  return {
+    scope: 'local',
+    name: `${row.name}|help`,
+    arity: 2,
+    flags: ['loading', 'stale'],
+    keys: noKeys,
+    categories: row.categories,
+    docs: {
+      ...row.docs,
+      since: row.name === 'torc' ? row.docs.since : '5.0.0',
+      complexity: 'O(1)',
+      summary: 'Returns helpful text about the different subcommands.',
+      syntax: '',
+    },
+    run: () => lines,
+  };
+}

@@ -1,0 +1,123 @@
+/** TORC: what Redis has no command for. Where a key lives, what its replicas hold of it, how many of them must answer, how the node is. */
+import { slotOf } from '../../cluster/slot.js';
+import type { MemberView } from '../../cluster/view.js';
+import { ErrorReply, MapReply, ok } from '../../protocol/resp/reply.js';
+import type { Reply } from '../../protocol/resp/reply.js';
+import type { CommandFlag, LocalRow } from '../command-table.js';
+import type { LocalContext } from '../local-context.js';
+import { isToken, parseIntegerWithin } from './arguments.js';
+import { wrongArity } from './errors.js';
+import { container, docsOf, firstIsKey, noKeys } from './row.js';
+
+const docs = docsOf('torc');
+const since = '0.1.0';
+
+const memberReply = (member: MemberView): (readonly [Reply, Reply])[] => [
+  ['name', member.name],
+  ['id', member.id],
+  ['address', `${member.host}:${member.clientPort}`],
+  ['zone', member.zone],
+  ['host', member.hostLabel],
+  ['reachable', member.reachable ? 'yes' : 'no'],
+];
+
+/** The key's slot and partition, and its home replicas in preference order; the first reachable one coordinates. */
+function preferenceList({ cluster }: LocalContext, args: readonly Buffer[]): Reply {
+  const slot = slotOf(args[2] as Buffer);
+  const partition = cluster.partitionOfSlot(slot);
+  const members = cluster.preferenceList(partition);
+  const coordinator = members.find((member) => member.reachable);
+  return new MapReply([
+    ['slot', slot],
+    ['partition', partition],
+    [
+      'replicas',
+      members.map((member) => new MapReply([...memberReply(member), ['role', member === coordinator ? 'coordinator' : 'replica']])),
+    ],
+  ]);
+}
+
+/** What each home replica holds of the key's record. */
+async function version({ versionsOf }: LocalContext, args: readonly Buffer[]): Promise<Reply> {
+  const versions = await versionsOf(args[2] as Buffer);
+  return versions.map(({ member, context, values, error }) => {
+    const entries: (readonly [Reply, Reply])[] = [['member', member]];
+    if (error === undefined) entries.push(['context', context], ['values', values]);
+    else entries.push(['error', error]);
+    return new MapReply(entries);
+  });
+}
+
+/** TORC QUORUM: W and R of this connection. TORC QUORUM w r sets them, TORC QUORUM DEFAULT goes back to the node's. */
+function quorum({ client, cluster }: LocalContext, args: readonly Buffer[]): Reply {
+  const [, , first, second] = args;
+  if (first === undefined) return [client.writeQuorum ?? cluster.writeQuorum, client.readQuorum ?? cluster.readQuorum];
+  if (args.length === 3 && isToken(first, 'DEFAULT')) {
+    client.writeQuorum = undefined;
+    client.readQuorum = undefined;
+    return ok;
+  }
+  if (second === undefined || args.length > 4) return wrongArity('torc|quorum');
+  const write = parseIntegerWithin(first, 1, cluster.replicas);
+  const read = parseIntegerWithin(second, 1, cluster.replicas);
+  if (write === undefined || read === undefined)
+    return new ErrorReply(`ERR a quorum is a number from 1 to ${cluster.replicas}, the number of replicas`);
+  client.writeQuorum = write;
+  client.readQuorum = read;
+  return ok;
+}
+
+function status({ cluster, statistics, torcVersion }: LocalContext): Reply {
+  return new MapReply([
+    ['version', torcVersion],
+    ['cluster', cluster.clusterName],
+    ['node', cluster.self.name],
+    ['ready', cluster.ready ? 'yes' : 'no'],
+    ['configuration', cluster.configurationNumber],
+    ['partitions', cluster.partitions],
+    ['replicas', cluster.replicas],
+    ['write-quorum', cluster.writeQuorum],
+    ['read-quorum', cluster.readQuorum],
+    ['members', cluster.members().map((member) => new MapReply([...memberReply(member), ['self', member.self ? 'yes' : 'no']]))],
+    ['figures', new MapReply(statistics.section('torc'))],
+  ]);
+}
+
+const usual: readonly CommandFlag[] = ['noscript', 'loading', 'stale'];
+
+function row(name: string, arity: number, rowDocs: LocalRow['docs'], run: LocalRow['run'], keys = noKeys): LocalRow {
+  return { scope: 'local', name: `torc|${name}`, arity, flags: usual, keys, categories: ['slow'], docs: rowDocs, run };
+}
+
+/** The key stands after the subcommand. */
+const secondIsKey = { ...firstIsKey, first: 2, last: 2 };
+
+const help = [
+  'PREFLIST <key>',
+  '    Return the slot, the partition and the home replicas of <key>, in preference order.',
+  'VERSION <key>',
+  '    Return what each home replica holds of the record of <key>.',
+  'QUORUM [<w> <r> | DEFAULT]',
+  '    Return or set how many replicas must answer the writes and the reads of this connection.',
+  'STATUS',
+  '    Return how the cluster looks from this node.',
+];
+
+export const torcRows: readonly LocalRow[] = [
+  container(
+    { name: 'torc', categories: ['slow'], docs: docs(since, 'Depends on subcommand.', "A container for Torc's own commands.") },
+    help,
+    [
+      row('preflist', 3, docs(since, 'O(1)', 'Returns the home replicas of a key.', 'key'), preferenceList, secondIsKey),
+      row(
+        'version',
+        3,
+        docs(since, 'O(N) where N is the number of replicas.', "Returns each home replica's version of a key.", 'key'),
+        version,
+        secondIsKey,
+      ),
+      row('quorum', -2, docs(since, 'O(1)', 'Returns or sets the quorums of the connection.', '[w r | DEFAULT]'), quorum),
+      row('status', 2, docs(since, 'O(N) where N is the number of members.', 'Returns how the cluster looks from this node.'), status),
+    ],
+  ),
+];

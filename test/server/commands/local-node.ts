@@ -1,0 +1,146 @@
+/** A node as its local commands see it: real values in plain objects, with one client and a cluster of three members. */
+import { EventEmitter } from 'node:events';
+import type { ClusterView, MemberView, SlotRange } from '../../../cluster/view.js';
+import { ErrorReply } from '../../../protocol/resp/reply.js';
+import type { Reply } from '../../../protocol/resp/reply.js';
+import { CommandLookup } from '../../../server/command-lookup.js';
+import { allRows } from '../../../server/commands/all.js';
+import type { ClientView, LocalContext } from '../../../server/local-context.js';
+
+const lookup = new CommandLookup(allRows);
+
+export function member(number: number, reachable = true): MemberView {
+  const id = String(number).repeat(40);
+  return {
+    id,
+    name: `node-${number}`,
+    number,
+    host: '127.0.0.1',
+    clientPort: 6378 + number,
+    peerPort: 16378 + number,
+    zone: `zone-${number}`,
+    hostLabel: 'here',
+    self: number === 1,
+    reachable,
+  };
+}
+
+/** Three members; partition p's preference list begins with member p mod 3 + 1. Those in `unreachable` are. */
+export function clusterOfThree(unreachable: readonly number[] = [], partitions = 1024): ClusterView {
+  const members = [1, 2, 3].map((number) => member(number, !unreachable.includes(number)));
+  const preferenceList = (partition: number) => [0, 1, 2].map((i) => members[(partition + i) % 3] as MemberView);
+  const slotsPerPartition = 16384 / partitions;
+  const ranges = Array.from({ length: partitions }, (_, partition): SlotRange => {
+    const replicas = preferenceList(partition);
+    const firstSlot = partition * slotsPerPartition;
+    return {
+      firstSlot,
+      lastSlot: firstSlot + slotsPerPartition - 1,
+      replicas,
+      coordinator: replicas.findIndex(({ reachable }) => reachable),
+    };
+  });
+  return {
+    clusterName: 'test',
+    ready: true,
+    configurationNumber: 7,
+    partitions,
+    replicas: 3,
+    writeQuorum: 2,
+    readQuorum: 2,
+    self: members[0] as MemberView,
+    members: () => members,
+    slotRanges: () => ranges,
+    partitionOfSlot: (slot) => Math.floor((slot * partitions) / 16384),
+    preferenceList,
+  };
+}
+
+export interface LocalNode {
+  readonly context: LocalContext;
+  readonly client: ClientView;
+  /** Emits `closed` when the client is to be closed. */
+  readonly events: EventEmitter;
+  /** What was sent to partitions. */
+  readonly sent: { readonly partition: number; readonly args: readonly string[] }[];
+  /** lookup -> arity -> run. */
+  readonly run: (args: readonly Buffer[]) => Promise<Reply>;
+}
+
+export function localContext(cluster: ClusterView = clusterOfThree()): LocalNode {
+  const events = new EventEmitter();
+  const sent: { readonly partition: number; readonly args: readonly string[] }[] = [];
+  const client: ClientView = {
+    id: 5,
+    address: '127.0.0.1:50000',
+    localAddress: '127.0.0.1:6379',
+    name: '',
+    libraryName: '',
+    libraryVersion: '',
+    resp: 2,
+    createdAtMs: 1_700_000_000_000,
+    lastCommandAtMs: 1_700_000_008_000,
+    lastCommand: 'client|list',
+    queryBufferBytes: 26,
+    outputBufferBytes: 0,
+    commandsProcessed: 3,
+    bytesIn: 1,
+    bytesOut: 2,
+    writeQuorum: undefined,
+    readQuorum: undefined,
+    readonly: false,
+    closeAfterReply: () => events.emit('closed'),
+  };
+  const directives = new Map([
+    ['maxclients', '10000'],
+    ['save', ''],
+    ['appendonly', 'yes'],
+  ]);
+  const context: LocalContext = {
+    nowMs: 1_700_000_010_250,
+    client,
+    clients: () => [client],
+    cluster,
+    configuration: {
+      matching: (patterns) => [...directives].filter(([name]) => patterns.includes(name)),
+      set: (pairs) => {
+        const wrong = pairs.find(([name]) => !directives.has(name))?.[0];
+        if (wrong !== undefined)
+          return `CONFIG SET failed (possibly related to argument '${wrong}') - Unknown option or number of arguments`;
+        for (const [name, value] of pairs) directives.set(name, value);
+        return undefined;
+      },
+    },
+    statistics: {
+      startedAtMs: 1_699_999_910_250,
+      connectionsReceived: 11,
+      commandsProcessed: 12,
+      bytesIn: 13,
+      bytesOut: 14,
+      rejectedConnections: 0,
+      keyspaceHits: 15,
+      keyspaceMisses: 16,
+      expiredKeys: 17,
+      commandCalls: () => new Map([['get', { calls: 2, errors: 1 }]]),
+      errorsByCode: () => new Map([['ERR', 4]]),
+      section: (name) => (name === 'torc' ? [['hints_bytes', 0]] : []),
+    },
+    torcVersion: '0.1.0',
+    atPartition: (partition, args) => {
+      sent.push({ partition, args: args.map(String) });
+      return Promise.resolve(1);
+    },
+    versionsOf: () =>
+      Promise.resolve([
+        { member: 'node-1', context: '{1.1: 5}', values: 1 },
+        { member: 'node-2', context: '', values: 0, error: 'unreachable' },
+      ]),
+  };
+  const run = async (args: readonly Buffer[]): Promise<Reply> => {
+    const row = lookup.resolve(args);
+    if (row instanceof ErrorReply) return row;
+    if (row.scope !== 'local') throw new Error(`${row.name} is not local`);
+    return row.run(context, args);
+  };
+  return { context, client, events, sent, run };
+}

@@ -1,0 +1,111 @@
+/**
+ * One node's keys in a Map, as a command sees them: what the families are tested against, with no cluster, clock or disk around them. A command
+ * that throws or answers an error leaves no trace, as the real one.
+ */
+import { slotOf } from '../../../cluster/slot.js';
+import { ErrorReply } from '../../../protocol/resp/reply.js';
+import type { Reply } from '../../../protocol/resp/reply.js';
+import { CommandError } from '../../../storage/execution.js';
+import type { Execution, StringObject, TypeName } from '../../../storage/execution.js';
+import type { Run } from '../../../server/command-table.js';
+
+interface Entry {
+  readonly slot: number;
+  readonly type: TypeName;
+  readonly bytes: Buffer;
+  readonly expiresAtMs: number;
+}
+
+const wrongType = new ErrorReply('WRONGTYPE Operation against a key holding the wrong kind of value');
+const notAnInteger = new ErrorReply('ERR value is not an integer or out of range');
+const overflow = new ErrorReply('ERR increment or decrement would overflow');
+const int64 = { least: -(2n ** 63n), most: 2n ** 63n - 1n };
+
+export class MemoryExecution implements Execution {
+  readonly resp = 2;
+  readonly partition = 0;
+  private entries = new Map<string, Entry>();
+
+  constructor(public nowMs: number) {}
+
+  /** Runs a command all or nothing. */
+  execute(run: Run): Reply {
+    const before = new Map(this.entries);
+    try {
+      const reply = run(this);
+      if (reply instanceof ErrorReply) this.entries = before;
+      return reply;
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      this.entries = before;
+      return error.reply;
+    }
+  }
+
+  /** Puts a key of another type there, of which only the type is known. */
+  plant(key: Buffer, type: Exclude<TypeName, 'string'>): void {
+    this.entries.set(nameOf(key), { slot: slotOf(key), type, bytes: Buffer.alloc(0), expiresAtMs: 0 });
+  }
+
+  string(key: Buffer): StringObject | undefined {
+    const entry = this.living(key);
+    if (entry && entry.type !== 'string') throw new CommandError(wrongType);
+    return entry;
+  }
+
+  typeOf(key: Buffer): TypeName | undefined {
+    return this.living(key)?.type;
+  }
+
+  expiryOf(key: Buffer): number | undefined {
+    return this.living(key)?.expiresAtMs;
+  }
+
+  setString(key: Buffer, bytes: Buffer, expiresAtMs: number): void {
+    this.entries.set(nameOf(key), { slot: slotOf(key), type: 'string', bytes: Buffer.from(bytes), expiresAtMs });
+  }
+
+  increment(key: Buffer, by: bigint): bigint {
+    const before = this.string(key);
+    const text = before?.bytes.toString('latin1') ?? '0';
+    if (!/^(0|-?[1-9][0-9]{0,18})$/.test(text) || BigInt(text) < int64.least || BigInt(text) > int64.most)
+      throw new CommandError(notAnInteger);
+    const sum = BigInt(text) + by;
+    if (sum < int64.least || sum > int64.most) throw new CommandError(overflow);
+    this.setString(key, Buffer.from(String(sum)), before?.expiresAtMs ?? 0);
+    return sum;
+  }
+
+  setExpiry(key: Buffer, expiresAtMs: number): boolean {
+    const entry = this.living(key);
+    if (entry) this.entries.set(nameOf(key), { ...entry, expiresAtMs });
+    return entry !== undefined;
+  }
+
+  delete(key: Buffer): boolean {
+    const existed = this.living(key) !== undefined;
+    this.entries.delete(nameOf(key));
+    return existed;
+  }
+
+  keyCount(): number {
+    return this.entries.size;
+  }
+
+  keysInSlot(slot: number, limit: number, after?: Buffer): readonly Buffer[] {
+    const keys: Buffer[] = [];
+    for (const [name, entry] of this.entries) {
+      if (entry.slot !== slot) continue;
+      const key = Buffer.from(name, 'latin1');
+      if (this.living(key) && (!after || Buffer.compare(key, after) > 0)) keys.push(key);
+    }
+    return keys.toSorted(Buffer.compare).slice(0, limit);
+  }
+
+  private living(key: Buffer): Entry | undefined {
+    const entry = this.entries.get(nameOf(key));
+    return entry && (entry.expiresAtMs === 0 || entry.expiresAtMs > this.nowMs) ? entry : undefined;
+  }
+}
+
+const nameOf = (key: Buffer): string => key.toString('latin1');
