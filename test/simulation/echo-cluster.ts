@@ -73,7 +73,7 @@ export class EchoCluster {
         stream.write([Buffer.from(`${++sent}\n`)]);
         const now = stream;
         clock.atTurnEnd(() => now.write([Buffer.from(`${++sent}`), Buffer.from('\n')]));
-        clock.after(5, send);
+        clock.after(20, send);
       };
       const events: PeerStreamEvents = {
         data: lineReader((line) => {

@@ -1,8 +1,9 @@
 /**
  * Time for a whole simulated cluster: one queue of events, and time moves only when the queue does. Invariants:
  *
- * - One event is delivered at a time and its turn is finished before the next: first the event, then every promise continuation it
- *   caused, then the node's `atTurnEnd` callbacks in order, and so on until none is left. Continuations are let run by awaiting one
+ * - Nodes run in turns, one at a time: an event, every promise continuation it caused, the next event of that node which is already due
+ *   and its continuations, and so on; then the node's `atTurnEnd` callbacks in order, and so on until none is left. A turn keeps its
+ *   node busy for a moment; what arrives meanwhile is due together in the next one. Continuations are let run by awaiting one
  *   `setImmediate`: the engine empties its queues of ticks and microtasks, however long, before it gets there. Nothing else may be
  *   waiting in the process's real event loop, so this brings no real time in.
  * - An event belongs to a node's incarnation. What a crashed incarnation still had to come is dropped; what comes to a paused node
@@ -27,6 +28,7 @@ export interface ClockSettings {
 export const SIMULATION_START_MS = 1_767_225_600_000;
 
 const TURN_ROUNDS_MAX = 10_000;
+const TURN_EVENTS_MAX = 1000;
 const TRACE_LINES_KEPT = 400;
 
 interface Machine {
@@ -36,6 +38,8 @@ interface Machine {
   life: number;
   boot: number;
   bootedAtMs: number;
+  /** The end of its last turn. */
+  busyUntilMs: number;
   skewMs: number;
   readonly driftPpm: number;
   /** Events that came while it was paused, in order. */
@@ -45,12 +49,16 @@ interface Machine {
 }
 
 interface ScheduledEvent extends QueuedEvent {
+  atMs: number;
+  sequence: number;
   readonly machine: Machine | undefined;
   readonly life: number;
   readonly description: string;
   /** Undefined when cancelled. */
   run: (() => void) | undefined;
 }
+
+const isLive = ({ run, machine, life }: ScheduledEvent): boolean => run !== undefined && (machine === undefined || machine.life === life);
 
 const allContinuationsRun = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -64,6 +72,9 @@ export class Scheduler {
   #nowMs = 0;
   #sequence = 0;
   #delivered = 0;
+
+  /** A turn keeps its node busy for `turnMs`; 0 = no time. */
+  constructor(readonly turnMs = 0.03) {}
 
   /** True time: milliseconds since the simulation began. */
   get nowMs(): number {
@@ -86,6 +97,7 @@ export class Scheduler {
         life: 1,
         boot: 1,
         bootedAtMs: this.#nowMs,
+        busyUntilMs: 0,
         skewMs: 0,
         driftPpm: settings.driftPpm ?? 0,
         backlog: [],
@@ -118,6 +130,7 @@ export class Scheduler {
     if (!machine.up) return;
     machine.up = false;
     machine.paused = false;
+    machine.busyUntilMs = 0;
     machine.life++;
     machine.clock = undefined;
     machine.backlog = [];
@@ -189,25 +202,25 @@ export class Scheduler {
     return this.#recent.slice(-TRACE_LINES_KEPT);
   }
 
-  /** Delivers the next event and finishes its turn; false when there is none. Rejects with what a node threw. */
+  /** Runs the next turn; false when there is none. Rejects with what a node threw. */
   async step(): Promise<boolean> {
-    await this.#finishTurns(); // of what was started from outside since the last step
+    await this.#finishOutside();
     const event = this.#takeDue(Infinity);
     if (event === undefined) return false;
-    await this.#deliver(event);
+    await this.#turn(event);
     return true;
   }
 
-  /** Delivers everything due up to true time `untilMs`, which it then is, or stops earlier, after the event that made `done` true. */
+  /** Runs every turn up to true time `untilMs`, which it then is, or stops earlier, after the turn that made `done` true. Rejects as `step` does. */
   async runUntil(untilMs: number, done: () => boolean = () => false): Promise<void> {
-    await this.#finishTurns();
+    await this.#finishOutside();
     while (!done()) {
       const event = this.#takeDue(untilMs);
       if (event === undefined) {
         this.#nowMs = Math.max(this.#nowMs, untilMs);
         return;
       }
-      await this.#deliver(event);
+      await this.#turn(event);
     }
   }
 
@@ -235,27 +248,60 @@ export class Scheduler {
   #takeDue(untilMs: number): ScheduledEvent | undefined {
     for (let event = this.#queue.peek(); event !== undefined && event.atMs <= untilMs; event = this.#queue.peek()) {
       this.#queue.take();
+      if (!isLive(event)) continue;
       const { machine } = event;
-      if (event.run === undefined || (machine !== undefined && machine.life !== event.life)) continue;
-      if (machine === undefined || !machine.paused) return event;
-      machine.backlog.push(event);
+      if (machine?.paused === true) {
+        machine.backlog.push(event);
+      } else if (machine !== undefined && machine.busyUntilMs > event.atMs) {
+        // Taken in order and numbered anew, so what is put off keeps its order.
+        event.atMs = machine.busyUntilMs;
+        event.sequence = ++this.#sequence;
+        this.#queue.put(event);
+      } else {
+        return event;
+      }
     }
     return undefined;
   }
 
-  async #deliver(event: ScheduledEvent): Promise<void> {
-    this.#nowMs = Math.max(this.#nowMs, event.atMs);
-    this.#delivered++;
-    this.note(`${event.machine?.name ?? '-'} ${event.description}`);
-    const { run } = event;
-    event.run = undefined;
-    run?.();
+  /** The next event, when it is due by now and the same node's. */
+  #takeOfSameTurn(machine: Machine): ScheduledEvent | undefined {
+    for (let event = this.#queue.peek(); event !== undefined && event.atMs <= this.#nowMs; event = this.#queue.peek()) {
+      if (isLive(event) && (event.machine !== machine || machine.paused)) return undefined;
+      this.#queue.take();
+      if (isLive(event)) return event;
+    }
+    return undefined;
+  }
+
+  async #turn(first: ScheduledEvent): Promise<void> {
+    const { machine } = first;
+    this.#nowMs = Math.max(this.#nowMs, first.atMs);
+    let event: ScheduledEvent | undefined = first;
+    for (let count = 1; event !== undefined; count++) {
+      this.#delivered++;
+      this.note(`${machine?.name ?? '-'} ${event.description}`);
+      const { run } = event;
+      event.run = undefined;
+      run?.();
+      event = undefined;
+      await allContinuationsRun();
+      if (machine === undefined || count >= TURN_EVENTS_MAX) break;
+      event = this.#takeOfSameTurn(machine);
+    }
+    if (machine !== undefined) machine.busyUntilMs = this.#nowMs + this.turnMs;
     await this.#finishTurns();
   }
 
+  /** Finishes what was asked of nodes from outside, since the last turn. */
+  async #finishOutside(): Promise<void> {
+    await allContinuationsRun();
+    await this.#finishTurns();
+  }
+
+  /** All continuations have run before. */
   async #finishTurns(): Promise<void> {
     for (let round = 0; round < TURN_ROUNDS_MAX; round++) {
-      await allContinuationsRun();
       let ran = false;
       for (const machine of this.#machines.values()) {
         if (machine.turnEnd.length === 0 || machine.paused) continue;
@@ -266,6 +312,7 @@ export class Scheduler {
         for (const callback of callbacks) if (machine.life === life) callback();
       }
       if (!ran) return;
+      await allContinuationsRun();
     }
     throw new Error(`a turn does not end: atTurnEnd asked for again ${TURN_ROUNDS_MAX} times`);
   }
