@@ -7,7 +7,8 @@
  *
  * Take any call before the first return, if the object's answer fits: lift it and its return out and go on; meeting a return means
  * that its call should have been taken before, so the last taken one is put back. Operations of unknown outcome have a call and no return.
- * The problem is NP-complete, so there is a bound on steps, and `undecided` past it.
+ * The problem is NP-complete, so there is a bound on steps, and `undecided` past it. What keeps steps few is that a model may call an
+ * operation free: if any order explains the rest, so does one that begins with it. Free ones are taken first and never reconsidered.
  */
 import { accepted, describe, refused, type Operation, type Verdict } from './history.js';
 
@@ -19,7 +20,9 @@ export interface Model<State, Input, Output> {
   readonly initial: State;
   /** The state after it, or `impossible`; `output` is undefined where it is not known. States are never mutated. */
   apply(state: State, input: Input, output: Output | undefined): State | typeof impossible;
-  /** Equal for equal states only. */
+  /** Whether nothing is lost by taking this operation now, which `apply` lets happen in this state; e.g. a read that fits. */
+  isFree(state: State, input: Input, output: Output | undefined): boolean;
+  /** Equal for equal states only, given the same operations taken. */
   fingerprint(state: State): string;
 }
 
@@ -81,60 +84,88 @@ export function checkLinearizable<State, Input, Output>(
     taken[index >> 5] = (taken[index >> 5] ?? 0) ^ (1 << (index & 31));
   };
   const tried = new Set<string>();
-  const path: { readonly call: Entry; readonly stateBefore: State }[] = [];
+  const path: { readonly call: Entry; readonly stateBefore: State; readonly free: boolean }[] = [];
   let toComplete = operations.filter(({ outcome }) => outcome === 'completed').length;
   let state = model.initial;
   let steps = 0;
   let deepest = -1;
   let stuckAt: Entry | undefined;
 
-  let entry = head.next;
-  while (toComplete > 0) {
-    if (entry?.isCall === true) {
-      if (++steps > stepsMax)
-        return { verdict: 'undecided', reason: `not decided within ${stepsMax} steps for ${operations.length} operations` };
+  const afterOf = ({ index }: Entry): State | typeof impossible => {
+    const operation = operations[index] as Operation<Input, Output>;
+    return model.apply(state, operation.input, operation.output);
+  };
+  /** A call that may be taken now and need not be reconsidered. */
+  const freeCall = (): Entry | undefined => {
+    for (let entry = head.next; entry?.isCall === true; entry = entry.next) {
       const operation = operations[entry.index] as Operation<Input, Output>;
-      const after = model.apply(state, operation.input, operation.output);
-      if (after !== impossible) {
-        flip(entry.index);
-        const known = `${taken.join()} ${model.fingerprint(after)}`;
-        if (!tried.has(known)) {
-          tried.add(known);
-          path.push({ call: entry, stateBefore: state });
-          state = after;
-          if (entry.return !== undefined) {
-            toComplete--;
-            lift(entry.return);
-          }
-          lift(entry);
-          entry = head.next;
-          continue;
-        }
-        flip(entry.index);
-      }
-      entry = entry.next;
-      continue;
+      if (model.isFree(state, operation.input, operation.output) && afterOf(entry) !== impossible) return entry;
     }
-    // A return: its call had to be taken by now.
-    if (path.length > deepest) {
+    return undefined;
+  };
+  /** Takes a call; false where that has been tried. */
+  const take = (call: Entry, after: State, free: boolean): boolean => {
+    flip(call.index);
+    const known = `${taken.join()} ${model.fingerprint(after)}`;
+    if (tried.has(known)) {
+      flip(call.index);
+      return false;
+    }
+    tried.add(known);
+    path.push({ call, stateBefore: state, free });
+    state = after;
+    if (call.return !== undefined) {
+      toComplete--;
+      lift(call.return);
+    }
+    lift(call);
+    return true;
+  };
+  /** Puts calls back up to one that had alternatives, and returns it; undefined when there is none. */
+  const backtrack = (): Entry | undefined => {
+    for (let last = path.pop(); last !== undefined; last = path.pop()) {
+      putBack(last.call);
+      if (last.call.return !== undefined) {
+        toComplete++;
+        putBack(last.call.return);
+      }
+      flip(last.call.index);
+      state = last.stateBefore;
+      if (!last.free) return last.call;
+    }
+    return undefined;
+  };
+
+  let free = freeCall();
+  let entry = free ?? head.next;
+  while (toComplete > 0) {
+    if (++steps > stepsMax)
+      return { verdict: 'undecided', reason: `not decided within ${stepsMax} steps for ${operations.length} operations` };
+    if (entry?.isCall === true) {
+      const after = afterOf(entry);
+      if (after !== impossible && take(entry, after, free !== undefined)) {
+        free = freeCall();
+        entry = free ?? head.next;
+        continue;
+      }
+      if (free === undefined) {
+        entry = entry.next;
+        continue;
+      }
+    } else if (path.length > deepest) {
+      // A return: its call had to be taken by now.
       deepest = path.length;
       stuckAt = entry;
     }
-    const last = path.pop();
+    free = undefined;
+    const last = backtrack();
     if (last === undefined) {
       const stuck = stuckAt === undefined ? undefined : operations[stuckAt.index];
       return refused(
         `no order explains the history; at best ${deepest} operations, but not ${stuck === undefined ? '?' : describe(stuck)}`,
       );
     }
-    putBack(last.call);
-    if (last.call.return !== undefined) {
-      toComplete++;
-      putBack(last.call.return);
-    }
-    flip(last.call.index);
-    state = last.stateBefore;
-    entry = last.call.next;
+    entry = last.next;
   }
   return accepted;
 }

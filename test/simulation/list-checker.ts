@@ -10,16 +10,24 @@ export type ListInput = { readonly kind: 'append'; readonly element: string } | 
 export type ListOutput = readonly string[] | number | null;
 export type ListOperation = Operation<ListInput, ListOutput>;
 
-const same = (a: readonly string[], b: readonly string[]): boolean => a.length === b.length && a.every((element, at) => element === b[at]);
-
-const listModel: Model<readonly string[], ListInput, ListOutput> = {
-  initial: [],
-  apply: (state, input, output) => {
-    if (input.kind === 'append') return typeof output === 'number' && output !== state.length + 1 ? impossible : [...state, input.element];
-    return !Array.isArray(output) || same(state, output as readonly string[]) ? state : impossible;
-  },
-  fingerprint: (state) => JSON.stringify(state),
-};
+/**
+ * The list whose longest reading is known: it fixes where each element that it shows is, and all others come after. So the list's length is
+ * all there is to its state, and reads are prefixes of the longest one, which has been checked.
+ */
+function listModel(longest: readonly string[]): Model<number, ListInput, ListOutput> {
+  const positions = new Map(longest.map((element, at) => [element, at]));
+  return {
+    initial: 0,
+    apply: (length, input, output) => {
+      if (input.kind === 'read') return Array.isArray(output) && output.length === length ? length : impossible;
+      const position = positions.get(input.element);
+      if (position === undefined ? length < longest.length : length !== position) return impossible;
+      return typeof output === 'number' && output !== length + 1 ? impossible : length + 1;
+    },
+    isFree: (_length, input) => input.kind === 'read',
+    fingerprint: String,
+  };
+}
 
 const elementsOf = ({ output }: ListOperation): readonly string[] => (typeof output === 'object' && output !== null ? output : []);
 const isRead = ({ input, outcome }: ListOperation): boolean => input.kind === 'read' && outcome === 'completed';
@@ -38,7 +46,16 @@ export function checkList(history: readonly ListOperation[], bounds?: SearchBoun
   const telling = history.filter(
     ({ input, outcome }) => outcome === 'completed' || (input.kind === 'append' && (lengthsTold || shown.has(input.element))),
   );
-  return checkLinearizable(telling, listModel, bounds);
+  const reads = telling.filter(isRead);
+  const longest = reads.reduce<readonly string[]>(
+    (longer, read) => (elementsOf(read).length > longer.length ? elementsOf(read) : longer),
+    [],
+  );
+  for (const read of reads) {
+    if (elementsOf(read).some((element, at) => element !== longest[at]))
+      return refused(`${describe(read)} is not a beginning of ${longest.join(' ')}`);
+  }
+  return checkLinearizable(telling, listModel(longest), bounds);
 }
 
 /** Why the list seen between the two moments is wrong; undefined when it may be so. */

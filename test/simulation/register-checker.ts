@@ -16,14 +16,30 @@ export type RegisterInput = { readonly kind: 'write'; readonly value: string | n
 export type RegisterOutput = string | null;
 export type RegisterOperation = Operation<RegisterInput, RegisterOutput>;
 
-const registerModel: Model<string | null, RegisterInput, RegisterOutput> = {
-  initial: null,
-  apply: (state, input, output) => {
-    if (input.kind === 'write') return input.value;
-    return output === undefined || output === state ? state : impossible;
-  },
-  fingerprint: (state) => (state === null ? '' : `=${state}`),
-};
+interface RegisterState {
+  readonly value: string | null;
+  /** Reads of this value that are not taken yet: the value never comes back, so they come before the next write. null may, so Infinity. */
+  readonly readsLeft: number;
+}
+
+/** A register whose future is known: how often each value is read. */
+function registerModel(history: readonly RegisterOperation[]): Model<RegisterState, RegisterInput, RegisterOutput> {
+  const reads = new Map<string | null, number>();
+  for (const { input, outcome, output } of history) {
+    if (input.kind === 'read' && outcome === 'completed' && output !== undefined) reads.set(output, (reads.get(output) ?? 0) + 1);
+  }
+  const readsOf = (value: string | null): number => (value === null && reads.has(null) ? Infinity : (reads.get(value) ?? 0));
+  return {
+    initial: { value: null, readsLeft: readsOf(null) },
+    apply: (state, input, output) => {
+      if (input.kind === 'read') return output === state.value ? { ...state, readsLeft: state.readsLeft - 1 } : impossible;
+      return state.value !== null && state.readsLeft > 0 ? impossible : { value: input.value, readsLeft: readsOf(input.value) };
+    },
+    // A read that fits changes nothing; a write that nobody reads, over a value that nobody reads any more, neither.
+    isFree: (state, input) => input.kind === 'read' || (state.readsLeft === 0 && readsOf(input.value) === 0),
+    fingerprint: ({ value }) => (value === null ? '' : `=${value}`),
+  };
+}
 
 /** Throws when the history itself is no use: a value written twice is the test's bug. */
 function demandUniqueValues(history: readonly RegisterOperation[]): void {
@@ -41,7 +57,7 @@ export function checkRegister(history: readonly RegisterOperation[], bounds?: Se
   const shown = new Set(history.flatMap(({ input, output }) => (input.kind === 'read' && output !== undefined ? [output] : [])));
   // A write of unknown outcome that no read shows can be taken never, and a read that got no answer says nothing.
   const telling = history.filter(({ input, outcome }) => outcome === 'completed' || (input.kind === 'write' && shown.has(input.value)));
-  return checkLinearizable(telling, registerModel, bounds);
+  return checkLinearizable(telling, registerModel(telling), bounds);
 }
 
 /** Why `value`, seen between the two moments, is wrong: alien, from the future, or overwritten; undefined when it may be there. */
