@@ -18,7 +18,10 @@ export type RegisterOperation = Operation<RegisterInput, RegisterOutput>;
 
 interface RegisterState {
   readonly value: string | null;
-  /** Reads of this value that are not taken yet: the value never comes back, so they come before the next write. null may, so Infinity. */
+  /**
+   * Reads of this value that are not taken yet. It never comes back, so they come before the next write. null may come back: then so many at
+   * most are left, and a write need not wait for them.
+   */
   readonly readsLeft: number;
 }
 
@@ -28,7 +31,7 @@ function registerModel(history: readonly RegisterOperation[]): Model<RegisterSta
   for (const { input, outcome, output } of history) {
     if (input.kind === 'read' && outcome === 'completed' && output !== undefined) reads.set(output, (reads.get(output) ?? 0) + 1);
   }
-  const readsOf = (value: string | null): number => (value === null && reads.has(null) ? Infinity : (reads.get(value) ?? 0));
+  const readsOf = (value: string | null): number => reads.get(value) ?? 0;
   return {
     initial: { value: null, readsLeft: readsOf(null) },
     apply: (state, input, output) => {

@@ -167,7 +167,7 @@ export class SimulatedNetwork {
   /** Breaks every stream between the two; both sides hear of it, either of them possibly late. They may connect again at once. */
   breakStreams(a: string, b: string): void {
     this.#scheduler.note(`break ${a} ${b}`);
-    for (const endpoint of [...this.#streams]) {
+    for (const endpoint of this.#streams) {
       if (endpoint.node === a && endpoint.peer.node === b) this.#break(endpoint, 'connection reset');
     }
   }
@@ -301,7 +301,7 @@ export class SimulatedNetwork {
   #crashed(node: string, kind: CrashKind): void {
     for (const host of this.#hosts.values()) if (host.node === node) host.accept = undefined;
     if (kind === 'machine') this.#dark.add(node);
-    for (const endpoint of [...this.#streams]) {
+    for (const endpoint of this.#streams) {
       if (endpoint.node !== node) continue;
       endpoint.ended = true;
       this.#drop(endpoint);

@@ -75,7 +75,7 @@ test('chance: forks do not shift each other, and whole numbers stay below their 
   t.deepEqual(draws(parent.fork('x')), before);
   t.notDeepEqual(draws(parent.fork('y')), before);
   t.notDeepEqual(draws(new SeededRandom(8).fork('x')), before);
-  const counts = new Array<number>(6).fill(0);
+  const counts = [0, 0, 0, 0, 0, 0];
   const die = new SeededRandom(3);
   for (let at = 0; at < 60_000; at++) {
     const face = die.integer(6);
