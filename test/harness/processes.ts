@@ -6,12 +6,13 @@
  * The command lines of Torc are in torcCommand() and nowhere else.
  */
 import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort, freePorts, peerPortOf } from './free-ports.js';
-import { type ServerCommand, ServerProcess } from './server-process.js';
+import { killAllServers, type ServerCommand, ServerProcess } from './server-process.js';
 
 /** Configuration directives by name, without the leading dashes: `{ durability: 'always' }`. */
 export type Directives = Readonly<Record<string, string>>;
@@ -23,6 +24,18 @@ export const torcEntry = fileURLToPath(new URL('../../server/main.js', import.me
 function torcCommand(name: string, port: number, dir: string, directives: Directives): ServerCommand {
   const flags = Object.entries({ port: String(port), dir, 'node-id': name, ...directives }).flatMap(([key, value]) => [`--${key}`, value]);
   return { name: `torc ${name}`, program: process.execPath, args: [torcEntry, 'server', ...flags], port, readyText: ' ready on ' };
+}
+
+/** Directories of groups not stopped yet; removed when this process exits all the same. */
+const directories = new Set<string>();
+process.once('exit', () => {
+  killAllServers();
+  for (const dir of directories) rmSync(dir, { recursive: true, force: true, maxRetries: 3 });
+});
+
+async function removeDirectory(dir: string): Promise<void> {
+  await rm(dir, { recursive: true, force: true });
+  directories.delete(dir);
 }
 
 /** A group of servers under one temporary directory, addressed by index. */
@@ -38,13 +51,14 @@ export class ServerGroup {
   /** Starts all at once and waits until all serve. On a failure none is left. */
   static async start(commands: (dir: string) => readonly ServerCommand[]): Promise<ServerGroup> {
     const dir = await mkdtemp(join(tmpdir(), 'torc-'));
+    directories.add(dir);
     const group = new ServerGroup(dir, commands(dir));
     const started = await Promise.allSettled(group.commands.map((command) => ServerProcess.start(command)));
     for (const one of started) if (one.status === 'fulfilled') group.#servers.push(one.value);
     const failed = started.find((one) => one.status === 'rejected');
     if (failed !== undefined) {
       await Promise.all(group.#servers.map((server) => server.kill()));
-      await rm(dir, { recursive: true, force: true });
+      await removeDirectory(dir);
       throw failed.reason;
     }
     return group;
@@ -98,7 +112,7 @@ export class ServerGroup {
   /** Ends all, paused ones too, and removes their directory. May be called again. */
   async stop(): Promise<void> {
     await Promise.all(this.#servers.map((server) => server.stop()));
-    await rm(this.dir, { recursive: true, force: true });
+    await removeDirectory(this.dir);
   }
 }
 
@@ -141,6 +155,7 @@ export async function redisServer({
         bind: '127.0.0.1',
         dir,
         save: '',
+        'repl-diskless-sync-delay': '0',
         appenddirname: `aof-${port}`,
         dbfilename: `${port}.rdb`,
         ...directives,
