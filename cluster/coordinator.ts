@@ -100,7 +100,7 @@ export class Coordinator {
     const partition = this.options.store.partition(call.partition);
     if (partition.resident) return true;
     const { keys, wholePartition } = call.operation;
-    return !wholePartition && keys.every((key) => partition.isLoaded(key.latin1Slice()));
+    return !wholePartition && keys.every((key) => partition.isLoaded(key.toString('latin1')));
   }
 
   /** Calls `loaded` once `isLoaded(call)` holds or the call is to be tried again. */
@@ -113,7 +113,7 @@ export class Coordinator {
       store.loader.loadPartition(partition, firstSlot, lastSlot).then(loaded, () => call.answer(notServedInTime));
       return;
     }
-    const missing = [...new Set(keys.map((key) => key.latin1Slice()))].filter((key) => !partition.isLoaded(key));
+    const missing = [...new Set(keys.map((key) => key.toString('latin1')))].filter((key) => !partition.isLoaded(key));
     let waiting = missing.length;
     if (waiting === 0) loaded();
     for (const key of missing) store.loader.load(partition, key, slotOf(Buffer.from(key, 'latin1')), () => --waiting === 0 && loaded());
@@ -218,7 +218,7 @@ export class Coordinator {
     if (call.operation.wholePartition) newest = coordination.last;
     else {
       for (const key of call.operation.keys) {
-        const unsettled = partition.get(key.latin1Slice())?.unsettled;
+        const unsettled = partition.get(key.toString('latin1'))?.unsettled;
         if (unsettled instanceof Settlement && !unsettled.settled && unsettled.counter > (newest?.counter ?? 0)) newest = unsettled;
       }
     }

@@ -85,7 +85,7 @@ export class Reader {
     const reachable = membership.reachableHomes(call.partition);
     if (reachable <= needed) return call.answer(noReplicas(quorum, reachable, 'read'));
     const [only] = call.operation.keys;
-    const keys = call.operation.keys.length === 1 && only !== undefined ? [only.latin1Slice()] : [...new Set(call.operation.keys.map((key) => key.latin1Slice()))];
+    const keys = call.operation.keys.length === 1 && only !== undefined ? [only.toString('latin1')] : [...new Set(call.operation.keys.map((key) => key.toString('latin1')))];
     const read: PendingRead = {
       call,
       reply,
@@ -116,7 +116,7 @@ export class Reader {
     for (let i = 0; i < reads.slot.length; i++) {
       const id = reads.firstId + i;
       const slot = reads.slot[i] ?? 0;
-      const key = (reads.key[i] as Buffer).latin1Slice();
+      const key = (reads.key[i] as Buffer).toString('latin1');
       const actor = reads.actor[i] ?? 0;
       const counter = reads.counter[i] ?? 0;
       const partition = store.partition(Math.floor((slot * partitions) / 16384));

@@ -240,7 +240,7 @@ export class TakeOver {
   }
 
   private proceed(attempt: Attempt): void {
-    const { store, membership, comparison, isDoubtful } = this.options;
+    const { store, membership, isDoubtful } = this.options;
     const { partition } = attempt.coordination;
     if (!this.isCurrent(attempt) || attempt.pulling > 0) return;
     const { promises, write } = membership.quorums;

@@ -92,7 +92,7 @@ export class Loader {
         this.reads += chunk.length;
         for (const [row, value] of chunk) {
           const { key, slot } = decodeRecordKey(row.subarray(1));
-          merge(partition, partition.getOrCreate(key.latin1Slice(), slot), ownRecord(decodeRecord(value)));
+          merge(partition, partition.getOrCreate(key.toString('latin1'), slot), ownRecord(decodeRecord(value)));
         }
       }
       for (const entry of partition.entries.values()) entry.complete = true;

@@ -9,7 +9,7 @@ import { compareTerms, noTerm } from '../protocol/dot.js';
 import { emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
 import { KeyEntry } from './key-entry.js';
 import { mergeFromPeer, mergeRecords } from './merge.js';
-import * as vectorClock from './vector-clock.js';
+import { maxClock } from './vector-clock.js';
 
 /** A batch applied beyond a gap. */
 export interface Ahead extends Dot {
@@ -126,7 +126,7 @@ export class Partition {
     this.changes++;
     for (const [actor, counter] of peerSeen) if ((this.seen.get(actor) ?? 0) < counter) this.seen.set(actor, counter);
     for (const a of peerAhead) if (!this.hasSeen(a)) this.ahead.push(a);
-    this.purged = vectorClock.max(this.purged, peerPurged);
+    this.purged = maxClock(this.purged, peerPurged);
     this.closeGaps();
   }
 

@@ -284,7 +284,7 @@ export class Store {
 
   private applyRecord(partition: Partition, recordKey: Buffer, merge: (entry: KeyEntry) => void): void {
     const { slot, key } = decodeRecordKey(recordKey);
-    const entry = partition.getOrCreate(key.latin1Slice(), slot);
+    const entry = partition.getOrCreate(key.toString('latin1'), slot);
     merge(entry);
     this.writeBehind.mark(entry);
   }

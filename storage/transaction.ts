@@ -8,7 +8,7 @@ import { versionKind, type VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
 import { CommandError, type Execution, type StringObject, type TypeName } from './execution.js';
 import { KeyEntry } from './key-entry.js';
-import { deleting, replacing } from './merge.js';
+import { deleting, emptyRecord, replacing, withoutVersions } from './merge.js';
 import type { Partition } from './partition.js';
 import { incremented, withExpiry } from './string-value.js';
 
@@ -49,15 +49,15 @@ export class Transaction implements Execution {
   }
 
   string(key: Buffer): StringObject | undefined {
-    return this.living(key.latin1Slice());
+    return this.living(key.toString('latin1'));
   }
 
   typeOf(key: Buffer): TypeName | undefined {
-    return this.living(key.latin1Slice()) === undefined ? undefined : 'string';
+    return this.living(key.toString('latin1')) === undefined ? undefined : 'string';
   }
 
   expiryOf(key: Buffer): number | undefined {
-    return this.living(key.latin1Slice())?.expiresAtMs;
+    return this.living(key.toString('latin1'))?.expiresAtMs;
   }
 
   setString(key: Buffer, bytes: Buffer, expiresAtMs: number): void {
@@ -73,10 +73,8 @@ export class Transaction implements Execution {
     const entry = this.entryFor(key);
     const dot = this.newDot();
     const old = this.recordOf(entry);
-    const result =
-      old !== undefined && this.living(entry.key) === undefined
-        ? this.incrementDead(old, dot, by) // expired: the sum begins anew, and covers what expired
-        : incremented(old, dot, this.term, by);
+    const hasExpired = old !== undefined && this.living(entry.key) === undefined;
+    const result = incremented(hasExpired ? withoutVersions(old) : old, dot, this.term, by);
     if (result === 'not-an-integer') throw new CommandError(notAnInteger);
     if (result === 'overflow') throw new CommandError(overflow);
     this.stage(entry, result.record);
@@ -84,16 +82,18 @@ export class Transaction implements Execution {
   }
 
   setExpiry(key: Buffer, expiresAtMs: number): boolean {
-    const entry = this.here.get(key.latin1Slice());
+    const entry = this.here.get(key.toString('latin1'));
     if (entry === undefined || this.living(entry.key) === undefined) return false;
     const record = this.recordOf(entry);
     if (record === undefined) return false;
-    this.stage(entry, withExpiry(record, this.newDot(), this.term, expiresAtMs));
+    const changed = withExpiry(record, this.newDot(), this.term, expiresAtMs);
+    if (changed === undefined) return false;
+    this.stage(entry, changed);
     return true;
   }
 
   delete(key: Buffer): boolean {
-    const entry = this.here.get(key.latin1Slice());
+    const entry = this.here.get(key.toString('latin1'));
     if (entry === undefined || this.living(entry.key) === undefined) return false;
     this.remove(entry);
     return true;
@@ -101,12 +101,12 @@ export class Transaction implements Execution {
 
   /** Deletes what lies at `entry`, living or expired: the sweeper's and FLUSHALL's. */
   remove(entry: KeyEntry): void {
-    this.stage(entry, deleting(this.recordOf(entry), this.newDot()));
+    this.stage(entry, deleting(this.recordOf(entry) ?? emptyRecord, this.newDot()));
   }
 
   /** Deletes `key` if its value has expired: the sweeper's. */
   removeExpired(key: Buffer): boolean {
-    const entry = this.here.get(key.latin1Slice());
+    const entry = this.here.get(key.toString('latin1'));
     if (entry === undefined || !entry.alive || entry.isLiving(this.nowMs)) return false;
     this.remove(entry);
     return true;
@@ -118,7 +118,7 @@ export class Transaction implements Execution {
 
   keysInSlot(slot: number, limit: number, after?: Buffer): readonly Buffer[] {
     const keys = (this.keysBySlot ??= this.sortedKeys()).get(slot) ?? [];
-    const afterKey = after?.latin1Slice();
+    const afterKey = after?.toString('latin1');
     const found: Buffer[] = [];
     for (const key of keys) {
       if (found.length >= limit) break;
@@ -148,7 +148,7 @@ export class Transaction implements Execution {
   }
 
   private entryFor(key: Buffer): KeyEntry {
-    const name = key.latin1Slice();
+    const name = key.toString('latin1');
     return this.here.get(name) ?? this.here.getOrCreate(name, slotOf(key));
   }
 
@@ -159,13 +159,6 @@ export class Transaction implements Execution {
   private stage(entry: KeyEntry, record: VersionedRecord): void {
     if (entry.staged === undefined) this.staged.push(entry);
     entry.staged = record;
-  }
-
-  private incrementDead(old: VersionedRecord, dot: Dot, by: bigint): ReturnType<typeof incremented> {
-    const fresh = incremented(undefined, dot, this.term, by);
-    const version = typeof fresh === 'string' ? undefined : fresh.record.versions[0];
-    if (typeof fresh === 'string' || version === undefined) return fresh;
-    return { record: replacing(old, version), value: fresh.value };
   }
 
   private sortedKeys(): Map<number, string[]> {

@@ -3,7 +3,7 @@
  * that it coordinates now, whoever else holds them; the other home replicas of a range are its replicas. Any node answers any key, so a
  * stale map costs a client a hop and nothing else.
  */
-import { slotCount, slotOf } from '../../cluster/slot.js';
+import { slotCount, slotOf } from '../../protocol/slot.js';
 import type { ClusterView, MemberView, SlotRange } from '../../cluster/view.js';
 import { ErrorReply, MapReply, VerbatimReply } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';

@@ -5,7 +5,7 @@
  * Slots are visited in ascending order and each is returned whole, in one execution, so a key that is there throughout is returned at
  * least once.
  */
-import { slotCount } from '../../cluster/slot.js';
+import { slotCount } from '../../protocol/slot.js';
 import { ErrorReply, ok } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';
 import type { Execution } from '../../storage/execution.js';

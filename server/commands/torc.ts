@@ -1,5 +1,5 @@
 /** TORC: what Redis has no command for. Where a key lives, what its replicas hold of it, how many of them must answer, how the node is. */
-import { slotOf } from '../../cluster/slot.js';
+import { slotOf } from '../../protocol/slot.js';
 import type { MemberView } from '../../cluster/view.js';
 import { ErrorReply, MapReply, ok } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';

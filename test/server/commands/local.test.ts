@@ -3,7 +3,7 @@ import test from 'ava';
 import { once } from 'node:events';
 import { MapReply, VerbatimReply } from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';
-import { slotOf } from '../../../cluster/slot.js';
+import { slotOf } from '../../../protocol/slot.js';
 import { clusterOfThree, localContext } from './local-node.js';
 import { RedisOracle, linesOf, shown } from './redis-oracle.js';
 

@@ -2,7 +2,7 @@
  * One node's keys in a Map, as a command sees them: what the families are tested against, with no cluster, clock or disk around them. A command
  * that throws or answers an error leaves no trace, as the real one.
  */
-import { slotOf } from '../../../cluster/slot.js';
+import { slotOf } from '../../../protocol/slot.js';
 import { ErrorReply } from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';
 import { CommandError } from '../../../storage/execution.js';

@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import calculateSlot from 'cluster-key-slot';
-import { slotCount, slotOf } from '../../cluster/slot.js';
+import { slotCount, slotOf } from '../../protocol/slot.js';
 
 test('the specification has 12739 as the CRC16 of 123456789', (t) => {
   t.is(slotOf(Buffer.from('123456789')), 12739);

@@ -1,0 +1,232 @@
+/**
+ * One client: decodes its requests, keeps its replies in the order of its commands, and writes them once per turn of the event loop.
+ *
+ * Bounds: commands under way (reading pauses at `pendingMax`), replies that the client does not take (reading pauses, and beyond
+ * client-output-buffer-limit the connection is closed), requests that do not end (the decoder's limits).
+ */
+import type { Socket } from 'node:net';
+import { Session } from '../cluster/session.js';
+import type { Call, CallOptions } from '../cluster/call.js';
+import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
+import { ReplyWriter } from '../protocol/resp/reply-writer.js';
+import { RequestDecoder } from '../protocol/resp/request-decoder.js';
+import type { CommandRow } from './command-table.js';
+import type { Origin } from './dispatcher.js';
+import type { ClientView, LocalContext } from './local-context.js';
+import type { ServerState } from './server-state.js';
+
+/** Commands of one connection under way before it is read on, and when it is again. */
+const pendingMax = 1024;
+const pendingLow = 256;
+/** Bytes of untaken replies at which a client is no longer read. */
+const untakenBytesMax = 1024 * 1024;
+
+/** A command's place in the order of replies. */
+interface Place {
+  reply: Reply | undefined;
+  resp: 2 | 3;
+  /** Set for QUIT: nothing follows it. */
+  closes: boolean;
+}
+
+export class Connection implements ClientView, Origin {
+  name = '';
+  libraryName = '';
+  libraryVersion = '';
+  resp: 2 | 3 = 2;
+  readonly createdAtMs: number;
+  lastCommandAtMs: number;
+  lastCommand = '';
+  commandsProcessed = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  writeQuorum: number | undefined = undefined;
+  readQuorum: number | undefined = undefined;
+  readonly = false;
+  readonly address: string;
+  readonly localAddress: string;
+  /** Of the command that is being dispatched. */
+  options: CallOptions;
+  private readonly decoder: RequestDecoder;
+  private readonly writer = new ReplyWriter();
+  private readonly session: Session;
+  private readonly context: LocalContext;
+  /** Commands whose replies have not been written, oldest first. */
+  private places: Place[] = [];
+  private head = 0;
+  private willFlush = false;
+  private paused = false;
+  private closing = false;
+  private closeAfter = false;
+
+  constructor(
+    readonly id: number,
+    private readonly socket: Socket,
+    private readonly server: ServerState,
+  ) {
+    this.createdAtMs = this.lastCommandAtMs = server.nowMs();
+    this.address = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
+    this.localAddress = `${socket.localAddress ?? '?'}:${socket.localPort ?? 0}`;
+    this.options = { resp: 2, writeQuorum: 0, readQuorum: 0, deadlineMs: 0 };
+    this.session = new Session(server.submit);
+    this.context = server.contextOf(this);
+    this.decoder = new RequestDecoder(server.requestLimits(), {
+      request: (args) => this.request(args),
+      protocolError: (text) => this.protocolError(text),
+    });
+    socket.on('data', (chunk) => this.data(chunk));
+    socket.on('drain', () => this.resumeIfClear());
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      this.closing = true;
+      server.closed(this);
+    });
+  }
+
+  get queryBufferBytes(): number {
+    return this.decoder.bufferedBytes;
+  }
+
+  get outputBufferBytes(): number {
+    return this.socket.writableLength + this.writer.pendingBytes;
+  }
+
+  closeAfterReply(): void {
+    this.closeAfter = true;
+  }
+
+  /** Ends the connection now; replies that were written are still sent. */
+  close(): void {
+    this.closing = true;
+    this.socket.end();
+  }
+
+  attach(call: Call): void {
+    call.session = this.session;
+  }
+
+  /** Hands the turn's replies to the socket. */
+  flush(): void {
+    this.willFlush = false;
+    const chunks = this.writer.take();
+    const { socket } = this;
+    if (chunks.length === 0 || socket.destroyed) return;
+    if (chunks.length > 1) socket.cork();
+    for (const chunk of chunks) {
+      this.bytesOut += chunk.length;
+      this.server.statistics.bytesOut += chunk.length;
+      socket.write(chunk);
+    }
+    if (chunks.length > 1) socket.uncork();
+    if (this.closing) socket.end();
+    else this.checkOutput();
+  }
+
+  private data(chunk: Buffer): void {
+    if (this.closing) return;
+    this.bytesIn += chunk.length;
+    this.server.statistics.bytesIn += chunk.length;
+    this.lastCommandAtMs = this.server.nowMs();
+    this.options = {
+      resp: this.resp,
+      writeQuorum: this.writeQuorum ?? 0,
+      readQuorum: this.readQuorum ?? 0,
+      deadlineMs: this.server.deadlineMs(),
+    };
+    this.decoder.push(chunk);
+    if (this.places.length - this.head > pendingMax) this.pause();
+  }
+
+  private request(args: Buffer[]): void {
+    if (this.closing || this.closeAfter) return;
+    this.commandsProcessed++;
+    const { server } = this;
+    const row = server.lookup.resolve(args);
+    const place: Place = { reply: undefined, resp: this.resp, closes: false };
+    this.places.push(place);
+    if (row instanceof ErrorReply) {
+      server.statistics.rejected(row);
+      return this.settle(place, row);
+    }
+    this.lastCommand = row.name;
+    const calls = server.statistics.callsOf(row);
+    calls.calls++;
+    const done = (reply: Reply): void => {
+      if (reply instanceof ErrorReply) {
+        calls.errors++;
+        server.statistics.failed(reply);
+      }
+      this.settle(place, reply);
+    };
+    if (row.scope === 'local') this.runLocal(row, args, place, done);
+    else server.dispatcher.run(row, args, this, done);
+  }
+
+  private runLocal(row: Extract<CommandRow, { scope: 'local' }>, args: readonly Buffer[], place: Place, done: (reply: Reply) => void): void {
+    const reply = row.run(this.context, args);
+    if (this.resp !== place.resp || this.quorumsChanged()) {
+      place.resp = this.resp;
+      this.options = { ...this.options, resp: this.resp, writeQuorum: this.writeQuorum ?? 0, readQuorum: this.readQuorum ?? 0 };
+    }
+    place.closes = this.closeAfter;
+    if (reply instanceof Promise) reply.then(done, (error: unknown) => done(new ErrorReply(`ERR ${error instanceof Error ? error.message : String(error)}`)));
+    else done(reply);
+  }
+
+  private quorumsChanged(): boolean {
+    return (this.writeQuorum ?? 0) !== this.options.writeQuorum || (this.readQuorum ?? 0) !== this.options.readQuorum;
+  }
+
+  /** A command was answered: its reply is written when all before it are. */
+  private settle(place: Place, reply: Reply): void {
+    place.reply = reply;
+    if (this.places[this.head] !== place) return;
+    for (;;) {
+      const first = this.places[this.head];
+      if (first?.reply === undefined) break;
+      this.writer.write(first.reply, first.resp);
+      this.head++;
+      if (first.closes) this.closing = true;
+    }
+    if (this.head === this.places.length) {
+      this.places.length = 0;
+      this.head = 0;
+    } else if (this.head > pendingMax) {
+      this.places = this.places.slice(this.head);
+      this.head = 0;
+    }
+    if (!this.willFlush) {
+      this.willFlush = true;
+      this.server.flushAtEnd(this);
+    }
+    if (this.paused) this.resumeIfClear();
+  }
+
+  private protocolError(text: string): void {
+    const place: Place = { reply: undefined, resp: this.resp, closes: true };
+    this.places.push(place);
+    this.settle(place, new ErrorReply(text));
+  }
+
+  private pause(): void {
+    if (this.paused) return;
+    this.paused = true;
+    this.socket.pause();
+  }
+
+  private resumeIfClear(): void {
+    if (!this.paused || this.places.length - this.head > pendingLow || this.socket.writableLength > untakenBytesMax) return;
+    this.paused = false;
+    this.socket.resume();
+  }
+
+  private checkOutput(): void {
+    const untaken = this.socket.writableLength;
+    if (untaken > untakenBytesMax) this.pause();
+    const limit = this.server.outputBytesMax();
+    if (limit > 0 && untaken > limit) {
+      this.server.outputLimitReached(this);
+      this.socket.destroy();
+    }
+  }
+}

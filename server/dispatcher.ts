@@ -1,0 +1,176 @@
+/**
+ * From a client's arguments to calls on the cluster: a command on keys of one partition becomes one call, a splittable one a call per
+ * partition, a keyspace command a visit to all or one partition after the other; a local one is answered here.
+ */
+import { Call, type CallOptions } from '../cluster/call.js';
+import type { CommandDecoder, Operation } from '../cluster/command.js';
+import { slotOf } from '../protocol/slot.js';
+import { EncodedReply, ErrorReply, type Reply } from '../protocol/resp/reply.js';
+import { CommandError, type Execution } from '../storage/execution.js';
+import type { CommandLookup } from './command-lookup.js';
+import type { CommandRow, KeyedRow, KeyspacePlan, KeyspaceRow, PartitionRow, Run } from './command-table.js';
+import { decodeReply } from './decode-reply.js';
+import { joinSplit, splitByPartition } from './split.js';
+
+const crossSlot = new ErrorReply("CROSSSLOT Keys in request don't hash to the same slot");
+
+/** What a client's call needs to know of its connection, and where its reply goes. */
+export interface Origin {
+  readonly options: CallOptions;
+  /** Makes the call take its place in the connection's order of partitions. */
+  attach(call: Call): void;
+}
+
+class RowOperation implements Operation {
+  readonly access: 'read' | 'write';
+  readonly wholePartition: boolean;
+
+  constructor(
+    row: KeyedRow | PartitionRow,
+    readonly keys: readonly Buffer[],
+    readonly blind: boolean,
+    private readonly runRow: Run,
+  ) {
+    this.access = row.flags.includes('write') ? 'write' : 'read';
+    this.wholePartition = row.scope === 'partition';
+  }
+
+  run(execution: Execution): Reply {
+    return this.runRow(execution);
+  }
+}
+
+/** A call whose reply goes to a function. */
+export class InnerCall extends Call {
+  constructor(
+    args: readonly Buffer[],
+    operation: Operation,
+    partition: number,
+    options: CallOptions,
+    private readonly done: (reply: Reply) => void,
+  ) {
+    super(args, operation, partition, options);
+  }
+
+  protected deliver(reply: Reply): void {
+    this.done(reply);
+  }
+}
+
+export interface DispatcherOptions {
+  readonly lookup: CommandLookup;
+  readonly partitions: () => number;
+  readonly submit: (call: Call) => void;
+}
+
+export class Dispatcher implements CommandDecoder {
+  constructor(private readonly options: DispatcherOptions) {}
+
+  decode(args: readonly Buffer[]): Operation {
+    const row = this.options.lookup.resolveForwarded(args);
+    if (row instanceof ErrorReply) throw new CommandError(row);
+    if (row.scope !== 'keys' && row.scope !== 'partition') throw new CommandError(new ErrorReply(`ERR '${row.name}' is not forwarded between nodes`));
+    const operation = operationOf(row, args);
+    if (operation instanceof ErrorReply) throw new CommandError(operation);
+    return operation;
+  }
+
+  /** Runs a command on keys or on the keyspace; `done` gets its reply, once, maybe within this call. */
+  run(row: Exclude<CommandRow, { scope: 'local' }>, args: readonly Buffer[], origin: Origin, done: (reply: Reply) => void): void {
+    if (row.scope === 'keyspace') this.runKeyspace(row, args, origin, done);
+    else if (row.scope === 'partition') done(new ErrorReply(`ERR '${row.name}' is not a client's command`));
+    else this.runKeyed(row, args, origin, done);
+  }
+
+  /** Runs a partition's half of a keyspace command at its coordinator. */
+  atPartition(partition: number, args: readonly Buffer[], origin: Origin, done: (reply: Reply) => void): void {
+    const operation = this.decode(args);
+    const call = new InnerCall(args, operation, partition, origin.options, (reply) => done(reply instanceof EncodedReply ? decodeReply(reply.bytes) : reply));
+    origin.attach(call);
+    this.options.submit(call);
+  }
+
+  private runKeyed(row: KeyedRow, args: readonly Buffer[], origin: Origin, done: (reply: Reply) => void): void {
+    const operation = operationOf(row, args);
+    if (operation instanceof ErrorReply) return done(operation);
+    const { keys } = operation;
+    const partitions = this.options.partitions();
+    const partition = partitionOf(keys[0], partitions);
+    if (keys.length > 1 && keys.some((key) => partitionOf(key, partitions) !== partition)) {
+      if (row.split === undefined) return done(crossSlot);
+      return this.runSplit(row, args, row.split, origin, done);
+    }
+    const call = new InnerCall(args, operation, partition, origin.options, done);
+    origin.attach(call);
+    this.options.submit(call);
+  }
+
+  private runSplit(row: KeyedRow, args: readonly Buffer[], join: NonNullable<KeyedRow['split']>, origin: Origin, done: (reply: Reply) => void): void {
+    const groups = splitByPartition(row.keys, args, (key) => partitionOf(key, this.options.partitions()));
+    const replies: Reply[] = groups.map(() => null);
+    let open = groups.length;
+    groups.forEach(({ partition, args: groupArgs }, i) => {
+      const operation = operationOf(row, groupArgs);
+      const finish = (reply: Reply): void => {
+        replies[i] = reply instanceof EncodedReply ? decodeReply(reply.bytes) : reply;
+        if (--open === 0) done(joinSplit(join, groups, replies));
+      };
+      if (operation instanceof ErrorReply) return finish(operation);
+      const call = new InnerCall(groupArgs, operation, partition, origin.options, finish);
+      origin.attach(call);
+      this.options.submit(call);
+    });
+  }
+
+  private runKeyspace(row: KeyspaceRow, args: readonly Buffer[], origin: Origin, done: (reply: Reply) => void): void {
+    const plan = row.parse(args, this.options.partitions());
+    if (plan instanceof ErrorReply) return done(plan);
+    if (plan.visit === 'walk') this.walk(plan, plan.from, origin, done);
+    else {
+      const replies: Reply[] = [];
+      let open = this.options.partitions();
+      for (let partition = 0, count = open; partition < count; partition++) {
+        this.atPartition(partition, plan.command(partition), origin, (reply) => {
+          replies[partition] = reply;
+          if (--open > 0) return;
+          const error = replies.find((r) => r instanceof ErrorReply);
+          done(error ?? plan.join(replies));
+        });
+      }
+    }
+  }
+
+  private walk(plan: Extract<KeyspacePlan, { visit: 'walk' }>, partition: number, origin: Origin, done: (reply: Reply) => void): void {
+    this.atPartition(partition, plan.command(partition), origin, (reply) => {
+      if (reply instanceof ErrorReply) return done(reply);
+      const step = plan.step(partition, reply, this.options.partitions());
+      if ('answer' in step) done(step.answer);
+      else this.walk(plan, step.next, origin, done);
+    });
+  }
+}
+
+/** Slots and partitions are runs: a slot's partition needs no table. */
+function partitionOf(key: Buffer | undefined, partitions: number): number {
+  return key === undefined ? 0 : Math.floor((slotOf(key) * partitions) / 16384);
+}
+
+function operationOf(row: KeyedRow | PartitionRow, args: readonly Buffer[]): Operation | ErrorReply {
+  const run = row.parse(args);
+  if (run instanceof ErrorReply) return run;
+  return new RowOperation(row, keysOf(row, args), row.scope === 'keys' && row.blind?.(args) === true, run);
+}
+
+function keysOf({ keys: { first, last, step } }: CommandRow, args: readonly Buffer[]): readonly Buffer[] {
+  const only = args[first];
+  if (first === last && only !== undefined) return first === 0 ? [] : [only];
+  const end = last < 0 ? args.length + last : last;
+  const keys: Buffer[] = [];
+  if (step > 0) {
+    for (let i = first; i <= end; i += step) {
+      const key = args[i];
+      if (key !== undefined) keys.push(key);
+    }
+  }
+  return keys;
+}
