@@ -4,7 +4,7 @@
  * A node that ends while the cluster starts ends the start; one that ends later is reported and left to its operator, since a supervisor that
  * restarts nodes would hide the very failures that a cluster on one machine is started to look at.
  */
-import { mkdirSync } from 'node:fs';
+import { makeDirectory } from '../make-directory.js';
 import type { PlannedNode } from './cluster-plan.js';
 import { reachableHost } from './cluster-plan.js';
 import { unavailablePort } from './free-ports.js';
@@ -33,7 +33,7 @@ export async function runLocalCluster(planned: readonly PlannedNode[], supervisi
     if (unavailable !== undefined) return failed(complain, unavailable);
   }
   try {
-    for (const { configuration } of planned) mkdirSync(configuration.directory, { recursive: true });
+    for (const { configuration } of planned) makeDirectory(configuration.directory);
   } catch (error) {
     return failed(complain, `cannot make the data directory ${directory}: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -120,6 +120,17 @@ test('a taken port is one line that names it, and exit code 1', async (t) => {
     t.deepEqual(cluster.err, [`torc: 127.0.0.1:${taken}, the ${words}`]);
     t.deepEqual(cluster.out, []);
     holder.close();
+  }
+});
+
+test('a data directory that cannot be made is one line, and exit code 1', async (t) => {
+  const { args, directory } = await clusterArgs(t);
+  writeFileSync(join(directory, 'file'), '');
+  for (const impossible of [join(directory, 'file'), '/proc/torc']) {
+    const cluster = run(t, [...args, '--dir', impossible]);
+    t.is(await cluster.ended, 1);
+    t.is(cluster.err.length, 1);
+    t.true(cluster.err[0]?.startsWith(`torc: cannot make the data directory ${join(impossible, 'node1')}: E`), cluster.err[0]);
   }
 });
 
