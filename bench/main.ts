@@ -37,7 +37,7 @@ interface Options {
   readonly setups: readonly Setup[];
 }
 
-const warmUpRequests = { 1: 6_000, 16: 20_000 } as const;
+const warmUpRequests = { 1: 4_000, 16: 16_000 } as const;
 const requestsMin = 2_000;
 
 class UsageError extends Error {}
@@ -61,8 +61,8 @@ function readOptions(): Options {
   return {
     rounds: positive('rounds', values.rounds) ?? (quick ? 1 : 3),
     requests: positive('requests', values.requests),
-    runMs: quick ? 500 : 1_200,
-    fillRequests: quick ? 100_000 : 300_000,
+    runMs: quick ? 350 : 1_000,
+    fillRequests: quick ? 60_000 : 300_000,
     setups: setups.filter((setup) => needed.has(setup.name)),
   };
 }

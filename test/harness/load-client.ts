@@ -176,6 +176,7 @@ export class Load {
   #end(reason: Error | undefined): void {
     if (this.#endedAt !== undefined) return;
     this.#endedAt = performance.now();
+    this.#longestGapMs = Math.max(this.#longestGapMs, this.#endedAt - this.#lastSuccess);
     clearInterval(this.#watch);
     for (const connection of this.#connections) connection.close();
     const tooFew = reason ?? new Error(`the run has ended with ${this.#settled} operations`);
