@@ -3,6 +3,8 @@
  * on real ones, the simulation on simulated ones; nothing else differs.
  */
 import { torc } from '../protocol/generated/messages.js';
+import type { VersionedRecord } from '../protocol/record.js';
+import { slotOf } from '../protocol/slot.js';
 import { actorOf, lifeOf, memberNumberOf } from '../protocol/dot.js';
 import type { Clock, Random } from '../storage/clock.js';
 import { clockBytes, clockOf } from '../storage/partition-clocks.js';
@@ -207,6 +209,18 @@ export class Node {
   /** The deadline of a command that begins now, hybrid Unix ms. */
   deadlineMs(): number {
     return this.options.store.hybridClock.nowMs() + this.options.peerTimeoutMs;
+  }
+
+  /** This replica's own record of `key`, read from the engine if need be. */
+  ownRecord(partition: number, key: Buffer): Promise<VersionedRecord | undefined> {
+    const { store } = this.options;
+    const here = store.partition(partition);
+    const name = key.toString('latin1');
+    if (here.isLoaded(name)) return Promise.resolve(here.get(name)?.record);
+    return new Promise((resolve) => {
+      store.loader.load(here, name, slotOf(key), () => resolve(here.get(name)?.record));
+      this.turn.schedule();
+    });
   }
 
   /** This node in clocks: 0 with life until it is a member. */

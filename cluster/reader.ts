@@ -26,6 +26,9 @@ import type { Turn } from './turn.js';
 /** Stands in a version's column for "see the token". */
 export const tokenActor = 0xffff_ffff;
 
+/** No record's version: who asks with it gets the record in any case. */
+const noVersion = Buffer.from('?');
+
 /** One key of a read, at one peer. */
 interface Asked {
   readonly read: PendingRead;
@@ -67,6 +70,8 @@ export class Reader {
   /** Smoothed time of a peer's answer, ms: a read that takes much longer is asked elsewhere too. */
   private usualMs = 5;
   private rotation = 0;
+  /** Records asked for to be looked at, by the id of the question. */
+  private readonly inspections = new Map<number, { readonly peer: Peer; readonly done: (transfer: torc.Transfer | undefined) => void }>();
   /** Versions compared with a peer's, and those that differed. */
   compared = 0;
   differed = 0;
@@ -109,6 +114,20 @@ export class Reader {
     }
   }
 
+  /** Asks a peer for its record of `key` as it is: a transfer without records = it has none, undefined = it did not answer in time. */
+  inspect(peer: Peer, key: Buffer, timeoutMs: number): Promise<torc.Transfer | undefined> {
+    return new Promise((resolve) => {
+      if (!peer.reachable) return resolve(undefined);
+      const id = peer.link.sendRead(slotOf(key), key, tokenActor, 0, noVersion);
+      const done = (transfer: torc.Transfer | undefined): void => {
+        this.inspections.delete(id);
+        resolve(transfer);
+      };
+      this.inspections.set(id, { peer, done });
+      this.options.clock.after(timeoutMs, () => done(undefined));
+    });
+  }
+
   /** A peer compares its versions with this replica's. */
   onReads(peer: Peer, reads: torc.Reads): void {
     const { store, membership } = this.options;
@@ -131,8 +150,7 @@ export class Reader {
   }
 
   onAnswers(peer: Peer, answers: torc.ReadAnswers): void {
-    const asked = this.asked.get(peer);
-    if (asked === undefined) return;
+    const asked = this.asked.get(peer) ?? new Map<number, Asked>();
     for (let i = 0; i < answers.equal.length; i++) {
       const question = take(asked, answers.equal[i] ?? 0);
       if (question === undefined) continue;
@@ -145,7 +163,13 @@ export class Reader {
       if (question !== undefined) this.askAnother(question.read);
     }
     for (const { id, transfer } of answers.different) {
-      const question = take(asked, id);
+      const inspection = this.inspections.get(id ?? 0);
+      if (inspection?.peer === peer) {
+        this.inspections.delete(id ?? 0);
+        inspection.done(transfer as torc.Transfer);
+        continue;
+      }
+      const question = take(asked, id ?? 0);
       if (question === undefined || !transfer) continue;
       this.compared++;
       this.differed++;
@@ -214,7 +238,7 @@ export class Reader {
     const entry = partition.get(key);
     const record = entry?.record;
     if (record === undefined) {
-      if (actor === 0) return peer.link.answerEqual(id);
+      if (actor === 0) return peer.link.answerEqual(id); // with a token it is answered below: nothing is there
     } else if (token !== undefined) {
       if (recordVersion(record).equals(token)) return peer.link.answerEqual(id);
     } else {

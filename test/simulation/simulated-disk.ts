@@ -113,6 +113,11 @@ export class SimulatedDisk {
     return {
       list: () => access.operate('read', 'list', undefined, () => [...this.#files.keys()].sort()),
       open: (name) => access.operate('open', `open ${name}`, name, () => this.#open(access, name)),
+      create: (name) => {
+        access.check('open');
+        if (this.#files.has(name)) throw new StorageError('IO', `${name} of ${this.node} is there already`);
+        return this.#open(access, name);
+      },
       remove: (name) => access.operate('remove', `remove ${name}`, name, () => this.#remove(name)),
     };
   }

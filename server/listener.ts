@@ -1,0 +1,71 @@
+/** Accepts clients: up to `maxclients`, with keep-alive, and closed when idle for longer than `timeout`. */
+import { createServer, type Server, type Socket } from 'node:net';
+import { Connection } from './connection.js';
+import type { ServerState } from './server-state.js';
+
+export interface ListenerOptions {
+  readonly addresses: readonly string[];
+  readonly port: number;
+  readonly backlog: number;
+  readonly clientsMax: () => number;
+  readonly idleTimeoutSeconds: () => number;
+  readonly keepaliveSeconds: () => number;
+}
+
+export class Listener {
+  private readonly servers: Server[] = [];
+  private readonly connections = new Map<Connection, Socket>();
+  private nextId = 1;
+
+  private constructor(
+    private readonly options: ListenerOptions,
+    private readonly state: ServerState,
+  ) {}
+
+  /** Listens on every address. Rejects with the system's error. */
+  static async open(options: ListenerOptions, state: ServerState): Promise<Listener> {
+    const listener = new Listener(options, state);
+    for (const host of options.addresses) {
+      const server = createServer({ noDelay: true }, (socket) => listener.accept(socket));
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen({ host, port: options.port, backlog: options.backlog }, resolve);
+      });
+      listener.servers.push(server);
+    }
+    return listener;
+  }
+
+  clients(): Connection[] {
+    return [...this.connections.keys()];
+  }
+
+  forget(connection: Connection): void {
+    this.connections.delete(connection);
+  }
+
+  /** Accepts nothing more; what was answered is still sent. */
+  async close(): Promise<void> {
+    for (const server of this.servers) server.close();
+    for (const connection of this.connections.keys()) connection.close();
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    for (const socket of this.connections.values()) socket.destroy();
+  }
+
+  private accept(socket: Socket): void {
+    const { statistics } = this.state;
+    if (this.connections.size >= this.options.clientsMax()) {
+      statistics.rejectedConnections++;
+      socket.on('error', () => socket.destroy());
+      socket.end('-ERR max number of clients reached\r\n');
+      return;
+    }
+    statistics.connectionsReceived++;
+    const keepalive = this.options.keepaliveSeconds();
+    if (keepalive > 0) socket.setKeepAlive(true, keepalive * 1000);
+    const connection = new Connection(this.nextId++, socket, this.state);
+    this.connections.set(connection, socket);
+    const idle = this.options.idleTimeoutSeconds();
+    if (idle > 0) socket.setTimeout(idle * 1000, () => connection.close());
+  }
+}

@@ -1,0 +1,186 @@
+/** Builds a node on the real machine: data directory, clock, network, listener. The one place where the seams get their real ends. */
+import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { Node } from '../cluster/node.js';
+import { keyVersions } from '../cluster/key-versions.js';
+import { DataDirectory, nextLife } from '../storage/data-directory.js';
+import { StorageError } from '../storage/engine.js';
+import { Store } from '../storage/store.js';
+import type { StartedNode } from './cli/run-command-line.js';
+import { CommandLookup } from './command-lookup.js';
+import { allRows } from './commands/all.js';
+import type { Configuration } from './config/directives.js';
+import { RunningConfiguration } from './config/running-configuration.js';
+import type { Connection } from './connection.js';
+import { Dispatcher } from './dispatcher.js';
+import { Listener } from './listener.js';
+import type { LocalContext } from './local-context.js';
+import { createLog, setLogLevel } from './log.js';
+import type { ServerState } from './server-state.js';
+import { Statistics } from './statistics.js';
+import { systemClock, systemRandom } from './system-clock.js';
+import { TcpTransport } from './tcp-transport.js';
+
+/** Redis' limit on inline commands and header lines. */
+const inlineBytesMax = 64 * 1024;
+const multibulkMax = 1024 * 1024;
+
+/** Which start of the operating system this is; empty where it cannot be told. */
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return '';
+  }
+}
+
+/** Resolves when the node listens. Rejects with StorageError or the system's error. */
+export async function startNode(configuration: Configuration, version: string): Promise<StartedNode> {
+  const running = new RunningConfiguration(configuration);
+  const log = createLog(configuration);
+  running.onChange('logLevel', ({ logLevel }) => setLogLevel(log, logLevel));
+  let fail: (error: Error) => void = () => undefined;
+  const failure = new Promise<never>((_, reject) => (fail = reject));
+  failure.catch(() => undefined); // whoever awaits it is told; nobody has to
+
+  const directory = await DataDirectory.open(configuration.directory);
+  const { previous } = directory;
+  if (previous !== undefined && previous.nodeId !== configuration.nodeId) {
+    await directory.close();
+    throw new StorageError('DAMAGED', `${configuration.directory} belongs to node-id '${previous.nodeId}', not '${configuration.nodeId}'`);
+  }
+  let store: Store;
+  let transport: TcpTransport;
+  try {
+    store = await Store.open({
+      engine: directory.engine,
+      logFiles: directory.logFiles,
+      clock: systemClock,
+      durability: configuration.durability,
+      cacheBytesMax: configuration.cacheBytesMax,
+      onFailure: fail,
+    });
+    transport = await TcpTransport.bind(configuration.bind, configuration.peerPort);
+  } catch (error) {
+    await directory.close();
+    throw error;
+  }
+  const record = { nodeId: configuration.nodeId, bootId: bootId(), durability: configuration.durability };
+  const begun = nextLife({ previous, bootId: record.bootId, logDamaged: false });
+  const life = Math.max(begun.life, Number(store.fact('life')?.toString() ?? 0));
+  const doubtful = begun.reason === 'writes may be lost' || begun.reason === 'log damaged';
+  await directory.write({ ...record, life, cleanStop: false });
+
+  const lookup = new CommandLookup(allRows);
+  const dispatcher: Dispatcher = new Dispatcher({
+    lookup,
+    partitions: () => node.view.partitions,
+    submit: (call) => node.router.submit(call),
+  });
+  const node = new Node({
+    description: {
+      nodeId: configuration.nodeId,
+      host: configuration.announceHost,
+      clientPort: configuration.announcePort,
+      peerPort: configuration.peerPort,
+      zone: configuration.zone,
+      hostLabel: configuration.host,
+    },
+    clusterName: configuration.clusterName,
+    initialNodes: configuration.initialNodes,
+    seeds: configuration.seeds,
+    partitions: configuration.partitions,
+    replicas: configuration.replicas,
+    writeQuorum: configuration.writeQuorum,
+    readQuorum: configuration.readQuorum,
+    sloppyQuorum: configuration.sloppyQuorum,
+    gossipIntervalMs: configuration.gossipIntervalMs,
+    phiThreshold: configuration.phiThreshold,
+    peerTimeoutMs: configuration.peerTimeoutMs,
+    hintBytesMax: configuration.hintBytesMax,
+    life,
+    doubtful,
+    incarnation: randomInt(2 ** 47),
+    store,
+    transport,
+    clock: systemClock,
+    random: systemRandom,
+    decoder: dispatcher,
+    log: (level, message) => (level === 'warn' ? log.warning(message) : log.notice(message)),
+    onFailure: fail,
+  });
+
+  const statistics = new Statistics(systemClock.wallMs(), {
+    expiredKeys: () => Number(new Map(node.statistics()).get('expired_keys') ?? 0),
+    section: (name) => (name === 'torc' ? [...node.statistics(), ...Object.entries(store.statistics())] : []),
+  });
+  let listener: Listener | undefined;
+  const shared = {
+    clients: () => listener?.clients() ?? [],
+    cluster: node.view,
+    configuration: running,
+    statistics,
+    torcVersion: version,
+    versionsOf: (key: Buffer) => keyVersions(node, key),
+  };
+  const state: ServerState = {
+    lookup,
+    dispatcher,
+    statistics,
+    submit: node.router.submit,
+    nowMs: () => systemClock.wallMs(),
+    deadlineMs: () => node.deadlineMs(),
+    requestLimits: () => ({
+      multibulkMax,
+      bulkBytesMax: running.current.bulkBytesMax,
+      inlineBytesMax,
+      queryBufferBytesMax: running.current.queryBufferBytesMax,
+    }),
+    outputBytesMax: () => running.current.outputBufferLimits.normal.hardBytes,
+    contextOf: (connection: Connection): LocalContext => ({
+      ...shared,
+      client: connection,
+      get nowMs() {
+        return store.hybridClock.nowMs();
+      },
+      atPartition: (partition, args) => new Promise((resolve) => dispatcher.atPartition(partition, args, connection, resolve)),
+    }),
+    flushAtEnd: (connection) => node.turn.flushAtEnd(connection),
+    closed: (connection) => listener?.forget(connection),
+    outputLimitReached: (connection) => {
+      statistics.outputLimitDisconnections++;
+      log.warning(`client ${connection.address} does not take its replies: closed at client-output-buffer-limit`);
+    },
+  };
+  try {
+    listener = await Listener.open(
+      {
+        addresses: configuration.bind,
+        port: configuration.port,
+        backlog: configuration.tcpBacklog,
+        clientsMax: () => running.current.clientsMax,
+        idleTimeoutSeconds: () => running.current.idleTimeoutSeconds,
+        keepaliveSeconds: () => running.current.tcpKeepaliveSeconds,
+      },
+      state,
+    );
+  } catch (error) {
+    transport.close();
+    await store.close();
+    throw error;
+  }
+  log.notice(`life ${life} (${begun.reason}), ${store.tornBytes} bytes cut off the log's tail`);
+  node.start();
+  const { ready } = { ready: node.ready() };
+  return {
+    ready,
+    failure,
+    async stop() {
+      await listener.close();
+      node.close();
+      transport.close();
+      await store.close();
+      await directory.write({ ...record, life, cleanStop: true });
+    },
+  };
+}

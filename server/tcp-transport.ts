@@ -1,0 +1,91 @@
+/** Peer streams over TCP. */
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import type { PeerAddress, PeerStream, PeerStreamEvents, Transport } from '../cluster/transport.js';
+
+const connectTimeoutMs = 2000;
+
+function streamOf(socket: Socket): PeerStream {
+  return {
+    get bufferedBytes() {
+      return socket.writableLength;
+    },
+    write(chunks) {
+      if (socket.destroyed || socket.writableEnded) return;
+      socket.cork();
+      for (const chunk of chunks) socket.write(chunk);
+      socket.uncork();
+    },
+    close() {
+      socket.end();
+      // What cannot be sent within a moment is of no use to anyone.
+      setTimeout(() => socket.destroy(), 1000).unref();
+    },
+  };
+}
+
+function listenTo(socket: Socket, events: PeerStreamEvents): void {
+  let reason = 'closed by the peer';
+  socket.on('data', (chunk) => events.data(chunk));
+  socket.on('error', (error) => (reason = error.message));
+  socket.on('close', () => events.closed(reason));
+}
+
+export class TcpTransport implements Transport {
+  private readonly servers: Server[] = [];
+  private readonly sockets = new Set<Socket>();
+
+  private constructor() {}
+
+  /** Binds every address at once, so that a taken port is known before the node starts. Rejects with the system's error. */
+  static async bind(addresses: readonly string[], port: number): Promise<TcpTransport> {
+    const transport = new TcpTransport();
+    for (const host of addresses) {
+      const server = createServer({ noDelay: true, pauseOnConnect: true });
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen({ host, port }, resolve);
+      });
+      transport.servers.push(server);
+    }
+    return transport;
+  }
+
+  connect(address: PeerAddress, events: PeerStreamEvents, opened: (stream: PeerStream) => void, failed: (reason: string) => void): void {
+    const socket = connect({ host: address.host, port: address.port, noDelay: true, timeout: connectTimeoutMs });
+    const give = (error: Error): void => {
+      socket.destroy();
+      failed(error.message);
+    };
+    socket.once('error', give);
+    socket.once('timeout', () => give(new Error('timed out')));
+    socket.once('connect', () => {
+      socket.off('error', give);
+      socket.setTimeout(0);
+      socket.removeAllListeners('timeout');
+      this.keep(socket);
+      listenTo(socket, events);
+      opened(streamOf(socket));
+    });
+  }
+
+  listen(accept: (stream: PeerStream) => PeerStreamEvents): void {
+    for (const server of this.servers) {
+      server.on('connection', (socket) => {
+        this.keep(socket);
+        listenTo(socket, accept(streamOf(socket)));
+        socket.resume();
+      });
+    }
+  }
+
+  /** Accepts nothing more and breaks every stream. */
+  close(): void {
+    for (const server of this.servers) server.close();
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  private keep(socket: Socket): void {
+    this.sockets.add(socket);
+    socket.once('close', () => this.sockets.delete(socket));
+  }
+}
