@@ -136,7 +136,9 @@ export class Comparison {
       exchange.lastProgressMs = this.options.clock.monotonicMs();
       if (transfer.complete) this.end(transfer.id, !taken ? 'failed' : transfer.doubtful ? 'doubtful' : 'done');
     } else if (transfer.complete || term.counter === 0) {
-      turn.whenWritten(() => peer.link.say({ transferAcks: [{ id: transfer.id, partition: transfer.partition, current: current && taken }] }));
+      turn.whenWritten(() =>
+        peer.link.say({ transferAcks: [{ id: transfer.id, partition: transfer.partition, current: current && taken }] }),
+      );
     }
   }
 
@@ -157,16 +159,32 @@ export class Comparison {
     exchange.done(result);
   }
 
-  private send(peer: Peer, number: number, since: VectorClock, how: { readonly id: number; readonly answer: boolean; readonly term: Term }): void {
+  private send(
+    peer: Peer,
+    number: number,
+    since: VectorClock,
+    how: { readonly id: number; readonly answer: boolean; readonly term: Term },
+  ): void {
     this.sendPieces(peer, number, new Map(since), how).catch(() => this.end(how.id, 'failed'));
   }
 
-  private async sendPieces(peer: Peer, number: number, since: VectorClock, how: { readonly id: number; readonly answer: boolean; readonly term: Term }): Promise<void> {
+  private async sendPieces(
+    peer: Peer,
+    number: number,
+    since: VectorClock,
+    how: { readonly id: number; readonly answer: boolean; readonly term: Term },
+  ): Promise<void> {
     const { store, clock } = this.options;
     const partition = store.partition(number);
     const seen = clockBytes(partition.seen);
     const head = { id: how.id, partition: number, seen, answer: how.answer, termCounter: how.term.counter, termActor: how.term.actor };
-    const end = { ...head, complete: true, ahead: encodeAhead(partition.ahead), purged: clockBytes(partition.purged), doubtful: this.options.isDoubtful(number) };
+    const end = {
+      ...head,
+      complete: true,
+      ahead: encodeAhead(partition.ahead),
+      purged: clockBytes(partition.purged),
+      doubtful: this.options.isDoubtful(number),
+    };
     if (coversClock(since, partition.seen) && partition.ahead.length === 0) return peer.link.say({ transfers: [end] });
     const { firstSlot, lastSlot } = slotsOfPartition(number, this.options.partitions());
     if (!partition.resident) await store.loader.loadPartition(partition, firstSlot, lastSlot);

@@ -196,7 +196,8 @@ export class Coordinator {
     this.unsettled.add(settlement);
     coordination.begun(settlement);
     this.batchesWritten++;
-    if (membership.memberCount > 1) for (const peer of membership.otherHomes(call.partition)) peer.link.sendBatch(settlement, offset, length);
+    if (membership.memberCount > 1)
+      for (const peer of membership.otherHomes(call.partition)) peer.link.sendBatch(settlement, offset, length);
     if (this.turnNumber !== turn.number) this.beginTurn();
     this.turnSettlements.push(settlement);
   }

@@ -50,7 +50,8 @@ export class ExpirySweeper {
       for (const key of partition.expiring) {
         looked++;
         const entry = partition.entries.get(key);
-        if (entry !== undefined && entry.alive && entry.expiresAtMs !== 0 && entry.expiresAtMs <= nowMs) due.push(Buffer.from(key, 'latin1'));
+        if (entry !== undefined && entry.alive && entry.expiresAtMs !== 0 && entry.expiresAtMs <= nowMs)
+          due.push(Buffer.from(key, 'latin1'));
         if (due.length >= deleteMax || looked >= lookMax) break;
       }
       if (due.length > 0) this.sweep(coordination.partition, due, nowMs);

@@ -2,7 +2,17 @@
 import type { Store } from '../storage/store.js';
 import type { Configuration, NodeDescription } from './configuration.js';
 import { decodeFormationDurable, decodeFormationMessage, encodeFormationDurable, encodeFormationMessage } from './formation-codec.js';
-import { beginFormation, formationStatus, hello, step, type FormationEffect, type FormationEvent, type FormationMessage, type FormationSettings, type FormationState } from './formation.js';
+import {
+  beginFormation,
+  formationStatus,
+  hello,
+  step,
+  type FormationEffect,
+  type FormationEvent,
+  type FormationMessage,
+  type FormationSettings,
+  type FormationState,
+} from './formation.js';
 import type { Peer } from './peer.js';
 import type { Peers } from './peers.js';
 import type { Turn } from './turn.js';
@@ -35,7 +45,11 @@ export class FormationDriver {
     try {
       const fact = store.fact(formationFact);
       const { clusterName, initialNodes, partitions, replicas } = settings;
-      const first = beginFormation({ clusterName, initialNodes, partitions, replicas }, self, fact === undefined ? {} : decodeFormationDurable(fact));
+      const first = beginFormation(
+        { clusterName, initialNodes, partitions, replicas },
+        self,
+        fact === undefined ? {} : decodeFormationDurable(fact),
+      );
       this.state = first.state;
       this.effects.push(...first.effects);
     } catch (error) {

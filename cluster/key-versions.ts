@@ -30,7 +30,11 @@ export async function keyVersions(node: Node, key: Buffer): Promise<KeyVersion[]
   };
   const described = (member: string, record: VersionedRecord | undefined): KeyVersion => {
     const context = record === undefined ? [] : [...effectiveContext(record)].sort(([x], [y]) => x - y);
-    return { member, context: `{${context.map(([actor, counter]) => `${nameOf(actor)}: ${counter}`).join(', ')}}`, values: record?.versions.length ?? 0 };
+    return {
+      member,
+      context: `{${context.map(([actor, counter]) => `${nameOf(actor)}: ${counter}`).join(', ')}}`,
+      values: record?.versions.length ?? 0,
+    };
   };
   return Promise.all(
     membership.preferenceList(partition).map(async (index) => {

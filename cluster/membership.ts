@@ -16,7 +16,12 @@ export class Membership {
   version = 0;
 
   /** Takes a configuration; `peerOf` finds or makes the peer of another member. */
-  adopt(configuration: Configuration, selfNodeId: string, directives: { readonly writeQuorum: number; readonly readQuorum: number }, peerOf: (nodeId: string) => Peer): void {
+  adopt(
+    configuration: Configuration,
+    selfNodeId: string,
+    directives: { readonly writeQuorum: number; readonly readQuorum: number },
+    peerOf: (nodeId: string) => Peer,
+  ): void {
     this.configuration = configuration;
     this.placed = placement(configuration);
     this.quorums = quorums(configuration, directives);

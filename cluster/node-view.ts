@@ -85,7 +85,12 @@ export class NodeView implements ClusterView {
     this.ranges = slotRanges(placement(configuration), this.memberViews);
   }
 
-  private memberView({ nodeId, host, clientPort, peerPort, zone, hostLabel }: NodeDescription, number: number, self: boolean, reachable: boolean): MemberView {
+  private memberView(
+    { nodeId, host, clientPort, peerPort, zone, hostLabel }: NodeDescription,
+    number: number,
+    self: boolean,
+    reachable: boolean,
+  ): MemberView {
     return { id: redisNodeId(nodeId), name: nodeId, number, host, clientPort, peerPort, zone, hostLabel, self, reachable };
   }
 }

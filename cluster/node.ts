@@ -168,7 +168,14 @@ export class Node {
       isReady: () => this.isReady,
       isDoubtful,
     });
-    this.sweeper = new ExpirySweeper({ store, membership, coordinations: () => this.coordinations.values(), submit: this.router.submit, clock, peerTimeoutMs });
+    this.sweeper = new ExpirySweeper({
+      store,
+      membership,
+      coordinations: () => this.coordinations.values(),
+      submit: this.router.submit,
+      clock,
+      peerTimeoutMs,
+    });
     this.view = new NodeView(clusterName, membership, description, options, () => this.isReady);
     this.formation = new FormationDriver({
       settings: options,
@@ -358,7 +365,9 @@ export class Node {
       partition.push(number);
       seen.push(clockBytes(here.seen));
     }
-    peer.link.say({ gossip: { configurationNumber: configuration?.number ?? 0, doubtful: this.rebuild.doubtfulPartitions > 0, partition, seen } });
+    peer.link.say({
+      gossip: { configurationNumber: configuration?.number ?? 0, doubtful: this.rebuild.doubtfulPartitions > 0, partition, seen },
+    });
   }
 
   private readonly gossip = (): void => {

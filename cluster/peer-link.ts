@@ -54,7 +54,9 @@ interface TurnBatch {
 }
 
 type Columns<T> = { -readonly [K in keyof T]-?: NonNullable<T[K]> };
-type CommandColumns = Columns<Pick<torc.Commands.$Shape, 'firstId' | 'partition' | 'options' | 'deadlineMs' | 'argumentCount' | 'argument'>>;
+type CommandColumns = Columns<
+  Pick<torc.Commands.$Shape, 'firstId' | 'partition' | 'options' | 'deadlineMs' | 'argumentCount' | 'argument'>
+>;
 type ReadColumns = Columns<Pick<torc.Reads.$Shape, 'firstId' | 'slot' | 'key' | 'actor' | 'counter' | 'token'>>;
 
 export class PeerLink {
@@ -79,7 +81,11 @@ export class PeerLink {
   /** Forwarded commands without a reply, by id. */
   private readonly forwarded = new Map<number, Call>();
   private readonly replies: { id: number[]; reply: Buffer[] } = { id: [], reply: [] };
-  private answers: { equal: number[]; doubtful: number[]; different: torc.Difference.$Shape[] } = { equal: [], doubtful: [], different: [] };
+  private answers: { equal: number[]; doubtful: number[]; different: torc.Difference.$Shape[] } = {
+    equal: [],
+    doubtful: [],
+    different: [],
+  };
   private acks: torc.Ack.$Shape[] = [];
   private rest: torc.Frame.$Shape = {};
   private gathered = false;
@@ -410,6 +416,7 @@ export class PeerLink {
       this.replies.id = [];
       this.replies.reply = [];
     }
-    if (this.answers.equal.length + this.answers.different.length + this.answers.doubtful.length > 0) this.answers = { equal: [], doubtful: [], different: [] };
+    if (this.answers.equal.length + this.answers.different.length + this.answers.doubtful.length > 0)
+      this.answers = { equal: [], doubtful: [], different: [] };
   }
 }

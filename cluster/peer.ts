@@ -33,7 +33,11 @@ export class Peer {
     readonly link: PeerLink,
     private readonly options: SuspicionOptions,
   ) {
-    this.phiState = phiAccrual({ firstIntervalMs: options.gossipIntervalMs, intervalsMax: 100, deviationMinMs: options.gossipIntervalMs / 4 });
+    this.phiState = phiAccrual({
+      firstIntervalMs: options.gossipIntervalMs,
+      intervalsMax: 100,
+      deviationMinMs: options.gossipIntervalMs / 4,
+    });
   }
 
   get nodeId(): string {

@@ -200,7 +200,10 @@ export class Peers {
             rest = current.push(rest, message, () => splitter !== current);
           }
         } catch (error) {
-          log('warn', `a stream from ${peer === undefined ? 'an unknown peer' : `node '${peer.nodeId}'`} is closed: ${error instanceof Error ? error.message : String(error)}`);
+          log(
+            'warn',
+            `a stream from ${peer === undefined ? 'an unknown peer' : `node '${peer.nodeId}'`} is closed: ${error instanceof Error ? error.message : String(error)}`,
+          );
           stream.close();
         }
       },

@@ -90,7 +90,10 @@ export class Reader {
     const reachable = membership.reachableHomes(call.partition);
     if (reachable <= needed) return call.answer(noReplicas(quorum, reachable, 'read'));
     const [only] = call.operation.keys;
-    const keys = call.operation.keys.length === 1 && only !== undefined ? [only.toString('latin1')] : [...new Set(call.operation.keys.map((key) => key.toString('latin1')))];
+    const keys =
+      call.operation.keys.length === 1 && only !== undefined
+        ? [only.toString('latin1')]
+        : [...new Set(call.operation.keys.map((key) => key.toString('latin1')))];
     const read: PendingRead = {
       call,
       reply,
@@ -233,7 +236,15 @@ export class Reader {
     if (next !== undefined) this.ask(read, next);
   }
 
-  private answerRead(peer: Peer, id: number, partition: Partition, key: string, actor: number, counter: number, token: Buffer | undefined): void {
+  private answerRead(
+    peer: Peer,
+    id: number,
+    partition: Partition,
+    key: string,
+    actor: number,
+    counter: number,
+    token: Buffer | undefined,
+  ): void {
     if (this.options.isDoubtful(partition.number)) return peer.link.answerDoubtful(id);
     const entry = partition.get(key);
     const record = entry?.record;
@@ -243,7 +254,8 @@ export class Reader {
       if (recordVersion(record).equals(token)) return peer.link.answerEqual(id);
     } else {
       const only = record.versions[0];
-      const same = only !== undefined && record.versions.length === 1 && record.context.size === 0 && only.actor === actor && only.counter === counter;
+      const same =
+        only !== undefined && record.versions.length === 1 && record.context.size === 0 && only.actor === actor && only.counter === counter;
       if (same) return peer.link.answerEqual(id);
     }
     peer.link.answerDifferent(id, this.options.comparison.recordTransfer(partition, entry));
@@ -267,7 +279,8 @@ export class Reader {
     read.reply = this.run(read.call);
     const mine = partition.get(key)?.record;
     const theirs = transfer.record[0];
-    const isEqual = mine === undefined || (theirs !== undefined && recordVersion(mine).equals(recordVersion(decodeRecord(theirs as Buffer))));
+    const isEqual =
+      mine === undefined || (theirs !== undefined && recordVersion(mine).equals(recordVersion(decodeRecord(theirs as Buffer))));
     if (isEqual) this.answered(question);
     else this.writeBack(question, partition, peer, key);
     for (const earlier of read.equal.splice(0)) {

@@ -53,7 +53,10 @@ export class Rebuild {
     for (let partition = 0; partition < (membership.configuration?.partitions ?? 0); partition++) {
       if (membership.isHome(partition)) this.doubtful.set(partition, { compared: new Set(), witnesses: 0, underWay: undefined });
     }
-    log('warn', `this node may have lost some of what it wrote: ${this.doubtful.size} partitions are compared with their other replicas first`);
+    log(
+      'warn',
+      `this node may have lost some of what it wrote: ${this.doubtful.size} partitions are compared with their other replicas first`,
+    );
   }
 
   /** Goes on where it can. */
@@ -80,7 +83,8 @@ export class Rebuild {
         if (result !== 'failed') {
           progress.compared.add(next);
           if (result === 'done') progress.witnesses++;
-          if (progress.witnesses >= membership.quorums.promises || progress.compared.size === membership.otherHomes(partition).length) this.cleared(partition);
+          if (progress.witnesses >= membership.quorums.promises || progress.compared.size === membership.otherHomes(partition).length)
+            this.cleared(partition);
         }
         clock.after(0, () => this.tick());
       },

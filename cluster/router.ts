@@ -70,7 +70,12 @@ export class Router {
       argument += count;
       const bits = commands.options[i] ?? 0;
       const resp = (bits & 3) === 3 ? 3 : 2;
-      const options = { resp, writeQuorum: (bits >> 2) & 15, readQuorum: (bits >> 6) & 15, deadlineMs: commands.deadlineMs[i] ?? 0 } as const;
+      const options = {
+        resp,
+        writeQuorum: (bits >> 2) & 15,
+        readQuorum: (bits >> 6) & 15,
+        deadlineMs: commands.deadlineMs[i] ?? 0,
+      } as const;
       try {
         const call = new ForwardedCall(args, decoder.decode(args), commands.partition[i] ?? 0, options, peer, id);
         call.hops = (bits >> 10) & 3;

@@ -136,7 +136,10 @@ export class TakeOver {
       } else if (now - attempt.beganMs > peerTimeoutMs) {
         this.abandon(attempt);
         reroute(attempt.coordination.stop());
-      } else if (now - attempt.askedMs > peerTimeoutMs / 4 || [...attempt.asked].some((peer) => !peer.reachable && !attempt.promised.has(peer))) {
+      } else if (
+        now - attempt.askedMs > peerTimeoutMs / 4 ||
+        [...attempt.asked].some((peer) => !peer.reachable && !attempt.promised.has(peer))
+      ) {
         this.askNext(attempt);
         this.proceed(attempt);
       }

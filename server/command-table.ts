@@ -7,7 +7,22 @@ import type { ErrorReply, Reply } from '../protocol/resp/reply.js';
 import type { LocalContext } from './local-context.js';
 
 /** Redis' names, as COMMAND INFO prints them. */
-export type CommandFlag = 'write' | 'readonly' | 'denyoom' | 'admin' | 'pubsub' | 'noscript' | 'blocking' | 'loading' | 'stale' | 'fast' | 'no_auth' | 'movablekeys' | 'allow_busy' | 'no_async_loading' | 'no_multi';
+export type CommandFlag =
+  | 'write'
+  | 'readonly'
+  | 'denyoom'
+  | 'admin'
+  | 'pubsub'
+  | 'noscript'
+  | 'blocking'
+  | 'loading'
+  | 'stale'
+  | 'fast'
+  | 'no_auth'
+  | 'movablekeys'
+  | 'allow_busy'
+  | 'no_async_loading'
+  | 'no_multi';
 
 /** Which arguments are keys: positions count the command's name as 0; `last` -1 = the last argument; all zero = none. */
 export interface KeyPositions {
@@ -21,7 +36,24 @@ export interface CommandDocs {
   readonly summary: string;
   /** Redis version, or the Torc version for TORC's own. */
   readonly since: string;
-  readonly group: 'string' | 'generic' | 'connection' | 'server' | 'cluster' | 'torc' | 'hash' | 'list' | 'set' | 'sorted-set' | 'stream' | 'hyperloglog' | 'bitmap' | 'geo' | 'scripting' | 'pubsub' | 'transactions';
+  readonly group:
+    | 'string'
+    | 'generic'
+    | 'connection'
+    | 'server'
+    | 'cluster'
+    | 'torc'
+    | 'hash'
+    | 'list'
+    | 'set'
+    | 'sorted-set'
+    | 'stream'
+    | 'hyperloglog'
+    | 'bitmap'
+    | 'geo'
+    | 'scripting'
+    | 'pubsub'
+    | 'transactions';
   readonly complexity: string;
   /** Redis' argument syntax, for example `key value [NX | XX] [GET]`. */
   readonly syntax: string;
@@ -72,7 +104,11 @@ export interface KeyspaceRow extends RowBase {
  * `from` upwards; after each partition `step` returns the final reply or the next partition to visit.
  */
 export type KeyspacePlan =
-  | { readonly visit: 'all'; readonly command: (partition: number) => readonly Buffer[]; readonly join: (replies: readonly Reply[]) => Reply }
+  | {
+      readonly visit: 'all';
+      readonly command: (partition: number) => readonly Buffer[];
+      readonly join: (replies: readonly Reply[]) => Reply;
+    }
   | {
       readonly visit: 'walk';
       readonly from: number;

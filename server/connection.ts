@@ -162,14 +162,20 @@ export class Connection implements ClientView, Origin {
     else server.dispatcher.run(row, args, this, done);
   }
 
-  private runLocal(row: Extract<CommandRow, { scope: 'local' }>, args: readonly Buffer[], place: Place, done: (reply: Reply) => void): void {
+  private runLocal(
+    row: Extract<CommandRow, { scope: 'local' }>,
+    args: readonly Buffer[],
+    place: Place,
+    done: (reply: Reply) => void,
+  ): void {
     const reply = row.run(this.context, args);
     if (this.resp !== place.resp || this.quorumsChanged()) {
       place.resp = this.resp;
       this.options = { ...this.options, resp: this.resp, writeQuorum: this.writeQuorum ?? 0, readQuorum: this.readQuorum ?? 0 };
     }
     place.closes = this.closeAfter;
-    if (reply instanceof Promise) reply.then(done, (error: unknown) => done(new ErrorReply(`ERR ${error instanceof Error ? error.message : String(error)}`)));
+    if (reply instanceof Promise)
+      reply.then(done, (error: unknown) => done(new ErrorReply(`ERR ${error instanceof Error ? error.message : String(error)}`)));
     else done(reply);
   }
 

@@ -69,7 +69,8 @@ export class Dispatcher implements CommandDecoder {
   decode(args: readonly Buffer[]): Operation {
     const row = this.options.lookup.resolveForwarded(args);
     if (row instanceof ErrorReply) throw new CommandError(row);
-    if (row.scope !== 'keys' && row.scope !== 'partition') throw new CommandError(new ErrorReply(`ERR '${row.name}' is not forwarded between nodes`));
+    if (row.scope !== 'keys' && row.scope !== 'partition')
+      throw new CommandError(new ErrorReply(`ERR '${row.name}' is not forwarded between nodes`));
     const operation = operationOf(row, args);
     if (operation instanceof ErrorReply) throw new CommandError(operation);
     return operation;
@@ -85,7 +86,9 @@ export class Dispatcher implements CommandDecoder {
   /** Runs a partition's half of a keyspace command at its coordinator. */
   atPartition(partition: number, args: readonly Buffer[], origin: Origin, done: (reply: Reply) => void): void {
     const operation = this.decode(args);
-    const call = new InnerCall(args, operation, partition, origin.options, (reply) => done(reply instanceof EncodedReply ? decodeReply(reply.bytes) : reply));
+    const call = new InnerCall(args, operation, partition, origin.options, (reply) =>
+      done(reply instanceof EncodedReply ? decodeReply(reply.bytes) : reply),
+    );
     origin.attach(call);
     this.options.submit(call);
   }
@@ -105,7 +108,13 @@ export class Dispatcher implements CommandDecoder {
     this.options.submit(call);
   }
 
-  private runSplit(row: KeyedRow, args: readonly Buffer[], join: NonNullable<KeyedRow['split']>, origin: Origin, done: (reply: Reply) => void): void {
+  private runSplit(
+    row: KeyedRow,
+    args: readonly Buffer[],
+    join: NonNullable<KeyedRow['split']>,
+    origin: Origin,
+    done: (reply: Reply) => void,
+  ): void {
     const groups = splitByPartition(row.keys, args, (key) => partitionOf(key, this.options.partitions()));
     const replies: Reply[] = groups.map(() => null);
     let open = groups.length;

@@ -69,5 +69,7 @@ export interface LocalContext {
   /** Runs `args` (name first) through the table at a partition's coordinator and resolves with its reply: COUNTKEYSINSLOT, GETKEYSINSLOT. */
   readonly atPartition: (partition: number, args: readonly Buffer[]) => Promise<Reply>;
   /** TORC VERSION: each home replica's record context of `key` as printable text, or why it did not answer. */
-  readonly versionsOf: (key: Buffer) => Promise<readonly { readonly member: string; readonly context: string; readonly values: number; readonly error?: string }[]>;
+  readonly versionsOf: (
+    key: Buffer,
+  ) => Promise<readonly { readonly member: string; readonly context: string; readonly values: number; readonly error?: string }[]>;
 }

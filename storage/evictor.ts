@@ -35,7 +35,7 @@ export class Evictor {
   }
 
   private next(): KeyEntry | undefined {
-    for (let laps = 0; laps < 2; ) {
+    for (let laps = 0; laps < 2;) {
       const entry = this.entryHand?.next();
       if (entry?.done === false) return entry.value;
       const partition = this.partitionHand?.next();

@@ -74,7 +74,13 @@ export class Store {
     this.hybridClock = new HybridClock(options.clock, 0);
     this.loader = new Loader(options.engine, this.partitions, (error) => options.onFailure(error));
     this.evictor = new Evictor(this.partitions, options.cacheBytesMax);
-    this.writeBehind = new WriteBehind(options.engine, options.clock, this.loader, (number) => this.partition(number), (error) => options.onFailure(error));
+    this.writeBehind = new WriteBehind(
+      options.engine,
+      options.clock,
+      this.loader,
+      (number) => this.partition(number),
+      (error) => options.onFailure(error),
+    );
   }
 
   /** Recovers what engine and log hold. Rejects with StorageError when they are damaged, locked or newer than this version. */
@@ -84,8 +90,11 @@ export class Store {
     store.engineIsEmpty = recovered.empty;
     for (const [name, value] of recovered.facts) store.facts.set(name, value);
     const { durability, clock, onFailure } = options;
-    store.log = await CommitLog.open(options.logFiles, { segmentBytesMax: 64 * 1024 * 1024, durability, clock, onFailure }, recovered.position, (kind, payload) =>
-      store.replay(kind, payload),
+    store.log = await CommitLog.open(
+      options.logFiles,
+      { segmentBytesMax: 64 * 1024 * 1024, durability, clock, onFailure },
+      recovered.position,
+      (kind, payload) => store.replay(kind, payload),
     );
     store.hybridClock.raise(Number(store.facts.get(ceilingFact)?.toString() ?? 0));
     store.raiseCeiling();
@@ -143,7 +152,8 @@ export class Store {
         const superseded = !partition.promise({ counter: part.term, actor: dot.actor });
         let gap = false;
         if (!partition.hasSeen(dot)) {
-          for (const { key, record } of part.records) this.applyRecord(partition, key, (entry) => partition.merge(entry, ownRecord(record)));
+          for (const { key, record } of part.records)
+            this.applyRecord(partition, key, (entry) => partition.merge(entry, ownRecord(record)));
           gap = !partition.note(dot.actor, dot.counter, part.prev);
         }
         report({ partition: part.partition, dot, superseded, gap });
@@ -216,7 +226,13 @@ export class Store {
   }
 
   /** Figures for INFO and metrics. */
-  statistics(): { readonly memoryBytes: number; readonly dirtyEntries: number; readonly logBytes: number; readonly flushes: number; readonly loads: number } {
+  statistics(): {
+    readonly memoryBytes: number;
+    readonly dirtyEntries: number;
+    readonly logBytes: number;
+    readonly flushes: number;
+    readonly loads: number;
+  } {
     return {
       memoryBytes: this.memoryBytes,
       dirtyEntries: this.writeBehind.dirtyEntries,
@@ -246,7 +262,8 @@ export class Store {
           const partition = this.partition(part.partition);
           partition.promise({ counter: part.term, actor: dot.actor });
           if (partition.hasSeen(dot)) continue;
-          for (const { key, record } of part.records) this.applyRecord(partition, key, (entry) => partition.merge(entry, ownRecord(record)));
+          for (const { key, record } of part.records)
+            this.applyRecord(partition, key, (entry) => partition.merge(entry, ownRecord(record)));
           partition.note(dot.actor, dot.counter, part.prev);
         }
       }

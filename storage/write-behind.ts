@@ -114,7 +114,9 @@ export class WriteBehind {
   private begin(log: CommitLog): void {
     this.running = this.runRound(log)
       .catch((error: unknown) =>
-        this.onFailure(error instanceof StorageError ? error : new StorageError('IO', 'writing behind to the storage engine failed', { cause: error })),
+        this.onFailure(
+          error instanceof StorageError ? error : new StorageError('IO', 'writing behind to the storage engine failed', { cause: error }),
+        ),
       )
       .finally(() => (this.running = undefined));
   }

@@ -63,12 +63,14 @@ export class FrameSplitter {
 
   private headLength(): number {
     const [first] = this.chunks;
-    if (first !== undefined && first.length < lengthBytes) this.chunks.splice(0, this.chunks.length, Buffer.concat(this.chunks, this.buffered));
+    if (first !== undefined && first.length < lengthBytes)
+      this.chunks.splice(0, this.chunks.length, Buffer.concat(this.chunks, this.buffered));
     return this.checked(this.chunks[0]?.readUInt32BE(0) ?? 0);
   }
 
   private checked(length: number): number {
-    if (length === 0 || length > this.frameBytesMax) throw new FramingError(`a frame of ${length} bytes; 1 to ${this.frameBytesMax} are allowed`);
+    if (length === 0 || length > this.frameBytesMax)
+      throw new FramingError(`a frame of ${length} bytes; 1 to ${this.frameBytesMax} are allowed`);
     return length;
   }
 }

@@ -6,7 +6,23 @@
  *   string -> bulk string, UTF-8        number, bigint -> integer        null -> nil        boolean -> #t/#f, in RESP2 :1/:0
  *   array -> array                      the classes below -> everything else
  */
-export type Reply = Buffer | string | number | bigint | boolean | null | readonly Reply[] | StatusReply | ErrorReply | DoubleReply | MapReply | SetReply | VerbatimReply | PushReply | NilArrayReply | EncodedReply;
+export type Reply =
+  | Buffer
+  | string
+  | number
+  | bigint
+  | boolean
+  | null
+  | readonly Reply[]
+  | StatusReply
+  | ErrorReply
+  | DoubleReply
+  | MapReply
+  | SetReply
+  | VerbatimReply
+  | PushReply
+  | NilArrayReply
+  | EncodedReply;
 
 /** `+OK`. Use a shared instance. */
 export class StatusReply {
@@ -41,7 +57,10 @@ export class SetReply {
 
 /** RESP3 verbatim string; RESP2 bulk. `format` is three letters: txt or mkd. */
 export class VerbatimReply {
-  constructor(readonly text: string, readonly format: 'txt' | 'mkd' = 'txt') {}
+  constructor(
+    readonly text: string,
+    readonly format: 'txt' | 'mkd' = 'txt',
+  ) {}
 }
 
 /** RESP3 out-of-band push; RESP2 array. */
@@ -51,7 +70,7 @@ export class PushReply {
 
 /** RESP2 `*-1`, RESP3 `_`. */
 export class NilArrayReply {
-  readonly kind = "nil-array";
+  readonly kind = 'nil-array';
 }
 
 /** Ready-made RESP bytes, for example from the node that ran a forwarded command: written as they are. */
