@@ -183,8 +183,10 @@ export class Coordinator {
     transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp);
     const reply = run(call, transaction);
     const dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
-    if (dot === undefined) this.answerUnwritten(coordination, partition, call, reply);
-    else this.write(coordination, partition, dot, call, reply);
+    if (dot === undefined) {
+      transaction.discard();
+      this.answerUnwritten(coordination, partition, call, reply);
+    } else this.write(coordination, partition, dot, call, reply);
   }
 
   private write(coordination: Coordination, partition: Partition, dot: Dot, call: Call, reply: Reply): void {

@@ -132,6 +132,7 @@ export class Store {
       if (record === undefined) throw new Error('a staged entry carries no record');
       encoder.record(entry.slot, Buffer.from(entry.key, 'latin1'), recordType.string, recordPart.value, noElement, record);
       partition.merge(entry, record);
+      entry.staged = undefined;
       this.writeBehind.mark(entry);
     }
     partition.note(dot.actor, dot.counter, prev);

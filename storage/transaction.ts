@@ -33,10 +33,15 @@ export class Transaction implements Execution {
     this.term = term;
     this.nowMs = nowMs;
     this.resp = resp;
+    this.discard();
+    this.keysBySlot = undefined;
+  }
+
+  /** Drops what was staged and not written. Nothing of it may stay on the entries: reads run in a transaction of their own. */
+  discard(): void {
     for (const entry of this.staged) entry.staged = undefined;
     this.staged.length = 0;
     this.dot = undefined;
-    this.keysBySlot = undefined;
   }
 
   /** The dot of what was staged; undefined when nothing was. */
