@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../storage/clock.js';
 import type { Durability } from '../../storage/commit-log.js';
-import { StorageError, type Engine } from '../../storage/engine.js';
+import type { StorageError, Engine } from '../../storage/engine.js';
 import { CommandError } from '../../storage/execution.js';
 import type { LogFiles } from '../../storage/log-files.js';
 import { MemoryEngine } from '../../storage/memory-engine.js';
@@ -38,7 +38,7 @@ export async function openStore(engine: Engine, logFiles: LogFiles, options: Ope
   const { clock = new HandClock(), durability = 'os', cacheBytesMax = 1 << 30 } = options;
   const onFailure = (error: StorageError): void => void failures.push(error);
   const store = await Store.open({ engine, logFiles, clock, durability, cacheBytesMax, onFailure });
-  const transaction = new Transaction(() => ({ actor: self, counter: store.hybridClock.next() }));
+  const transaction = new Transaction(() => ({ actor: self, counter: store.nextCounter() }));
   return { store, transaction, failures };
 }
 
