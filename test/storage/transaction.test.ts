@@ -3,7 +3,7 @@ import test from 'ava';
 import { versionKind, type CounterVersion } from '../../protocol/record.js';
 import { ErrorReply } from '../../protocol/resp/reply.js';
 import { CommandError } from '../../storage/execution.js';
-import { mergeRecords } from '../../storage/merge.js';
+import { emptyRecord, mergeRecords } from '../../storage/merge.js';
 import { Transaction } from '../../storage/transaction.js';
 import { command, encodeBatches, openInMemory, plainRecord, self, type OpenedStore } from './store-fixtures.js';
 
@@ -92,7 +92,7 @@ test('an increment leaves the sums of others where they are, in its own view too
   });
   t.is(shown(opened), 'end');
   const after = opened.store.partition(partition).get('k')?.record;
-  t.is(mergeRecords(after!, { context: new Map(), versions: [theirs] }).versions.length, 1, 'the SET covers the sum it saw');
+  t.is(mergeRecords(after ?? emptyRecord, { context: new Map(), versions: [theirs] }).versions.length, 1, 'the SET covers the sum it saw');
 });
 
 test('what has expired is absent: no expiry, nothing to delete, and a count begins at nothing', async (t) => {
@@ -171,7 +171,7 @@ test('a dot that is issued twice is a bug, not a lost write', async (t) => {
   const dot = command(opened, partition, nowMs, set('1'));
   t.is(dot?.actor, self);
   const record = opened.store.partition(partition).get('k')?.record;
-  const again = new Transaction(() => dot!);
+  const again = new Transaction(() => dot ?? { actor: 0, counter: 0 });
   again.begin(opened.store.partition(partition), 1, nowMs, 2);
   t.throws(() => set('2')(again), { message: /issued twice/ });
   t.is(opened.store.partition(partition).get('k')?.record, record);
@@ -186,9 +186,9 @@ test('another transaction sees what was written and merged since, and nothing th
     reading.begin(opened.store.partition(partition), 0, nowMs, 2);
     return text(reading);
   };
-  const dot = command(opened, partition, nowMs, set('1'))!;
-  const theirs = { actor: 0x2_0001, counter: dot.counter + 1 };
-  const record = { context: new Map([[dot.actor, dot.counter]]), versions: plainRecord(theirs, '2', 2).versions };
+  const counter = command(opened, partition, nowMs, set('1'))?.counter ?? 0;
+  const theirs = { actor: 0x2_0001, counter: counter + 1 };
+  const record = { context: new Map([[self, counter]]), versions: plainRecord(theirs, '2', 2).versions };
   opened.store.applyBatches(encodeBatches([{ partition, dot: theirs, prev: 0, term: 2, records: [['k', record]] }]), () => undefined);
   t.is(read(), '2');
   command(opened, partition, nowMs, (transaction) => {
