@@ -1,0 +1,309 @@
+/**
+ * The link to one peer: batches reach it in order and are kept until they are acknowledged, commands are never sent twice, and no queue
+ * grows without bound, whenever the stream breaks.
+ */
+import fc from 'fast-check';
+import test from 'ava';
+import type { PeerLink } from '../../cluster/peer-link.js';
+import { Settlement } from '../../cluster/settlement.js';
+import { decodeBatches } from '../../protocol/batch.js';
+import { torc } from '../../protocol/generated/messages.js';
+import { encodeBatches } from '../storage/store-fixtures.js';
+import { TestCall } from './calls.js';
+import { PlayedLink, type PlayedStream } from './links.js';
+
+const settlement = (counter: number, missing = 1): Settlement => new Settlement(1, counter, [], missing, () => undefined);
+const batch = (counter: number): Buffer => encodeBatches([{ partition: 1, dot: { actor: 1, counter }, prev: counter - 1, records: [] }]);
+
+/** One turn that writes these batches. */
+function turn(link: PeerLink, counters: readonly number[]): Settlement[] {
+  let offset = 0;
+  const bytes = counters.map(batch);
+  const settlements = counters.map((counter, i) => {
+    const made = settlement(counter);
+    const length = bytes[i]?.length ?? 0;
+    link.sendBatch(made, offset, length);
+    offset += length;
+    return made;
+  });
+  link.send(Buffer.concat(bytes));
+  return settlements;
+}
+
+function countersOf({ frames }: PlayedStream): number[] {
+  return frames.flatMap(({ batches }) => decodeBatches(batches as Buffer).map(({ dot }) => dot.counter));
+}
+
+function commandsOf({ frames }: PlayedStream): torc.Commands {
+  return torc.Commands.decode(torc.Commands.encode(frames[0]?.commands ?? {}).finish());
+}
+
+test('a hand-shake comes first; nothing is said before the peer has answered it', async (t) => {
+  const played = new PlayedLink();
+  const { link } = played;
+  link.open();
+  await played.clock.advance(0);
+  t.is(played.stream.greeting?.from?.nodeId, 'self');
+  t.false(link.isOpen);
+  turn(link, [1]);
+  t.is(played.stream.frames.length, 0);
+  played.stream.welcome();
+  t.true(link.isOpen);
+  t.deepEqual(played.events, ['opened peer']);
+  t.deepEqual(countersOf(played.stream), [1], 'what was written meanwhile');
+  t.is(played.stream.frames[0]?.clock, 42);
+});
+
+test('an acknowledgement answers all batches up to it, those that were superseded not', async (t) => {
+  const played = new PlayedLink();
+  const { link } = played;
+  await played.open();
+  const settlements = turn(link, [1, 2, 3, 4]);
+  t.is(played.stream.frames.length, 1, 'one frame for a turn');
+  t.true(link.expectsAnswer);
+  link.acknowledged(3, new Set([2]));
+  t.deepEqual(
+    settlements.map(({ settled }) => settled),
+    [true, false, true, false],
+  );
+  link.acknowledged(2, new Set());
+  t.false(settlements[1]?.settled, 'each batch is judged once');
+  link.acknowledged(4, new Set());
+  t.true(settlements[3]?.settled);
+  t.false(link.expectsAnswer);
+  t.is(link.queuedBytes, 0);
+});
+
+test('whenever the stream breaks, what a peer gets in the end is all it had not acknowledged, in order', async (t) => {
+  const steps = fc.array(
+    fc.oneof(
+      { weight: 4, arbitrary: fc.record({ kind: fc.constant('turn' as const), count: fc.integer({ min: 1, max: 4 }) }) },
+      { weight: 2, arbitrary: fc.record({ kind: fc.constant('ack' as const), count: fc.nat(4) }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant('break' as const), count: fc.nat(1) }) },
+    ),
+    { maxLength: 25 },
+  );
+  await fc.assert(
+    fc.asyncProperty(steps, async (list) => {
+      const played = new PlayedLink();
+      const { link } = played;
+      await played.open();
+      const settlements: Settlement[] = [];
+      let acknowledged = 0;
+      let written = 0;
+      for (const { kind, count } of list) {
+        if (kind === 'turn') {
+          settlements.push(
+            ...turn(
+              link,
+              Array.from({ length: count }, (_, i) => written + i + 1),
+            ),
+          );
+          written += count;
+        } else if (kind === 'ack') {
+          const got = countersOf(played.stream).at(-1) ?? acknowledged;
+          acknowledged = Math.max(acknowledged, Math.min(got, acknowledged + count));
+          link.acknowledged(acknowledged, new Set());
+        } else {
+          played.stream.break();
+          const stream = await played.redial();
+          if (count === 0) settlements.push(...turn(link, [++written])); // between dialling and the answer
+          stream.welcome();
+          const expected = Array.from({ length: written - acknowledged }, (_, i) => acknowledged + i + 1);
+          t.deepEqual(countersOf(stream), expected);
+        }
+        t.deepEqual(
+          settlements.map(({ settled }) => settled),
+          settlements.map(({ counter }) => counter <= acknowledged),
+        );
+        const got = countersOf(played.stream);
+        t.deepEqual(
+          got,
+          got.toSorted((x, y) => x - y),
+        );
+      }
+      link.close();
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('a forwarded command is sent once at most, on any stream', async (t) => {
+  const played = new PlayedLink();
+  const { link } = played;
+  const first = await played.open();
+  const calls = ['a', 'b'].map((name) => new TestCall(name, 1));
+  for (const call of calls) link.forward(call);
+  link.send(undefined);
+  const { firstId, argument } = commandsOf(first);
+  t.deepEqual(argument.map(String), ['a', 'b']);
+  t.is(link.takeForwarded(firstId), calls[0]);
+  t.is(link.takeForwarded(firstId), undefined);
+  first.break();
+  const second = await played.redial();
+  second.welcome();
+  turn(link, [1]);
+  link.resendUnacked();
+  t.true(second.frames.every((frame) => frame.commands === null || frame.commands === undefined));
+  t.deepEqual(link.takeAllForwarded(), [calls[1]]);
+  t.deepEqual(link.takeAllForwarded(), []);
+});
+
+test('options of a forwarded command arrive as they were', async (t) => {
+  const played = new PlayedLink();
+  await played.open();
+  const call = new TestCall('a', 9, 'read', { resp: 3, writeQuorum: 5, readQuorum: 7, deadlineMs: 1_800_000_000_000 });
+  call.hops = 2;
+  played.link.forward(call);
+  played.link.send(undefined);
+  const { partition, options, deadlineMs } = commandsOf(played.stream);
+  const bits = options[0] ?? 0;
+  t.deepEqual([partition[0], bits & 3, (bits >> 2) & 15, (bits >> 6) & 15, bits >> 10, deadlineMs[0]], [9, 3, 5, 7, 2, 1_800_000_000_000]);
+});
+
+test('overdue commands are given up in the order of their deadlines', async (t) => {
+  const played = new PlayedLink();
+  await played.open();
+  const calls = [10, 20, 30].map((deadlineMs) => new TestCall(String(deadlineMs), 1, 'write', { deadlineMs }));
+  for (const call of calls) played.link.forward(call);
+  t.deepEqual(played.link.takeOverdue(10), []);
+  t.deepEqual(played.link.takeOverdue(25), calls.slice(0, 2));
+  t.deepEqual(played.link.takeAllForwarded(), calls.slice(2));
+});
+
+test('batches that a peer does not take are bounded: beyond the bound they are dropped and counted', async (t) => {
+  const bytes = batch(1).length;
+  const played = new PlayedLink({ unackedBytesMax: bytes * 10 });
+  const { link } = played;
+  played.unreachable = true;
+  link.open();
+  for (let counter = 1; counter <= 100; counter++) {
+    turn(link, [counter]);
+    t.true(link.queuedBytes <= bytes * 10);
+  }
+  t.true(link.droppedBatches >= 90);
+  played.unreachable = false;
+  const stream = await played.redial();
+  stream.welcome();
+  const got = countersOf(stream);
+  t.is(got.length + link.droppedBatches, 100);
+  t.deepEqual(
+    got,
+    got.map((_, i) => 100 - got.length + i + 1),
+    'the newest, in order',
+  );
+});
+
+test('a peer that does not read is cut off', async (t) => {
+  const played = new PlayedLink({ streamBufferBytesMax: 100 });
+  const stream = await played.open();
+  stream.bufferedBytes = 101;
+  turn(played.link, [1]);
+  t.true(stream.isClosed);
+  t.false(played.link.isOpen);
+  t.deepEqual(played.events, ['opened peer', 'broken: it does not read what it is sent']);
+  const next = await played.redial();
+  next.welcome();
+  t.deepEqual(countersOf(next), [1]);
+});
+
+test('a refusal is told, and dialling goes on', async (t) => {
+  const played = new PlayedLink();
+  played.link.open();
+  await played.clock.advance(0);
+  played.stream.welcome({ refusal: 'cluster-name' });
+  t.deepEqual(played.events, ['refused: cluster-name']);
+  t.true(played.stream.isClosed);
+  t.false(played.link.isOpen);
+  const next = await played.redial();
+  t.is(played.streams.length, 2);
+  next.welcome();
+  t.true(played.link.isOpen);
+});
+
+test('a hand-shake that is not answered, or answered by rubbish, ends its stream', async (t) => {
+  const played = new PlayedLink();
+  played.link.open();
+  await played.clock.advance(0);
+  const [first] = played.streams;
+  await played.clock.advance(2000);
+  t.true(first?.isClosed);
+  const second = await played.redial();
+  second.events.data(Buffer.from([0xff, 0xff, 0xff, 0xff]));
+  t.true(second.isClosed);
+  const third = await played.redial();
+  third.events.data(Buffer.from([0, 0, 0, 2, 0xff, 0xff]));
+  t.true(third.isClosed);
+  t.deepEqual(played.events, []);
+});
+
+test('what comes late over a stream that was given up says nothing of the next', async (t) => {
+  const played = new PlayedLink();
+  played.link.open();
+  await played.clock.advance(0);
+  const first = played.stream;
+  await played.clock.advance(2000);
+  const second = await played.redial();
+  t.not(first, second);
+  first.welcome();
+  t.false(played.link.isOpen);
+  first.welcome({ refusal: 'no' });
+  first.break();
+  t.false(second.isClosed);
+  t.deepEqual(played.events, []);
+  second.welcome();
+  t.true(played.link.isOpen);
+});
+
+test('a link that was closed stays closed', async (t) => {
+  const played = new PlayedLink();
+  const stream = await played.open();
+  played.link.close();
+  t.true(stream.isClosed);
+  stream.break();
+  await played.clock.advance(10_000);
+  t.is(played.streams.length, 1);
+  t.deepEqual(played.events, ['opened peer']);
+});
+
+test('while the peer cannot be reached it is dialled less and less often, and at once when it was heard of', async (t) => {
+  const played = new PlayedLink();
+  played.unreachable = true;
+  played.link.open();
+  for (let i = 0; i < 100; i++) await played.clock.advance(500);
+  played.unreachable = false;
+  played.link.dialNow();
+  await played.clock.advance(0);
+  t.is(played.streams.length, 1);
+  played.stream.welcome();
+  await played.clock.advance(10_000);
+  t.is(played.streams.length, 1, 'the dial that was planned finds the link open');
+});
+
+test('what is gathered is scheduled once a turn, and dropped when the link is down', async (t) => {
+  const played = new PlayedLink();
+  const { link } = played;
+  link.acknowledge({ actor: 1, counter: 1 });
+  link.reply(1, Buffer.from('+OK\r\n'));
+  t.is(played.scheduled, 1);
+  link.send(undefined);
+  const stream = await played.open();
+  t.is(stream.frames.length, 0);
+  link.acknowledge({ actor: 1, counter: 2 });
+  link.say({ transferAcks: [{ id: 3 }] });
+  link.say({ transferAcks: [{ id: 4 }] });
+  t.is(played.scheduled, 2);
+  link.send(undefined);
+  t.is(stream.frames.length, 1);
+  t.deepEqual(
+    stream.frames[0]?.ack.map(({ counter }) => counter),
+    [2],
+  );
+  t.deepEqual(
+    stream.frames[0]?.transferAcks.map(({ id }) => id),
+    [3, 4],
+  );
+  t.deepEqual(stream.frames[0]?.replies, null);
+  link.send(undefined);
+  t.is(stream.frames.length, 1, 'nothing to say, nothing sent');
+});

@@ -1,0 +1,109 @@
+/** The end of a turn, in its one right order: log, peers, what became true by that, clients. */
+import test from 'ava';
+import { Turn } from '../../cluster/turn.js';
+import { MemoryEngine } from '../../storage/memory-engine.js';
+import { MemoryLogFiles } from '../../storage/memory-log-files.js';
+import type { Durability } from '../../storage/commit-log.js';
+import { HandClock } from '../storage/log-fixtures.js';
+import { command, openStore, type OpenedStore } from '../storage/store-fixtures.js';
+
+interface Fixture {
+  readonly turn: Turn;
+  readonly clock: HandClock;
+  readonly opened: OpenedStore;
+  readonly events: string[];
+  send: (batches: Buffer | undefined) => void;
+}
+
+async function fixture(durability: Durability = 'os'): Promise<Fixture> {
+  const clock = new HandClock();
+  const opening = openStore(new MemoryEngine(), new MemoryLogFiles({ clock, syncMs: 3 }), { clock, durability });
+  for (let i = 0; i < 5; i++) await clock.advance(3); // opening syncs
+  const opened = await opening;
+  const events: string[] = [];
+  const made: Fixture = {
+    clock,
+    opened,
+    events,
+    send: (batches) => void events.push(`send ${batches === undefined ? 'nothing' : 'batches'}`),
+    turn: new Turn(clock, opened.store, (batches) => made.send(batches)),
+  };
+  return made;
+}
+
+const write = (opened: OpenedStore): unknown => command(opened, 1, 1, (transaction) => void transaction.increment(Buffer.from('k'), 1n));
+
+test('what was written is in the log before peers hear of it, callbacks run before, clients are flushed last', async (t) => {
+  const { turn, clock, opened, events } = await fixture();
+  write(opened);
+  const { logBytes } = opened.store.statistics();
+  turn.flushAtEnd({ flush: () => events.push('flush') });
+  turn.whenWritten(() => events.push(`written ${opened.store.statistics().logBytes > logBytes}`));
+  t.deepEqual(events, []);
+  t.is(turn.number, 0);
+  await clock.advance(0);
+  t.deepEqual(events, ['written true', 'send batches', 'flush']);
+  t.is(turn.number, 1);
+  await clock.advance(0);
+  t.is(turn.number, 1, 'no turn ends that has nothing to end');
+});
+
+test('with durability always peers are sent to at once, and callbacks wait for the sync', async (t) => {
+  const { turn, clock, opened, events } = await fixture('always');
+  await clock.advance(10);
+  await clock.advance(10);
+  write(opened);
+  turn.whenWritten(() => events.push('written'));
+  await clock.advance(0);
+  t.deepEqual(events, ['send batches']);
+  await clock.advance(3);
+  await clock.advance(3);
+  t.deepEqual(events, ['send batches', 'written']);
+});
+
+test('however often it is asked for, a turn ends once; what is asked of it while it ends belongs to it or to the next', async (t) => {
+  const { turn, clock, events } = await fixture();
+  for (let i = 0; i < 5; i++) turn.schedule();
+  turn.whenWritten(() => {
+    events.push('first');
+    turn.scheduleSend(); // still leaves with this turn
+    turn.flushAtEnd({ flush: () => events.push('flush') });
+    turn.whenWritten(() => events.push('second'));
+  });
+  await clock.advance(0);
+  t.deepEqual(events, ['first', 'send nothing', 'flush']);
+  await clock.advance(0);
+  t.deepEqual(events, ['first', 'send nothing', 'flush', 'second', 'send nothing']);
+  await clock.advance(0);
+  t.is(turn.number, 2);
+});
+
+test('what is said while links are sending leaves with a turn of its own', async (t) => {
+  const made = await fixture();
+  const { turn, clock, events } = made;
+  made.send = () => {
+    events.push('send');
+    if (events.length === 1) turn.scheduleSend();
+  };
+  turn.schedule();
+  await clock.advance(0);
+  await clock.advance(0);
+  t.deepEqual(events, ['send', 'send']);
+});
+
+test('the batches handed to peers are theirs to keep', async (t) => {
+  const made = await fixture();
+  const { turn, clock, opened } = made;
+  const sent: Buffer[] = [];
+  let copy: Buffer | undefined;
+  made.send = (batches) => void (batches !== undefined && sent.push(batches));
+  for (let i = 0; i < 2; i++) {
+    write(opened);
+    turn.schedule();
+    await clock.advance(0);
+    copy ??= Buffer.from(sent[0] ?? '');
+  }
+  const [first = Buffer.alloc(0), second] = sent;
+  t.deepEqual(first, copy);
+  t.notDeepEqual(first, second);
+});
