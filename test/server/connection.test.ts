@@ -1,0 +1,249 @@
+/**
+ * One client on a real socket, with a cluster that the test plays: replies come in the order of commands whatever order they are answered
+ * in, split commands are joined, and neither commands under way nor untaken replies grow without bound.
+ */
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import fc from 'fast-check';
+import test, { type ExecutionContext } from 'ava';
+import type { Call } from '../../cluster/call.js';
+import { EncodedReply, ErrorReply, ok, type Reply } from '../../protocol/resp/reply.js';
+import { encodeReply } from '../../protocol/resp/reply-writer.js';
+import { CommandLookup } from '../../server/command-lookup.js';
+import { allRows } from '../../server/commands/all.js';
+import type { CommandRow } from '../../server/command-table.js';
+import type { Connection } from '../../server/connection.js';
+import { Dispatcher } from '../../server/dispatcher.js';
+import { Listener } from '../../server/listener.js';
+import { Statistics } from '../../server/statistics.js';
+import { freePort } from '../harness/free-ports.js';
+import { ReplyReader } from '../harness/reply-reader.js';
+import { encodeRequest } from '../protocol/resp/decoding.js';
+import { localContext } from './commands/local-node.js';
+
+interface Fixture {
+  readonly client: Socket;
+  /** Calls that were not answered, oldest first. */
+  readonly calls: Call[];
+  readonly replies: string[];
+  readonly connection: () => Connection;
+  /** Resolves when `condition` holds; looks whenever something happens. */
+  readonly until: (condition: () => boolean) => Promise<void>;
+  readonly statistics: Statistics;
+}
+
+/** A command of two keys that have to be in one partition. */
+const both: CommandRow = {
+  name: 'both',
+  scope: 'keys',
+  arity: 3,
+  flags: ['write'],
+  keys: { first: 1, last: 2, step: 1 },
+  categories: ['write'],
+  docs: { summary: '', since: '1.0.0', group: 'generic', complexity: '', syntax: 'key key' },
+  parse: () => () => ok,
+};
+
+async function fixture(
+  t: ExecutionContext,
+  { outputBytesMax = 0, answer }: { outputBytesMax?: number; answer?: (call: Call) => Reply } = {},
+): Promise<Fixture> {
+  const lookup = new CommandLookup([...allRows, both]);
+  const calls: Call[] = [];
+  const replies: string[] = [];
+  let look: () => void = () => undefined;
+  const submit = (call: Call): void => {
+    if (answer === undefined) calls.push(call);
+    else call.answer(answer(call));
+    look();
+  };
+  const statistics = new Statistics(0, { expiredKeys: () => 0, section: () => [] });
+  const port = await freePort();
+  const listener = await Listener.open(
+    { addresses: ['127.0.0.1'], port, backlog: 10, clientsMax: () => 10, idleTimeoutSeconds: () => 0, keepaliveSeconds: () => 0 },
+    {
+      lookup,
+      dispatcher: new Dispatcher({ lookup, partitions: () => 16, submit }),
+      statistics,
+      submit,
+      nowMs: () => 1,
+      deadlineMs: () => 1000,
+      requestLimits: () => ({ multibulkMax: 1024, bulkBytesMax: 1 << 24, inlineBytesMax: 65536, queryBufferBytesMax: 1 << 26 }),
+      outputBytesMax: () => outputBytesMax,
+      contextOf: (client) => ({ ...localContext().context, client }),
+      flushAtEnd: (connection) => void setImmediate(() => connection.flush()),
+      closed: (connection) => {
+        listener.forget(connection);
+        look();
+      },
+      outputLimitReached: () => statistics.outputLimitDisconnections++,
+    },
+  );
+  const client = connect(port, '127.0.0.1');
+  await once(client, 'connect');
+  const reader = new ReplyReader((kind, text) => replies.push(kind === 'null' ? 'nil' : text));
+  client.on('data', (chunk) => {
+    reader.push(chunk);
+    look();
+  });
+  client.on('error', () => client.destroy());
+  t.teardown(async () => {
+    client.destroy();
+    await listener.close();
+  });
+  const until = (condition: () => boolean): Promise<void> =>
+    new Promise((resolve) => {
+      look = () => condition() && resolve();
+      look();
+    });
+  const connection = (): Connection => {
+    const [only] = listener.clients();
+    if (only === undefined) throw new Error('no client is connected');
+    return only;
+  };
+  return { client, calls, replies, connection, until, statistics };
+}
+
+const get = (key: string): Buffer => encodeRequest(['GET', key]);
+
+test('replies come in the order of commands, whatever order they are answered in', async (t) => {
+  const { client, calls, replies, until } = await fixture(t);
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.nat(), { minLength: 1, maxLength: 40 }), fc.boolean(), async (order, ready) => {
+      replies.length = 0;
+      client.write(Buffer.concat(order.map((_, i) => (i % 7 === 6 ? encodeRequest(['PING', `k${i}`]) : get(`k${i}`)))));
+      const sent = order.filter((_, i) => i % 7 !== 6).length;
+      await until(() => calls.length === sent);
+      for (const choice of order) {
+        const [call] = calls.splice(choice % Math.max(1, calls.length), 1);
+        const value = call?.args[1] ?? Buffer.alloc(0);
+        call?.answer(ready ? new EncodedReply(encodeReply(value, 2)) : value);
+        if (choice % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
+      await until(() => replies.length === order.length);
+      t.deepEqual(
+        replies,
+        order.map((_, i) => `k${i}`),
+      );
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('a command of many partitions is split and joined, in its place', async (t) => {
+  const { client, calls, replies, until } = await fixture(t);
+  client.write(Buffer.concat([encodeRequest(['MGET', 'a', 'b', 'c', 'd']), encodeRequest(['DEL', 'a', 'b', 'c']), get('after')]));
+  await until(() => calls.some(({ args }) => args[1]?.toString() === 'after'));
+  t.true(calls.length > 4);
+  for (const call of calls.splice(0).toReversed()) {
+    const name = call.args[0]?.toString();
+    if (name === 'MGET') call.answer(new EncodedReply(encodeReply(call.args.slice(1), 2)));
+    else if (name === 'DEL') call.answer(call.args.length - 1);
+    else call.answer(call.args[1] ?? null);
+  }
+  const reader: string[] = [];
+  client.removeAllListeners('data');
+  client.on('data', (chunk) => reader.push(chunk.toString()));
+  while (!reader.join('').endsWith('after\r\n')) await once(client, 'data');
+  t.is(reader.join(''), '*4\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\nd\r\n:3\r\n$5\r\nafter\r\n');
+  t.is(replies.length, 0);
+});
+
+test('keys that cannot be split over partitions are refused; in one partition they are not', async (t) => {
+  const { client, calls, replies, until, statistics } = await fixture(t);
+  const pair = (x: string, y: string): Buffer => encodeRequest(['BOTH', x, y]);
+  client.write(pair('a', 'b'));
+  await until(() => replies.length === 1);
+  t.is(replies[0], "CROSSSLOT Keys in request don't hash to the same slot");
+  t.is(statistics.errorsByCode().get('CROSSSLOT'), 1);
+  client.write(pair('{x}a', '{x}b'));
+  await until(() => calls.length === 1);
+  calls[0]?.answer(ok);
+  await until(() => replies.length === 2);
+  t.is(replies[1], 'OK');
+});
+
+test('commands under way are bounded: the client is read on when enough of them are answered', async (t) => {
+  const { client, calls, replies, until, connection } = await fixture(t);
+  const total = 40_000;
+  const request = get('key');
+  client.write(Buffer.concat(Array.from({ length: total }, () => request)));
+  let answered = 0;
+  let most = 0;
+  const mostAllowed = 1024 + Math.ceil(65536 / request.length) + 1;
+  await until(() => calls.length > 1024);
+  await new Promise((resolve) => setImmediate(resolve));
+  const held = connection().commandsProcessed;
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+  t.is(connection().commandsProcessed, held, 'not read on while none is answered');
+  while (answered < total) {
+    await until(() => calls.length > 0);
+    most = Math.max(most, calls.length);
+    for (const call of calls.splice(0)) {
+      answered++;
+      call.answer(1);
+    }
+  }
+  await until(() => replies.length === total);
+  t.true(most <= mostAllowed, `${most} calls were under way`);
+});
+
+test('a client that does not take its replies is read no further, and beyond the limit is closed', async (t) => {
+  const value = Buffer.alloc(64 * 1024, 'v');
+  const { client, replies, connection, until, statistics } = await fixture(t, { answer: () => value });
+  client.pause();
+  const requests = 600;
+  client.write(Buffer.concat(Array.from({ length: requests }, () => get('k'.repeat(1000)))));
+  await until(() => connection().commandsProcessed > 0);
+  for (let i = 0; i < 200; i++) await new Promise((resolve) => setImmediate(resolve));
+  t.true(connection().commandsProcessed < requests, 'it is not read on');
+  client.resume();
+  await until(() => replies.length === requests);
+  t.is(statistics.outputLimitDisconnections, 0);
+
+  const limited = await fixture(t, { answer: () => Buffer.alloc(8 << 20), outputBytesMax: 1 << 20 });
+  limited.client.pause();
+  limited.client.write(Buffer.concat(Array.from({ length: 8 }, () => get('key'))));
+  await limited.until(() => limited.statistics.outputLimitDisconnections === 1);
+  t.pass();
+});
+
+test('QUIT is answered after all before it, and nothing follows it', async (t) => {
+  const { client, calls, replies, until } = await fixture(t);
+  const ended = once(client, 'end');
+  client.write(Buffer.concat([get('a'), encodeRequest(['QUIT']), get('b')]));
+  await until(() => calls.length === 1);
+  calls[0]?.answer(1);
+  await ended;
+  t.deepEqual(replies, ['1', 'OK']);
+  t.is(calls.length, 1);
+});
+
+test('a protocol error is answered after what was under way, and ends the connection', async (t) => {
+  const { client, calls, replies, until } = await fixture(t);
+  const ended = once(client, 'end');
+  client.write(Buffer.concat([get('a'), Buffer.from('*1\r\n+no\r\n')]));
+  await until(() => calls.length === 1);
+  calls[0]?.answer(new ErrorReply('UNKNOWNOUTCOME'));
+  await ended;
+  t.is(replies.length, 2);
+  t.is(replies[0], 'UNKNOWNOUTCOME');
+  t.regex(replies[1] ?? '', /^ERR Protocol error/);
+});
+
+test('answers to a client that is gone are dropped', async (t) => {
+  const { client, calls, until, connection } = await fixture(t);
+  client.write(Buffer.concat([get('a'), get('b')]));
+  await until(() => calls.length === 2);
+  const gone = connection();
+  client.destroy();
+  await until(() => {
+    try {
+      return connection() !== gone;
+    } catch {
+      return true;
+    }
+  });
+  t.notThrows(() => calls.forEach((call) => call.answer(1)));
+  t.notThrows(() => gone.flush());
+});
