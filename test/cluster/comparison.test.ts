@@ -1,0 +1,209 @@
+/**
+ * Two replicas of a partition and their links, played by hand: whatever each holds, after a pull and a push both hold the merge of both, and
+ * their clocks are the pointwise maximum; an exchange that does not move fails.
+ */
+import fc from 'fast-check';
+import test from 'ava';
+import { Comparison } from '../../cluster/comparison.js';
+import { Peer } from '../../cluster/peer.js';
+import { Turn } from '../../cluster/turn.js';
+import { noTerm } from '../../protocol/dot.js';
+import { emptyClock } from '../../protocol/record.js';
+import { torc } from '../../protocol/generated/messages.js';
+import { slotOf } from '../../protocol/slot.js';
+import { MemoryEngine } from '../../storage/memory-engine.js';
+import { MemoryLogFiles } from '../../storage/memory-log-files.js';
+import { effectiveContext } from '../../storage/merge.js';
+import type { Partition } from '../../storage/partition.js';
+import { encodeBatches, openStore, plainRecord, type OpenedStore } from '../storage/store-fixtures.js';
+import { PlayedLink } from './links.js';
+
+const keys = Array.from({ length: 100 }, (_, i) => `k${i}`)
+  .filter((key) => slotOf(Buffer.from(key)) < 8192)
+  .slice(0, 6);
+const description = { nodeId: 'peer', host: 'h', clientPort: 1, peerPort: 2, zone: 'z', hostLabel: 'l' };
+
+/** A replica, and what it knows of the other: `played` is its link to it. */
+class Side {
+  readonly played = new PlayedLink();
+  readonly peer = new Peer(description, this.played.link, { gossipIntervalMs: 1000, phiThreshold: 8, peerTimeoutMs: 1000 });
+  readonly comparison: Comparison;
+  doubtful = false;
+  private taken = 0;
+  private last = 0;
+
+  private constructor(
+    readonly opened: OpenedStore,
+    readonly actor: number,
+  ) {
+    const { clock } = this.played;
+    const turn = new Turn(clock, opened.store, (batches) => this.played.link.send(batches));
+    this.comparison = new Comparison({
+      store: opened.store,
+      turn,
+      clock,
+      timeoutMs: 1000,
+      partitions: () => 2,
+      isDoubtful: () => this.doubtful,
+    });
+  }
+
+  static async open(actor: number): Promise<Side> {
+    const side = new Side(await openStore(new MemoryEngine(), new MemoryLogFiles()), actor);
+    await side.played.open();
+    return side;
+  }
+
+  get partition(): Partition {
+    return this.opened.store.partition(0);
+  }
+
+  /** One batch of its own; a `lost` one leaves a gap behind which the next are. */
+  write(key: string, counter: number, lost = false): void {
+    const held = this.partition.get(key)?.record;
+    const dot = { actor: this.actor, counter };
+    const prev = this.last;
+    this.last = counter;
+    if (lost) return;
+    const context = new Map(held === undefined ? [] : effectiveContext(held));
+    context.delete(this.actor);
+    const record = { context: context.size === 0 ? emptyClock : context, versions: plainRecord(dot, `${this.actor} ${counter}`).versions };
+    this.opened.store.applyBatches(encodeBatches([{ partition: 0, dot, prev, records: [[key, record]] }]), () => undefined);
+  }
+
+  /** What it said since the last time. */
+  frames(): torc.Frame[] {
+    this.played.link.send(undefined);
+    const { frames } = this.played.stream;
+    const said = frames.slice(this.taken).map((frame) => torc.Frame.decode(torc.Frame.encode(frame).finish()));
+    this.taken = frames.length;
+    return said;
+  }
+
+  hear(frame: torc.Frame): void {
+    for (const pull of frame.pulls) this.comparison.onPull(this.peer, torc.Pull.decode(torc.Pull.encode(pull).finish()));
+    for (const transfer of frame.transfers)
+      this.comparison.onTransfer(this.peer, torc.Transfer.decode(torc.Transfer.encode(transfer).finish()));
+    for (const ack of frame.transferAcks) this.comparison.onTransferAck(torc.TransferAck.decode(torc.TransferAck.encode(ack).finish()));
+  }
+
+  state(): unknown {
+    const entries = [...this.partition.entries.values()].filter(({ record }) => record !== undefined);
+    return {
+      seen: Object.fromEntries(this.partition.seen),
+      ahead: this.partition.ahead.map(({ actor, counter }) => `${actor} ${counter}`).toSorted(),
+      values: Object.fromEntries(
+        entries.map(({ key, record }) => [key, record?.versions.map(({ actor, counter }) => `${actor} ${counter}`)]),
+      ),
+    };
+  }
+}
+
+/** Until neither has anything to say. */
+async function talk(a: Side, b: Side): Promise<void> {
+  for (let quiet = 0; quiet < 3;) {
+    quiet++;
+    await a.played.clock.advance(1);
+    await b.played.clock.advance(1);
+    for (const [from, to] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      for (const frame of from.frames()) {
+        quiet = 0;
+        to.hear(frame);
+      }
+    }
+  }
+}
+
+const writes = fc.array(fc.record({ side: fc.nat(1), key: fc.nat(keys.length - 1), lost: fc.nat(9) }), { maxLength: 30 });
+
+test('a pull, and a push back, bring both to the same', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(writes, async (list) => {
+      const sides = [await Side.open(0x1_0001), await Side.open(0x2_0001)] as const;
+      list.forEach(({ side, key, lost }, i) => sides[side]?.write(keys[key] ?? '', i + 1, lost === 0));
+      const [a, b] = sides;
+      const results: string[] = [];
+      const seenBefore = new Map(b.partition.seen);
+      a.comparison.pull(0, a.peer, (result) => results.push(result));
+      await talk(a, b);
+      for (const [actor, counter] of seenBefore) t.true((a.partition.seen.get(actor) ?? 0) >= counter);
+      a.comparison.push(0, a.peer, new Map(b.partition.seen), noTerm, (result) => results.push(result));
+      await talk(a, b);
+      t.deepEqual(results, ['done', 'done']);
+      t.deepEqual(a.state(), b.state());
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('equal clocks and nothing ahead: a pull is answered without any record', async (t) => {
+  const [a, b] = [await Side.open(0x1_0001), await Side.open(0x2_0001)];
+  b.write(keys[0] ?? '', 1);
+  a.comparison.pull(0, a.peer, () => undefined);
+  await talk(a, b);
+  const { bytesSent } = b.played.link;
+  let result = '';
+  a.comparison.pull(0, a.peer, (how) => (result = how));
+  await talk(a, b);
+  t.is(result, 'done');
+  t.true(b.played.link.bytesSent - bytesSent < 100);
+});
+
+test('a batch beyond a gap is followed by a pull, which closes it', async (t) => {
+  const [a, b] = [await Side.open(0x1_0001), await Side.open(0x2_0001)];
+  b.write(keys[0] ?? '', 1);
+  b.write(keys[1] ?? '', 2);
+  const dot = { actor: 0x2_0001, counter: 2 };
+  a.opened.store.applyBatches(
+    encodeBatches([{ partition: 0, dot, prev: 1, records: [[keys[1] ?? '', plainRecord(dot, `${dot.actor} 2`)]] }]),
+    ({ gap }) => {
+      if (gap) a.comparison.fetchMissing(0, a.peer);
+    },
+  );
+  t.is(a.comparison.partitionsBehind, 1);
+  a.comparison.tick();
+  await talk(a, b);
+  t.deepEqual(a.state(), b.state());
+  t.deepEqual(a.partition.ahead, []);
+  t.is(a.comparison.partitionsBehind, 0);
+  t.is(a.comparison.finished, 1);
+});
+
+test('a push is answered by whether its term still is the newest', async (t) => {
+  const [a, b] = [await Side.open(0x1_0001), await Side.open(0x2_0001)];
+  a.write(keys[0] ?? '', 1);
+  const results: string[] = [];
+  const push = async (counter: number): Promise<void> => {
+    a.comparison.push(0, a.peer, emptyClock, { counter, actor: a.actor }, (result) => results.push(result));
+    await talk(a, b);
+  };
+  await push(5);
+  b.opened.store.promise([0], { counter: 9, actor: b.actor });
+  await push(8);
+  await push(10);
+  t.deepEqual(results, ['done', 'failed', 'done']);
+  t.deepEqual(b.partition.promised, { counter: 10, actor: a.actor });
+});
+
+test('a doubtful peer says so, and an exchange that does not move or whose link broke fails', async (t) => {
+  const [a, b] = [await Side.open(0x1_0001), await Side.open(0x2_0001)];
+  b.doubtful = true;
+  const results: string[] = [];
+  const note = (result: string): void => void results.push(result);
+  a.comparison.pull(0, a.peer, note);
+  await talk(a, b);
+  t.deepEqual(results, ['doubtful']);
+  a.comparison.pull(0, a.peer, note);
+  a.comparison.tick();
+  t.is(results.length, 1);
+  await a.played.clock.advance(1001);
+  a.comparison.tick();
+  t.deepEqual(results, ['doubtful', 'failed']);
+  a.comparison.pull(0, a.peer, note);
+  a.played.stream.break();
+  a.comparison.tick();
+  t.deepEqual(results, ['doubtful', 'failed', 'failed']);
+});

@@ -1,0 +1,58 @@
+/** Whether a peer can be relied on: its heartbeats, and the answers it owes. */
+import test from 'ava';
+import { Peer } from '../../cluster/peer.js';
+import { TestCall } from './calls.js';
+import { PlayedLink } from './links.js';
+
+async function peerOf(): Promise<{ readonly peer: Peer; readonly played: PlayedLink }> {
+  const played = new PlayedLink();
+  await played.open();
+  const description = { nodeId: 'peer', host: 'h', clientPort: 1, peerPort: 2, zone: 'z', hostLabel: 'l' };
+  const peer = new Peer(description, played.link, { gossipIntervalMs: 1000, phiThreshold: 8, peerTimeoutMs: 1500 });
+  peer.restarted(0);
+  return { peer, played };
+}
+
+test('a steady heart is not suspected, a silent one is within seconds, and is again relied on when it is heard', async (t) => {
+  const { peer } = await peerOf();
+  let now = 0;
+  for (let i = 1; i <= 50; i++) {
+    now = i * 1000 + (i % 3) * 50;
+    peer.heard(now, true);
+    t.false(peer.judge(now + 1000));
+  }
+  let suspectedAt = 0;
+  for (let later = now; suspectedAt === 0 && later < now + 60_000; later += 100) if (peer.judge(later)) suspectedAt = later;
+  t.true(suspectedAt > now + 1500 && suspectedAt < now + 5000, `after ${suspectedAt - now} ms`);
+  t.false(peer.reachable);
+  t.false(peer.judge(suspectedAt + 1000), 'told once');
+  t.true(peer.heard(suspectedAt + 2000, false));
+  t.true(peer.reachable);
+  t.false(peer.heard(suspectedAt + 2001, false), 'told once');
+});
+
+test('a peer that owes an answer and is silent is suspected after the timeout; any word is an answer', async (t) => {
+  const { peer, played } = await peerOf();
+  for (let i = 1; i <= 5; i++) peer.heard(i * 1000, true);
+  played.link.forward(new TestCall('a', 1));
+  played.link.send(undefined);
+  t.false(peer.judge(5100));
+  t.false(peer.judge(6599), 'owed for less than the timeout');
+  peer.heard(6600, true);
+  t.false(peer.judge(6650));
+  t.false(peer.judge(8100));
+  t.true(peer.judge(8200), 'since it was last heard of');
+});
+
+test('a broken link makes it unreachable at once, a new start wipes its rhythm and suspicion', async (t) => {
+  const { peer, played } = await peerOf();
+  for (let i = 1; i <= 20; i++) peer.heard(i * 1000, true);
+  t.true(peer.reachable);
+  played.stream.break();
+  t.false(peer.reachable);
+  t.false(peer.judge(60_000), 'nobody is suspected behind a broken link');
+  (await played.redial()).welcome();
+  peer.restarted(60_000);
+  t.true(peer.reachable);
+  t.false(peer.judge(61_000));
+});
