@@ -10,6 +10,8 @@ export class Membership {
   private placed: Placement | undefined;
   /** By member index; undefined = this node. */
   private peers: (Peer | undefined)[] = [];
+  /** By partition: its home replicas but this node. */
+  private others: (readonly Peer[])[] = [];
   selfIndex = -1;
   quorums: Quorums = { replicas: 1, write: 1, read: 1, promises: 1 };
   /** Raised whenever members or their reachability change: what is derived from them is built anew. */
@@ -32,6 +34,7 @@ export class Membership {
       peer.member = index;
       return peer;
     });
+    this.others = this.placed.preferenceLists.map((list) => list.flatMap((member) => this.peers[member] ?? []));
     this.version++;
   }
 
@@ -76,9 +79,11 @@ export class Membership {
     return reachable;
   }
 
-  /** The other home replicas, in order. */
-  otherHomes(partition: number): Peer[] {
-    return this.preferenceList(partition).flatMap((member) => this.peers[member] ?? []);
+  /** The other home replicas, in order. Not to be changed. */
+  otherHomes(partition: number): readonly Peer[] {
+    const others = this.others[partition];
+    if (others === undefined) throw new Error(`no placement of partition ${partition}`);
+    return others;
   }
 
   changed(): void {

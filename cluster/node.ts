@@ -72,7 +72,10 @@ export class Node {
   readonly replica: Replica;
   readonly peers: Peers;
   readonly turn: Turn;
-  private readonly coordinations = new Map<number, Coordination>();
+  /** By partition. */
+  private readonly coordinations: (Coordination | undefined)[] = [];
+  /** The same, without holes. */
+  private readonly known: Coordination[] = [];
   private readonly formation: FormationDriver;
   private readonly rebuild: Rebuild;
   private readonly sweeper: ExpirySweeper;
@@ -144,7 +147,7 @@ export class Node {
       clock,
       actor,
       coordination,
-      coordinations: () => this.coordinations.values(),
+      coordinations: () => this.known,
       takeOver: () => this.takeOver,
       reroute,
     });
@@ -171,7 +174,7 @@ export class Node {
     this.sweeper = new ExpirySweeper({
       store,
       membership,
-      coordinations: () => this.coordinations.values(),
+      coordinations: () => this.known,
       submit: this.router.submit,
       clock,
       peerTimeoutMs,
@@ -239,7 +242,7 @@ export class Node {
   /** Figures of the cluster's side, for INFO and TORC STATUS. */
   statistics(): readonly (readonly [name: string, value: string | number])[] {
     let running = 0;
-    for (const { state } of this.coordinations.values()) if (state === 'running') running++;
+    for (const { state } of this.known) if (state === 'running') running++;
     const links = [...this.peers.all()];
     return [
       ['actor', this.actor()],
@@ -267,8 +270,11 @@ export class Node {
   }
 
   private coordination(partition: number): Coordination {
-    let coordination = this.coordinations.get(partition);
-    if (coordination === undefined) this.coordinations.set(partition, (coordination = new Coordination(partition)));
+    const known = this.coordinations[partition];
+    if (known !== undefined) return known;
+    const coordination = new Coordination(partition);
+    this.coordinations[partition] = coordination;
+    this.known.push(coordination);
     return coordination;
   }
 

@@ -8,7 +8,7 @@ import type { Call } from './call.js';
 interface Lane {
   readonly route: number;
   underWay: number;
-  readonly waiting: Call[];
+  waiting: Call[] | undefined;
 }
 
 export class Session {
@@ -21,16 +21,16 @@ export class Session {
   enter(call: Call, route: number): boolean {
     const lane = this.lanes.get(call.partition);
     if (lane === undefined) {
-      this.lanes.set(call.partition, { route, underWay: 1, waiting: [] });
+      this.lanes.set(call.partition, { route, underWay: 1, waiting: undefined });
       call.session = this;
       return true;
     }
-    if (lane.route === route && lane.waiting.length === 0) {
+    if (lane.route === route && lane.waiting === undefined) {
       lane.underWay++;
       call.session = this;
       return true;
     }
-    lane.waiting.push(call);
+    (lane.waiting ??= []).push(call);
     return false;
   }
 
@@ -40,6 +40,6 @@ export class Session {
     const lane = this.lanes.get(call.partition);
     if (lane === undefined || --lane.underWay > 0) return;
     this.lanes.delete(call.partition);
-    for (const waiting of lane.waiting) this.resume(waiting);
+    if (lane.waiting !== undefined) for (const waiting of lane.waiting) this.resume(waiting);
   }
 }

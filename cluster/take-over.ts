@@ -93,7 +93,7 @@ export class TakeOver {
     const ready: number[] = [];
     for (const number of partition) {
       const mine = coordination(number);
-      if (mine.state !== 'running' || mine.unsettled.size === 0 || compareTerms(store.partition(number).promised, term) >= 0) {
+      if (mine.state !== 'running' || mine.unsettled === 0 || compareTerms(store.partition(number).promised, term) >= 0) {
         ready.push(number);
         continue;
       }

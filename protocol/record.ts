@@ -121,7 +121,9 @@ export function readRecord(reader: ByteReader, length: number): VersionedRecord 
 
 /** The same record with its bytes in memory of its own: for keeping what was decoded from a frame or a file's chunk. */
 export function ownRecord(record: VersionedRecord): VersionedRecord {
-  return { context: record.context, versions: record.versions.map(ownVersion) };
+  const { context, versions } = record;
+  const only = versions[0];
+  return { context, versions: only !== undefined && versions.length === 1 ? [ownVersion(only)] : versions.map(ownVersion) };
 }
 
 function ownVersion(version: Version): Version {
