@@ -251,7 +251,7 @@ export const directives = {
   peerTimeoutMs: row({
     name: 'peer-timeout',
     type: integer(10, 60_000, 'milliseconds'),
-    default: '1000',
+    default: '2000',
     unit: 'ms',
     whileRunning: true,
     doc: 'How long a command waits for other nodes before it is answered NOREPLICAS or UNKNOWNOUTCOME.',
