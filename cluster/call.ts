@@ -30,6 +30,8 @@ export abstract class Call {
   hops = 0;
   /** Who keeps this connection's commands in order; undefined for a peer's call. */
   session: Session | undefined = undefined;
+  /** It has a place in its session's order, which its answer has to give back. */
+  inSession = false;
 
   constructor(
     /** Name first; borrowed from the connection's input, kept alive by this reference. */

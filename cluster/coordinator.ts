@@ -48,7 +48,7 @@ export class Coordinator {
 
   constructor(private readonly options: CoordinatorOptions) {
     const { store, actor, clock } = options;
-    this.transaction = new Transaction((): Dot => ({ actor: actor(), counter: store.hybridClock.next() }));
+    this.transaction = new Transaction((): Dot => ({ actor: actor(), counter: store.nextCounter() }));
     this.lastLookMs = clock.monotonicMs();
   }
 
@@ -185,8 +185,10 @@ export class Coordinator {
     transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp);
     const reply = run(call, transaction);
     const dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
-    if (dot === undefined) this.answerUnwritten(coordination, call, reply);
-    else this.write(coordination, partition, dot, call, reply);
+    if (dot === undefined) {
+      if (transaction.staged.length > 0) transaction.discard();
+      this.answerUnwritten(coordination, call, reply);
+    } else this.write(coordination, partition, dot, call, reply);
   }
 
   private write(coordination: Coordination, partition: Partition, dot: Dot, call: Call, reply: Reply): void {

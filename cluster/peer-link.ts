@@ -127,6 +127,7 @@ export class PeerLink {
     let mine: PeerStream | undefined;
     const events = {
       data: (chunk: Buffer) => {
+        if (mine === undefined || this.stream !== mine) return; // given up: what is still on its way says nothing of the next one
         try {
           splitter.push(chunk, (message) => this.welcome(message));
         } catch (error) {

@@ -22,21 +22,22 @@ export class Session {
     const lane = this.lanes.get(call.partition);
     if (lane === undefined) {
       this.lanes.set(call.partition, { route, underWay: 1, waiting: undefined });
-      call.session = this;
+      call.inSession = true;
       return true;
     }
     if (lane.route === route && lane.waiting === undefined) {
       lane.underWay++;
-      call.session = this;
+      call.inSession = true;
       return true;
     }
     (lane.waiting ??= []).push(call);
     return false;
   }
 
-  /** The call was answered: those that waited for it go on, in order. */
+  /** The call was answered: those that waited for it go on, in order. Nothing happens when it was answered before it could enter. */
   leave(call: Call): void {
-    call.session = undefined;
+    if (!call.inSession) return;
+    call.inSession = false;
     const lane = this.lanes.get(call.partition);
     if (lane === undefined || --lane.underWay > 0) return;
     this.lanes.delete(call.partition);

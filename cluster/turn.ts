@@ -55,10 +55,10 @@ export class Turn {
     const written = this.beforeSend;
     this.beforeSend = [];
     for (const callback of written) this.store.whenDurable(callback);
+    this.ending = false; // from here on a link may have sent already: what is said now needs an end of its own
     this.send(batches);
     const { flushes } = this;
     for (let i = 0; i < flushes.length; i++) flushes[i]?.flush();
     flushes.length = 0;
-    this.ending = false;
   };
 }

@@ -116,15 +116,20 @@ export function applyCut(record: VersionedRecord, cut: VectorClock): VersionedRe
   return { context: contextBeside(effectiveContext(record), versions), versions };
 }
 
-/** Throws when a new write's dot is not above all its actor wrote to the record: a bug that would lose the write. */
-export function assertAbove(old: VersionedRecord, dot: Dot): void {
-  if (recordCovers(old, dot)) throw new Error(`write ${dot.actor}:${dot.counter} is not above what its actor wrote before`);
+/**
+ * Throws when a write's dot is below what its actor wrote to the record: a bug that would lose the write. The same dot is the same
+ * command, which may write a key more than once before its batch is sent (MSET k 1 k 2).
+ */
+export function assertNotBelow(old: VersionedRecord, { actor, counter }: Dot): void {
+  let last = old.context.get(actor) ?? 0;
+  for (const version of old.versions) if (version.actor === actor && version.counter > last) last = version.counter;
+  if (counter < last) throw new Error(`write ${actor}:${counter} is below ${actor}:${last}, which its actor wrote before`);
 }
 
-/** The record of a write that saw `old` and replaces all of it. The version's counter must be above all its actor wrote before. */
+/** The record of a write that saw `old` and replaces all of it. The version's counter must not be below what its actor wrote before. */
 export function replacing(old: VersionedRecord | undefined, version: Version): VersionedRecord {
   if (old === undefined) return { context: emptyClock, versions: [version] };
-  assertAbove(old, version);
+  assertNotBelow(old, version);
   const only = old.versions.length === 1 ? old.versions[0]! : undefined;
   if (only !== undefined && only.actor === version.actor && old.context.size === 0) return { context: emptyClock, versions: [version] };
   return { context: withoutActor(effectiveContext(old), version.actor), versions: [version] };
@@ -133,7 +138,7 @@ export function replacing(old: VersionedRecord | undefined, version: Version): V
 /** The record of a deletion that saw `old`: a tombstone. */
 export function deleting(old: VersionedRecord | undefined, dot: Dot): VersionedRecord {
   if (old === undefined) return { context: plusDot(emptyClock, dot), versions: [] };
-  assertAbove(old, dot);
+  assertNotBelow(old, dot);
   return { context: plusDot(effectiveContext(old), dot), versions: [] };
 }
 

@@ -136,7 +136,8 @@ export class Store {
       const record = entry.staged;
       if (record === undefined) throw new Error('a staged entry carries no record');
       encoder.record(entry.slot, Buffer.from(entry.key, 'latin1'), recordType.string, recordPart.value, noElement, record);
-      partition.put(entry, record);
+      partition.merge(entry, record);
+      entry.staged = undefined;
       this.writeBehind.mark(entry);
     }
     partition.note(dot.actor, dot.counter, prev);
@@ -172,6 +173,15 @@ export class Store {
       this.commitLog.append(entryKind.promised, entry);
     }
     return promised;
+  }
+
+  /**
+   * Issues a counter. The ceiling is raised at each turn's end, but within one turn the clock may leap beyond it: this process was
+   * stopped for long, or a peer's clock is ahead. Then the new ceiling goes to the log here, before anything that bears the counter.
+   */
+  nextCounter(): number {
+    if (!this.hybridClock.canIssue()) this.raiseCeiling();
+    return this.hybridClock.next();
   }
 
   fact(name: string): Buffer | undefined {

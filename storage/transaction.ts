@@ -8,7 +8,7 @@ import { versionKind, type VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
 import { CommandError, type Execution, type StringObject, type TypeName } from './execution.js';
 import { KeyEntry } from './key-entry.js';
-import { deleting, emptyRecord, replacing, withoutVersions } from './merge.js';
+import { deleting, emptyRecord, mergeRecords, recordCovers, replacing, withoutVersions } from './merge.js';
 import type { Partition } from './partition.js';
 import { incremented, withExpiry } from './string-value.js';
 
@@ -36,11 +36,16 @@ export class Transaction implements Execution {
     this.term = term;
     this.nowMs = nowMs;
     this.resp = resp;
+    this.discard();
+    this.keysBySlot = undefined;
+    this.lastKey = undefined;
+  }
+
+  /** Drops what was staged and not written. Nothing of it may stay on the entries: reads run in a transaction of their own. */
+  discard(): void {
     for (const entry of this.staged) entry.staged = undefined;
     this.staged.length = 0;
     this.dot = undefined;
-    this.keysBySlot = undefined;
-    this.lastKey = undefined;
   }
 
   /** The dot of what was staged; undefined when nothing was. */
@@ -153,7 +158,7 @@ export class Transaction implements Execution {
     if (entry === undefined) return undefined;
     if (entry.staged !== undefined) {
       const view = new KeyEntry(entry.key, entry.slot, entry.partition, true);
-      view.setRecord(entry.staged);
+      view.setRecord(withStaged(entry, entry.staged));
       return view.isLiving(this.nowMs) ? view : undefined;
     }
     return entry.isLiving(this.nowMs) ? entry : undefined;
@@ -167,11 +172,14 @@ export class Transaction implements Execution {
   }
 
   private recordOf(entry: KeyEntry): VersionedRecord | undefined {
-    return entry.staged ?? entry.record;
+    return entry.staged === undefined ? entry.record : withStaged(entry, entry.staged);
   }
 
   private stage(entry: KeyEntry, record: VersionedRecord): void {
-    if (entry.staged === undefined) this.staged.push(entry);
+    if (entry.staged === undefined) {
+      if (entry.record !== undefined && recordCovers(entry.record, this.newDot())) throw new Error('a dot was issued twice');
+      this.staged.push(entry);
+    }
     entry.staged = record;
   }
 
@@ -186,4 +194,9 @@ export class Transaction implements Execution {
     for (const keys of bySlot.values()) keys.sort();
     return bySlot;
   }
+}
+
+/** What the key's record will be: an increment leaves other actors' sums to the record that it is merged with. */
+function withStaged(entry: KeyEntry, record: VersionedRecord): VersionedRecord {
+  return entry.record === undefined ? record : mergeRecords(entry.record, record);
 }

@@ -7,7 +7,7 @@
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { encodeRecord } from '../protocol/record.js';
-import type { Clock } from './clock.js';
+import type { Clock, Timer } from './clock.js';
 import type { CommitLog } from './commit-log.js';
 import { StorageError, type Engine } from './engine.js';
 import type { KeyEntry } from './key-entry.js';
@@ -38,7 +38,8 @@ export class WriteBehind {
   private round = 1;
   private running: Promise<void> | undefined;
   private due = false;
-  private timerSet = false;
+  private timer: Timer | undefined;
+  private finished = false;
   private roundPosition = 0;
   rounds = 0;
 
@@ -91,11 +92,11 @@ export class WriteBehind {
 
   /** Begins a round when one is due. Called at the end of each turn, when memory and log agree. */
   consider(log: CommitLog): void {
-    if (!this.timerSet && (this.dirty.length > 0 || this.dirtyFacts.size > 0)) {
-      this.timerSet = true;
-      this.clock.after(roundDelayMs, () => {
+    if (this.finished) return;
+    if (this.timer === undefined && (this.dirty.length > 0 || this.dirtyFacts.size > 0)) {
+      this.timer = this.clock.after(roundDelayMs, () => {
         this.due = true;
-        this.timerSet = false;
+        this.timer = undefined;
         this.clock.atTurnEnd(() => this.consider(log));
       });
     }
@@ -104,8 +105,10 @@ export class WriteBehind {
     this.begin(log);
   }
 
-  /** Writes everything that is dirty and waits for it. Nothing may be written meanwhile. */
+  /** Writes everything that is dirty and waits for it: the last round. Nothing may be written meanwhile or afterwards. */
   async finish(log: CommitLog): Promise<void> {
+    this.finished = true;
+    this.timer?.cancel();
     await this.running;
     this.begin(log);
     await this.running;
