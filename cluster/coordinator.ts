@@ -183,8 +183,9 @@ export class Coordinator {
     transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp);
     const reply = run(call, transaction);
     const dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
+    if (dot !== undefined) this.write(coordination, partition, dot, call, reply);
+    transaction.end();
     if (dot === undefined) this.answerUnwritten(coordination, partition, call, reply);
-    else this.write(coordination, partition, dot, call, reply);
   }
 
   private write(coordination: Coordination, partition: Partition, dot: Dot, call: Call, reply: Reply): void {

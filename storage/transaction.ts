@@ -33,10 +33,15 @@ export class Transaction implements Execution {
     this.term = term;
     this.nowMs = nowMs;
     this.resp = resp;
+    this.end();
+    this.keysBySlot = undefined;
+  }
+
+  /** Drops what was staged: written by now, or not to be written. Nobody else may see it: reads have a transaction of their own. */
+  end(): void {
     for (const entry of this.staged) entry.staged = undefined;
     this.staged.length = 0;
     this.dot = undefined;
-    this.keysBySlot = undefined;
   }
 
   /** The dot of what was staged; undefined when nothing was. */
