@@ -1,7 +1,7 @@
 /**
  * A call: one operation on its way to a reply, from a client of this node or from a peer that forwarded it. It is answered exactly once.
  */
-import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
+import { EncodedReply, ErrorReply, type Reply } from '../protocol/resp/reply.js';
 import type { Operation } from './command.js';
 import type { Session } from './session.js';
 
@@ -32,6 +32,8 @@ export abstract class Call {
   session: Session | undefined = undefined;
   /** It has a place in its session's order, which its answer has to give back. */
   inSession = false;
+  /** A batch of an earlier run may be held somewhere: no refusal can say any more that nothing was executed. */
+  mayHaveWritten = false;
 
   constructor(
     /** Name first; borrowed from the connection's input, kept alive by this reference. */
@@ -44,10 +46,14 @@ export abstract class Call {
   /** Gives the reply; once. What waited for it in its session goes on. */
   answer(reply: Reply): void {
     const { session } = this;
-    this.deliver(reply);
+    this.deliver(this.mayHaveWritten && isError(reply) ? unknownOutcome : reply);
     session?.leave(this);
   }
 
   /** Brings the reply to whoever asked. */
   protected abstract deliver(reply: Reply): void;
+}
+
+function isError(reply: Reply): boolean {
+  return reply instanceof ErrorReply || (reply instanceof EncodedReply && reply.bytes[0] === 0x2d);
 }

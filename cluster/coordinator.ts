@@ -246,6 +246,7 @@ export class Coordinator {
   private release(settlement: Settlement): void {
     const again: Call[] = [];
     const { writer, readers } = settlement.giveUp(() => true);
+    if (writer !== undefined) writer.mayHaveWritten = true;
     if (writer?.operation.blind === false) writer.answer(unknownOutcome);
     else if (writer !== undefined) again.push(writer);
     again.push(...readers);
