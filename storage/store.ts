@@ -131,7 +131,7 @@ export class Store {
       const record = entry.staged;
       if (record === undefined) throw new Error('a staged entry carries no record');
       encoder.record(entry.slot, Buffer.from(entry.key, 'latin1'), recordType.string, recordPart.value, noElement, record);
-      partition.put(entry, record);
+      partition.merge(entry, record); // a counter's record carries its actor's sum alone: the other sums stay beside it
       this.writeBehind.mark(entry);
     }
     partition.note(dot.actor, dot.counter, prev);
