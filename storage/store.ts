@@ -71,7 +71,7 @@ export class Store {
   };
 
   private constructor(private readonly options: StoreOptions) {
-    this.hybridClock = new HybridClock(options.clock, 0);
+    this.hybridClock = new HybridClock(options.clock, 0, () => this.raiseCeiling());
     this.loader = new Loader(options.engine, this.partitions, (error) => options.onFailure(error));
     this.evictor = new Evictor(this.partitions, options.cacheBytesMax);
     this.writeBehind = new WriteBehind(
