@@ -73,7 +73,7 @@ export class Store {
   };
 
   private constructor(private readonly options: StoreOptions) {
-    this.hybridClock = new HybridClock(options.clock, 0);
+    this.hybridClock = new HybridClock(options.clock, 0, () => this.raiseCeiling());
     this.loader = new Loader(options.engine, this.partitions, (error) => options.onFailure(error));
     this.evictor = new Evictor(this.partitions, options.cacheBytesMax);
     this.writeBehind = new WriteBehind(
@@ -136,7 +136,7 @@ export class Store {
       const record = entry.staged;
       if (record === undefined) throw new Error('a staged entry carries no record');
       encoder.record(entry.slot, Buffer.from(entry.key, 'latin1'), recordType.string, recordPart.value, noElement, record);
-      partition.merge(entry, record);
+      partition.merge(entry, record); // a counter's record carries its actor's sum alone: the other sums stay beside it
       entry.staged = undefined;
       this.writeBehind.mark(entry);
     }
