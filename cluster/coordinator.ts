@@ -183,8 +183,9 @@ export class Coordinator {
     transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp);
     const reply = run(call, transaction);
     const dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
-    if (dot === undefined) this.answerUnwritten(coordination, partition, call, reply);
-    else this.write(coordination, partition, dot, call, reply);
+    if (dot !== undefined) return this.write(coordination, partition, dot, call, reply);
+    transaction.end();
+    this.answerUnwritten(coordination, partition, call, reply);
   }
 
   private write(coordination: Coordination, partition: Partition, dot: Dot, call: Call, reply: Reply): void {
@@ -192,6 +193,7 @@ export class Coordinator {
     const settlement = new Settlement(call.partition, dot.counter, this.transaction.staged, this.writeQuorum(call), this.whenSettled);
     const { staged } = this.transaction;
     const { offset, length } = store.writeBatch(partition, dot, coordination.term.counter, membership.configuration?.number ?? 0, staged);
+    this.transaction.end();
     settlement.wait(call, reply, true);
     this.unsettled.add(settlement);
     coordination.begun(settlement);

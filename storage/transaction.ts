@@ -33,10 +33,15 @@ export class Transaction implements Execution {
     this.term = term;
     this.nowMs = nowMs;
     this.resp = resp;
-    for (const entry of this.staged) entry.staged = undefined;
-    this.staged.length = 0;
+    this.end();
     this.dot = undefined;
     this.keysBySlot = undefined;
+  }
+
+  /** Drops what was staged, written or not: nobody else may see it at its entries. */
+  end(): void {
+    for (const entry of this.staged) entry.staged = undefined;
+    this.staged.length = 0;
   }
 
   /** The dot of what was staged; undefined when nothing was. */
