@@ -160,7 +160,7 @@ export class TakeOver {
   private term(): Term {
     const { store, turn, actor } = this.options;
     if (this.turnTerm === undefined) {
-      this.turnTerm = { counter: store.hybridClock.next(), actor: actor() };
+      this.turnTerm = { counter: store.nextCounter(), actor: actor() };
       turn.whenWritten(() => this.sendAsks());
     }
     return this.turnTerm;

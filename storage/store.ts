@@ -182,6 +182,12 @@ export class Store {
     return promised;
   }
 
+  /** The clock's next counter. Where a peer's clock has raised it past the ceiling, a new one goes to the log before anything of this turn. */
+  nextCounter(): number {
+    if (!this.hybridClock.canIssue()) this.raiseCeiling();
+    return this.hybridClock.next();
+  }
+
   fact(name: string): Buffer | undefined {
     return this.facts.get(name);
   }
