@@ -281,6 +281,7 @@ export class Node {
     });
     options.log('info', `configuration ${configuration.number}: ${configuration.members.map(({ nodeId }) => nodeId).join(', ')}`);
     this.rebuild.begin(options.doubtful || !acceptedHere);
+    this.peers.hear();
     for (const resolve of this.whenReady.splice(0)) resolve();
   }
 
@@ -308,11 +309,13 @@ export class Node {
     this.formation.linkBroken(peer);
   }
 
-  private receive(peer: Peer, frame: torc.Frame): void {
+  /** False: this node knew no configuration yet, and dropped batches. */
+  private receive(peer: Peer, frame: torc.Frame): boolean {
     const { store } = this.options;
     store.hybridClock.raise(frame.clock);
+    const { isReady } = this;
     for (const message of frame.formation) this.formation.received(peer, message as Buffer);
-    if (!this.isReady) return;
+    if (!isReady) return frame.batches.length === 0;
     if (frame.batches.length > 0) this.replica.receive(peer, frame.batches as Buffer);
     for (const ack of frame.ack) this.acknowledged(peer, ack as torc.Ack);
     for (const takeOver of frame.takeOvers) this.takeOver.onTakeOver(peer, takeOver as torc.TakeOver);
@@ -325,6 +328,7 @@ export class Node {
     if (frame.reads) this.reader.onReads(peer, frame.reads as torc.Reads);
     if (frame.readAnswers) this.reader.onAnswers(peer, frame.readAnswers as torc.ReadAnswers);
     if (frame.gossip) this.heardGossip(peer, frame.gossip as torc.Gossip);
+    return true;
   }
 
   private acknowledged(peer: Peer, { actor, counter, superseded }: torc.Ack): void {

@@ -127,6 +127,7 @@ export class PeerLink {
     let mine: PeerStream | undefined;
     const events = {
       data: (chunk: Buffer) => {
+        if (this.stream !== mine) return; // it was given up
         try {
           splitter.push(chunk, (message) => this.welcome(message));
         } catch (error) {
