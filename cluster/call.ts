@@ -1,7 +1,7 @@
 /**
  * A call: one operation on its way to a reply, from a client of this node or from a peer that forwarded it. It is answered exactly once.
  */
-import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
+import { EncodedReply, ErrorReply, type Reply } from '../protocol/resp/reply.js';
 import type { Operation } from './command.js';
 import type { Session } from './session.js';
 
@@ -30,6 +30,10 @@ export abstract class Call {
   hops = 0;
   /** Who keeps this connection's commands in order; undefined for a peer's call. */
   session: Session | undefined = undefined;
+  /** It counts in its session's lane, until it is answered. */
+  underWay = false;
+  /** It was executed once, in a term that ended: whatever refuses it now, its outcome is unknown. */
+  executed = false;
 
   constructor(
     /** Name first; borrowed from the connection's input, kept alive by this reference. */
@@ -41,11 +45,16 @@ export abstract class Call {
 
   /** Gives the reply; once. What waited for it in its session goes on. */
   answer(reply: Reply): void {
-    const { session } = this;
-    this.deliver(reply);
-    session?.leave(this);
+    this.deliver(this.executed && isError(reply) ? unknownOutcome : reply);
+    if (this.underWay) this.session?.leave(this);
   }
 
   /** Brings the reply to whoever asked. */
   protected abstract deliver(reply: Reply): void;
+}
+
+const minus = 0x2d;
+
+function isError(reply: Reply): boolean {
+  return reply instanceof ErrorReply || (reply instanceof EncodedReply && reply.bytes[0] === minus);
 }

@@ -241,6 +241,7 @@ export class Coordinator {
   private release(settlement: Settlement): void {
     const again: Call[] = [];
     for (const { call, writer } of settlement.giveUp(() => true)) {
+      if (writer) call.executed = true;
       if (writer && !call.operation.blind) call.answer(unknownOutcome);
       else again.push(call);
     }

@@ -22,12 +22,12 @@ export class Session {
     const lane = this.lanes.get(call.partition);
     if (lane === undefined) {
       this.lanes.set(call.partition, { route, underWay: 1, waiting: [] });
-      call.session = this;
+      call.underWay = true;
       return true;
     }
     if (lane.route === route && lane.waiting.length === 0) {
       lane.underWay++;
-      call.session = this;
+      call.underWay = true;
       return true;
     }
     lane.waiting.push(call);
@@ -36,7 +36,7 @@ export class Session {
 
   /** The call was answered: those that waited for it go on, in order. */
   leave(call: Call): void {
-    call.session = undefined;
+    call.underWay = false;
     const lane = this.lanes.get(call.partition);
     if (lane === undefined || --lane.underWay > 0) return;
     this.lanes.delete(call.partition);
