@@ -5,7 +5,7 @@
 import { torc } from '../protocol/generated/messages.js';
 import type { VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
-import { actorOf, lifeOf, memberNumberOf } from '../protocol/dot.js';
+import { actorOf, compareTerms, lifeOf, memberNumberOf, type Term } from '../protocol/dot.js';
 import type { Clock, Random } from '../storage/clock.js';
 import { clockBytes, clockOf } from '../storage/partition-clocks.js';
 import type { Store } from '../storage/store.js';
@@ -334,14 +334,20 @@ export class Node {
   private acknowledged(peer: Peer, { actor, counter, superseded }: torc.Ack): void {
     if (actor !== this.actor()) return;
     const counters = new Set<number>();
-    const byPartition = new Map<number, Set<number>>();
-    for (const { counter: dot = 0, partition = 0, termCounter = 0 } of superseded as torc.Superseded[]) {
+    const byPartition = new Map<number, { readonly dots: Set<number>; term: Term }>();
+    for (const { counter: dot = 0, partition = 0, termCounter = 0, termActor = 0 } of superseded as torc.Superseded[]) {
       counters.add(dot);
       this.options.store.hybridClock.raise(termCounter);
-      byPartition.set(partition, (byPartition.get(partition) ?? new Set()).add(dot));
+      const term = { counter: termCounter, actor: termActor };
+      const known = byPartition.get(partition);
+      if (known === undefined) byPartition.set(partition, { dots: new Set([dot]), term });
+      else {
+        known.dots.add(dot);
+        if (compareTerms(term, known.term) > 0) known.term = term;
+      }
     }
     peer.link.acknowledged(counter, counters);
-    for (const [partition, dots] of byPartition) this.coordinator.superseded(partition, dots);
+    for (const [partition, { dots, term }] of byPartition) this.coordinator.superseded(partition, dots, term);
   }
 
   private heardGossip(peer: Peer, { doubtful, partition, seen }: torc.Gossip): void {
