@@ -4,7 +4,7 @@
  *
  * Invariant: no reply of a write, a no-op or an error rests on a batch that is not settled; it waits for the newest that its keys show.
  */
-import { compareTerms, type Dot } from '../protocol/dot.js';
+import { compareTerms, type Dot, type Term } from '../protocol/dot.js';
 import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
@@ -48,7 +48,7 @@ export class Coordinator {
 
   constructor(private readonly options: CoordinatorOptions) {
     const { store, actor, clock } = options;
-    this.transaction = new Transaction((): Dot => ({ actor: actor(), counter: store.nextCounter() }));
+    this.transaction = new Transaction((): Dot => ({ actor: actor(), counter: store.hybridClock.next() }));
     this.lastLookMs = clock.monotonicMs();
   }
 
@@ -71,11 +71,19 @@ export class Coordinator {
     this.drain(coordination);
   }
 
-  /** A replica stored the batch, but has promised a newer term: this node no longer coordinates the partition. */
-  superseded(partition: number, counters: ReadonlySet<number>): void {
+  /**
+   * A replica stored batches, but has promised `term`: this node no longer coordinates the partition. What it sent after the first of them is given
+   * up with them, else a later write of a connection could be acknowledged and an earlier one then be written once more over it.
+   */
+  superseded(partition: number, counters: ReadonlySet<number>, term: Term): void {
     const coordination = this.options.coordination(partition);
-    for (const settlement of this.unsettledOf(coordination)) if (counters.has(settlement.counter)) this.release(settlement);
-    if (coordination.state === 'running' || coordination.state === 'draining') this.options.reroute(coordination.stop());
+    const runs = coordination.state === 'running' || coordination.state === 'draining';
+    if (runs && compareTerms(term, coordination.term) <= 0) return; // batches of a term before this one, sent again
+    const waiting = runs ? coordination.stop() : [];
+    const first = Math.min(...counters);
+    for (const settlement of this.unsettledOf(coordination)) if (settlement.counter >= first) this.release(settlement);
+    coordination.releaseDrained();
+    this.options.reroute(waiting);
   }
 
   /** Gives up what is overdue. Called every few milliseconds. */

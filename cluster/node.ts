@@ -5,7 +5,7 @@
 import { torc } from '../protocol/generated/messages.js';
 import type { VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
-import { actorOf, lifeOf, memberNumberOf } from '../protocol/dot.js';
+import { actorOf, compareTerms, lifeOf, memberNumberOf, type Term } from '../protocol/dot.js';
 import type { Clock, Random } from '../storage/clock.js';
 import { clockBytes, clockOf } from '../storage/partition-clocks.js';
 import type { Store } from '../storage/store.js';
@@ -287,6 +287,7 @@ export class Node {
     });
     options.log('info', `configuration ${configuration.number}: ${configuration.members.map(({ nodeId }) => nodeId).join(', ')}`);
     this.rebuild.begin(options.doubtful || !acceptedHere);
+    this.peers.hear();
     for (const resolve of this.whenReady.splice(0)) resolve();
   }
 
@@ -314,11 +315,13 @@ export class Node {
     this.formation.linkBroken(peer);
   }
 
-  private receive(peer: Peer, frame: torc.Frame): void {
+  /** False: this node knew no configuration yet, and dropped batches. */
+  private receive(peer: Peer, frame: torc.Frame): boolean {
     const { store } = this.options;
     store.hybridClock.raise(frame.clock);
+    const { isReady } = this;
     for (const message of frame.formation) this.formation.received(peer, message as Buffer);
-    if (!this.isReady) return;
+    if (!isReady) return frame.batches.length === 0;
     if (frame.batches.length > 0) this.replica.receive(peer, frame.batches as Buffer);
     for (const ack of frame.ack) this.acknowledged(peer, ack as torc.Ack);
     for (const takeOver of frame.takeOvers) this.takeOver.onTakeOver(peer, takeOver as torc.TakeOver);
@@ -331,19 +334,26 @@ export class Node {
     if (frame.reads) this.reader.onReads(peer, frame.reads as torc.Reads);
     if (frame.readAnswers) this.reader.onAnswers(peer, frame.readAnswers as torc.ReadAnswers);
     if (frame.gossip) this.heardGossip(peer, frame.gossip as torc.Gossip);
+    return true;
   }
 
   private acknowledged(peer: Peer, { actor, counter, superseded }: torc.Ack): void {
     if (actor !== this.actor()) return;
     const counters = new Set<number>();
-    const byPartition = new Map<number, Set<number>>();
-    for (const { counter: dot = 0, partition = 0, termCounter = 0 } of superseded as torc.Superseded[]) {
+    const byPartition = new Map<number, { readonly dots: Set<number>; term: Term }>();
+    for (const { counter: dot = 0, partition = 0, termCounter = 0, termActor = 0 } of superseded as torc.Superseded[]) {
       counters.add(dot);
       this.options.store.hybridClock.raise(termCounter);
-      byPartition.set(partition, (byPartition.get(partition) ?? new Set()).add(dot));
+      const term = { counter: termCounter, actor: termActor };
+      const known = byPartition.get(partition);
+      if (known === undefined) byPartition.set(partition, { dots: new Set([dot]), term });
+      else {
+        known.dots.add(dot);
+        if (compareTerms(term, known.term) > 0) known.term = term;
+      }
     }
     peer.link.acknowledged(counter, counters);
-    for (const [partition, dots] of byPartition) this.coordinator.superseded(partition, dots);
+    for (const [partition, { dots, term }] of byPartition) this.coordinator.superseded(partition, dots, term);
   }
 
   private heardGossip(peer: Peer, { doubtful, partition, seen }: torc.Gossip): void {

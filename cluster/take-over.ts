@@ -115,7 +115,8 @@ export class TakeOver {
       const attempt = this.attempts.get(number);
       const bytes = promises.seen[i];
       if (attempt === undefined || bytes === undefined || compareTerms(attempt.term, term) !== 0 || attempt.promised.has(peer)) return;
-      if (!promises.doubtful) attempt.promised.set(peer, clockOf(bytes));
+      if (promises.doubtful) this.askNext(attempt);
+      else attempt.promised.set(peer, clockOf(bytes));
       if (ahead.has(number) || !coversClock(store.partition(number).seen, clockOf(bytes))) this.pull(attempt, peer);
       this.proceed(attempt);
     });
@@ -160,7 +161,7 @@ export class TakeOver {
   private term(): Term {
     const { store, turn, actor } = this.options;
     if (this.turnTerm === undefined) {
-      this.turnTerm = { counter: store.nextCounter(), actor: actor() };
+      this.turnTerm = { counter: store.hybridClock.next(), actor: actor() };
       turn.whenWritten(() => this.sendAsks());
     }
     return this.turnTerm;
@@ -250,11 +251,11 @@ export class TakeOver {
     const reachable = this.options.sloppyQuorum ? membership.reachableHomes(partition) : membership.quorums.replicas;
     const own = isDoubtful(partition) ? 0 : 1;
     if (attempt.promised.size + own < Math.min(promises, reachable)) return;
-    const { seen } = store.partition(partition);
+    const { seen, ahead } = store.partition(partition);
     for (const [peer, theirs] of attempt.promised) {
       if (attempt.offered.has(peer)) continue;
       attempt.offered.add(peer);
-      if (coversClock(theirs, seen)) attempt.holders.add(peer);
+      if (ahead.length === 0 && coversClock(theirs, seen)) attempt.holders.add(peer);
       else this.push(attempt, peer, theirs);
     }
     if (attempt.holders.size + 1 < Math.min(write, reachable)) return;
@@ -283,7 +284,10 @@ export class TakeOver {
   private retryLater(attempt: Attempt): void {
     if (!this.isCurrent(attempt)) return;
     this.abandon(attempt);
-    this.options.clock.after(2 + this.options.random.integer(20), () => this.options.reroute(attempt.coordination.stop()));
+    const { coordination } = attempt;
+    this.options.clock.after(2 + this.options.random.integer(20), () => {
+      if (coordination.state === 'idle') this.options.reroute(coordination.stop()); // else a new call has begun anew
+    });
   }
 
   private abandon(attempt: Attempt): void {

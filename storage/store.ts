@@ -175,15 +175,6 @@ export class Store {
     return promised;
   }
 
-  /**
-   * Issues a counter. The ceiling is raised at each turn's end, but within one turn the clock may leap beyond it: this process was
-   * stopped for long, or a peer's clock is ahead. Then the new ceiling goes to the log here, before anything that bears the counter.
-   */
-  nextCounter(): number {
-    if (!this.hybridClock.canIssue()) this.raiseCeiling();
-    return this.hybridClock.next();
-  }
-
   fact(name: string): Buffer | undefined {
     return this.facts.get(name);
   }

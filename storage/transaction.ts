@@ -48,6 +48,12 @@ export class Transaction implements Execution {
     this.dot = undefined;
   }
 
+  /** Drops what was staged, written or not: nobody else may see it at its entries. */
+  end(): void {
+    for (const entry of this.staged) entry.staged = undefined;
+    this.staged.length = 0;
+  }
+
   /** The dot of what was staged; undefined when nothing was. */
   get batchDot(): Dot | undefined {
     return this.staged.length === 0 ? undefined : this.dot;

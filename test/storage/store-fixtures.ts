@@ -38,7 +38,7 @@ export async function openStore(engine: Engine, logFiles: LogFiles, options: Ope
   const { clock = new HandClock(), durability = 'os', cacheBytesMax = 1 << 30 } = options;
   const onFailure = (error: StorageError): void => void failures.push(error);
   const store = await Store.open({ engine, logFiles, clock, durability, cacheBytesMax, onFailure });
-  const transaction = new Transaction(() => ({ actor: self, counter: store.nextCounter() }));
+  const transaction = new Transaction(() => ({ actor: self, counter: store.hybridClock.next() }));
   return { store, transaction, failures };
 }
 
