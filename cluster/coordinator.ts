@@ -66,15 +66,21 @@ export class Coordinator {
 
   /** The partition was taken over: what waited may run, what an earlier term left open is told so. */
   taken(coordination: Coordination): void {
-    for (const settlement of [...coordination.unsettled]) this.release(settlement);
+    this.releaseWhere(coordination, () => true);
     this.drain(coordination);
   }
 
   /** A replica stored the batch, but has promised a newer term: this node no longer coordinates the partition. */
   superseded(partition: number, counters: ReadonlySet<number>): void {
     const coordination = this.options.coordination(partition);
-    for (const settlement of [...coordination.unsettled]) if (counters.has(settlement.counter)) this.release(settlement);
+    this.releaseWhere(coordination, ({ counter }) => counters.has(counter));
     if (coordination.state === 'running' || coordination.state === 'draining') this.options.reroute(coordination.stop());
+  }
+
+  private releaseWhere(coordination: Coordination, isOver: (settlement: Settlement) => boolean): void {
+    // Chosen before the first is released: an answer may start new ones.
+    const over = [...coordination.unsettled].filter(isOver);
+    for (const settlement of over) this.release(settlement);
   }
 
   /** Gives up what is overdue. Called every few milliseconds. */

@@ -2,7 +2,7 @@
  * One node, put together: storage, turn, peers, membership, coordinator, reader and router over the five seams. server/main.ts builds it
  * on real ones, the simulation on simulated ones; nothing else differs.
  */
-import { torc } from '../protocol/generated/messages.js';
+import type { torc } from '../protocol/generated/messages.js';
 import type { VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
 import { actorOf, lifeOf, memberNumberOf } from '../protocol/dot.js';

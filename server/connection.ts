@@ -9,11 +9,12 @@ import { Session } from '../cluster/session.js';
 import type { Call, CallOptions } from '../cluster/call.js';
 import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
 import { ReplyWriter } from '../protocol/resp/reply-writer.js';
-import { RequestDecoder } from '../protocol/resp/request-decoder.js';
+import { RequestDecoder, type RequestLimits } from '../protocol/resp/request-decoder.js';
+import type { CommandLookup } from './command-lookup.js';
 import type { CommandRow } from './command-table.js';
-import type { Origin } from './dispatcher.js';
+import type { Dispatcher, Origin } from './dispatcher.js';
 import type { ClientView, LocalContext } from './local-context.js';
-import type { ServerState } from './server-state.js';
+import type { Statistics } from './statistics.js';
 
 /** Commands of one connection under way before it is read on, and when it is again. */
 const pendingMax = 1024;
@@ -27,6 +28,26 @@ interface Place {
   resp: 2 | 3;
   /** Set for QUIT: nothing follows it. */
   closes: boolean;
+}
+
+/** What all connections of a node share: the table, the way to the cluster, limits and counts. */
+export interface ServerState {
+  readonly lookup: CommandLookup;
+  readonly dispatcher: Dispatcher;
+  readonly statistics: Statistics;
+  /** Sends a call on its way. */
+  readonly submit: (call: Call) => void;
+  readonly nowMs: () => number;
+  /** The deadline of a command that arrives now. */
+  readonly deadlineMs: () => number;
+  readonly requestLimits: () => RequestLimits;
+  /** Of client-output-buffer-limit's hard limit for normal clients; 0 = none. */
+  readonly outputBytesMax: () => number;
+  readonly contextOf: (connection: Connection) => LocalContext;
+  /** `connection.flush()` is called at the end of this turn. */
+  readonly flushAtEnd: (connection: Connection) => void;
+  readonly closed: (connection: Connection) => void;
+  readonly outputLimitReached: (connection: Connection) => void;
 }
 
 export class Connection implements ClientView, Origin {

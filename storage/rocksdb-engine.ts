@@ -6,8 +6,8 @@
  * RocksDB's own write-ahead log makes a batch atomic and a synced one durable with all before it. Its LOCK file keeps a second
  * process out. It verifies a block's checksum when the block is read, so damage shows there, not at opening.
  */
-import Rocksdb from 'rocksdb';
 import { StorageError, type Engine, type EngineBatch, type EngineRange } from './engine.js';
+import { Rocksdb, type RocksdbDatabase, type RocksdbIterator } from './rocksdb-binding.js';
 
 export interface RocksdbOptions {
   /** Bytes of RocksDB's cache of uncompressed blocks; at most 4 GiB. */
@@ -33,7 +33,7 @@ export class RocksdbEngine implements Engine {
   #closing: Promise<void> | undefined;
   readonly #pending = new Set<Promise<unknown>>();
 
-  private constructor(private readonly database: Rocksdb) {}
+  private constructor(private readonly database: RocksdbDatabase) {}
 
   /**
    * Opens the database in `directory`, which is created when it is not there. Rejects with StorageError: LOCKED while another
@@ -74,7 +74,7 @@ export class RocksdbEngine implements Engine {
     return this.#chunks(this.database.iterator({ gte: range.from, lt: range.to, highWaterMark: readAheadBytes }), chunkEntries);
   }
 
-  async *#chunks(iterator: Rocksdb.RocksdbIterator | undefined, chunkEntries: number): AsyncGenerator<EngineChunk> {
+  async *#chunks(iterator: RocksdbIterator | undefined, chunkEntries: number): AsyncGenerator<EngineChunk> {
     if (iterator === undefined) {
       if (this.#closing !== undefined) throw closed();
       return;
@@ -113,7 +113,7 @@ export class RocksdbEngine implements Engine {
 }
 
 /** Fewer than `chunkEntries` only at the end. */
-function nextChunk(iterator: Rocksdb.RocksdbIterator, chunkEntries: number): Promise<EngineChunk> {
+function nextChunk(iterator: RocksdbIterator, chunkEntries: number): Promise<EngineChunk> {
   return new Promise((resolve, reject) => {
     const chunk: EngineChunk = [];
     const step = (error?: Error | null, key?: Buffer, value?: Buffer): void => {
