@@ -38,14 +38,15 @@ export interface NodeOptions {
   readonly initialNodes: number;
   readonly seeds: readonly PeerAddress[];
   readonly partitions: number;
+  readonly hintBytesMax: number;
   readonly replicas: number;
+  /** This and the following may change while the node runs: they are read each time. After a change of W or R call quorumsChanged(). */
   readonly writeQuorum: number;
   readonly readQuorum: number;
   readonly sloppyQuorum: boolean;
   readonly gossipIntervalMs: number;
   readonly phiThreshold: number;
   readonly peerTimeoutMs: number;
-  readonly hintBytesMax: number;
   /** The life this node begins or continues, and whether it cannot prove that it kept all it wrote in earlier ones. */
   readonly life: number;
   readonly doubtful: boolean;
@@ -81,7 +82,7 @@ export class Node {
   private readonly whenReady: (() => void)[] = [];
 
   constructor(private readonly options: NodeOptions) {
-    const { store, clock, random, description, clusterName, peerTimeoutMs } = options;
+    const { store, clock, random, description, clusterName } = options;
     const { membership } = this;
     this.life = options.life;
     this.turn = new Turn(clock, store, (batches) => {
@@ -117,7 +118,9 @@ export class Node {
       store,
       turn,
       clock,
-      timeoutMs: 10 * peerTimeoutMs,
+      get timeoutMs() {
+        return 10 * options.peerTimeoutMs;
+      },
       partitions: () => membership.configuration?.partitions ?? 1,
       isDoubtful,
     });
@@ -129,8 +132,7 @@ export class Node {
       turn,
       clock,
       random,
-      peerTimeoutMs,
-      sloppyQuorum: options.sloppyQuorum,
+      directives: options,
       actor,
       isDoubtful,
       coordination,
@@ -174,7 +176,7 @@ export class Node {
       coordinations: () => this.coordinations.values(),
       submit: this.router.submit,
       clock,
-      peerTimeoutMs,
+      directives: options,
     });
     this.view = new NodeView(clusterName, membership, description, options, () => this.isReady);
     this.formation = new FormationDriver({
@@ -205,6 +207,11 @@ export class Node {
   /** Resolves once commands are served. */
   ready(): Promise<void> {
     return this.isReady ? Promise.resolve() : new Promise((resolve) => this.whenReady.push(resolve));
+  }
+
+  /** W or R was changed. */
+  quorumsChanged(): void {
+    this.membership.setQuorums(this.options);
   }
 
   /** Says nothing more to anyone. The store is the caller's to close. */

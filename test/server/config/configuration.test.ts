@@ -101,6 +101,23 @@ test('a bad value names the directive, itself and what is allowed', (t) => {
   t.throws(() => resolve({ 'node-id': 'a b' }), { message: /^node-id 'a b' is not allowed: it takes a name/ });
 });
 
+test('what has no effect yet is refused, not ignored', (t) => {
+  for (const [name, other, only] of [
+    ['read-from', 'coordinator', 'any'],
+    ['suspicion-timeout', '6000', '5000'],
+    ['hint-max-age', '60', '10800'],
+    ['max-clock-drift', '100', '500'],
+    ['remove-down-after', '60', '0'],
+    ['repair-rate', '1mb', '8mb'],
+    ['migration-rate', '1mb', '32mb'],
+  ] as const) {
+    const error = t.throws(() => resolve({ [name]: other }), { instanceOf: ConfigurationError });
+    t.true(error.message.startsWith(`${name} '${other}' is not allowed: it takes only '${only}' until there is more: `), error.message);
+    t.notThrows(() => resolve({ [name]: only }));
+  }
+  t.notThrows(() => resolve({ 'repair-rate': String(8 * 1024 ** 2) }));
+});
+
 test('rules between directives', (t) => {
   t.throws(() => resolve({ 'write-quorum': '4' }), { message: 'write-quorum 4 is more than replicas 3' });
   t.throws(() => resolve({ replicas: '2', 'read-quorum': '3' }), { message: 'read-quorum 3 is more than replicas 2' });
