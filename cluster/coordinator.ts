@@ -67,7 +67,7 @@ export class Coordinator {
 
   /** The partition was taken over: what waited may run, what an earlier term left open is told so. */
   taken(coordination: Coordination): void {
-    for (const settlement of this.unsettledOf(coordination)) this.release(settlement);
+    this.releaseWhere(coordination, () => true);
     this.drain(coordination);
   }
 
@@ -81,9 +81,15 @@ export class Coordinator {
     if (runs && compareTerms(term, coordination.term) <= 0) return; // batches of a term before this one, sent again
     const waiting = runs ? coordination.stop() : [];
     const first = Math.min(...counters);
-    for (const settlement of this.unsettledOf(coordination)) if (settlement.counter >= first) this.release(settlement);
+    this.releaseWhere(coordination, ({ counter }) => counter >= first);
     coordination.releaseDrained();
     this.options.reroute(waiting);
+  }
+
+  private releaseWhere(coordination: Coordination, isOver: (settlement: Settlement) => boolean): void {
+    // Chosen before the first is released: an answer may start new ones.
+    const over = this.unsettledOf(coordination).filter(isOver);
+    for (const settlement of over) this.release(settlement);
   }
 
   /** Gives up what is overdue. Called every few milliseconds. */
