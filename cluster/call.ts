@@ -1,9 +1,8 @@
 /**
  * A call: one operation on its way to a reply, from a client of this node or from a peer that forwarded it. It is answered exactly once.
  */
-import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
+import { EncodedReply, ErrorReply, type Reply } from '../protocol/resp/reply.js';
 import type { Operation } from './command.js';
-import type { Session } from './session.js';
 
 export const loading = new ErrorReply('LOADING the node is joining its cluster or recovering its data');
 export const unknownOutcome = new ErrorReply(
@@ -25,13 +24,22 @@ export interface CallOptions {
   readonly deadlineMs: number;
 }
 
+/** Keeps the commands of one connection in order: its session. */
+export interface CallOrder {
+  /** False: the call waits, and comes back when those before it were answered. */
+  enter(call: Call, route: number): boolean;
+  leave(call: Call): void;
+}
+
 export abstract class Call {
   /** How often it was forwarded. */
   hops = 0;
   /** Who keeps this connection's commands in order; undefined for a peer's call. */
-  session: Session | undefined = undefined;
+  session: CallOrder | undefined = undefined;
   /** It has a place in its session's order, which its answer has to give back. */
   inSession = false;
+  /** A batch of an earlier run may be held somewhere: no refusal can say any more that nothing was executed. */
+  mayHaveWritten = false;
 
   constructor(
     /** Name first; borrowed from the connection's input, kept alive by this reference. */
@@ -44,10 +52,14 @@ export abstract class Call {
   /** Gives the reply; once. What waited for it in its session goes on. */
   answer(reply: Reply): void {
     const { session } = this;
-    this.deliver(reply);
+    this.deliver(this.mayHaveWritten && isError(reply) ? unknownOutcome : reply);
     session?.leave(this);
   }
 
   /** Brings the reply to whoever asked. */
   protected abstract deliver(reply: Reply): void;
+}
+
+function isError(reply: Reply): boolean {
+  return reply instanceof ErrorReply || (reply instanceof EncodedReply && reply.bytes[0] === 0x2d);
 }

@@ -24,29 +24,29 @@ import { Settlement } from './settlement.js';
 import type { Turn } from './turn.js';
 
 /** Stands in a version's column for "see the token". */
-export const tokenActor = 0xffff_ffff;
+const tokenActor = 0xffff_ffff;
 
 /** No record's version: who asks with it gets the record in any case. */
 const noVersion = Buffer.from('?');
 
-/** One key of a read, at one peer. */
+/** A read's question to one peer: a comparison for each of its keys, under consecutive ids. */
 interface Asked {
   readonly read: PendingRead;
-  readonly key: string;
   readonly peer: Peer;
+  firstId: number;
+  /** Keys that the peer has not agreed on, or been written, yet. */
+  open: number;
 }
 
 interface PendingRead {
   readonly call: Call;
   reply: Reply;
   readonly sentMs: number;
-  /** Peers' answers that are still needed, by key in the order of the operation's keys. */
-  readonly missing: number[];
-  readonly keys: readonly string[];
-  open: number;
-  readonly peers: Peer[];
-  /** Peers whose version was the same as this replica's, kept while a later answer may yet differ. */
-  readonly equal: Asked[];
+  /** Peers whose whole answer is still needed. */
+  needed: number;
+  /** One entry for each peer that was asked. */
+  readonly asked: Asked[];
+  /** A peer's record was merged: the reply was computed anew. */
   differs: boolean;
   done: boolean;
 }
@@ -65,6 +65,7 @@ export class Reader {
   private readonly transaction = new Transaction(() => {
     throw new Error('a read stages no record');
   });
+  /** By peer and id. */
   private readonly asked = new Map<Peer, Map<number, Asked>>();
   private readonly pending = new Set<PendingRead>();
   /** Smoothed time of a peer's answer, ms: a read that takes much longer is asked elsewhere too. */
@@ -89,23 +90,7 @@ export class Reader {
     if (needed === 0 || call.operation.keys.length === 0) return call.answer(reply);
     const reachable = membership.reachableHomes(call.partition);
     if (reachable <= needed) return call.answer(noReplicas(quorum, reachable, 'read'));
-    const [only] = call.operation.keys;
-    const keys =
-      call.operation.keys.length === 1 && only !== undefined
-        ? [only.toString('latin1')]
-        : [...new Set(call.operation.keys.map((key) => key.toString('latin1')))];
-    const read: PendingRead = {
-      call,
-      reply,
-      sentMs: this.options.clock.monotonicMs(),
-      missing: keys.map(() => needed),
-      keys,
-      open: keys.length,
-      peers: [],
-      equal: [],
-      differs: false,
-      done: false,
-    };
+    const read: PendingRead = { call, reply, sentMs: this.options.clock.monotonicMs(), needed, asked: [], differs: false, done: false };
     this.pending.add(read);
     const others = membership.otherHomes(call.partition);
     const first = this.rotation++ % others.length;
@@ -158,8 +143,7 @@ export class Reader {
       const question = take(asked, answers.equal[i] ?? 0);
       if (question === undefined) continue;
       this.compared++;
-      if (needsMore(question)) question.read.equal.push(question);
-      this.answered(question);
+      this.agreed(question);
     }
     for (const id of answers.doubtful) {
       const question = take(asked, id);
@@ -176,7 +160,7 @@ export class Reader {
       if (question === undefined || !transfer) continue;
       this.compared++;
       this.differed++;
-      this.merge(question, transfer as torc.Transfer);
+      this.merge(question, (id ?? 0) - question.firstId, transfer as torc.Transfer);
     }
   }
 
@@ -196,7 +180,7 @@ export class Reader {
     const patienceMs = 10 + 4 * this.usualMs;
     for (const read of this.pending) {
       if (read.call.options.deadlineMs < nowMs) this.finish(read, notServedInTime);
-      else if (now - read.sentMs > patienceMs * read.peers.length) this.askAnother(read);
+      else if (now - read.sentMs > patienceMs * read.asked.length) this.askAnother(read);
       else if (now - read.sentMs < patienceMs) break; // the set is in the order of sending
     }
     for (const asked of this.asked.values()) {
@@ -214,25 +198,31 @@ export class Reader {
   }
 
   private ask(read: PendingRead, peer: Peer): void {
-    const { store } = this.options;
-    read.peers.push(peer);
+    const { keys } = read.call.operation;
     let asked = this.asked.get(peer);
     if (asked === undefined) this.asked.set(peer, (asked = new Map()));
-    const partition = store.partition(read.call.partition);
-    for (const name of read.keys) {
-      const key = Buffer.from(name, 'latin1');
-      const record = partition.get(name)?.record;
-      const only = record?.versions[0];
-      const simple = record === undefined || (only !== undefined && record.versions.length === 1 && record.context.size === 0);
-      const version = simple ? undefined : recordVersion(record);
-      const id = peer.link.sendRead(slotOf(key), key, simple ? (only?.actor ?? 0) : tokenActor, only?.counter ?? 0, version);
-      asked.set(id, { read, key: name, peer });
+    const question: Asked = { read, peer, firstId: 0, open: keys.length };
+    read.asked.push(question);
+    const partition = this.options.store.partition(read.call.partition);
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i] as Buffer;
+      const entry = partition.get(key.toString('latin1'));
+      const single = entry?.single;
+      const record = single === undefined ? entry?.record : undefined;
+      const id =
+        record === undefined
+          ? peer.link.sendRead(slotOf(key), key, single?.actor ?? 0, single?.counter ?? 0, undefined)
+          : peer.link.sendRead(slotOf(key), key, tokenActor, 0, recordVersion(record));
+      if (i === 0) question.firstId = id;
+      asked.set(id, question);
     }
   }
 
   private askAnother(read: PendingRead): void {
     if (read.done) return;
-    const next = this.options.membership.otherHomes(read.call.partition).find((peer) => peer.reachable && !read.peers.includes(peer));
+    const next = this.options.membership
+      .otherHomes(read.call.partition)
+      .find((peer) => peer.reachable && !read.asked.some((question) => question.peer === peer));
     if (next !== undefined) this.ask(read, next);
   }
 
@@ -247,67 +237,58 @@ export class Reader {
   ): void {
     if (this.options.isDoubtful(partition.number)) return peer.link.answerDoubtful(id);
     const entry = partition.get(key);
-    const record = entry?.record;
-    if (record === undefined) {
-      if (actor === 0) return peer.link.answerEqual(id); // with a token it is answered below: nothing is there
-    } else if (token !== undefined) {
-      if (recordVersion(record).equals(token)) return peer.link.answerEqual(id);
-    } else {
-      const only = record.versions[0];
-      const same =
-        only !== undefined && record.versions.length === 1 && record.context.size === 0 && only.actor === actor && only.counter === counter;
-      if (same) return peer.link.answerEqual(id);
-    }
+    const single = entry?.single;
+    if (token === undefined) {
+      const isSame =
+        single === undefined ? actor === 0 && entry?.record === undefined : single.actor === actor && single.counter === counter;
+      if (isSame) return peer.link.answerEqual(id);
+    } else if (entry?.record !== undefined && recordVersion(entry.record).equals(token)) return peer.link.answerEqual(id);
     peer.link.answerDifferent(id, this.options.comparison.recordTransfer(partition, entry));
   }
 
-  private answered({ read, key }: Asked): void {
-    if (read.done) return;
-    const index = read.keys.indexOf(key);
-    const missing = (read.missing[index] ?? 0) - 1;
-    read.missing[index] = missing;
-    if (missing === 0 && --read.open === 0) this.complete(read);
+  /** A peer holds, for one more of the read's keys, what the reply shows. */
+  private agreed(question: Asked): void {
+    const { read } = question;
+    if (--question.open === 0 && !read.done && --read.needed === 0) this.complete(read);
   }
 
-  private merge(question: Asked, transfer: torc.Transfer): void {
-    const { read, key, peer } = question;
+  /**
+   * A peer's record differs: both sides get the merged one before the reply. So do the peers that agreed on the version before, whose answers
+   * are thereby open again.
+   */
+  private merge(question: Asked, index: number, transfer: torc.Transfer): void {
+    const { read, peer } = question;
     const { store, turn } = this.options;
+    const key = read.call.operation.keys[index];
+    if (key === undefined || read.done) return;
     const partition = store.partition(read.call.partition);
-    store.applyTransfer({ ...transfer, complete: false });
+    const name = key.toString('latin1');
+    const before = recordVersion(partition.get(name)?.record);
+    transfer.complete = false; // of these records only
+    store.applyTransfer(transfer);
     turn.schedule();
     read.differs = true;
     read.reply = this.run(read.call);
-    const mine = partition.get(key)?.record;
+    const entry = partition.get(name);
+    const now = recordVersion(entry?.record);
     const theirs = transfer.record[0];
-    const isEqual =
-      mine === undefined || (theirs !== undefined && recordVersion(mine).equals(recordVersion(decodeRecord(theirs as Buffer))));
-    if (isEqual) this.answered(question);
-    else this.writeBack(question, partition, peer, key);
-    for (const earlier of read.equal.splice(0)) {
-      if (earlier.key !== key) {
-        read.equal.push(earlier);
-        continue;
-      }
-      this.reopen(earlier);
-      this.writeBack(earlier, partition, earlier.peer, key);
+    if (now.equals(theirs === undefined ? recordVersion(undefined) : recordVersion(decodeRecord(theirs as Buffer)))) this.agreed(question);
+    else this.writeBack(question, partition, peer, entry);
+    if (now.equals(before)) return;
+    for (const other of read.asked) {
+      if (other === question) continue;
+      if (other.open === 0) read.needed++;
+      other.open++;
+      this.writeBack(other, partition, other.peer, entry);
     }
   }
 
-  private writeBack(question: Asked, partition: Partition, peer: Peer, key: string): void {
-    const entry: KeyEntry | undefined = partition.get(key);
-    if (entry === undefined) return this.answered(question);
+  private writeBack(question: Asked, partition: Partition, peer: Peer, entry: KeyEntry | undefined): void {
+    if (entry === undefined) return this.agreed(question);
     this.options.comparison.pushRecord(partition, peer, entry, (result) => {
       if (result === 'failed') this.askAnother(question.read);
-      else this.answered(question);
+      else this.agreed(question);
     });
-  }
-
-  /** A peer that had agreed has to be written to before the reply after all. */
-  private reopen({ read, key }: Asked): void {
-    const index = read.keys.indexOf(key);
-    const missing = read.missing[index] ?? 0;
-    if (missing === 0) read.open++;
-    read.missing[index] = missing + 1;
   }
 
   private complete(read: PendingRead): void {
@@ -320,24 +301,19 @@ export class Reader {
     this.pending.delete(read);
     const unsettled = read.differs ? this.newestUnsettled(read) : undefined;
     if (unsettled === undefined) read.call.answer(reply);
-    else unsettled.wait(read.call, reply, false);
+    else unsettled.wait(read.call, reply);
   }
 
   /** After a merge the reply may show what this node is still writing itself. */
   private newestUnsettled(read: PendingRead): Settlement | undefined {
     const partition = this.options.store.partition(read.call.partition);
     let newest: Settlement | undefined;
-    for (const key of read.keys) {
-      const unsettled = partition.get(key)?.unsettled;
+    for (const key of read.call.operation.keys) {
+      const unsettled = partition.get(key.toString('latin1'))?.unsettled;
       if (unsettled instanceof Settlement && !unsettled.settled && unsettled.counter > (newest?.counter ?? 0)) newest = unsettled;
     }
     return newest;
   }
-}
-
-/** Other peers have yet to answer for this key. */
-function needsMore({ read, key }: Asked): boolean {
-  return (read.missing[read.keys.indexOf(key)] ?? 0) > 1;
 }
 
 function take(asked: Map<number, Asked>, id: number): Asked | undefined {

@@ -28,12 +28,12 @@ export class ByteReader {
   }
 
   u8(): number {
-    return this.#bytes[this.#advance(1)]!;
+    return byteAt(this.#bytes, this.#advance(1));
   }
 
   u16(): number {
     const at = this.#advance(2);
-    return this.#bytes[at]! * 0x100 + this.#bytes[at + 1]!;
+    return byteAt(this.#bytes, at) * 0x100 + byteAt(this.#bytes, at + 1);
   }
 
   u32(): number {
@@ -78,5 +78,10 @@ export class ByteReader {
 }
 
 function load32(bytes: Buffer, at: number): number {
-  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+  return ((byteAt(bytes, at) << 24) | (byteAt(bytes, at + 1) << 16) | (byteAt(bytes, at + 2) << 8) | byteAt(bytes, at + 3)) >>> 0;
+}
+
+/** Within the bounds: #advance has looked. */
+function byteAt(bytes: Buffer, at: number): number {
+  return bytes[at] as number;
 }

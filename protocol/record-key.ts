@@ -100,3 +100,15 @@ function encodeKeyPrefix(bytes: Buffer, slot: number, key: Buffer): number {
   bytes.set(key, 6);
   return 6 + key.length;
 }
+
+/** The slot of an encoded record key, and its key's bytes as latin1 text, without the objects of decodeRecordKey. Throws FormatError. */
+export function recordKeySlot(bytes: Buffer): number {
+  if (bytes.length < recordKeyOverhead) throw new FormatError('TRUNCATED', `a record key of ${bytes.length} bytes`);
+  return bytes.readUInt16BE(0);
+}
+
+export function recordKeyName(bytes: Buffer): string {
+  const end = 6 + (bytes.length < recordKeyOverhead ? Infinity : bytes.readUInt32BE(2));
+  if (end + 2 > bytes.length) throw new FormatError('TRUNCATED', `a record key of ${bytes.length} bytes`);
+  return bytes.toString('latin1', 6, end);
+}

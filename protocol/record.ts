@@ -75,9 +75,10 @@ const countMax = 0xffff;
 /** Appends a record. Its context may name its own versions' dots; they are written as they are. */
 export function encodeRecord(writer: ByteWriter, record: VersionedRecord): void {
   const { context, versions } = record;
-  if (versions.length === 1 && context.size === 0) {
+  const first = versions[0];
+  if (first !== undefined && versions.length === 1 && context.size === 0) {
     writer.u8(shape.oneVersion);
-    encodeVersion(writer, versions[0]!);
+    encodeVersion(writer, first);
     return;
   }
   if (versions.length > countMax) throw new RangeError(`${versions.length} versions in one record`);
@@ -121,7 +122,9 @@ export function readRecord(reader: ByteReader, length: number): VersionedRecord 
 
 /** The same record with its bytes in memory of its own: for keeping what was decoded from a frame or a file's chunk. */
 export function ownRecord(record: VersionedRecord): VersionedRecord {
-  return { context: record.context, versions: record.versions.map(ownVersion) };
+  const { context, versions } = record;
+  const only = versions[0];
+  return { context, versions: only !== undefined && versions.length === 1 ? [ownVersion(only)] : versions.map(ownVersion) };
 }
 
 function ownVersion(version: Version): Version {

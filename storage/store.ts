@@ -8,12 +8,12 @@
  * Invariant: whatever is in memory or in the engine was appended to the log before, so replaying the log from the engine's
  * position rebuilds all of it (merging is idempotent).
  */
-import { decodeBatches, BatchEncoder } from '../protocol/batch.js';
+import { decodeBatches, BatchEncoder, type Batch } from '../protocol/batch.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { compareTerms, type Dot, type Term } from '../protocol/dot.js';
 import { torc } from '../protocol/generated/messages.js';
 import { decodeRecord, ownRecord } from '../protocol/record.js';
-import { decodeRecordKey, recordPart, recordType } from '../protocol/record-key.js';
+import { recordKeyName, recordKeySlot, recordPart, recordType } from '../protocol/record-key.js';
 import type { Clock } from './clock.js';
 import { CommitLog, type Durability } from './commit-log.js';
 import type { Engine, StorageError } from './engine.js';
@@ -59,6 +59,8 @@ export class Store {
   readonly loader: Loader;
   readonly evictor: Evictor;
   private readonly partitions = new Map<number, Partition>();
+  /** The same for the hot path. */
+  private readonly byNumber: (Partition | undefined)[] = [];
   private readonly facts = new Map<string, Buffer>();
   private readonly encoder = new BatchEncoder(new ByteWriter(65536));
   private readonly writeBehind: WriteBehind;
@@ -71,7 +73,7 @@ export class Store {
   };
 
   private constructor(private readonly options: StoreOptions) {
-    this.hybridClock = new HybridClock(options.clock, 0);
+    this.hybridClock = new HybridClock(options.clock, 0, () => this.raiseCeiling());
     this.loader = new Loader(options.engine, this.partitions, (error) => options.onFailure(error));
     this.evictor = new Evictor(this.partitions, options.cacheBytesMax);
     this.writeBehind = new WriteBehind(
@@ -108,11 +110,14 @@ export class Store {
   }
 
   partition(number: number): Partition {
+    const known = this.byNumber[number];
+    if (known !== undefined) return known;
     let partition = this.partitions.get(number);
     if (partition === undefined) {
       partition = new Partition(number, this.account);
       partition.resident = this.engineIsEmpty;
       this.partitions.set(number, partition);
+      this.byNumber[number] = partition;
       this.writeBehind.watch(partition);
     }
     return partition;
@@ -131,7 +136,7 @@ export class Store {
       const record = entry.staged;
       if (record === undefined) throw new Error('a staged entry carries no record');
       encoder.record(entry.slot, Buffer.from(entry.key, 'latin1'), recordType.string, recordPart.value, noElement, record);
-      partition.merge(entry, record);
+      partition.merge(entry, record); // a counter's record carries its actor's sum alone: the other sums stay beside it
       entry.staged = undefined;
       this.writeBehind.mark(entry);
     }
@@ -146,20 +151,7 @@ export class Store {
   applyBatches(bytes: Buffer, report: (part: AppliedPart) => void): void {
     const batches = decodeBatches(bytes);
     this.commitLog.append(entryKind.batches, bytes);
-    for (const { dot, parts } of batches) {
-      this.hybridClock.raise(dot.counter);
-      for (const part of parts) {
-        const partition = this.partition(part.partition);
-        const superseded = !partition.promise({ counter: part.term, actor: dot.actor });
-        let gap = false;
-        if (!partition.hasSeen(dot)) {
-          for (const { key, record } of part.records)
-            this.applyRecord(partition, key, (entry) => partition.merge(entry, ownRecord(record)));
-          gap = !partition.note(dot.actor, dot.counter, part.prev);
-        }
-        report({ partition: part.partition, dot, superseded, gap });
-      }
-    }
+    this.apply(batches, report);
   }
 
   /**
@@ -181,15 +173,6 @@ export class Store {
       this.commitLog.append(entryKind.promised, entry);
     }
     return promised;
-  }
-
-  /**
-   * Issues a counter. The ceiling is raised at each turn's end, but within one turn the clock may leap beyond it: this process was
-   * stopped for long, or a peer's clock is ahead. Then the new ceiling goes to the log here, before anything that bears the counter.
-   */
-  nextCounter(): number {
-    if (!this.hybridClock.canIssue()) this.raiseCeiling();
-    return this.hybridClock.next();
   }
 
   fact(name: string): Buffer | undefined {
@@ -265,19 +248,8 @@ export class Store {
   }
 
   private replay(kind: number, payload: Buffer): void {
-    if (kind === entryKind.batches) {
-      for (const { dot, parts } of decodeBatches(payload)) {
-        this.hybridClock.raise(dot.counter);
-        for (const part of parts) {
-          const partition = this.partition(part.partition);
-          partition.promise({ counter: part.term, actor: dot.actor });
-          if (partition.hasSeen(dot)) continue;
-          for (const { key, record } of part.records)
-            this.applyRecord(partition, key, (entry) => partition.merge(entry, ownRecord(record)));
-          partition.note(dot.actor, dot.counter, part.prev);
-        }
-      }
-    } else if (kind === entryKind.transfer) this.mergeTransfer(torc.Transfer.decode(payload));
+    if (kind === entryKind.batches) this.apply(decodeBatches(payload));
+    else if (kind === entryKind.transfer) this.mergeTransfer(torc.Transfer.decode(payload));
     else if (kind === entryKind.promised) {
       const { termCounter, termActor, partition } = torc.Promised.decode(payload);
       this.hybridClock.raise(termCounter);
@@ -296,9 +268,9 @@ export class Store {
     transfer.key.forEach((key, i) => {
       const record = ownRecord(decodeRecord(transfer.record[i] as Buffer));
       for (const version of record.versions) this.hybridClock.raise(version.counter);
-      this.applyRecord(partition, key as Buffer, (entry) => {
-        if (!partition.mergeFromPeer(entry, record, peerSeen)) taken = false;
-      });
+      const entry = entryAt(partition, key as Buffer);
+      if (!partition.mergeFromPeer(entry, record, peerSeen)) taken = false;
+      this.writeBehind.mark(entry);
     });
     if (transfer.complete && taken) {
       for (const counter of peerSeen.values()) this.hybridClock.raise(counter);
@@ -309,10 +281,28 @@ export class Store {
     return taken;
   }
 
-  private applyRecord(partition: Partition, recordKey: Buffer, merge: (entry: KeyEntry) => void): void {
-    const { slot, key } = decodeRecordKey(recordKey);
-    const entry = partition.getOrCreate(key.toString('latin1'), slot);
-    merge(entry);
-    this.writeBehind.mark(entry);
+  /** Merges batches, borrowed, into memory; what `seen` covers is a duplicate. */
+  private apply(batches: readonly Batch[], report?: (part: AppliedPart) => void): void {
+    for (const { dot, parts } of batches) {
+      this.hybridClock.raise(dot.counter);
+      for (const part of parts) {
+        const partition = this.partition(part.partition);
+        const superseded = !partition.promise({ counter: part.term, actor: dot.actor });
+        let gap = false;
+        if (!partition.hasSeen(dot)) {
+          for (const { key, record } of part.records) {
+            const entry = entryAt(partition, key);
+            partition.merge(entry, ownRecord(record));
+            this.writeBehind.mark(entry);
+          }
+          gap = !partition.note(dot.actor, dot.counter, part.prev);
+        }
+        report?.({ partition: part.partition, dot, superseded, gap });
+      }
+    }
   }
+}
+
+function entryAt(partition: Partition, recordKey: Buffer): KeyEntry {
+  return partition.getOrCreate(recordKeyName(recordKey), recordKeySlot(recordKey));
 }

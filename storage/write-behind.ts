@@ -154,7 +154,11 @@ export class WriteBehind {
     positionValue.writeDoubleBE(position);
     puts.push([positionRow, positionValue]);
     await this.engine.write({ puts, deletes: [] }, { sync: true });
-    for (const entry of entries) if (entry.dirtyRound === round) entry.dirtyRound = 0;
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i];
+      if (entry?.dirtyRound === round) entry.dirtyRound = 0;
+      if (i % (8 * sliceEntries) === 0) await this.nextTurn();
+    }
     this.rounds++;
     await log.dropBefore(position);
   }

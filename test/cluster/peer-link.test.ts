@@ -12,7 +12,8 @@ import { encodeBatches } from '../storage/store-fixtures.js';
 import { TestCall } from './calls.js';
 import { PlayedLink, type PlayedStream } from './links.js';
 
-const settlement = (counter: number, missing = 1): Settlement => new Settlement(1, counter, [], missing, () => undefined);
+const settlement = (counter: number, missing = 1): Settlement =>
+  new Settlement(1, counter, [], new TestCall('write', 1), 'OK', missing, () => undefined);
 const batch = (counter: number): Buffer => encodeBatches([{ partition: 1, dot: { actor: 1, counter }, prev: counter - 1, records: [] }]);
 
 /** One turn that writes these batches. */

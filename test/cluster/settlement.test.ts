@@ -1,5 +1,6 @@
 /** A batch on its way to being settled: counted once, answered once, given up only for those who are due. */
 import test from 'ava';
+import type { Call } from '../../cluster/call.js';
 import { Settlement } from '../../cluster/settlement.js';
 import { KeyEntry } from '../../storage/key-entry.js';
 import { TestCall } from './calls.js';
@@ -9,9 +10,10 @@ const entry = (key: string): KeyEntry => new KeyEntry(key, 1, 1, true);
 test('waiters are answered when the last missing replica holds it, once, in order, after it is settled', (t) => {
   const entries = [entry('a'), entry('b')];
   const events: string[] = [];
-  const settlement = new Settlement(1, 5, entries, 2, (settled) => events.push(`settled ${settled.settled}`));
   const calls = ['w', 'r1', 'r2'].map((name) => new TestCall(name, 1, 'write', {}, () => events.push(name)));
-  calls.forEach((call, i) => settlement.wait(call, i, i === 0));
+  const [writer = new TestCall('none', 1), ...readers] = calls;
+  const settlement = new Settlement(1, 5, entries, writer, 0, 2, ({ settled }) => events.push(`settled ${settled}`));
+  readers.forEach((call, i) => settlement.wait(call, i + 1));
   t.true(entries.every(({ unsettled }) => unsettled === settlement));
   settlement.acknowledge();
   t.deepEqual(events, []);
@@ -29,8 +31,8 @@ test('waiters are answered when the last missing replica holds it, once, in orde
 
 test('a key whose newer batch is unsettled stays so when the older one is settled', (t) => {
   const key = entry('k');
-  const older = new Settlement(1, 5, [key], 1, () => undefined);
-  const newer = new Settlement(1, 6, [key], 1, () => undefined);
+  const older = new Settlement(1, 5, [key], new TestCall('write', 1), 'OK', 1, () => undefined);
+  const newer = new Settlement(1, 6, [key], new TestCall('write', 1), 'OK', 1, () => undefined);
   older.acknowledge();
   t.is(key.unsettled, newer);
   newer.settle();
@@ -39,7 +41,7 @@ test('a key whose newer batch is unsettled stays so when the older one is settle
 
 test('it keeps what it was given: the list of entries may be used again', (t) => {
   const list = [entry('a')];
-  const settlement = new Settlement(1, 5, list, 1, () => undefined);
+  const settlement = new Settlement(1, 5, list, new TestCall('write', 1), 'OK', 1, () => undefined);
   const [first] = list;
   list.length = 0;
   settlement.settle();
@@ -47,21 +49,17 @@ test('it keeps what it was given: the list of entries may be used again', (t) =>
 });
 
 test('giving up takes out those who are due and no others; the batch can be settled still', (t) => {
-  const settlement = new Settlement(1, 5, [], 1, () => undefined);
   const due = new TestCall('due', 1, 'write', { deadlineMs: 10 });
-  const later = new TestCall('later', 1, 'write', { deadlineMs: 20 });
-  settlement.wait(due, 'OK', true);
-  settlement.wait(later, 'OK', false);
-  const given = settlement.giveUp(({ call }) => call.options.deadlineMs < 15);
-  t.deepEqual(
-    given.map(({ call, writer }) => [call, writer]),
-    [[due, true]],
-  );
-  t.deepEqual(due.replies, []);
-  t.deepEqual(
-    settlement.giveUp(({ call }) => call.options.deadlineMs < 15),
-    [],
-  );
+  const [dueReader, later] = [
+    new TestCall('due reader', 1, 'read', { deadlineMs: 12 }),
+    new TestCall('later', 1, 'read', { deadlineMs: 20 }),
+  ];
+  const settlement = new Settlement(1, 5, [], due, 'OK', 1, () => undefined);
+  settlement.wait(dueReader, 'seen');
+  settlement.wait(later, 'seen');
+  const isDue = ({ options }: Call): boolean => options.deadlineMs < 15;
+  t.deepEqual(settlement.giveUp(isDue), { writer: due, readers: [dueReader] });
+  t.deepEqual(settlement.giveUp(isDue), { writer: undefined, readers: [] });
   settlement.acknowledge();
-  t.deepEqual([due.replies, later.replies], [[], ['OK']]);
+  t.deepEqual([due.replies, dueReader.replies, later.replies], [[], [], ['seen']]);
 });

@@ -16,7 +16,7 @@ import type { Dot } from '../../protocol/dot.js';
 import { recordPart, recordType } from '../../protocol/record-key.js';
 import { emptyClock, versionKind, type VersionedRecord } from '../../protocol/record.js';
 import { slotOf } from '../../protocol/slot.js';
-import { HandClock } from './log-fixtures.js';
+import { HandClock, settled } from './log-fixtures.js';
 
 /** Of the node whose store it is: member 1, life 1. */
 export const self = 0x1_0001;
@@ -31,6 +31,8 @@ export interface OpenedStore {
   readonly store: Store;
   readonly transaction: Transaction;
   readonly failures: StorageError[];
+  /** Closes the store, and lets the clock's turns go on meanwhile. */
+  close(): Promise<void>;
 }
 
 export async function openStore(engine: Engine, logFiles: LogFiles, options: OpenOptions = {}): Promise<OpenedStore> {
@@ -38,8 +40,17 @@ export async function openStore(engine: Engine, logFiles: LogFiles, options: Ope
   const { clock = new HandClock(), durability = 'os', cacheBytesMax = 1 << 30 } = options;
   const onFailure = (error: StorageError): void => void failures.push(error);
   const store = await Store.open({ engine, logFiles, clock, durability, cacheBytesMax, onFailure });
-  const transaction = new Transaction(() => ({ actor: self, counter: store.nextCounter() }));
-  return { store, transaction, failures };
+  const transaction = new Transaction(() => ({ actor: self, counter: store.hybridClock.next() }));
+  const close = async (): Promise<void> => {
+    let closed = false;
+    const closing = store.close().finally(() => (closed = true));
+    while (!closed) {
+      if (clock instanceof HandClock) await clock.advance(0);
+      else await settled();
+    }
+    await closing;
+  };
+  return { store, transaction, failures, close };
 }
 
 export function openInMemory(options?: OpenOptions): Promise<OpenedStore> {

@@ -357,8 +357,8 @@ for (const [name, cacheBytesMax] of [
   test(`on disk, ${name}: a store whose process ended is followed by one that holds what it held`, async (t) => {
     const directory = temporaryDirectory(t);
     for (let seed = 1; seed <= histories(3); seed++) {
-      const { store } = await run(t, await diskBackend(path.join(directory, String(seed))), seed, { cacheBytesMax, power: false });
-      await store.close();
+      const { opened } = await run(t, await diskBackend(path.join(directory, String(seed))), seed, { cacheBytesMax, power: false });
+      await opened?.close();
     }
   });
 }
@@ -370,7 +370,7 @@ test('a clean stop leaves the log empty of work: the next store replays nothing,
   const opened = await openStore(engine, files, { clock });
   command(opened, 0, 1, (transaction) => transaction.setString(Buffer.from('k'), Buffer.from('v'), 0));
   opened.store.endTurn(() => undefined);
-  await opened.store.close();
+  await opened.close();
   await clock.advance(60_000);
   t.deepEqual(opened.failures, []);
   const next = await openStore(engine.reopened(), files, { clock });
@@ -385,7 +385,7 @@ test('keys that are asked for in one turn are read from the engine together, eac
   const first = await openStore(engine, files);
   for (const key of keysOf[0] ?? []) command(first, 0, 1, (transaction) => transaction.setString(Buffer.from(key), Buffer.from(key), 0));
   first.store.endTurn(() => undefined);
-  await first.store.close();
+  await first.close();
   const asked: number[] = [];
   const counting = engine.reopened();
   const getMany = counting.getMany.bind(counting);
@@ -415,7 +415,7 @@ test("a batch on a cold key is merged with the engine's record when that is read
   const first = await openStore(engine, files, { clock });
   const dot = command(first, 0, 1, (transaction) => transaction.setString(Buffer.from('k'), Buffer.from('mine'), 0));
   first.store.endTurn(() => undefined);
-  await first.store.close();
+  await first.close();
   const second = await openStore(engine.reopened(), files, { clock });
   const theirs = { actor: 0x2_0001, counter: (dot?.counter ?? 0) + 1 };
   second.store.applyBatches(
@@ -427,7 +427,7 @@ test("a batch on a cold key is merged with the engine's record when that is read
   t.is(entry?.record?.versions.length, 1);
   second.store.endTurn(() => undefined);
   await clock.advance(5000);
-  await clock.advance(1);
+  for (let i = 0; i < 4; i++) await clock.advance(1);
   t.true(entry?.complete);
   t.is(entry?.record?.versions.length, 2);
   t.is(second.store.statistics().flushes, 1);
@@ -445,7 +445,7 @@ test('a round of writing behind lets old log segments go, and what came after it
   for (let i = 0; i < 24; i++) {
     command(opened, 0, 1, (transaction) => transaction.setString(Buffer.from(`k${i % 3}`), value, 0));
     opened.store.endTurn(() => undefined);
-    await settled();
+    for (let j = 0; j < 4; j++) await clock.advance(0);
   }
   const { flushes, logBytes } = opened.store.statistics();
   t.is(flushes, 2, 'a round each 96 MiB of log');
@@ -507,7 +507,7 @@ test('a counter can be issued right after the clock has leapt beyond its ceiling
   opened.store.endTurn(() => undefined);
   files.kill();
   const next = await openStore(new MemoryEngine(), files);
-  t.true(next.store.nextCounter() > third);
+  t.true(next.store.hybridClock.next() > third);
 });
 
 test('memory that deleted and evicted keys took is given back', async (t) => {
@@ -573,6 +573,6 @@ test('superseded and beyond a gap: each part of a batch says so, and a repeated 
   t.deepEqual([...store.partition(0).seen], [[dot.actor, 12]]);
   const record = store.partition(0).get('k')?.record;
   t.deepEqual(say(12, 11, 10), ['false false']);
-  t.is(store.partition(0).get('k')?.record, record);
+  t.deepEqual(store.partition(0).get('k')?.record, record);
   t.deepEqual(store.partition(0).promised, { counter: 10, actor: dot.actor });
 });

@@ -139,7 +139,7 @@ test('an error discards everything, at once and for the next command', async (t)
     transaction.increment(k, 1n);
   });
   t.is(dot, undefined);
-  t.is(opened.store.partition(partition).get('k')?.record, before);
+  t.deepEqual(opened.store.partition(partition).get('k')?.record, before);
   t.is(shown(opened), 'text');
   t.is(opened.transaction.string(other), undefined);
   const error = t.throws(() => opened.transaction.increment(k, 1n), { instanceOf: CommandError });
@@ -174,7 +174,7 @@ test('a dot that is issued twice is a bug, not a lost write', async (t) => {
   const again = new Transaction(() => dot ?? { actor: 0, counter: 0 });
   again.begin(opened.store.partition(partition), 1, nowMs, 2);
   t.throws(() => set('2')(again), { message: /issued twice/ });
-  t.is(opened.store.partition(partition).get('k')?.record, record);
+  t.deepEqual(opened.store.partition(partition).get('k')?.record, record);
 });
 
 test('another transaction sees what was written and merged since, and nothing that was staged', async (t) => {
