@@ -71,7 +71,8 @@ if (process.env['TORC_WRITE_GOLDEN'] !== undefined) await write(process.env['TOR
 test('a directory of format version 1 is read whole: from RocksDB, and from the log behind it', async (t) => {
   const directory = await DataDirectory.open(goldenCopy(t));
   t.deepEqual(directory.previous, { nodeId: 'golden', life: 3, bootId: 'boot', durability: 'everysec', cleanStop: false });
-  const { store, close } = await openStore(directory.engine, directory.logFiles, { clock: clock() });
+  const opened = await openStore(directory.engine, directory.logFiles, { clock: clock() });
+  const { store } = opened;
   t.true(store.statistics().dirtyEntries > 0, 'some of it was in the log alone');
   const here = store.partition(partition);
   const shown = async (key: string): Promise<string | undefined> => {
@@ -102,7 +103,7 @@ test('a directory of format version 1 is read whole: from RocksDB, and from the 
   t.deepEqual(here.ahead, [{ actor: peer, counter: 220, prev: 210 }]);
   t.deepEqual(here.promised, { counter: 4, actor: self });
   t.true(store.hybridClock.next() > (here.seen.get(self) ?? 0));
-  await close();
+  await opened.close();
 });
 
 test('a directory whose torc.json is of a newer format is refused, and nothing in it is touched', async (t) => {
