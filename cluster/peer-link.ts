@@ -53,6 +53,11 @@ interface TurnBatch {
   readonly length: number;
 }
 
+/** A random place to count from, with room for 2^52 more. */
+export function firstId(random: Random): number {
+  return 1 + random.integer(2 ** 32) * 2 ** 16;
+}
+
 type Columns<T> = { -readonly [K in keyof T]-?: NonNullable<T[K]> };
 type CommandColumns = Columns<
   Pick<torc.Commands.$Shape, 'firstId' | 'partition' | 'options' | 'deadlineMs' | 'argumentCount' | 'argument'>
@@ -66,6 +71,8 @@ export class PeerLink {
   private dialling = false;
   private retryDelayMs = reconnectDelayMs.first;
   private bytesOut = 0;
+  /** Raised whenever a stream opens: what was sent under another number may be lost. */
+  streamNumber = 0;
 
   private turnBatches: TurnBatch[] = [];
   private unacked: UnackedBatch[] = [];
@@ -76,8 +83,9 @@ export class PeerLink {
 
   private commands: CommandColumns | undefined;
   private reads: ReadColumns | undefined;
-  private nextId = 1;
-  private nextReadId = 1;
+  /** Ids begin anywhere: an answer to a process that had this node's name before must not meet a question of this one. */
+  private nextId: number;
+  private nextReadId: number;
   /** Forwarded commands without a reply, by id. */
   private readonly forwarded = new Map<number, Call>();
   private readonly replies: { id: number[]; reply: Buffer[] } = { id: [], reply: [] };
@@ -94,7 +102,10 @@ export class PeerLink {
     private readonly options: PeerLinkOptions,
     private readonly events: PeerLinkEvents,
     private address: PeerAddress,
-  ) {}
+  ) {
+    this.nextId = firstId(options.random);
+    this.nextReadId = firstId(options.random);
+  }
 
   get isOpen(): boolean {
     return this.opened;
@@ -258,7 +269,7 @@ export class PeerLink {
   /** Everything that is said rarely. */
   say(words: Pick<torc.Frame.$Shape, 'gossip' | 'takeOvers' | 'promises' | 'transfers' | 'transferAcks' | 'pulls' | 'formation'>): void {
     const { rest } = this;
-    if (words.gossip) rest.gossip = words.gossip;
+    if (words.gossip) rest.gossip = rest.gossip ? joined(rest.gossip, words.gossip) : words.gossip;
     if (words.takeOvers) (rest.takeOvers ??= []).push(...words.takeOvers);
     if (words.promises) (rest.promises ??= []).push(...words.promises);
     if (words.transfers) (rest.transfers ??= []).push(...words.transfers);
@@ -363,6 +374,7 @@ export class PeerLink {
     }
     if (this.opened || this.stream === undefined) return;
     this.opened = true;
+    this.streamNumber++;
     this.retryDelayMs = reconnectDelayMs.first;
     this.resend(this.stream);
     this.events.opened(hello);
@@ -420,4 +432,13 @@ export class PeerLink {
     if (this.answers.equal.length + this.answers.different.length + this.answers.doubtful.length > 0)
       this.answers = { equal: [], doubtful: [], different: [] };
   }
+}
+
+/** Two gossips of one turn: what the first says of clocks is not said again. */
+function joined(first: torc.Gossip.$Shape, second: torc.Gossip.$Shape): torc.Gossip.$Shape {
+  return {
+    ...second,
+    partition: [...(first.partition ?? []), ...(second.partition ?? [])],
+    seen: [...(first.seen ?? []), ...(second.seen ?? [])],
+  };
 }

@@ -70,8 +70,8 @@ export class Reader {
   /** Smoothed time of a peer's answer, ms: a read that takes much longer is asked elsewhere too. */
   private usualMs = 5;
   private rotation = 0;
-  /** Records asked for to be looked at, by the id of the question. */
-  private readonly inspections = new Map<number, { readonly peer: Peer; readonly done: (transfer: torc.Transfer | undefined) => void }>();
+  /** Records asked for to be looked at, by the id of the question on the peer's link. */
+  private readonly inspections = new Map<Peer, Map<number, (transfer: torc.Transfer | undefined) => void>>();
   /** Versions compared with a peer's, and those that differed. */
   compared = 0;
   differed = 0;
@@ -122,11 +122,13 @@ export class Reader {
     return new Promise((resolve) => {
       if (!peer.reachable) return resolve(undefined);
       const id = peer.link.sendRead(slotOf(key), key, tokenActor, 0, noVersion);
+      let asked = this.inspections.get(peer);
+      if (asked === undefined) this.inspections.set(peer, (asked = new Map()));
       const done = (transfer: torc.Transfer | undefined): void => {
-        this.inspections.delete(id);
+        asked.delete(id);
         resolve(transfer);
       };
-      this.inspections.set(id, { peer, done });
+      asked.set(id, done);
       this.options.clock.after(timeoutMs, () => done(undefined));
     });
   }
@@ -166,10 +168,9 @@ export class Reader {
       if (question !== undefined) this.askAnother(question.read);
     }
     for (const { id, transfer } of answers.different) {
-      const inspection = this.inspections.get(id ?? 0);
-      if (inspection?.peer === peer) {
-        this.inspections.delete(id ?? 0);
-        inspection.done(transfer as torc.Transfer);
+      const inspected = this.inspections.get(peer)?.get(id ?? 0);
+      if (inspected !== undefined) {
+        inspected(transfer as torc.Transfer);
         continue;
       }
       const question = take(asked, id ?? 0);
