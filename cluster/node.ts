@@ -84,8 +84,13 @@ export class Node {
     const { store, clock, random, description, clusterName, peerTimeoutMs } = options;
     const { membership } = this;
     this.life = options.life;
-    this.turn = new Turn(clock, store, (batches) => {
-      for (const { link } of this.peers.all()) link.send(batches);
+    this.turn = new Turn(clock, store, {
+      seal: (batches) => {
+        for (const { link } of this.peers.all()) link.seal(batches);
+      },
+      send: () => {
+        for (const { link } of this.peers.all()) link.send();
+      },
     });
     const { turn } = this;
     const isDoubtful = (partition: number): boolean => this.rebuild.isDoubtful(partition);

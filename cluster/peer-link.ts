@@ -75,6 +75,8 @@ export class PeerLink {
   streamNumber = 0;
 
   private turnBatches: TurnBatch[] = [];
+  /** Of the turn that is ending: what send() will put in its frame. */
+  private sealed: Buffer | undefined;
   private unacked: UnackedBatch[] = [];
   private unackedHead = 0;
   private unackedBytes = 0;
@@ -279,11 +281,20 @@ export class PeerLink {
     this.gather();
   }
 
-  /** Sends what this turn gathered as one frame. `batches` are the turn's bytes, kept as long as one of them is unacknowledged. */
-  send(batches: Buffer | undefined): void {
+  /**
+   * Takes the turn's batches out of `batches`, its bytes, which are kept as long as one of them is unacknowledged. What is written from now on is
+   * the next turn's, though send() comes later.
+   */
+  seal(batches: Buffer | undefined): void {
+    if (this.turnBatches.length > 0) this.sealed = this.takeTurnBatches(batches);
+  }
+
+  /** Sends what this turn gathered as one frame. */
+  send(): void {
     if (!this.gathered) return;
-    this.gathered = false;
-    const turnBatches = this.takeTurnBatches(batches);
+    this.gathered = this.turnBatches.length > 0;
+    const turnBatches = this.sealed;
+    this.sealed = undefined;
     const { stream } = this;
     if (!this.opened || stream === undefined) return this.forgetGathered();
     const frame: torc.Frame.$Shape = this.rest;
