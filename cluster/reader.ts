@@ -160,6 +160,11 @@ export class Reader {
       const question = take(asked, answers.equal[i] ?? 0);
       if (question === undefined) continue;
       this.compared++;
+      if (question.read.differs && !question.read.done) {
+        // It agreed with what this replica had before another's answer was merged, and does not hold what the reply shows.
+        this.writeBack(question, this.options.store.partition(question.read.call.partition), peer, question.key);
+        continue;
+      }
       if (needsMore(question)) question.read.equal.push(question);
       this.answered(question);
     }
@@ -272,17 +277,20 @@ export class Reader {
 
   private merge(question: Asked, transfer: torc.Transfer): void {
     const { read, key, peer } = question;
-    const { store, turn } = this.options;
+    const { store, turn, coordinator } = this.options;
     const partition = store.partition(read.call.partition);
+    // Evicted since it was asked: merged into an empty entry the peer's record alone would be shown.
+    if (!read.done && !coordinator.isLoaded(read.call)) return coordinator.load(read.call, () => this.merge(question, transfer));
     store.applyTransfer({ ...transfer, complete: false });
     turn.schedule();
+    if (read.done) return;
     read.differs = true;
     read.reply = this.run(read.call);
     const mine = partition.get(key)?.record;
     const theirs = transfer.record[0];
     const isEqual =
       mine === undefined || (theirs !== undefined && recordVersion(mine).equals(recordVersion(decodeRecord(theirs as Buffer))));
-    if (isEqual) this.answered(question);
+    if (isEqual) turn.whenWritten(() => this.answered(question));
     else this.writeBack(question, partition, peer, key);
     for (const earlier of read.equal.splice(0)) {
       if (earlier.key !== key) {
