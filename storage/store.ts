@@ -12,8 +12,8 @@ import { decodeBatches, BatchEncoder } from '../protocol/batch.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { compareTerms, type Dot, type Term } from '../protocol/dot.js';
 import { torc } from '../protocol/generated/messages.js';
-import { decodeRecord, ownRecord } from '../protocol/record.js';
-import { decodeRecordKey, recordPart, recordType } from '../protocol/record-key.js';
+import { decodeRecord, ownRecord, type VectorClock, type VersionedRecord } from '../protocol/record.js';
+import { decodeRecordKey, recordPart, recordType, type RecordKey } from '../protocol/record-key.js';
 import type { Clock } from './clock.js';
 import { CommitLog, type Durability } from './commit-log.js';
 import type { Engine, StorageError } from './engine.js';
@@ -22,7 +22,7 @@ import type { KeyEntry } from './key-entry.js';
 import { Loader } from './loader.js';
 import type { LogFiles } from './log-files.js';
 import { clockOf, decodeAhead } from './partition-clocks.js';
-import { Partition } from './partition.js';
+import { Partition, type Ahead } from './partition.js';
 import { WriteBehind } from './write-behind.js';
 import { Evictor } from './evictor.js';
 
@@ -144,16 +144,20 @@ export class Store {
    */
   applyBatches(bytes: Buffer, report: (part: AppliedPart) => void): void {
     const batches = decodeBatches(bytes);
+    const keys: RecordKey[] = []; // of all records in order: what cannot be decoded must not reach the log, where it would stop every start
+    for (const { parts } of batches) for (const { records } of parts) for (const { key } of records) keys.push(decodeRecordKey(key));
     this.commitLog.append(entryKind.batches, bytes);
+    let next = 0;
     for (const { dot, parts } of batches) {
       this.hybridClock.raise(dot.counter);
       for (const part of parts) {
         const partition = this.partition(part.partition);
         const superseded = !partition.promise({ counter: part.term, actor: dot.actor });
         let gap = false;
-        if (!partition.hasSeen(dot)) {
-          for (const { key, record } of part.records)
-            this.applyRecord(partition, key, (entry) => partition.merge(entry, ownRecord(record)));
+        if (partition.hasSeen(dot)) next += part.records.length;
+        else {
+          for (const { record } of part.records)
+            this.applyRecord(partition, keys[next++] as RecordKey, (entry) => partition.merge(entry, ownRecord(record)));
           gap = !partition.note(dot.actor, dot.counter, part.prev);
         }
         report({ partition: part.partition, dot, superseded, gap });
@@ -167,8 +171,9 @@ export class Store {
    */
   applyTransfer(transfer: torc.Transfer.$Shape): boolean {
     const bytes = torc.Transfer.encode(transfer).finish() as Buffer;
+    const decoded = decodeTransfer(torc.Transfer.decode(bytes)); // what cannot be decoded must not reach the log
     this.commitLog.append(entryKind.transfer, bytes);
-    return this.mergeTransfer(torc.Transfer.decode(bytes));
+    return this.mergeTransfer(decoded);
   }
 
   /** Promises `term` in those of `numbers` where no newer one was promised, and logs it; returns them. */
@@ -269,11 +274,11 @@ export class Store {
           partition.promise({ counter: part.term, actor: dot.actor });
           if (partition.hasSeen(dot)) continue;
           for (const { key, record } of part.records)
-            this.applyRecord(partition, key, (entry) => partition.merge(entry, ownRecord(record)));
+            this.applyRecord(partition, decodeRecordKey(key), (entry) => partition.merge(entry, ownRecord(record)));
           partition.note(dot.actor, dot.counter, part.prev);
         }
       }
-    } else if (kind === entryKind.transfer) this.mergeTransfer(torc.Transfer.decode(payload));
+    } else if (kind === entryKind.transfer) this.mergeTransfer(decodeTransfer(torc.Transfer.decode(payload)));
     else if (kind === entryKind.promised) {
       const { termCounter, termActor, partition } = torc.Promised.decode(payload);
       this.hybridClock.raise(termCounter);
@@ -285,30 +290,52 @@ export class Store {
     } else throw new Error(`log entry of unknown kind ${kind}`);
   }
 
-  private mergeTransfer(transfer: torc.Transfer): boolean {
-    const partition = this.partition(transfer.partition);
-    const peerSeen = clockOf(transfer.seen);
+  private mergeTransfer({ partition: number, term, records, seen, complete, ahead, purged }: DecodedTransfer): boolean {
+    const partition = this.partition(number);
     let taken = true;
-    transfer.key.forEach((key, i) => {
-      const record = ownRecord(decodeRecord(transfer.record[i] as Buffer));
+    for (const { key, record } of records) {
       for (const version of record.versions) this.hybridClock.raise(version.counter);
-      this.applyRecord(partition, key as Buffer, (entry) => {
-        if (!partition.mergeFromPeer(entry, record, peerSeen)) taken = false;
+      this.applyRecord(partition, key, (entry) => {
+        if (!partition.mergeFromPeer(entry, record, seen)) taken = false;
       });
-    });
-    if (transfer.complete && taken) {
-      for (const counter of peerSeen.values()) this.hybridClock.raise(counter);
-      partition.raiseSeen(peerSeen, decodeAhead(transfer.ahead), clockOf(transfer.purged));
     }
-    const term = { counter: transfer.termCounter, actor: transfer.termActor };
+    if (complete && taken) {
+      for (const counter of seen.values()) this.hybridClock.raise(counter);
+      partition.raiseSeen(seen, ahead, purged);
+    }
     if (compareTerms(term, partition.promised) > 0) partition.promise(term);
     return taken;
   }
 
-  private applyRecord(partition: Partition, recordKey: Buffer, merge: (entry: KeyEntry) => void): void {
-    const { slot, key } = decodeRecordKey(recordKey);
+  private applyRecord(partition: Partition, { slot, key }: RecordKey, merge: (entry: KeyEntry) => void): void {
     const entry = partition.getOrCreate(key.toString('latin1'), slot);
     merge(entry);
     this.writeBehind.mark(entry);
   }
+}
+
+interface DecodedTransfer {
+  readonly partition: number;
+  readonly term: Term;
+  readonly records: readonly { readonly key: RecordKey; readonly record: VersionedRecord }[];
+  readonly seen: VectorClock;
+  readonly complete: boolean;
+  readonly ahead: readonly Ahead[];
+  readonly purged: VectorClock;
+}
+
+/** All of it, so that a malformed one is refused whole. Records are owned. Throws FormatError. */
+function decodeTransfer(transfer: torc.Transfer): DecodedTransfer {
+  return {
+    partition: transfer.partition,
+    term: { counter: transfer.termCounter, actor: transfer.termActor },
+    records: transfer.key.map((key, i) => ({
+      key: decodeRecordKey(key as Buffer),
+      record: ownRecord(decodeRecord((transfer.record[i] ?? noElement) as Buffer)),
+    })),
+    seen: clockOf(transfer.seen),
+    complete: transfer.complete,
+    ahead: decodeAhead(transfer.ahead),
+    purged: clockOf(transfer.purged),
+  };
 }

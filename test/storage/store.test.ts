@@ -3,6 +3,9 @@ import test from 'ava';
 import type { Clock } from '../../storage/clock.js';
 import { MemoryEngine } from '../../storage/memory-engine.js';
 import { MemoryLogFiles } from '../../storage/memory-log-files.js';
+import { BatchEncoder } from '../../protocol/batch.js';
+import { ByteWriter } from '../../protocol/byte-writer.js';
+import { emptyClock, versionKind } from '../../protocol/record.js';
 import { Store } from '../../storage/store.js';
 
 const clock: Clock = {
@@ -25,4 +28,29 @@ test('a counter can be issued in the very turn in which a peer an hour ahead was
   store.hybridClock.raise(met);
   t.true(store.nextCounter() > met);
   t.true(store.hybridClock.ceiling > met);
+});
+
+/** One batch with one record, whose key names `type`. */
+function batch(type: number): Buffer {
+  const writer = new ByteWriter();
+  const encoder = new BatchEncoder(writer);
+  encoder.begin(7, 1);
+  encoder.part(0, 1, 1, 0);
+  const version = { kind: versionKind.plain, actor: 7, counter: 1, term: 1, expiresAtMs: 0, bytes: Buffer.from('v') };
+  encoder.record(0, Buffer.from('k'), type, 0, Buffer.alloc(0), { context: emptyClock, versions: [version] });
+  encoder.end();
+  return Buffer.from(writer.view());
+}
+
+test('what a peer sends malformed is refused whole, and does not stop the next start', async (t) => {
+  const engine = new MemoryEngine();
+  const logFiles = new MemoryLogFiles();
+  const store = await openStore(engine, logFiles);
+  t.throws(() => store.applyBatches(batch(0), () => t.fail()));
+  t.throws(() => store.applyTransfer({ partition: 0, key: [Buffer.from('rubbish')], record: [Buffer.from('rubbish')] }));
+  t.deepEqual([...store.partition(0).seen], []);
+  store.applyBatches(batch(0x73), () => undefined);
+  store.endTurn(() => undefined);
+  const again = await openStore(engine, logFiles);
+  t.deepEqual([...again.partition(0).seen], [[7, 1]]);
 });
