@@ -71,7 +71,7 @@ export class Transaction implements Execution {
     const owned = Buffer.allocUnsafe(bytes.length);
     bytes.copy(owned);
     const version = { kind: versionKind.plain, actor, counter, term: this.term, expiresAtMs, bytes: owned };
-    this.stage(entry, replacing(this.recordOf(entry), version));
+    this.stage(entry, replacing(entry.record, version)); // what this batch staged before has the same dot, and is replaced
   }
 
   increment(key: Buffer, by: bigint): bigint {
@@ -106,7 +106,7 @@ export class Transaction implements Execution {
 
   /** Deletes what lies at `entry`, living or expired: the sweeper's and FLUSHALL's. */
   remove(entry: KeyEntry): void {
-    this.stage(entry, deleting(this.recordOf(entry) ?? emptyRecord, this.newDot()));
+    this.stage(entry, deleting(entry.record ?? emptyRecord, this.newDot()));
   }
 
   /** Deletes `key` if its value has expired: the sweeper's. */

@@ -38,3 +38,18 @@ test('what an ended transaction staged and did not write is seen by nobody', (t)
   t.is(writer.batchDot, undefined);
   t.is(partition.get('k')?.record, undefined);
 });
+
+test('one batch may write a key twice: the last write stands, and it saw what was there before the batch', (t) => {
+  const { partition, writer } = transactions();
+  const older = { kind: versionKind.plain, actor: 2, counter: 9, term: 1, expiresAtMs: 0, bytes: Buffer.from('older') };
+  partition.merge(partition.getOrCreate('k', 0), { context: new Map(), versions: [older] });
+  writer.setString(key, Buffer.from('first'), 0);
+  writer.setString(key, Buffer.from('second'), 0);
+  t.is(writer.string(key)?.bytes.toString(), 'second');
+  const [entry] = writer.staged;
+  t.deepEqual(entry?.staged?.context, new Map([[2, 9]]));
+  t.is(entry?.staged?.versions.length, 1);
+  t.true(writer.delete(key));
+  t.is(writer.string(key), undefined);
+  t.deepEqual(writer.staged.length, 1);
+});
