@@ -36,6 +36,13 @@ interface Asked {
   readonly peer: Peer;
 }
 
+/** A version in the columns of a read. */
+interface AskedVersion {
+  readonly actor: number;
+  readonly counter: number;
+  readonly token: Buffer | undefined;
+}
+
 interface PendingRead {
   readonly call: Call;
   reply: Reply;
@@ -43,6 +50,8 @@ interface PendingRead {
   /** Peers' answers that are still needed, by key in the order of the operation's keys. */
   readonly missing: number[];
   readonly keys: readonly string[];
+  /** What the reply shows of each key: what is asked about also later, when more may have arrived here. */
+  versions: readonly AskedVersion[];
   open: number;
   readonly peers: Peer[];
   /** Peers whose version was the same as this replica's, kept while a later answer may yet differ. */
@@ -100,6 +109,7 @@ export class Reader {
       sentMs: this.options.clock.monotonicMs(),
       missing: keys.map(() => needed),
       keys,
+      versions: versionsOf(this.options.store.partition(call.partition), keys),
       open: keys.length,
       peers: [],
       equal: [],
@@ -214,20 +224,16 @@ export class Reader {
   }
 
   private ask(read: PendingRead, peer: Peer): void {
-    const { store } = this.options;
     read.peers.push(peer);
     let asked = this.asked.get(peer);
     if (asked === undefined) this.asked.set(peer, (asked = new Map()));
-    const partition = store.partition(read.call.partition);
-    for (const name of read.keys) {
+    read.keys.forEach((name, i) => {
+      const version = read.versions[i];
+      if (version === undefined) throw new Error('a read without a version of each key');
       const key = Buffer.from(name, 'latin1');
-      const record = partition.get(name)?.record;
-      const only = record?.versions[0];
-      const simple = record === undefined || (only !== undefined && record.versions.length === 1 && record.context.size === 0);
-      const version = simple ? undefined : recordVersion(record);
-      const id = peer.link.sendRead(slotOf(key), key, simple ? (only?.actor ?? 0) : tokenActor, only?.counter ?? 0, version);
-      asked.set(id, { read, key: name, peer });
-    }
+      const id = peer.link.sendRead(slotOf(key), key, version.actor, version.counter, version.token);
+      asked?.set(id, { read, key: name, peer });
+    });
   }
 
   private askAnother(read: PendingRead): void {
@@ -277,6 +283,7 @@ export class Reader {
     turn.schedule();
     read.differs = true;
     read.reply = this.run(read.call);
+    read.versions = versionsOf(partition, read.keys);
     const mine = partition.get(key)?.record;
     const theirs = transfer.record[0];
     const isEqual =
@@ -333,6 +340,16 @@ export class Reader {
     }
     return newest;
   }
+}
+
+function versionsOf(partition: Partition, keys: readonly string[]): AskedVersion[] {
+  return keys.map((key) => {
+    const record = partition.get(key)?.record;
+    const only = record?.versions[0];
+    const simple = record === undefined || (only !== undefined && record.versions.length === 1 && record.context.size === 0);
+    if (!simple) return { actor: tokenActor, counter: 0, token: recordVersion(record) };
+    return { actor: only?.actor ?? 0, counter: only?.counter ?? 0, token: undefined };
+  });
 }
 
 /** Other peers have yet to answer for this key. */
