@@ -53,7 +53,11 @@ export function derivedFault(name: string, { number, entries, aliveEntries, expi
 export async function convergenceFault(cluster: TorcCluster): Promise<string | undefined> {
   const all = cluster.nodes.map((name) => cluster.runningNow(name));
   let open = all.length;
-  for (const { store } of all) loadAll(store, cluster.partitions).then(() => open--, () => undefined);
+  for (const { store } of all)
+    loadAll(store, cluster.partitions).then(
+      () => open--,
+      () => undefined,
+    );
   await cluster.scheduler.runFor(60_000, () => open === 0);
   if (open > 0) return 'a partition cannot be loaded';
   for (const { name, store } of all) {
