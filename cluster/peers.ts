@@ -204,6 +204,8 @@ export class Peers {
       const description = descriptionOf(hello);
       if (description === undefined) throw new Error('a hand-shake without a node id');
       peer = this.meet(description);
+      // A machine that lost its power, or an address that moved, never says that the old stream is dead.
+      if (peer.link.isOpen && peer.incarnation !== hello.incarnation) peer.link.reset('its process began anew');
       this.introduce(peer, hello);
       peer.link.dialNow();
       peer.link.resendUnacked(); // its answers to them may have been lost with the stream before this one
