@@ -165,7 +165,12 @@ export class Peers {
     const { clock, log } = this.options;
     let splitter = new FrameSplitter(greetingBytesMax);
     let peer: Peer | undefined;
-    clock.after(greetingTimeoutMs, () => peer === undefined && stream.close());
+    let ended = false;
+    clock.after(greetingTimeoutMs, () => {
+      if (peer !== undefined || ended) return;
+      log('warn', 'a stream from an unknown peer is closed: no hand-shake came in time');
+      stream.close();
+    });
     const message = (bytes: Buffer): void => {
       if (peer !== undefined) {
         peer.bytesReceived += bytes.length + 4;
@@ -191,7 +196,7 @@ export class Peers {
     };
     return {
       data: (chunk) => {
-        if (this.closed) return;
+        if (this.closed || ended) return;
         try {
           // The hand-shake changes the splitter: what follows it in the same chunk belongs to the new one.
           let rest: Buffer | undefined = chunk;
@@ -204,10 +209,11 @@ export class Peers {
             'warn',
             `a stream from ${peer === undefined ? 'an unknown peer' : `node '${peer.nodeId}'`} is closed: ${error instanceof Error ? error.message : String(error)}`,
           );
+          ended = true;
           stream.close();
         }
       },
-      closed: () => undefined,
+      closed: () => (ended = true),
     };
   }
 
