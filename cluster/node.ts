@@ -166,7 +166,7 @@ export class Node {
       membership,
       coordinator,
       reader: this.reader,
-      hybridClock: store.hybridClock,
+      clock,
       decoder: options.decoder,
       isReady: () => this.isReady,
       isDoubtful,
@@ -216,9 +216,9 @@ export class Node {
     this.peers.close();
   }
 
-  /** The deadline of a command that begins now, hybrid Unix ms. */
+  /** The deadline of a command that begins now, monotonic ms. */
   deadlineMs(): number {
-    return this.options.store.hybridClock.nowMs() + this.options.peerTimeoutMs;
+    return this.options.clock.monotonicMs() + this.options.peerTimeoutMs;
   }
 
   /** This replica's own record of `key`, read from the engine if need be. */
