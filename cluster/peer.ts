@@ -64,7 +64,7 @@ export class Peer {
     this.owesSinceMs = undefined;
     if (isHeartbeat) this.phiState = heartbeat(this.phiState, nowMs);
     if (!this.suspected) return false;
-    this.suspected = false;
+    this.restarted(nowMs); // any frame ends it: by the silence before, phi would suspect it again at once
     return true;
   }
 
