@@ -87,9 +87,14 @@ export class Node {
     const { store, clock, random, description, clusterName, peerTimeoutMs } = options;
     const { membership } = this;
     this.life = options.life;
-    this.turn = new Turn(clock, store, (batches) => {
-      for (const { link } of this.peers.all()) link.send(batches);
-    });
+    this.turn = new Turn(
+      clock,
+      store,
+      (batches) => {
+        for (const { link } of this.peers.all()) link.send(batches);
+      },
+      options.onFailure,
+    );
     const { turn } = this;
     const isDoubtful = (partition: number): boolean => this.rebuild.isDoubtful(partition);
     const coordination = (partition: number): Coordination => this.coordination(partition);
