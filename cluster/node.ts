@@ -31,6 +31,8 @@ import { Turn } from './turn.js';
 
 /** How often what is late is looked for. */
 const tickMs = 10;
+/** How many peer timeouts a whole partition may take. */
+const wholePartitionPatience = 10;
 
 export interface NodeOptions {
   readonly description: NodeDescription;
@@ -224,6 +226,11 @@ export class Node {
   /** The deadline of a command that begins now, monotonic ms. */
   deadlineMs(): number {
     return this.options.clock.monotonicMs() + this.options.peerTimeoutMs;
+  }
+
+  /** The same for a command that visits whole partitions, many at once: they are read from disk when they are not in memory. */
+  wholePartitionDeadlineMs(): number {
+    return this.options.clock.monotonicMs() + wholePartitionPatience * this.options.peerTimeoutMs;
   }
 
   /** This replica's own record of `key`, read from the engine if need be. */

@@ -210,7 +210,10 @@ export class PeerLink {
   takeOverdue(nowMs: number): Call[] {
     const overdue: Call[] = [];
     for (const [id, call] of this.forwarded) {
-      if (call.options.deadlineMs >= nowMs) break;
+      if (call.options.deadlineMs >= nowMs) {
+        if (call.operation.wholePartition) continue; // these have more time than what was sent after them
+        break;
+      }
       this.forwarded.delete(id);
       overdue.push(call);
     }
