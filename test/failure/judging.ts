@@ -45,7 +45,6 @@ export async function caughtUp(port: number, otherPort: number, keys: readonly s
       if (differs.length === 0) return elapsedMs;
       if (elapsedMs > withinMs) {
         const first = missing.findIndex((_, index) => values[index] !== expected[index]);
-        if (process.env['DBG']) { const { execFileSync } = await import('node:child_process'); for (const q of [port, otherPort]) for (const c of [['TORC','VERSION',missing[first] ?? ''],['TORC','PREFLIST',missing[first] ?? ''],['INFO','torc']]) process.stderr.write(q + ' ' + c.join(' ') + '\n' + execFileSync('redis-cli', ['-p', String(q), ...c]).toString()); }
         const count = `${differs.length} of ${keys.length} keys differ after ${Math.round(elapsedMs)} ms`;
         throw new Error(`${count}: ${missing[first]} is '${values[first]}', and '${expected[first]}' by quorum`);
       }
