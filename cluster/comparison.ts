@@ -3,7 +3,7 @@
  * sends them (a push). Both end with the pointwise max of the clocks. It closes gaps, catches up after a stop, feeds take-overs, and
  * rebuilds a doubtful replica. Merkle trees, which find what clocks cannot know, come on top of this.
  */
-import { torc } from '../protocol/generated/messages.js';
+import type { torc } from '../protocol/generated/messages.js';
 import { encodeRecord, emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
 import { encodeRecordKey, recordPart, recordType } from '../protocol/record-key.js';
 import { ByteWriter } from '../protocol/byte-writer.js';

@@ -67,7 +67,7 @@ export class Coordinator {
 
   /** The partition was taken over: what waited may run, what an earlier term left open is told so. */
   taken(coordination: Coordination): void {
-    for (const settlement of this.unsettledOf(coordination)) this.release(settlement);
+    this.releaseWhere(coordination, () => true);
     this.drain(coordination);
   }
 
@@ -81,9 +81,15 @@ export class Coordinator {
     if (runs && compareTerms(term, coordination.term) <= 0) return; // batches of a term before this one, sent again
     const waiting = runs ? coordination.stop() : [];
     const first = Math.min(...counters);
-    for (const settlement of this.unsettledOf(coordination)) if (settlement.counter >= first) this.release(settlement);
+    this.releaseWhere(coordination, ({ counter }) => counter >= first);
     coordination.releaseDrained();
     this.options.reroute(waiting);
+  }
+
+  private releaseWhere(coordination: Coordination, isOver: (settlement: Settlement) => boolean): void {
+    // Chosen before the first is released: an answer may start new ones.
+    const over = this.unsettledOf(coordination).filter(isOver);
+    for (const settlement of over) this.release(settlement);
   }
 
   /** Gives up what is overdue. Called every few milliseconds. */
@@ -202,13 +208,22 @@ export class Coordinator {
   private write(coordination: Coordination, partition: Partition, dot: Dot, call: Call, reply: Reply): void {
     const { store, membership, turn } = this.options;
     const { staged } = this.transaction;
-    const settlement = new Settlement(call.partition, dot.counter, staged, call, reply, this.writeQuorum(call), this.whenSettled);
     const { offset, length } = store.writeBatch(partition, dot, coordination.term.counter, membership.configuration?.number ?? 0, staged);
+    const settlement = new Settlement(
+      call.partition,
+      dot.counter,
+      offset,
+      length,
+      staged,
+      call,
+      reply,
+      this.writeQuorum(call),
+      this.whenSettled,
+    );
     this.unsettled.push(settlement);
     coordination.begun(settlement);
     this.batchesWritten++;
-    if (membership.memberCount > 1)
-      for (const peer of membership.otherHomes(call.partition)) peer.link.sendBatch(settlement, offset, length);
+    if (membership.memberCount > 1) for (const peer of membership.otherHomes(call.partition)) peer.link.sendBatch(settlement);
     if (this.turnNumber !== turn.number) this.beginTurn();
     this.turnSettlements.push(settlement);
   }

@@ -23,7 +23,8 @@ export interface ExpirySweeperOptions {
   readonly coordinations: () => Iterable<Coordination>;
   readonly submit: (call: Call) => void;
   readonly clock: Clock;
-  readonly peerTimeoutMs: number;
+  /** Read each time. */
+  readonly directives: { readonly peerTimeoutMs: number };
 }
 
 export class ExpirySweeper {
@@ -60,7 +61,7 @@ export class ExpirySweeper {
 
   private sweep(partition: number, keys: readonly Buffer[]): void {
     this.sweeping.add(partition);
-    const deadlineMs = this.options.clock.monotonicMs() + this.options.peerTimeoutMs;
+    const deadlineMs = this.options.clock.monotonicMs() + this.options.directives.peerTimeoutMs;
     this.options.submit(
       new SweepCall(sweepOperation(keys), partition, deadlineMs, (reply) => {
         this.sweeping.delete(partition);

@@ -26,7 +26,6 @@ export class Membership {
   ): void {
     this.configuration = configuration;
     this.placed = placement(configuration);
-    this.quorums = quorums(configuration, directives);
     this.selfIndex = configuration.members.findIndex(({ nodeId }) => nodeId === selfNodeId);
     this.peers = configuration.members.map(({ nodeId }, index) => {
       if (index === this.selfIndex) return undefined;
@@ -35,7 +34,13 @@ export class Membership {
       return peer;
     });
     this.others = this.placed.preferenceLists.map((list) => list.flatMap((member) => this.peers[member] ?? []));
+    this.setQuorums(directives);
     this.version++;
+  }
+
+  /** W and R, as far as there are members for them. */
+  setQuorums(directives: { readonly writeQuorum: number; readonly readQuorum: number }): void {
+    if (this.configuration !== undefined) this.quorums = quorums(this.configuration, directives);
   }
 
   get memberCount(): number {

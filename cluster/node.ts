@@ -2,7 +2,7 @@
  * One node, put together: storage, turn, peers, membership, coordinator, reader and router over the five seams. server/main.ts builds it
  * on real ones, the simulation on simulated ones; nothing else differs.
  */
-import { torc } from '../protocol/generated/messages.js';
+import type { torc } from '../protocol/generated/messages.js';
 import type { VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
 import { actorOf, compareTerms, lifeOf, memberNumberOf, type Term } from '../protocol/dot.js';
@@ -34,20 +34,24 @@ const tickMs = 10;
 /** How many peer timeouts a whole partition may take. */
 const wholePartitionPatience = 10;
 
+/** Batches kept in memory for a peer that does not acknowledge them; what it misses beyond that it gets by comparison. */
+const unackedBytesMax = 64 * 1024 * 1024;
+
 export interface NodeOptions {
   readonly description: NodeDescription;
   readonly clusterName: string;
   readonly initialNodes: number;
   readonly seeds: readonly PeerAddress[];
   readonly partitions: number;
+  readonly hintBytesMax: number;
   readonly replicas: number;
+  /** This and the following may change while the node runs: they are read each time. After a change of W or R call quorumsChanged(). */
   readonly writeQuorum: number;
   readonly readQuorum: number;
   readonly sloppyQuorum: boolean;
   readonly gossipIntervalMs: number;
   readonly phiThreshold: number;
   readonly peerTimeoutMs: number;
-  readonly hintBytesMax: number;
   /** The life this node begins or continues, and whether it cannot prove that it kept all it wrote in earlier ones. */
   readonly life: number;
   readonly doubtful: boolean;
@@ -86,7 +90,7 @@ export class Node {
   private readonly whenReady: (() => void)[] = [];
 
   constructor(private readonly options: NodeOptions) {
-    const { store, clock, random, description, clusterName, peerTimeoutMs } = options;
+    const { store, clock, random, description, clusterName } = options;
     const { membership } = this;
     this.life = options.life;
     this.turn = new Turn(
@@ -111,7 +115,7 @@ export class Node {
         self: description,
         incarnation: options.incarnation,
         suspicion: options,
-        unackedBytesMax: options.hintBytesMax,
+        unackedBytesMax: Math.min(options.hintBytesMax, unackedBytesMax),
         counter: () => store.hybridClock.currentCounter,
         schedule: () => turn.scheduleSend(),
         log: options.log,
@@ -127,7 +131,9 @@ export class Node {
       store,
       turn,
       clock,
-      timeoutMs: 10 * peerTimeoutMs,
+      get timeoutMs() {
+        return 10 * options.peerTimeoutMs;
+      },
       partitions: () => membership.configuration?.partitions ?? 1,
       isDoubtful,
     });
@@ -139,8 +145,7 @@ export class Node {
       turn,
       clock,
       random,
-      peerTimeoutMs,
-      sloppyQuorum: options.sloppyQuorum,
+      directives: options,
       actor,
       isDoubtful,
       coordination,
@@ -184,7 +189,7 @@ export class Node {
       coordinations: () => this.known,
       submit: this.router.submit,
       clock,
-      peerTimeoutMs,
+      directives: options,
     });
     this.view = new NodeView(clusterName, membership, description, options, () => this.isReady);
     this.formation = new FormationDriver({
@@ -215,6 +220,11 @@ export class Node {
   /** Resolves once commands are served. */
   ready(): Promise<void> {
     return this.isReady ? Promise.resolve() : new Promise((resolve) => this.whenReady.push(resolve));
+  }
+
+  /** W or R was changed. */
+  quorumsChanged(): void {
+    this.membership.setQuorums(this.options);
   }
 
   /** Says nothing more to anyone. The store is the caller's to close. */

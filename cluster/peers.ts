@@ -95,22 +95,21 @@ export class Peers {
   meet(description: NodeDescription): Peer {
     const known = this.byNodeId.get(description.nodeId);
     if (known !== undefined) return known;
-    let peer: Peer | undefined;
     const link = new PeerLink(
       this.linkOptions(),
       {
         opened: (welcome) => {
-          if (peer === undefined) return;
           const found = descriptionOf(welcome)?.nodeId;
           if (found === peer.nodeId) this.linkOpened(peer, welcome);
           else link.reset(`'${found ?? '?'}' answers at the address of '${peer.nodeId}'`);
         },
-        broken: (reason) => peer !== undefined && this.linkBroken(peer, reason),
+        broken: (reason) => this.linkBroken(peer, reason),
         refused: (reason) => this.options.log('warn', `node '${description.nodeId}' refuses this node: ${reason}`),
       },
       { host: description.host, port: description.peerPort },
     );
-    peer = this.add(description, link);
+    // Before the link is opened, so before it calls back.
+    const peer = this.add(description, link);
     link.open();
     return peer;
   }
@@ -261,6 +260,6 @@ export class Peers {
 
 function descriptionOf({ from }: torc.Hello): NodeDescription | undefined {
   if (!from?.nodeId) return undefined;
-  const { nodeId, host = '', peerPort = 0, clientPort = 0, zone = '', hostLabel = '' } = from as torc.NodeAddress;
+  const { nodeId, host, peerPort, clientPort, zone, hostLabel } = from as torc.NodeAddress;
   return { nodeId, host, peerPort, clientPort, zone, hostLabel };
 }

@@ -24,7 +24,7 @@ import { Settlement } from './settlement.js';
 import type { Turn } from './turn.js';
 
 /** Stands in a version's column for "see the token". */
-export const tokenActor = 0xffff_ffff;
+const tokenActor = 0xffff_ffff;
 
 /** No record's version: who asks with it gets the record in any case. */
 const noVersion = Buffer.from('?');
@@ -262,7 +262,8 @@ export class Reader {
     const partition = store.partition(read.call.partition);
     const name = key.toString('latin1');
     const before = recordVersion(partition.get(name)?.record);
-    store.applyTransfer({ ...transfer, complete: false });
+    transfer.complete = false; // of these records only
+    store.applyTransfer(transfer);
     turn.schedule();
     read.differs = true;
     read.reply = this.run(read.call);

@@ -2,7 +2,7 @@
  * Where a call goes: a read of a partition that this node is a home replica of is answered here; everything else goes to the partition's
  * coordinator, this node or a peer. A node asked to coordinate while it can reach an earlier home replica passes the call up.
  */
-import { torc } from '../protocol/generated/messages.js';
+import type { torc } from '../protocol/generated/messages.js';
 import { EncodedReply, type Reply } from '../protocol/resp/reply.js';
 import { encodeReply } from '../protocol/resp/reply-writer.js';
 import type { Clock } from '../storage/clock.js';

@@ -2,7 +2,7 @@
  * A connection's order: two commands of one connection on one partition run in order, though reads are answered here and writes at
  * the coordinator, which may change. So a command on a partition waits while others of its connection are under way there on another route.
  */
-import type { Call } from './call.js';
+import type { Call, CallOrder } from './call.js';
 
 /** Routes: 0 = read here, otherwise 1 + index of the member that coordinates. */
 interface Lane {
@@ -11,7 +11,7 @@ interface Lane {
   waiting: Call[] | undefined;
 }
 
-export class Session {
+export class Session implements CallOrder {
   private readonly lanes = new Map<number, Lane>();
 
   /** `resume` takes the calls that had to wait. */

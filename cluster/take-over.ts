@@ -41,8 +41,8 @@ export interface TakeOverOptions {
   readonly turn: Turn;
   readonly clock: Clock;
   readonly random: Random;
-  readonly peerTimeoutMs: number;
-  readonly sloppyQuorum: boolean;
+  /** Read each time. */
+  readonly directives: { readonly peerTimeoutMs: number; readonly sloppyQuorum: boolean };
   readonly actor: () => number;
   readonly isDoubtful: (partition: number) => boolean;
   readonly coordination: (partition: number) => Coordination;
@@ -99,7 +99,7 @@ export class TakeOver {
       }
       mine.state = 'draining';
       mine.whenDrained(() => this.promiseTo(peer, term, [number]));
-      this.options.clock.after(this.options.peerTimeoutMs / 2, () => {
+      this.options.clock.after(this.options.directives.peerTimeoutMs / 2, () => {
         if (mine.state === 'draining') mine.releaseDrained();
       });
     }
@@ -128,7 +128,8 @@ export class TakeOver {
 
   /** Asks further replicas when those asked are slow, and begins anew what does not come to an end. */
   tick(): void {
-    const { clock, peerTimeoutMs, reroute } = this.options;
+    const { clock, reroute } = this.options;
+    const { peerTimeoutMs } = this.options.directives;
     const now = clock.monotonicMs();
     for (const attempt of this.attempts.values()) {
       if (compareTerms(this.options.store.partition(attempt.coordination.partition).promised, attempt.term) !== 0) {
@@ -169,10 +170,10 @@ export class TakeOver {
 
   /** Replicas, this one included, that have to take part: enough promises to meet every other term's, and W to hold the data. */
   private wanted(partition: number): number {
-    const { membership, sloppyQuorum } = this.options;
+    const { membership, directives } = this.options;
     const { promises, write } = membership.quorums;
     const wanted = Math.max(promises, write);
-    return sloppyQuorum ? Math.min(wanted, membership.reachableHomes(partition)) : wanted;
+    return directives.sloppyQuorum ? Math.min(wanted, membership.reachableHomes(partition)) : wanted;
   }
 
   private askNext(attempt: Attempt): void {
@@ -248,7 +249,7 @@ export class TakeOver {
     const { partition } = attempt.coordination;
     if (!this.isCurrent(attempt) || attempt.pulling > 0) return;
     const { promises, write } = membership.quorums;
-    const reachable = this.options.sloppyQuorum ? membership.reachableHomes(partition) : membership.quorums.replicas;
+    const reachable = this.options.directives.sloppyQuorum ? membership.reachableHomes(partition) : membership.quorums.replicas;
     const own = isDoubtful(partition) ? 0 : 1;
     if (attempt.promised.size + own < Math.min(promises, reachable)) return;
     const { seen, ahead } = store.partition(partition);

@@ -10,12 +10,12 @@ import { Call, type CallOptions } from '../cluster/call.js';
 import type { Operation } from '../cluster/command.js';
 import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
 import { ReplyWriter } from '../protocol/resp/reply-writer.js';
-import { RequestDecoder } from '../protocol/resp/request-decoder.js';
+import { RequestDecoder, type RequestLimits } from '../protocol/resp/request-decoder.js';
+import type { CommandLookup } from './command-lookup.js';
 import type { CommandRow, KeyedRow, LocalRow } from './command-table.js';
-import { operationOf, type Origin } from './dispatcher.js';
+import { operationOf, type Dispatcher, type Origin } from './dispatcher.js';
 import type { ClientView, LocalContext } from './local-context.js';
-import type { ServerState } from './server-state.js';
-import type { CallCount } from './statistics.js';
+import type { CallCount, Statistics } from './statistics.js';
 
 /** Commands of one connection under way before it is read on, and when it is again. */
 const pendingMax = 1024;
@@ -54,6 +54,26 @@ class ClientCall extends Call implements Place {
   protected deliver(reply: Reply): void {
     this.connection.answered(this, reply, this.count);
   }
+}
+
+/** What all connections of a node share: the table, the way to the cluster, limits and counts. */
+export interface ServerState {
+  readonly lookup: CommandLookup;
+  readonly dispatcher: Dispatcher;
+  readonly statistics: Statistics;
+  /** Sends a call on its way. */
+  readonly submit: (call: Call) => void;
+  readonly nowMs: () => number;
+  /** The deadline of a command that arrives now. */
+  readonly deadlineMs: () => number;
+  readonly requestLimits: () => RequestLimits;
+  /** Of client-output-buffer-limit's hard limit for normal clients; 0 = none. */
+  readonly outputBytesMax: () => number;
+  readonly contextOf: (connection: Connection) => LocalContext;
+  /** `connection.flush()` is called at the end of this turn. */
+  readonly flushAtEnd: (connection: Connection) => void;
+  readonly closed: (connection: Connection) => void;
+  readonly outputLimitReached: (connection: Connection) => void;
 }
 
 export class Connection implements ClientView, Origin {

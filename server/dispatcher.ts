@@ -41,7 +41,7 @@ class RowOperation implements Operation {
 }
 
 /** A call whose reply goes to a function. */
-export class InnerCall extends Call {
+class InnerCall extends Call {
   constructor(
     args: readonly Buffer[],
     operation: Operation,

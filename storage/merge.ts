@@ -61,10 +61,10 @@ function survivors(x: VersionedRecord, y: VersionedRecord): Version[] {
       result.push(mine);
       i++;
       j++;
-    } else if (theirs === undefined || (mine !== undefined && mine.actor <= theirs.actor)) {
-      if (!recordCovers(y, mine!)) result.push(mine!);
+    } else if (mine !== undefined && (theirs === undefined || mine.actor <= theirs.actor)) {
+      if (!recordCovers(y, mine)) result.push(mine);
       i++;
-    } else {
+    } else if (theirs !== undefined) {
       if (!recordCovers(x, theirs)) result.push(theirs);
       j++;
     }
@@ -130,8 +130,9 @@ export function assertNotBelow(old: VersionedRecord, { actor, counter }: Dot): v
 export function replacing(old: VersionedRecord | undefined, version: Version): VersionedRecord {
   if (old === undefined) return { context: emptyClock, versions: [version] };
   assertNotBelow(old, version);
-  const only = old.versions.length === 1 ? old.versions[0]! : undefined;
-  if (only !== undefined && only.actor === version.actor && old.context.size === 0) return { context: emptyClock, versions: [version] };
+  const first = old.versions[0];
+  if (first !== undefined && old.versions.length === 1 && first.actor === version.actor && old.context.size === 0)
+    return { context: emptyClock, versions: [version] };
   return { context: withoutActor(effectiveContext(old), version.actor), versions: [version] };
 }
 
@@ -151,7 +152,7 @@ export function withoutVersions(record: VersionedRecord): VersionedRecord {
 export function recordsEqual(x: VersionedRecord, y: VersionedRecord): boolean {
   if (x === y) return true;
   if (x.versions.length !== y.versions.length) return false;
-  return x.versions.every((version, i) => sameDot(version, y.versions[i]!)) && clocksEqual(x.context, y.context);
+  return x.versions.every((version, i) => sameDot(version, y.versions[i] as Version)) && clocksEqual(x.context, y.context);
 }
 
 /**
@@ -164,7 +165,8 @@ export function recordsEqual(x: VersionedRecord, y: VersionedRecord): boolean {
 export function recordVersion(record: VersionedRecord | undefined): Buffer {
   if (record === undefined || (record.versions.length === 0 && record.context.size === 0)) return Buffer.alloc(0);
   const { context, versions } = record;
-  if (versions.length === 1 && context.size === 0) return dotToken(versions[0]!);
+  const first = versions[0];
+  if (first !== undefined && versions.length === 1 && context.size === 0) return dotToken(first);
   tokenWriter.reset();
   encodeClock(tokenWriter, context);
   for (const { actor, counter } of versions) {

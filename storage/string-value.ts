@@ -101,7 +101,7 @@ export function parseInteger(bytes: Buffer): bigint | undefined {
   if (start === length) return undefined;
   let small = 0;
   for (let i = start; i < length; i++) {
-    const digit = bytes[i]! - 0x30;
+    const digit = (bytes[i] as number) - 0x30;
     if (!(digit >= 0 && digit <= 9)) return undefined;
     small = small * 10 + digit;
   }
@@ -146,7 +146,8 @@ function resolve(versions: readonly Version[]): Shown | undefined {
     }
   }
   if (latest !== undefined) return { base: latest.base, latest, plain: undefined, amount: latest.amount, total: latest.amount + sums };
-  return { base, latest: plain!, plain: plain!, amount: 0n, total: 0n };
+  const winner = plain as PlainVersion;
+  return { base, latest: winner, plain: winner, amount: 0n, total: 0n };
 }
 
 function baseOf(version: Version): Ranked {
