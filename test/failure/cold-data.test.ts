@@ -89,7 +89,9 @@ test('data larger than the cache', async (t) => {
   t.is((await connection.ask('GET', key(0))).text, 'short');
 
   const megabytes = resident.map((bytes) => Math.round(bytes / megabyte));
-  t.log(`${keyCount} keys; resident ${megabytes.join(', ')} MB; ready ${killed.readyMs} ms after a kill, ${stopped.readyMs} ms after a stop`);
+  t.log(
+    `${keyCount} keys; resident ${megabytes.join(', ')} MB; ready ${killed.readyMs} ms after a kill, ${stopped.readyMs} ms after a stop`,
+  );
   t.true(Math.max(...resident) < residentBytesMax, `resident: ${megabytes.join(', ')} MB`);
   connection.close();
 });

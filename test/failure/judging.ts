@@ -58,11 +58,9 @@ export async function caughtUp(port: number, otherPort: number, keys: readonly s
 
 /** One line of figures for the test's log. */
 export function figures(report: LoadReport): string {
-  const { operations, acknowledged, unknown, errors, longestGapMs, operationsPerSecond, reconnects, late, violations } = report;
-  return JSON.stringify({
-    ...{ operations, acknowledged, unknown, errors, longestGapMs },
-    ...{ operationsPerSecond, reconnects, late, violations },
-  });
+  const { acknowledged, unknown, errors, longestGapMs, operationsPerSecond, reconnects, late, violations } = report;
+  const counts = `${acknowledged} acknowledged, ${unknown} unknown, errors ${JSON.stringify(errors)}, ${reconnects} reconnects`;
+  return `${counts}, longest gap ${longestGapMs} ms, ${operationsPerSecond}/s, ${violations} violations, ${late} late`;
 }
 
 /** Stops the group when the test ends; when it failed, says first what each server printed last. */
