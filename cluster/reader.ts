@@ -190,12 +190,10 @@ export class Reader {
 
   /** Asks further replicas what is late, and gives up what is overdue. Called every few milliseconds. */
   tick(): void {
-    const { clock, store } = this.options;
-    const now = clock.monotonicMs();
-    const nowMs = store.hybridClock.nowMs();
+    const now = this.options.clock.monotonicMs();
     const patienceMs = 10 + 4 * this.usualMs;
     for (const read of this.pending) {
-      if (read.call.options.deadlineMs < nowMs) this.finish(read, notServedInTime);
+      if (read.call.options.deadlineMs < now) this.finish(read, notServedInTime);
       else if (now - read.sentMs > patienceMs * read.asked.length) this.askAnother(read);
       else if (now - read.sentMs < patienceMs) break; // the set is in the order of sending
     }

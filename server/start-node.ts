@@ -77,6 +77,7 @@ export async function startNode(configuration: Configuration, version: string): 
     lookup,
     partitions: () => node.view.partitions,
     submit: (call) => node.router.submit(call),
+    wholePartitionDeadlineMs: () => node.wholePartitionDeadlineMs(),
   });
   const node = new Node({
     description: {
