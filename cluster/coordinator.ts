@@ -208,13 +208,22 @@ export class Coordinator {
   private write(coordination: Coordination, partition: Partition, dot: Dot, call: Call, reply: Reply): void {
     const { store, membership, turn } = this.options;
     const { staged } = this.transaction;
-    const settlement = new Settlement(call.partition, dot.counter, staged, call, reply, this.writeQuorum(call), this.whenSettled);
     const { offset, length } = store.writeBatch(partition, dot, coordination.term.counter, membership.configuration?.number ?? 0, staged);
+    const settlement = new Settlement(
+      call.partition,
+      dot.counter,
+      offset,
+      length,
+      staged,
+      call,
+      reply,
+      this.writeQuorum(call),
+      this.whenSettled,
+    );
     this.unsettled.push(settlement);
     coordination.begun(settlement);
     this.batchesWritten++;
-    if (membership.memberCount > 1)
-      for (const peer of membership.otherHomes(call.partition)) peer.link.sendBatch(settlement, offset, length);
+    if (membership.memberCount > 1) for (const peer of membership.otherHomes(call.partition)) peer.link.sendBatch(settlement);
     if (this.turnNumber !== turn.number) this.beginTurn();
     this.turnSettlements.push(settlement);
   }

@@ -32,6 +32,9 @@ import { Turn } from './turn.js';
 /** How often what is late is looked for. */
 const tickMs = 10;
 
+/** Batches kept in memory for a peer that does not acknowledge them; what it misses beyond that it gets by comparison. */
+const unackedBytesMax = 64 * 1024 * 1024;
+
 export interface NodeOptions {
   readonly description: NodeDescription;
   readonly clusterName: string;
@@ -105,7 +108,7 @@ export class Node {
         self: description,
         incarnation: options.incarnation,
         suspicion: options,
-        unackedBytesMax: options.hintBytesMax,
+        unackedBytesMax: Math.min(options.hintBytesMax, unackedBytesMax),
         counter: () => store.hybridClock.currentCounter,
         schedule: () => turn.scheduleSend(),
         log: options.log,

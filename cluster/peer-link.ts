@@ -42,17 +42,6 @@ export interface PeerLinkEvents {
   refused(reason: string): void;
 }
 
-interface UnackedBatch {
-  readonly settlement: Settlement;
-  readonly bytes: Buffer;
-}
-
-interface TurnBatch {
-  readonly settlement: Settlement;
-  readonly offset: number;
-  readonly length: number;
-}
-
 type Columns<T> = { -readonly [K in keyof T]-?: NonNullable<T[K]> };
 type CommandColumns = Columns<
   Pick<torc.Commands.$Shape, 'firstId' | 'partition' | 'options' | 'deadlineMs' | 'argumentCount' | 'argument'>
@@ -67,8 +56,8 @@ export class PeerLink {
   private retryDelayMs = reconnectDelayMs.first;
   private bytesOut = 0;
 
-  private turnBatches: TurnBatch[] = [];
-  private unacked: UnackedBatch[] = [];
+  private turnBatches: Settlement[] = [];
+  private unacked: Settlement[] = [];
   private unackedHead = 0;
   private unackedBytes = 0;
   /** Batches dropped because the peer did not take them in time. */
@@ -173,9 +162,9 @@ export class PeerLink {
     this.lose(this.stream, reason);
   }
 
-  /** A batch of this turn, at `offset` of the turn's bytes. It is kept until the peer has acknowledged it. */
-  sendBatch(settlement: Settlement, offset: number, length: number): void {
-    this.turnBatches.push({ settlement, offset, length });
+  /** A batch of this turn. It is kept until the peer has acknowledged it. */
+  sendBatch(settlement: Settlement): void {
+    this.turnBatches.push(settlement);
     this.gather();
   }
 
@@ -298,10 +287,10 @@ export class PeerLink {
     const { unacked } = this;
     while (this.unackedHead < unacked.length) {
       const head = unacked[this.unackedHead];
-      if (head === undefined || head.settlement.counter > counter) break;
+      if (head === undefined || head.counter > counter) break;
       this.unackedHead++;
-      this.unackedBytes -= head.bytes.length;
-      if (!superseded.has(head.settlement.counter)) head.settlement.acknowledge();
+      this.unackedBytes -= head.length;
+      if (!superseded.has(head.counter)) head.acknowledge();
     }
     if (this.unackedHead > 1024 || this.unackedHead === unacked.length) {
       this.unacked = unacked.slice(this.unackedHead);
@@ -325,19 +314,20 @@ export class PeerLink {
     if (taken.length === 0) return undefined;
     if (batches === undefined) throw new Error('a turn gathered batches but wrote none');
     this.turnBatches = [];
-    const pieces: Buffer[] = [];
-    for (const { settlement, offset, length } of taken) {
-      const bytes = batches.subarray(offset, offset + length);
-      this.unacked.push({ settlement, bytes });
-      this.unackedBytes += length;
-      pieces.push(bytes);
+    let sum = 0;
+    for (const settlement of taken) {
+      settlement.turnBytes = batches;
+      this.unacked.push(settlement);
+      sum += settlement.length;
     }
+    this.unackedBytes += sum;
     if (this.unackedBytes > this.options.unackedBytesMax) this.dropUnacked();
     const [first] = taken;
     const last = taken.at(-1);
-    const whole = first !== undefined && last !== undefined ? last.offset + last.length - first.offset : 0;
-    const sum = taken.reduce((bytes, { length }) => bytes + length, 0);
-    return whole === sum && first !== undefined ? batches.subarray(first.offset, first.offset + whole) : Buffer.concat(pieces);
+    const from = first?.offset ?? 0;
+    const to = (last?.offset ?? 0) + (last?.length ?? 0);
+    // Where every batch of the turn goes to this peer, they already stand in a row.
+    return to - from === sum ? batches.subarray(from, to) : Buffer.concat(taken.map(bytesOf));
   }
 
   private dropUnacked(): void {
@@ -379,8 +369,8 @@ export class PeerLink {
     for (let i = this.unackedHead; i < this.unacked.length; i++) {
       const batch = this.unacked[i];
       if (batch === undefined) continue;
-      pieces.push(batch.bytes);
-      bytes += batch.bytes.length;
+      pieces.push(bytesOf(batch));
+      bytes += batch.length;
       if (bytes > resendFrameBytes) flush();
     }
     flush();
@@ -420,4 +410,10 @@ export class PeerLink {
     if (this.answers.equal.length + this.answers.different.length + this.answers.doubtful.length > 0)
       this.answers = { equal: [], doubtful: [], different: [] };
   }
+}
+
+/** A batch's bytes, borrowed from its turn's. */
+function bytesOf({ turnBytes, offset, length }: Settlement): Buffer {
+  if (turnBytes === undefined) throw new Error('a batch is sent before its turn has ended');
+  return turnBytes.subarray(offset, offset + length);
 }

@@ -9,11 +9,13 @@
  * position rebuilds all of it (merging is idempotent).
  */
 import { decodeBatches, BatchEncoder, type Batch } from '../protocol/batch.js';
+import { ByteReader } from '../protocol/byte-reader.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
+import { FormatError } from '../protocol/format-error.js';
 import { compareTerms, type Dot, type Term } from '../protocol/dot.js';
 import { torc } from '../protocol/generated/messages.js';
 import { decodeRecord, ownRecord } from '../protocol/record.js';
-import { recordKeyName, recordKeySlot, recordPart, recordType } from '../protocol/record-key.js';
+import { readRecordKey, recordPart, recordType } from '../protocol/record-key.js';
 import type { Clock } from './clock.js';
 import { CommitLog, type Durability } from './commit-log.js';
 import type { Engine, StorageError } from './engine.js';
@@ -202,7 +204,7 @@ export class Store {
     } else this.commitLog.flush();
     this.loader.flush();
     this.evictor.step(this.memoryBytes);
-    this.writeBehind.consider(this.commitLog);
+    this.writeBehind.consider(this.commitLog, this.memoryBytes > this.options.cacheBytesMax);
   }
 
   /** Calls back when all that was appended so far is as durable as the mode asks. */
@@ -268,7 +270,9 @@ export class Store {
     transfer.key.forEach((key, i) => {
       const record = ownRecord(decodeRecord(transfer.record[i] as Buffer));
       for (const version of record.versions) this.hybridClock.raise(version.counter);
-      const entry = entryAt(partition, key as Buffer);
+      const { slot, name, type, part } = readRecordKey(new ByteReader(key as Buffer), key.length);
+      assertString(type, part);
+      const entry = partition.getOrCreate(name, slot);
       if (!partition.mergeFromPeer(entry, record, peerSeen)) taken = false;
       this.writeBehind.mark(entry);
     });
@@ -290,9 +294,10 @@ export class Store {
         const superseded = !partition.promise({ counter: part.term, actor: dot.actor });
         let gap = false;
         if (!partition.hasSeen(dot)) {
-          for (const { key, record } of part.records) {
-            const entry = entryAt(partition, key);
-            partition.merge(entry, ownRecord(record));
+          for (const { slot, name, type, part: keyPart, record } of part.records) {
+            assertString(type, keyPart);
+            const entry = partition.getOrCreate(name, slot);
+            partition.merge(entry, record);
             this.writeBehind.mark(entry);
           }
           gap = !partition.note(dot.actor, dot.counter, part.prev);
@@ -303,6 +308,7 @@ export class Store {
   }
 }
 
-function entryAt(partition: Partition, recordKey: Buffer): KeyEntry {
-  return partition.getOrCreate(recordKeyName(recordKey), recordKeySlot(recordKey));
+/** Strings are the only type that this release has. Another one's records are of a later release: they must not be taken for what they are not. */
+function assertString(type: number, part: number): void {
+  if (type !== recordType.string || part !== recordPart.value) throw new FormatError('UNKNOWN', `a record of type ${type}, part ${part}`);
 }
