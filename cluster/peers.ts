@@ -249,7 +249,9 @@ export class Peers {
   }
 
   private linkOptions(): PeerLinkOptions {
-    const { transport, clock, random, unackedBytesMax, counter, schedule } = this.options;
+    const { transport, clock, random, counter, schedule } = this.options;
+    // All of them are resent at once when a link opens, and must not overflow its stream, or it would never stay open.
+    const unackedBytesMax = Math.min(this.options.unackedBytesMax, streamBufferBytesMax / 2);
     return { transport, clock, random, greeting: () => this.greeting(), counter, unackedBytesMax, streamBufferBytesMax, schedule };
   }
 }

@@ -71,8 +71,8 @@ export class Reader {
   /** Smoothed time of a peer's answer, ms: a read that takes much longer is asked elsewhere too. */
   private usualMs = 5;
   private rotation = 0;
-  /** Records asked for to be looked at, by the id of the question. */
-  private readonly inspections = new Map<number, { readonly peer: Peer; readonly done: (transfer: torc.Transfer | undefined) => void }>();
+  /** Records asked for to be looked at, by the id of the question on the peer's link. */
+  private readonly inspections = new Map<Peer, Map<number, (transfer: torc.Transfer | undefined) => void>>();
   /** Versions compared with a peer's, and those that differed. */
   compared = 0;
   differed = 0;
@@ -107,11 +107,13 @@ export class Reader {
     return new Promise((resolve) => {
       if (!peer.reachable) return resolve(undefined);
       const id = peer.link.sendRead(slotOf(key), key, tokenActor, 0, noVersion);
+      let asked = this.inspections.get(peer);
+      if (asked === undefined) this.inspections.set(peer, (asked = new Map()));
       const done = (transfer: torc.Transfer | undefined): void => {
-        this.inspections.delete(id);
+        asked.delete(id);
         resolve(transfer);
       };
-      this.inspections.set(id, { peer, done });
+      asked.set(id, done);
       this.options.clock.after(timeoutMs, () => done(undefined));
     });
   }
@@ -150,10 +152,9 @@ export class Reader {
       if (question !== undefined) this.askAnother(question.read);
     }
     for (const { id, transfer } of answers.different) {
-      const inspection = this.inspections.get(id ?? 0);
-      if (inspection?.peer === peer) {
-        this.inspections.delete(id ?? 0);
-        inspection.done(transfer as torc.Transfer);
+      const inspected = this.inspections.get(peer)?.get(id ?? 0);
+      if (inspected !== undefined) {
+        inspected(transfer as torc.Transfer);
         continue;
       }
       const question = take(asked, id ?? 0);
@@ -258,21 +259,25 @@ export class Reader {
    */
   private merge(question: Asked, index: number, transfer: torc.Transfer): void {
     const { read, peer } = question;
-    const { store, turn } = this.options;
+    const { store, turn, coordinator } = this.options;
     const key = read.call.operation.keys[index];
-    if (key === undefined || read.done) return;
+    if (key === undefined) return;
+    // Evicted since it was asked: merged into an empty entry the peer's record alone would be shown.
+    if (!read.done && !coordinator.isLoaded(read.call)) return coordinator.load(read.call, () => this.merge(question, index, transfer));
     const partition = store.partition(read.call.partition);
     const name = key.toString('latin1');
     const before = recordVersion(partition.get(name)?.record);
     transfer.complete = false; // of these records only
     store.applyTransfer(transfer);
     turn.schedule();
+    if (read.done) return;
     read.differs = true;
     read.reply = this.run(read.call);
     const entry = partition.get(name);
     const now = recordVersion(entry?.record);
     const theirs = transfer.record[0];
-    if (now.equals(theirs === undefined ? recordVersion(undefined) : recordVersion(decodeRecord(theirs as Buffer)))) this.agreed(question);
+    const isEqual = now.equals(theirs === undefined ? recordVersion(undefined) : recordVersion(decodeRecord(theirs as Buffer)));
+    if (isEqual) turn.whenWritten(() => this.agreed(question));
     else this.writeBack(question, partition, peer, entry);
     if (now.equals(before)) return;
     for (const other of read.asked) {
