@@ -31,6 +31,11 @@ import { Turn } from './turn.js';
 
 /** How often what is late is looked for. */
 const tickMs = 10;
+/** How many peer timeouts a whole partition may take. */
+const wholePartitionPatience = 10;
+
+/** Batches kept in memory for a peer that does not acknowledge them; what it misses beyond that it gets by comparison. */
+const unackedBytesMax = 64 * 1024 * 1024;
 
 export interface NodeOptions {
   readonly description: NodeDescription;
@@ -88,9 +93,19 @@ export class Node {
     const { store, clock, random, description, clusterName } = options;
     const { membership } = this;
     this.life = options.life;
-    this.turn = new Turn(clock, store, (batches) => {
-      for (const { link } of this.peers.all()) link.send(batches);
-    });
+    this.turn = new Turn(
+      clock,
+      store,
+      {
+        seal: (batches) => {
+          for (const { link } of this.peers.all()) link.seal(batches);
+        },
+        send: () => {
+          for (const { link } of this.peers.all()) link.send();
+        },
+      },
+      options.onFailure,
+    );
     const { turn } = this;
     const isDoubtful = (partition: number): boolean => this.rebuild.isDoubtful(partition);
     const coordination = (partition: number): Coordination => this.coordination(partition);
@@ -105,7 +120,7 @@ export class Node {
         self: description,
         incarnation: options.incarnation,
         suspicion: options,
-        unackedBytesMax: options.hintBytesMax,
+        unackedBytesMax: Math.min(options.hintBytesMax, unackedBytesMax),
         counter: () => store.hybridClock.currentCounter,
         schedule: () => turn.scheduleSend(),
         log: options.log,
@@ -121,6 +136,7 @@ export class Node {
       store,
       turn,
       clock,
+      random,
       get timeoutMs() {
         return 10 * options.peerTimeoutMs;
       },
@@ -168,7 +184,7 @@ export class Node {
       membership,
       coordinator,
       reader: this.reader,
-      hybridClock: store.hybridClock,
+      clock,
       decoder: options.decoder,
       isReady: () => this.isReady,
       isDoubtful,
@@ -223,9 +239,14 @@ export class Node {
     this.peers.close();
   }
 
-  /** The deadline of a command that begins now, hybrid Unix ms. */
+  /** The deadline of a command that begins now, monotonic ms. */
   deadlineMs(): number {
-    return this.options.store.hybridClock.nowMs() + this.options.peerTimeoutMs;
+    return this.options.clock.monotonicMs() + this.options.peerTimeoutMs;
+  }
+
+  /** The same for a command that visits whole partitions, many at once: they are read from disk when they are not in memory. */
+  wholePartitionDeadlineMs(): number {
+    return this.options.clock.monotonicMs() + wholePartitionPatience * this.options.peerTimeoutMs;
   }
 
   /** This replica's own record of `key`, read from the engine if need be. */
@@ -334,7 +355,7 @@ export class Node {
     for (const takeOver of frame.takeOvers) this.takeOver.onTakeOver(peer, takeOver as torc.TakeOver);
     for (const promises of frame.promises) this.takeOver.onPromises(peer, promises as torc.Promises);
     for (const transfer of frame.transfers) this.comparison.onTransfer(peer, transfer as torc.Transfer);
-    for (const ack of frame.transferAcks) this.comparison.onTransferAck(ack as torc.TransferAck);
+    for (const ack of frame.transferAcks) this.comparison.onTransferAck(peer, ack as torc.TransferAck);
     for (const pull of frame.pulls) this.comparison.onPull(peer, pull as torc.Pull);
     if (frame.commands) this.router.onCommands(peer, frame.commands as torc.Commands);
     if (frame.replies) this.router.onReplies(peer, frame.replies as torc.Replies);

@@ -13,6 +13,8 @@ interface Waiter {
 
 export class Settlement implements Unsettled {
   settled = false;
+  /** The bytes of its turn, kept while a peer has not acknowledged it; undefined until the turn ends. */
+  turnBytes: Buffer | undefined = undefined;
   /** The command that wrote it, until it is answered. */
   private writer: Call | undefined;
   /** Commands that saw what it wrote. */
@@ -24,9 +26,12 @@ export class Settlement implements Unsettled {
   constructor(
     readonly partition: number,
     readonly counter: number,
+    /** Where its bytes lie among those of its turn. */
+    readonly offset: number,
+    readonly length: number,
     /** What it wrote; copied. */
     entries: readonly KeyEntry[],
-    writer: Call,
+    writer: Call | undefined,
     private readonly reply: Reply,
     /** Acknowledgements still missing for W. */
     private missing: number,

@@ -54,6 +54,20 @@ export class ByteReader {
     return Number.isSafeInteger(double) ? BigInt(double) : this.#bytes.readBigInt64BE(at);
   }
 
+  /** The next `length` bytes in memory of their own. */
+  ownBytes(length: number): Buffer {
+    const at = this.#advance(length);
+    const own = Buffer.allocUnsafe(length);
+    this.#bytes.copy(own, 0, at, at + length);
+    return own;
+  }
+
+  /** The next `length` bytes as latin1 text. */
+  latin1(length: number): string {
+    const at = this.#advance(length);
+    return this.#bytes.toString('latin1', at, at + length);
+  }
+
   /** The next `length` bytes, borrowed from the input. */
   bytes(length: number): Buffer {
     const at = this.#advance(length);

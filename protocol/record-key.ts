@@ -69,9 +69,7 @@ export function decodeRecordKey(bytes: Buffer): RecordKey {
   const key = reader.bytes(reader.u32());
   const type = reader.u8();
   const part = reader.u8();
-  if (!types.has(type)) throw new FormatError('UNKNOWN', `record of type ${type}`);
-  if (part > recordPart.element) throw new FormatError('UNKNOWN', `part ${part} of a key`);
-  if (part !== recordPart.element && reader.remaining > 0) throw new FormatError('INVALID', `an element in part ${part} of a key`);
+  checkParts(type, part, reader.remaining);
   return { slot, key, type, part, element: reader.bytes(reader.remaining) };
 }
 
@@ -101,14 +99,21 @@ function encodeKeyPrefix(bytes: Buffer, slot: number, key: Buffer): number {
   return 6 + key.length;
 }
 
-/** The slot of an encoded record key, and its key's bytes as latin1 text, without the objects of decodeRecordKey. Throws FormatError. */
-export function recordKeySlot(bytes: Buffer): number {
-  if (bytes.length < recordKeyOverhead) throw new FormatError('TRUNCATED', `a record key of ${bytes.length} bytes`);
-  return bytes.readUInt16BE(0);
+/** As decodeRecordKey, from within other bytes, with nothing borrowed: the key's bytes are `name`, latin1 text. Throws FormatError. */
+export function readRecordKey(reader: ByteReader, length: number): Omit<RecordKey, 'key'> & { readonly name: string } {
+  const end = reader.position + length;
+  const slot = reader.u16();
+  if (slot > slotMax) throw new FormatError('INVALID', `slot ${slot}`);
+  const name = reader.latin1(reader.u32());
+  const type = reader.u8();
+  const part = reader.u8();
+  checkParts(type, part, end - reader.position);
+  return { slot, name, type, part, element: reader.position === end ? noElement : reader.ownBytes(end - reader.position) };
 }
 
-export function recordKeyName(bytes: Buffer): string {
-  const end = 6 + (bytes.length < recordKeyOverhead ? Infinity : bytes.readUInt32BE(2));
-  if (end + 2 > bytes.length) throw new FormatError('TRUNCATED', `a record key of ${bytes.length} bytes`);
-  return bytes.toString('latin1', 6, end);
+function checkParts(type: number, part: number, elementBytes: number): void {
+  if (!types.has(type)) throw new FormatError('UNKNOWN', `record of type ${type}`);
+  if (part > recordPart.element) throw new FormatError('UNKNOWN', `part ${part} of a key`);
+  if (elementBytes < 0) throw new FormatError('TRUNCATED', 'a record key is cut off');
+  if (part !== recordPart.element && elementBytes > 0) throw new FormatError('INVALID', `an element in part ${part} of a key`);
 }

@@ -98,11 +98,11 @@ export function decodeRecord(bytes: Buffer): VersionedRecord {
   return readRecord(new ByteReader(bytes), bytes.length);
 }
 
-/** As decodeRecord, from within other bytes: the record takes `length` of what `reader` has left. */
-export function readRecord(reader: ByteReader, length: number): VersionedRecord {
+/** As decodeRecord, from within other bytes: the record takes `length` of what `reader` has left; with `owned` its bytes are copied. */
+export function readRecord(reader: ByteReader, length: number, owned = false): VersionedRecord {
   const end = reader.position + length;
   const first = reader.u8();
-  if (first === shape.oneVersion) return { context: emptyClock, versions: [readVersion(reader, end)] };
+  if (first === shape.oneVersion) return { context: emptyClock, versions: [readVersion(reader, end, owned)] };
   if (first !== shape.general) throw new FormatError('UNKNOWN', `record of shape ${first}`);
   const context = decodeClock(reader);
   const count = reader.u16();
@@ -110,7 +110,7 @@ export function readRecord(reader: ByteReader, length: number): VersionedRecord 
   let lastActor = -1;
   for (let i = 0; i < count; i++) {
     const versionBytes = reader.u32();
-    const version = readVersion(reader, reader.position + versionBytes);
+    const version = readVersion(reader, reader.position + versionBytes, owned);
     if (version.actor <= lastActor) throw new FormatError('INVALID', 'versions of a record are not in the order of their actors');
     lastActor = version.actor;
     versions.push(version);
@@ -198,7 +198,7 @@ function encodeVersion(writer: ByteWriter, version: Version): void {
   writer.i64(sum);
 }
 
-function readVersion(reader: ByteReader, end: number): Version {
+function readVersion(reader: ByteReader, end: number, owned: boolean): Version {
   const first = reader.u8();
   const kind = first & ~expiryFlag;
   const actor = reader.u32();
@@ -207,7 +207,8 @@ function readVersion(reader: ByteReader, end: number): Version {
   const expiresAtMs = first === kind ? 0 : reader.counter();
   if (first !== kind && expiresAtMs === 0) throw new FormatError('INVALID', 'an expiry of zero');
   if (kind === versionKind.plain) {
-    return { kind, actor, counter, term, expiresAtMs, bytes: reader.bytes(end - reader.position) };
+    const length = end - reader.position;
+    return { kind, actor, counter, term, expiresAtMs, bytes: owned ? reader.ownBytes(length) : reader.bytes(length) };
   }
   if (kind !== versionKind.counter) throw new FormatError('UNKNOWN', `version of kind ${kind}`);
   const baseTerm = reader.counter();

@@ -16,10 +16,12 @@ import { encodePartitionClocks, restorePartitionClocks } from './partition-clock
 import type { Partition } from './partition.js';
 import { factRow, partitionRow, positionRow, rowKey, table } from './rows.js';
 
-/** A round begins when the log has grown by this much since the last one began... */
-const roundBytes = 96 * 1024 * 1024;
-/** ...or when this much time has passed since something became dirty. */
-const roundDelayMs = 5000;
+/** A round begins when the log has grown by this much since the last one began: it bounds what a start has to replay... */
+const roundBytes = 128 * 1024 * 1024;
+/** ...or when this much time has passed since something became dirty; or when memory is full, since what is dirty cannot leave it. */
+const roundDelayMs = 60_000;
+/** With memory full, rounds wait for this many dirty entries. */
+const pressedEntries = 1000;
 /** Entries encoded before the event loop gets its turn. */
 const sliceEntries = 500;
 
@@ -91,16 +93,20 @@ export class WriteBehind {
   }
 
   /** Begins a round when one is due. Called at the end of each turn, when memory and log agree. */
-  consider(log: CommitLog): void {
+  consider(log: CommitLog, memoryIsFull: boolean): void {
     if (this.finished) return;
     if (this.timer === undefined && (this.dirty.length > 0 || this.dirtyFacts.size > 0)) {
       this.timer = this.clock.after(roundDelayMs, () => {
         this.due = true;
         this.timer = undefined;
-        this.clock.atTurnEnd(() => this.consider(log));
+        this.clock.atTurnEnd(() => this.consider(log, false));
       });
     }
-    if (this.running !== undefined || !(this.due || log.endPosition - this.roundPosition > roundBytes)) return;
+    if (
+      this.running !== undefined ||
+      !(this.due || (memoryIsFull && this.dirty.length > pressedEntries) || log.endPosition - this.roundPosition > roundBytes)
+    )
+      return;
     this.due = false;
     this.begin(log);
   }

@@ -11,10 +11,12 @@ import { noTerm } from '../../protocol/dot.js';
 import { emptyClock } from '../../protocol/record.js';
 import { torc } from '../../protocol/generated/messages.js';
 import { slotOf } from '../../protocol/slot.js';
+import type { StorageError } from '../../storage/engine.js';
 import { MemoryEngine } from '../../storage/memory-engine.js';
 import { MemoryLogFiles } from '../../storage/memory-log-files.js';
 import { effectiveContext } from '../../storage/merge.js';
 import type { Partition } from '../../storage/partition.js';
+import { seededRandom } from '../storage/log-fixtures.js';
 import { encodeBatches, openStore, plainRecord, type OpenedStore } from '../storage/store-fixtures.js';
 import { PlayedLink } from './links.js';
 
@@ -37,11 +39,16 @@ class Side {
     readonly actor: number,
   ) {
     const { clock } = this.played;
-    const turn = new Turn(clock, opened.store, (batches) => this.played.link.send(batches));
+    const { link } = this.played;
+    const failed = (error: StorageError): void => {
+      throw error;
+    };
+    const turn = new Turn(clock, opened.store, { seal: (batches) => link.seal(batches), send: () => link.send() }, failed);
     this.comparison = new Comparison({
       store: opened.store,
       turn,
       clock,
+      random: seededRandom(1),
       timeoutMs: 1000,
       partitions: () => 2,
       isDoubtful: () => this.doubtful,
@@ -73,7 +80,7 @@ class Side {
 
   /** What it said since the last time. */
   frames(): torc.Frame[] {
-    this.played.link.send(undefined);
+    this.played.link.send();
     const { frames } = this.played.stream;
     const said = frames.slice(this.taken).map((frame) => torc.Frame.decode(torc.Frame.encode(frame).finish()));
     this.taken = frames.length;
@@ -84,7 +91,8 @@ class Side {
     for (const pull of frame.pulls) this.comparison.onPull(this.peer, torc.Pull.decode(torc.Pull.encode(pull).finish()));
     for (const transfer of frame.transfers)
       this.comparison.onTransfer(this.peer, torc.Transfer.decode(torc.Transfer.encode(transfer).finish()));
-    for (const ack of frame.transferAcks) this.comparison.onTransferAck(torc.TransferAck.decode(torc.TransferAck.encode(ack).finish()));
+    for (const ack of frame.transferAcks)
+      this.comparison.onTransferAck(this.peer, torc.TransferAck.decode(torc.TransferAck.encode(ack).finish()));
   }
 
   state(): unknown {

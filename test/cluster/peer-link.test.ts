@@ -12,8 +12,6 @@ import { encodeBatches } from '../storage/store-fixtures.js';
 import { TestCall } from './calls.js';
 import { PlayedLink, type PlayedStream } from './links.js';
 
-const settlement = (counter: number, missing = 1): Settlement =>
-  new Settlement(1, counter, [], new TestCall('write', 1), 'OK', missing, () => undefined);
 const batch = (counter: number): Buffer => encodeBatches([{ partition: 1, dot: { actor: 1, counter }, prev: counter - 1, records: [] }]);
 
 /** One turn that writes these batches. */
@@ -21,13 +19,14 @@ function turn(link: PeerLink, counters: readonly number[]): Settlement[] {
   let offset = 0;
   const bytes = counters.map(batch);
   const settlements = counters.map((counter, i) => {
-    const made = settlement(counter);
     const length = bytes[i]?.length ?? 0;
-    link.sendBatch(made, offset, length);
+    const made = new Settlement(1, counter, offset, length, [], new TestCall('write', 1), 'OK', 1, () => undefined);
+    link.sendBatch(made);
     offset += length;
     return made;
   });
-  link.send(Buffer.concat(bytes));
+  link.seal(Buffer.concat(bytes));
+  link.send();
   return settlements;
 }
 
@@ -135,7 +134,7 @@ test('a forwarded command is sent once at most, on any stream', async (t) => {
   const first = await played.open();
   const calls = ['a', 'b'].map((name) => new TestCall(name, 1));
   for (const call of calls) link.forward(call);
-  link.send(undefined);
+  link.send();
   const { firstId, argument } = commandsOf(first);
   t.deepEqual(argument.map(String), ['a', 'b']);
   t.is(link.takeForwarded(firstId), calls[0]);
@@ -153,13 +152,14 @@ test('a forwarded command is sent once at most, on any stream', async (t) => {
 test('options of a forwarded command arrive as they were', async (t) => {
   const played = new PlayedLink();
   await played.open();
-  const call = new TestCall('a', 9, 'read', { resp: 3, writeQuorum: 5, readQuorum: 7, deadlineMs: 1_800_000_000_000 });
+  await played.clock.advance(5000);
+  const call = new TestCall('a', 9, 'read', { resp: 3, writeQuorum: 5, readQuorum: 7, deadlineMs: 1_800_000 });
   call.hops = 2;
   played.link.forward(call);
-  played.link.send(undefined);
-  const { partition, options, deadlineMs } = commandsOf(played.stream);
+  played.link.send();
+  const { partition, options, remainingMs } = commandsOf(played.stream);
   const bits = options[0] ?? 0;
-  t.deepEqual([partition[0], bits & 3, (bits >> 2) & 15, (bits >> 6) & 15, bits >> 10, deadlineMs[0]], [9, 3, 5, 7, 2, 1_800_000_000_000]);
+  t.deepEqual([partition[0], bits & 3, (bits >> 2) & 15, (bits >> 6) & 15, bits >> 10, remainingMs[0]], [9, 3, 5, 7, 2, 1_795_000]);
 });
 
 test('overdue commands are given up in the order of their deadlines', async (t) => {
@@ -287,14 +287,14 @@ test('what is gathered is scheduled once a turn, and dropped when the link is do
   link.acknowledge({ actor: 1, counter: 1 });
   link.reply(1, Buffer.from('+OK\r\n'));
   t.is(played.scheduled, 1);
-  link.send(undefined);
+  link.send();
   const stream = await played.open();
   t.is(stream.frames.length, 0);
   link.acknowledge({ actor: 1, counter: 2 });
   link.say({ transferAcks: [{ id: 3 }] });
   link.say({ transferAcks: [{ id: 4 }] });
   t.is(played.scheduled, 2);
-  link.send(undefined);
+  link.send();
   t.is(stream.frames.length, 1);
   t.deepEqual(
     stream.frames[0]?.ack.map(({ counter }) => counter),
@@ -305,6 +305,6 @@ test('what is gathered is scheduled once a turn, and dropped when the link is do
     [3, 4],
   );
   t.deepEqual(stream.frames[0]?.replies, null);
-  link.send(undefined);
+  link.send();
   t.is(stream.frames.length, 1, 'nothing to say, nothing sent');
 });

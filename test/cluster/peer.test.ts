@@ -35,7 +35,7 @@ test('a peer that owes an answer and is silent is suspected after the timeout; a
   const { peer, played } = await peerOf();
   for (let i = 1; i <= 5; i++) peer.heard(i * 1000, true);
   played.link.forward(new TestCall('a', 1));
-  played.link.send(undefined);
+  played.link.send();
   t.false(peer.judge(5100));
   t.false(peer.judge(6599), 'owed for less than the timeout');
   peer.heard(6600, true);

@@ -10,7 +10,7 @@ import { Peer } from '../../cluster/peer.js';
 import { Rebuild } from '../../cluster/rebuild.js';
 import { Turn } from '../../cluster/turn.js';
 import { openInMemory, type OpenedStore } from '../storage/store-fixtures.js';
-import { HandClock } from '../storage/log-fixtures.js';
+import { HandClock, seededRandom } from '../storage/log-fixtures.js';
 import { PlayedLink } from './links.js';
 
 const partitions = 40;
@@ -50,8 +50,18 @@ interface Fixture {
 async function fixture(opened: OpenedStore): Promise<Fixture> {
   const clock = new HandClock();
   const { store } = opened;
-  const turn = new Turn(clock, store, () => undefined);
-  const comparison = new PlayedComparison({ store, turn, clock, timeoutMs: 1000, partitions: () => partitions, isDoubtful: () => false });
+  const turn = new Turn(clock, store, { seal: () => undefined, send: () => undefined }, (error) => {
+    throw error;
+  });
+  const comparison = new PlayedComparison({
+    store,
+    turn,
+    clock,
+    random: seededRandom(1),
+    timeoutMs: 1000,
+    partitions: () => partitions,
+    isDoubtful: () => false,
+  });
   const links = new Map<string, PlayedLink>();
   const peers = new Map<string, Peer>();
   for (const nodeId of ['b', 'c']) {

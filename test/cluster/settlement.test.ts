@@ -12,7 +12,7 @@ test('waiters are answered when the last missing replica holds it, once, in orde
   const events: string[] = [];
   const calls = ['w', 'r1', 'r2'].map((name) => new TestCall(name, 1, 'write', {}, () => events.push(name)));
   const [writer = new TestCall('none', 1), ...readers] = calls;
-  const settlement = new Settlement(1, 5, entries, writer, 0, 2, ({ settled }) => events.push(`settled ${settled}`));
+  const settlement = new Settlement(1, 5, 0, 0, entries, writer, 0, 2, ({ settled }) => events.push(`settled ${settled}`));
   readers.forEach((call, i) => settlement.wait(call, i + 1));
   t.true(entries.every(({ unsettled }) => unsettled === settlement));
   settlement.acknowledge();
@@ -31,8 +31,8 @@ test('waiters are answered when the last missing replica holds it, once, in orde
 
 test('a key whose newer batch is unsettled stays so when the older one is settled', (t) => {
   const key = entry('k');
-  const older = new Settlement(1, 5, [key], new TestCall('write', 1), 'OK', 1, () => undefined);
-  const newer = new Settlement(1, 6, [key], new TestCall('write', 1), 'OK', 1, () => undefined);
+  const older = new Settlement(1, 5, 0, 0, [key], new TestCall('write', 1), 'OK', 1, () => undefined);
+  const newer = new Settlement(1, 6, 0, 0, [key], new TestCall('write', 1), 'OK', 1, () => undefined);
   older.acknowledge();
   t.is(key.unsettled, newer);
   newer.settle();
@@ -41,7 +41,7 @@ test('a key whose newer batch is unsettled stays so when the older one is settle
 
 test('it keeps what it was given: the list of entries may be used again', (t) => {
   const list = [entry('a')];
-  const settlement = new Settlement(1, 5, list, new TestCall('write', 1), 'OK', 1, () => undefined);
+  const settlement = new Settlement(1, 5, 0, 0, list, new TestCall('write', 1), 'OK', 1, () => undefined);
   const [first] = list;
   list.length = 0;
   settlement.settle();
@@ -54,7 +54,7 @@ test('giving up takes out those who are due and no others; the batch can be sett
     new TestCall('due reader', 1, 'read', { deadlineMs: 12 }),
     new TestCall('later', 1, 'read', { deadlineMs: 20 }),
   ];
-  const settlement = new Settlement(1, 5, [], due, 'OK', 1, () => undefined);
+  const settlement = new Settlement(1, 5, 0, 0, [], due, 'OK', 1, () => undefined);
   settlement.wait(dueReader, 'seen');
   settlement.wait(later, 'seen');
   const isDue = ({ options }: Call): boolean => options.deadlineMs < 15;

@@ -25,6 +25,8 @@ import { HandClock, seededRandom, settled } from './log-fixtures.js';
 import { command, encodeBatches, openInMemory, openStore, plainRecord, self, type OpenedStore } from './store-fixtures.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
+/** After which what is dirty is written behind, if nothing else begins a round before. */
+const roundDelayMs = 60_000;
 const slotsPerPartition = 16;
 const partitions = [0, 1, 2];
 const keysOf = partitions.map((partition) => {
@@ -232,7 +234,7 @@ class History {
       model.facts.set(name, String(this.counter));
     }
     store.endTurn(() => undefined);
-    if (random.integer(10) === 0) await this.clock.advance(5000); // a round of writing behind is due
+    if (random.integer(10) === 0) await this.clock.advance(roundDelayMs); // a round of writing behind is due
     if (random.integer(2) === 0) await this.clock.advance(1);
   }
 
@@ -371,7 +373,7 @@ test('a clean stop leaves the log empty of work: the next store replays nothing,
   command(opened, 0, 1, (transaction) => transaction.setString(Buffer.from('k'), Buffer.from('v'), 0));
   opened.store.endTurn(() => undefined);
   await opened.close();
-  await clock.advance(60_000);
+  await clock.advance(2 * roundDelayMs);
   t.deepEqual(opened.failures, []);
   const next = await openStore(engine.reopened(), files, { clock });
   t.is(next.store.statistics().dirtyEntries, 0);
@@ -426,7 +428,7 @@ test("a batch on a cold key is merged with the engine's record when that is read
   t.false(entry?.complete);
   t.is(entry?.record?.versions.length, 1);
   second.store.endTurn(() => undefined);
-  await clock.advance(5000);
+  await clock.advance(roundDelayMs);
   for (let i = 0; i < 4; i++) await clock.advance(1);
   t.true(entry?.complete);
   t.is(entry?.record?.versions.length, 2);
@@ -442,14 +444,14 @@ test('a round of writing behind lets old log segments go, and what came after it
   const clock = new HandClock();
   const opened = await openStore(engine, files, { clock });
   const value = Buffer.alloc(9 * 1024 * 1024, 'x');
-  for (let i = 0; i < 24; i++) {
+  for (let i = 0; i < 32; i++) {
     command(opened, 0, 1, (transaction) => transaction.setString(Buffer.from(`k${i % 3}`), value, 0));
     opened.store.endTurn(() => undefined);
     for (let j = 0; j < 4; j++) await clock.advance(0);
   }
   const { flushes, logBytes } = opened.store.statistics();
-  t.is(flushes, 2, 'a round each 96 MiB of log');
-  t.true(logBytes > 216 * 1024 * 1024);
+  t.is(flushes, 2, 'a round each 128 MiB of log');
+  t.true(logBytes > 288 * 1024 * 1024);
   t.true((await files.list()).length <= 3);
   files.kill();
   const next = await openStore(engine.reopened(), files, { clock });
@@ -494,7 +496,7 @@ test('a counter can be issued right after the clock has leapt beyond its ceiling
   const opened = await openStore(new MemoryEngine(), files, { clock });
   const count = (): number => command(opened, 0, 1, (transaction) => void transaction.increment(Buffer.from('k'), 1n))?.counter ?? 0;
   const first = count();
-  await clock.advance(60_000); // stopped, and no turn has ended since
+  await clock.advance(2 * roundDelayMs); // stopped, and no turn has ended since
   const second = count();
   t.true(second > first);
   const theirs = { actor: 0x2_0001, counter: second + 100_000 * 4096 };
@@ -522,11 +524,11 @@ test('memory that deleted and evicted keys took is given back', async (t) => {
     command(opened, i % 3, 1, (transaction) => void transaction.delete(Buffer.from(`k${i}`)));
   }
   store.endTurn(() => undefined);
-  await clock.advance(5000);
+  await clock.advance(roundDelayMs);
   await clock.advance(1);
   for (let i = 0; i < 4; i++) {
     store.endTurn(() => undefined);
-    await clock.advance(5000);
+    await clock.advance(roundDelayMs);
   }
   t.is(store.memoryBytes, begin);
   t.is(store.evictor.evicted, 500);
