@@ -10,6 +10,7 @@ import { command, openStore, type OpenedStore } from '../storage/store-fixtures.
 interface Fixture {
   readonly turn: Turn;
   readonly clock: HandClock;
+  readonly files: MemoryLogFiles;
   readonly opened: OpenedStore;
   readonly events: string[];
   send: () => void;
@@ -18,12 +19,14 @@ interface Fixture {
 
 async function fixture(durability: Durability = 'os'): Promise<Fixture> {
   const clock = new HandClock();
-  const opening = openStore(new MemoryEngine(), new MemoryLogFiles({ clock, syncMs: 3 }), { clock, durability });
+  const files = new MemoryLogFiles({ clock, syncMs: 3 });
+  const opening = openStore(new MemoryEngine(), files, { clock, durability });
   for (let i = 0; i < 5; i++) await clock.advance(3); // opening syncs
   const opened = await opening;
   const events: string[] = [];
   const made: Fixture = {
     clock,
+    files,
     opened,
     events,
     seal: (batches) => void events.push(`seal ${batches === undefined ? 'nothing' : 'batches'}`),
@@ -113,4 +116,15 @@ test('the batches handed to peers are theirs to keep', async (t) => {
   const [first = Buffer.alloc(0), second] = sent;
   t.deepEqual(first, copy);
   t.notDeepEqual(first, second);
+});
+
+test('a log that takes no more ends the node: nobody is told what it did not take', async (t) => {
+  const { turn, clock, files, opened, events } = await fixture();
+  files.freeBytes = 1;
+  write(opened);
+  turn.flushAtEnd({ flush: () => events.push('flush') });
+  turn.whenWritten(() => events.push('written'));
+  await clock.advance(0);
+  await clock.advance(10);
+  t.deepEqual(events, ['failed IO']);
 });

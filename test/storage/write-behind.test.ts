@@ -1,0 +1,111 @@
+/**
+ * When a round of writing behind begins, and that it loses nothing: by the log's growth, by time, by full memory; what is written while its
+ * slices wait for the event loop is the next one's; a killed process is followed by one that reads the engine and replays the rest.
+ */
+import test from 'ava';
+import { slotOf } from '../../protocol/slot.js';
+import { MemoryEngine } from '../../storage/memory-engine.js';
+import { MemoryLogFiles } from '../../storage/memory-log-files.js';
+import { HandClock } from './log-fixtures.js';
+import { command, openStore, type OpenedStore } from './store-fixtures.js';
+
+function write(opened: OpenedStore, key: string, value: Buffer | string): void {
+  command(opened, 0, 1, (transaction) => transaction.setString(Buffer.from(key), Buffer.from(value), 0));
+}
+
+async function read({ store }: OpenedStore, key: string): Promise<Buffer | undefined> {
+  const here = store.partition(0);
+  if (!here.isLoaded(key)) {
+    const loaded = new Promise<void>((resolve) => store.loader.load(here, key, slotOf(Buffer.from(key)), resolve));
+    store.endTurn(() => undefined);
+    await loaded;
+  }
+  return here.get(key)?.bytes;
+}
+
+test('a round of writing behind lets old log segments go, and what came after its start is replayed', async (t) => {
+  const engine = new MemoryEngine();
+  const files = new MemoryLogFiles();
+  const clock = new HandClock();
+  const opened = await openStore(engine, files, { clock });
+  const value = Buffer.alloc(9 * 1024 * 1024, 'x');
+  for (let i = 0; i < 32; i++) {
+    command(opened, 0, 1, (transaction) => transaction.setString(Buffer.from(`k${i % 3}`), value, 0));
+    opened.store.endTurn(() => undefined);
+    for (let j = 0; j < 4; j++) await clock.advance(0);
+  }
+  const { flushes, logBytes } = opened.store.statistics();
+  t.is(flushes, 2, 'a round each 128 MiB of log');
+  t.true(logBytes > 288 * 1024 * 1024);
+  t.true((await files.list()).length <= 3);
+  files.kill();
+  const next = await openStore(engine.reopened(), files, { clock });
+  for (const i of [0, 1, 2]) {
+    t.true((await read(next, `k${i}`))?.equals(value));
+  }
+});
+
+test('what was written lies a minute at most: then a round begins, though nothing happens any more', async (t) => {
+  const clock = new HandClock();
+  const { store, ...rest } = await openStore(new MemoryEngine(), new MemoryLogFiles(), { clock });
+  write({ store, ...rest }, 'k', 'v');
+  store.endTurn(() => undefined);
+  await clock.advance(59_999);
+  for (let i = 0; i < 4; i++) await clock.advance(0);
+  t.is(store.statistics().flushes, 0);
+  await clock.advance(1);
+  for (let i = 0; i < 4; i++) await clock.advance(0);
+  t.is(store.statistics().flushes, 1);
+  t.is(store.statistics().dirtyEntries, 0);
+});
+
+test('with memory full a round begins by what is dirty, and what it wrote may leave memory', async (t) => {
+  const clock = new HandClock();
+  const opened = await openStore(new MemoryEngine(), new MemoryLogFiles(), { clock, cacheBytesMax: 1 });
+  const { store } = opened;
+  const turns = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) {
+      store.endTurn(() => undefined);
+      await clock.advance(0);
+    }
+  };
+  for (let i = 0; i < 1000; i++) write(opened, `k${i}`, 'v');
+  await turns(10);
+  t.is(store.statistics().flushes, 0, 'a round for every write would be all the disk does');
+  write(opened, 'k1000', 'v');
+  await turns(10);
+  t.is(store.statistics().flushes, 1);
+  await turns(10);
+  t.is(store.partition(0).entries.size, 0);
+  t.is((await read(opened, 'k0'))?.toString(), 'v');
+});
+
+test('what is written while a round waits between its slices is not lost, whenever the process is killed', async (t) => {
+  const count = 2500;
+  for (let waited = 0; waited < 14; waited++) {
+    const engine = new MemoryEngine();
+    const files = new MemoryLogFiles();
+    const clock = new HandClock();
+    const opened = await openStore(engine, files, { clock });
+    const { store } = opened;
+    for (let i = 0; i < count; i++) write(opened, `k${i}`, 'before');
+    store.endTurn(() => undefined);
+    await clock.advance(60_000);
+    const rewritten = [0, 700, 1200, count - 1];
+    for (let i = 0; i < waited; i++) {
+      await clock.advance(0);
+      const at = rewritten[i % rewritten.length] ?? 0;
+      write(opened, `k${at}`, `during ${i}`);
+      store.endTurn(() => undefined);
+    }
+    files.kill();
+    const next = await openStore(engine.reopened(), files, { clock: new HandClock() });
+    for (let i = 0; i < count; i += 50) if (!rewritten.includes(i)) t.is((await read(next, `k${i}`))?.toString(), 'before');
+    for (const [j, at] of rewritten.entries()) {
+      const last = Array.from({ length: waited }, (_, i) => i).findLast((i) => i % rewritten.length === j);
+      t.is((await read(next, `k${at}`))?.toString(), last === undefined ? 'before' : `during ${last}`);
+    }
+    // By the last of them, the round was over, and what was written meanwhile is the next one's.
+    if (waited === 13) t.like(store.statistics(), { flushes: 1, dirtyEntries: rewritten.length });
+  }
+});
