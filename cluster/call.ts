@@ -20,7 +20,7 @@ export interface CallOptions {
   /** W and R of the connection; 0 = the node's. */
   readonly writeQuorum: number;
   readonly readQuorum: number;
-  /** Hybrid Unix ms after which it must not be run. */
+  /** After this it must not be run, ms of this node's monotonic clock: the hybrid clock leaps when a peer's is ahead. */
   readonly deadlineMs: number;
 }
 

@@ -48,7 +48,7 @@ export class Coordinator {
 
   constructor(private readonly options: CoordinatorOptions) {
     const { store, actor, clock } = options;
-    this.transaction = new Transaction((): Dot => ({ actor: actor(), counter: store.hybridClock.next() }));
+    this.transaction = new Transaction((): Dot => ({ actor: actor(), counter: store.nextCounter() }));
     this.lastLookMs = clock.monotonicMs();
   }
 
@@ -95,7 +95,7 @@ export class Coordinator {
   /** Gives up what is overdue. Called every few milliseconds. */
   tick(): void {
     this.noticePause();
-    const nowMs = this.options.store.hybridClock.nowMs();
+    const nowMs = this.options.clock.monotonicMs();
     if (this.unsettled.length > 0) this.unsettled = this.unsettled.filter(({ settled }) => !settled);
     for (const settlement of this.unsettled) {
       const { writer, readers } = settlement.giveUp((call) => call.options.deadlineMs < nowMs);
@@ -189,11 +189,11 @@ export class Coordinator {
   }
 
   private execute(coordination: Coordination, call: Call): void {
-    const { store } = this.options;
+    const { store, clock } = this.options;
     const short = this.shortOfReplicas(call);
     if (short !== undefined) return call.answer(short);
+    if (call.options.deadlineMs < clock.monotonicMs()) return call.answer(notServedInTime);
     const nowMs = store.hybridClock.nowMs();
-    if (call.options.deadlineMs < nowMs) return call.answer(notServedInTime);
     const partition = store.partition(call.partition);
     const { transaction } = this;
     transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp);

@@ -31,6 +31,8 @@ import { Turn } from './turn.js';
 
 /** How often what is late is looked for. */
 const tickMs = 10;
+/** How many peer timeouts a whole partition may take. */
+const wholePartitionPatience = 10;
 
 /** Batches kept in memory for a peer that does not acknowledge them; what it misses beyond that it gets by comparison. */
 const unackedBytesMax = 64 * 1024 * 1024;
@@ -91,14 +93,19 @@ export class Node {
     const { store, clock, random, description, clusterName } = options;
     const { membership } = this;
     this.life = options.life;
-    this.turn = new Turn(clock, store, {
-      seal: (batches) => {
-        for (const { link } of this.peers.all()) link.seal(batches);
+    this.turn = new Turn(
+      clock,
+      store,
+      {
+        seal: (batches) => {
+          for (const { link } of this.peers.all()) link.seal(batches);
+        },
+        send: () => {
+          for (const { link } of this.peers.all()) link.send();
+        },
       },
-      send: () => {
-        for (const { link } of this.peers.all()) link.send();
-      },
-    });
+      options.onFailure,
+    );
     const { turn } = this;
     const isDoubtful = (partition: number): boolean => this.rebuild.isDoubtful(partition);
     const coordination = (partition: number): Coordination => this.coordination(partition);
@@ -177,7 +184,7 @@ export class Node {
       membership,
       coordinator,
       reader: this.reader,
-      hybridClock: store.hybridClock,
+      clock,
       decoder: options.decoder,
       isReady: () => this.isReady,
       isDoubtful,
@@ -232,9 +239,14 @@ export class Node {
     this.peers.close();
   }
 
-  /** The deadline of a command that begins now, hybrid Unix ms. */
+  /** The deadline of a command that begins now, monotonic ms. */
   deadlineMs(): number {
-    return this.options.store.hybridClock.nowMs() + this.options.peerTimeoutMs;
+    return this.options.clock.monotonicMs() + this.options.peerTimeoutMs;
+  }
+
+  /** The same for a command that visits whole partitions, many at once: they are read from disk when they are not in memory. */
+  wholePartitionDeadlineMs(): number {
+    return this.options.clock.monotonicMs() + wholePartitionPatience * this.options.peerTimeoutMs;
   }
 
   /** This replica's own record of `key`, read from the engine if need be. */

@@ -49,7 +49,7 @@ export function firstId(random: Random): number {
 
 type Columns<T> = { -readonly [K in keyof T]-?: NonNullable<T[K]> };
 type CommandColumns = Columns<
-  Pick<torc.Commands.$Shape, 'firstId' | 'partition' | 'options' | 'deadlineMs' | 'argumentCount' | 'argument'>
+  Pick<torc.Commands.$Shape, 'firstId' | 'partition' | 'options' | 'remainingMs' | 'argumentCount' | 'argument'>
 >;
 type ReadColumns = Columns<Pick<torc.Reads.$Shape, 'firstId' | 'slot' | 'key' | 'actor' | 'counter' | 'token'>>;
 
@@ -184,11 +184,11 @@ export class PeerLink {
   /** Forwards a call; its reply is given to it when it comes. */
   forward(call: Call): void {
     const id = this.nextId++;
-    const columns = (this.commands ??= { firstId: id, partition: [], options: [], deadlineMs: [], argumentCount: [], argument: [] });
+    const columns = (this.commands ??= { firstId: id, partition: [], options: [], remainingMs: [], argumentCount: [], argument: [] });
     const { resp, writeQuorum, readQuorum, deadlineMs } = call.options;
     columns.partition.push(call.partition);
     columns.options.push((resp & 3) | ((writeQuorum & 15) << 2) | ((readQuorum & 15) << 6) | (call.hops << 10));
-    columns.deadlineMs.push(deadlineMs);
+    columns.remainingMs.push(deadlineMs - this.options.clock.monotonicMs());
     columns.argumentCount.push(call.args.length);
     for (const argument of call.args) columns.argument.push(argument);
     this.forwarded.set(id, call);
@@ -212,7 +212,10 @@ export class PeerLink {
   takeOverdue(nowMs: number): Call[] {
     const overdue: Call[] = [];
     for (const [id, call] of this.forwarded) {
-      if (call.options.deadlineMs >= nowMs) break;
+      if (call.options.deadlineMs >= nowMs) {
+        if (call.operation.wholePartition) continue; // these have more time than what was sent after them
+        break;
+      }
       this.forwarded.delete(id);
       overdue.push(call);
     }

@@ -2,6 +2,7 @@
  * The other nodes: links to them, streams from them, and the hand-shake on both. A node that is met under one name is one Peer, however it was
  * found: by a seed's address, by its own call, or by another's word.
  */
+import { counterMs } from '../protocol/dot.js';
 import { torc } from '../protocol/generated/messages.js';
 import { frameChunks, FrameSplitter } from '../protocol/peer/framing.js';
 import type { Clock, Random } from '../storage/clock.js';
@@ -181,13 +182,19 @@ export class Peers {
       ended = true;
       stream.close();
     };
-    clock.after(greetingTimeoutMs, () => peer === undefined && end());
+    clock.after(greetingTimeoutMs, () => {
+      if (peer !== undefined || ended) return;
+      log('warn', 'a stream from an unknown peer is closed: no hand-shake came in time');
+      end();
+    });
     const message = (bytes: Buffer): void => {
       if (ended) return;
       if (peer !== undefined) {
         peer.bytesReceived += bytes.length + 4;
         const frame = torc.Frame.decode(bytes);
-        if (peer.heard(clock.monotonicMs(), frame.gossip !== null && frame.gossip !== undefined)) this.events.changed();
+        const nowMs = clock.monotonicMs();
+        peer.frameSent(counterMs(frame.clock), nowMs);
+        if (peer.heard(nowMs, frame.gossip !== null && frame.gossip !== undefined)) this.events.changed();
         if (this.events.frame(peer, frame)) return;
         if (this.hears) end();
         else this.unheard.add(end);
@@ -204,7 +211,10 @@ export class Peers {
       const description = descriptionOf(hello);
       if (description === undefined) throw new Error('a hand-shake without a node id');
       peer = this.meet(description);
+      // A machine that lost its power, or an address that moved, never says that the old stream is dead.
+      if (peer.link.isOpen && peer.incarnation !== hello.incarnation) peer.link.reset('its process began anew');
       this.introduce(peer, hello);
+      peer.streamAccepted();
       peer.link.dialNow();
       peer.link.resendUnacked(); // its answers to them may have been lost with the stream before this one
     };

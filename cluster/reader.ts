@@ -6,11 +6,10 @@
  * The reply is computed when the read is sent, so that a later write of the same connection cannot slip into it.
  */
 import type { torc } from '../protocol/generated/messages.js';
-import { decodeRecord } from '../protocol/record.js';
+import { decodeRecord, emptyClock, type Version, type VersionedRecord } from '../protocol/record.js';
 import type { Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
-import type { KeyEntry } from '../storage/key-entry.js';
 import { recordVersion } from '../storage/merge.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
@@ -38,12 +37,17 @@ interface Asked {
   open: number;
 }
 
+/** A key's record, or its one version where that is all; undefined = none. Immutable, so a reference is enough to remember it. */
+type Shown = Version | VersionedRecord | undefined;
+
 interface PendingRead {
   readonly call: Call;
   reply: Reply;
   readonly sentMs: number;
   /** Peers whose whole answer is still needed. */
   needed: number;
+  /** What the reply shows of each key: what is asked about also later, when more may have arrived here. */
+  shown: readonly Shown[];
   /** One entry for each peer that was asked. */
   readonly asked: Asked[];
   /** A peer's record was merged: the reply was computed anew. */
@@ -90,7 +94,18 @@ export class Reader {
     if (needed === 0 || call.operation.keys.length === 0) return call.answer(reply);
     const reachable = membership.reachableHomes(call.partition);
     if (reachable <= needed) return call.answer(noReplicas(quorum, reachable, 'read'));
-    const read: PendingRead = { call, reply, sentMs: this.options.clock.monotonicMs(), needed, asked: [], differs: false, done: false };
+    const partition = this.options.store.partition(call.partition);
+    const shown = shownOf(partition, call.operation.keys);
+    const read: PendingRead = {
+      call,
+      reply,
+      sentMs: this.options.clock.monotonicMs(),
+      needed,
+      shown,
+      asked: [],
+      differs: false,
+      done: false,
+    };
     this.pending.add(read);
     const others = membership.otherHomes(call.partition);
     const first = this.rotation++ % others.length;
@@ -175,12 +190,10 @@ export class Reader {
 
   /** Asks further replicas what is late, and gives up what is overdue. Called every few milliseconds. */
   tick(): void {
-    const { clock, store } = this.options;
-    const now = clock.monotonicMs();
-    const nowMs = store.hybridClock.nowMs();
+    const now = this.options.clock.monotonicMs();
     const patienceMs = 10 + 4 * this.usualMs;
     for (const read of this.pending) {
-      if (read.call.options.deadlineMs < nowMs) this.finish(read, notServedInTime);
+      if (read.call.options.deadlineMs < now) this.finish(read, notServedInTime);
       else if (now - read.sentMs > patienceMs * read.asked.length) this.askAnother(read);
       else if (now - read.sentMs < patienceMs) break; // the set is in the order of sending
     }
@@ -204,16 +217,13 @@ export class Reader {
     if (asked === undefined) this.asked.set(peer, (asked = new Map()));
     const question: Asked = { read, peer, firstId: 0, open: keys.length };
     read.asked.push(question);
-    const partition = this.options.store.partition(read.call.partition);
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] as Buffer;
-      const entry = partition.get(key.toString('latin1'));
-      const single = entry?.single;
-      const record = single === undefined ? entry?.record : undefined;
+      const shown = read.shown[i];
       const id =
-        record === undefined
-          ? peer.link.sendRead(slotOf(key), key, single?.actor ?? 0, single?.counter ?? 0, undefined)
-          : peer.link.sendRead(slotOf(key), key, tokenActor, 0, recordVersion(record));
+        shown === undefined || 'kind' in shown
+          ? peer.link.sendRead(slotOf(key), key, shown?.actor ?? 0, shown?.counter ?? 0, undefined)
+          : peer.link.sendRead(slotOf(key), key, tokenActor, 0, recordVersion(shown));
       if (i === 0) question.firstId = id;
       asked.set(id, question);
     }
@@ -265,30 +275,34 @@ export class Reader {
     // Evicted since it was asked: merged into an empty entry the peer's record alone would be shown.
     if (!read.done && !coordinator.isLoaded(read.call)) return coordinator.load(read.call, () => this.merge(question, index, transfer));
     const partition = store.partition(read.call.partition);
-    const name = key.toString('latin1');
-    const before = recordVersion(partition.get(name)?.record);
     transfer.complete = false; // of these records only
     store.applyTransfer(transfer);
     turn.schedule();
     if (read.done) return;
     read.differs = true;
     read.reply = this.run(read.call);
-    const entry = partition.get(name);
-    const now = recordVersion(entry?.record);
+    const shownBefore = read.shown;
+    read.shown = shownOf(partition, read.call.operation.keys);
+    const now = versionOf(read.shown[index]);
     const theirs = transfer.record[0];
     const isEqual = now.equals(theirs === undefined ? recordVersion(undefined) : recordVersion(decodeRecord(theirs as Buffer)));
     if (isEqual) turn.whenWritten(() => this.agreed(question));
-    else this.writeBack(question, partition, peer, entry);
-    if (now.equals(before)) return;
-    for (const other of read.asked) {
-      if (other === question) continue;
-      if (other.open === 0) read.needed++;
-      other.open++;
-      this.writeBack(other, partition, other.peer, entry);
-    }
+    else this.writeBack(question, partition, peer, index);
+    // What the reply shows now is more than the others agreed on, of this key and of any that a batch changed meanwhile.
+    read.shown.forEach((shown, i) => {
+      if (versionOf(shown).equals(versionOf(shownBefore[i]))) return;
+      for (const other of read.asked) {
+        if (other === question && i === index) continue;
+        if (other.open === 0) read.needed++;
+        other.open++;
+        this.writeBack(other, partition, other.peer, i);
+      }
+    });
   }
 
-  private writeBack(question: Asked, partition: Partition, peer: Peer, entry: KeyEntry | undefined): void {
+  private writeBack(question: Asked, partition: Partition, peer: Peer, index: number): void {
+    const key = question.read.call.operation.keys[index];
+    const entry = key === undefined ? undefined : partition.get(key.toString('latin1'));
     if (entry === undefined) return this.agreed(question);
     this.options.comparison.pushRecord(partition, peer, entry, (result) => {
       if (result === 'failed') this.askAnother(question.read);
@@ -319,6 +333,17 @@ export class Reader {
     }
     return newest;
   }
+}
+
+function shownOf(partition: Partition, keys: readonly Buffer[]): Shown[] {
+  return keys.map((key) => {
+    const entry = partition.get(key.toString('latin1'));
+    return entry?.single ?? entry?.record;
+  });
+}
+
+function versionOf(shown: Shown): Buffer {
+  return recordVersion(shown !== undefined && 'kind' in shown ? { context: emptyClock, versions: [shown] } : shown);
 }
 
 function take(asked: Map<number, Asked>, id: number): Asked | undefined {

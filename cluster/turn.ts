@@ -4,6 +4,7 @@
  * one frame per peer and one write per connection.
  */
 import type { Clock } from '../storage/clock.js';
+import { StorageError } from '../storage/engine.js';
 import type { Store } from '../storage/store.js';
 
 export class Turn {
@@ -24,6 +25,8 @@ export class Turn {
       /** Sends what links have gathered. */
       send(): void;
     },
+    /** The log took no more: the node has to stop, and this turn leaves nothing behind. */
+    private readonly failed: (error: StorageError) => void,
   ) {}
 
   /** Makes sure that this turn has an end: something was written or has to be read. */
@@ -54,7 +57,13 @@ export class Turn {
     this.scheduled = false;
     this.number++;
     let batches: Buffer | undefined;
-    this.store.endTurn((bytes) => (batches = Buffer.from(bytes)));
+    try {
+      this.store.endTurn((bytes) => (batches = Buffer.from(bytes)));
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.failed(error);
+      return;
+    }
     this.ending = true;
     this.links.seal(batches);
     const written = this.beforeSend;

@@ -61,6 +61,8 @@ export interface DispatcherOptions {
   readonly lookup: CommandLookup;
   readonly partitions: () => number;
   readonly submit: (call: Call) => void;
+  /** The deadline of what visits whole partitions from now on: they may have to be read from disk. */
+  readonly wholePartitionDeadlineMs: () => number;
 }
 
 export class Dispatcher implements CommandDecoder {
@@ -95,7 +97,8 @@ export class Dispatcher implements CommandDecoder {
   /** Runs a partition's half of a keyspace command at its coordinator. */
   atPartition(partition: number, args: readonly Buffer[], origin: Origin, done: (reply: Reply) => void): void {
     const operation = this.decode(args);
-    const call = new InnerCall(args, operation, partition, origin.options, (reply) =>
+    const options = { ...origin.options, deadlineMs: this.options.wholePartitionDeadlineMs() };
+    const call = new InnerCall(args, operation, partition, options, (reply) =>
       done(reply instanceof EncodedReply ? decodeReply(reply.bytes) : reply),
     );
     origin.attach(call);
