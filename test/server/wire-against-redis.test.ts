@@ -19,7 +19,18 @@ type Words = readonly string[];
 
 /** Far apart in the slots, and two that share one. */
 const key = fc.constantFrom('a', 'b', 'c', 'd', '{a}2', 'foo', 'k\u00e9y', '');
-const numeral = fc.constantFrom('0', '1', '-1', '10', '9223372036854775807', '-9223372036854775808', '9223372036854775808', '1.0', '01', '');
+const numeral = fc.constantFrom(
+  '0',
+  '1',
+  '-1',
+  '10',
+  '9223372036854775807',
+  '-9223372036854775808',
+  '9223372036854775808',
+  '1.0',
+  '01',
+  '',
+);
 const value = fc.oneof(numeral, fc.constantFrom('x', 'hello world', '\u00e9\r\n'), fc.string({ maxLength: 5 }));
 /** Spans of TTL are so far apart that it does not matter how fast a server answers; a span of 1 or 0 or -1 is over, or as good as. */
 const seconds = fc.constantFrom('100', '200', '300', '0', '-1', 'x', '');
@@ -103,18 +114,18 @@ async function compareExpiry(t: ExecutionContext, torc: ServerGroup): Promise<vo
   const [first] = nodes;
   const lifeMs = 400;
   const begunMs = performance.now();
-  t.deepEqual(await first?.ask(['SET', 'brief', 'v', 'PX', String(lifeMs)], ['SET', 'brief2', 'v'], ['PEXPIRE', 'brief2', String(lifeMs)]), [
-    '+OK',
-    '+OK',
-    ':1',
-  ]);
+  t.deepEqual(
+    await first?.ask(['SET', 'brief', 'v', 'PX', String(lifeMs)], ['SET', 'brief2', 'v'], ['PEXPIRE', 'brief2', String(lifeMs)]),
+    ['+OK', '+OK', ':1'],
+  );
   const setMs = performance.now();
   for (const node of nodes) {
     for (const name of ['brief', 'brief2']) {
       for (;;) {
         const askedMs = performance.now();
         const [shown] = await node.ask(['GET', name]);
-        if (shown === '$v') t.true(askedMs - setMs < lifeMs + 50, `${name} is still there ${askedMs - setMs} ms after its SET was answered`);
+        if (shown === '$v')
+          t.true(askedMs - setMs < lifeMs + 50, `${name} is still there ${askedMs - setMs} ms after its SET was answered`);
         else {
           t.is(shown, 'nil');
           t.true(performance.now() - begunMs >= lifeMs - 5, `${name} was gone ${performance.now() - begunMs} ms after its SET was sent`);
