@@ -154,7 +154,8 @@ export class SimulatedClients {
     }
     const ending = this.registers.invoke(client, key, { kind: 'write', value });
     const options = random.pick([[], [], ['KEEPTTL'], ['GET'], ['NX']]);
-    const { fail, leaveUnknown } = ending;
+    const fail = (): void => ending.fail();
+    const leaveUnknown = (): void => ending.leaveUnknown();
     // NX that finds a value writes nothing, and says so by nil.
     const complete = (reply: Reply): void => (options[0] === 'NX' && reply === null ? fail() : ending.complete(null));
     const words = ['SET', key, value, ...options];
@@ -163,7 +164,7 @@ export class SimulatedClients {
 
   #readOn(connection: ClientConnection, client: string, key: string, told: (ok: boolean) => void): void {
     const words = ['GET', key];
-    const text = ({ value }: { readonly value: Reply }): string | null => (value === null ? null : String(value));
+    const text = ({ value }: { readonly value: Reply }): string | null => (value === null ? null : textOf(value));
     if (key.startsWith('register')) {
       const ending = this.registers.invoke(client, key, { kind: 'read' });
       this.#send(connection, client, words, false, ending, text, told);
@@ -216,8 +217,10 @@ function meaningOf(reply: Reply): Meaning {
   return refusals.includes(reply.code) ? 'nothing' : { value: reply };
 }
 
-function textOf(reply: Reply): string {
+export function textOf(reply: Reply): string {
   if (reply instanceof ErrorReply || reply instanceof StatusReply) return reply.text;
+  if (Buffer.isBuffer(reply)) return reply.toString();
+  if (typeof reply === 'object') throw new Error('a reply that is no text');
   return String(reply);
 }
 
