@@ -8,12 +8,13 @@ import { encodeRecord, emptyClock, type VectorClock, type VersionedRecord } from
 import { encodeRecordKey, recordPart, recordType } from '../protocol/record-key.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { noTerm, type Term } from '../protocol/dot.js';
-import type { Clock } from '../storage/clock.js';
+import type { Clock, Random } from '../storage/clock.js';
 import type { KeyEntry } from '../storage/key-entry.js';
 import { clockBytes, clockOf, encodeAhead } from '../storage/partition-clocks.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
 import { covers, coversClock } from '../storage/vector-clock.js';
+import { firstId } from './peer-link.js';
 import type { Peer } from './peer.js';
 import { slotsOfPartition } from './ring.js';
 import type { Turn } from './turn.js';
@@ -38,6 +39,7 @@ export interface ComparisonOptions {
   readonly store: Store;
   readonly turn: Turn;
   readonly clock: Clock;
+  readonly random: Random;
   readonly timeoutMs: number;
   readonly partitions: () => number;
   /** This node cannot prove that it kept all it wrote in the partition. */
@@ -45,7 +47,7 @@ export interface ComparisonOptions {
 }
 
 export class Comparison {
-  private nextId = 1;
+  private nextId: number;
   private readonly exchanges = new Map<number, Exchange>();
   /** Partitions in which a peer was ahead when it last said so. */
   private readonly behind = new Map<number, { readonly peer: Peer; readonly seen: VectorClock }>();
@@ -53,7 +55,9 @@ export class Comparison {
   /** Pulls that brought something to their end. */
   finished = 0;
 
-  constructor(private readonly options: ComparisonOptions) {}
+  constructor(private readonly options: ComparisonOptions) {
+    this.nextId = firstId(options.random);
+  }
 
   /** Fetches from `peer` what `since` (this replica's `seen`, unless given) does not cover. */
   pull(partition: number, peer: Peer, done: Exchange['done'], since?: VectorClock): void {

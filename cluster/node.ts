@@ -117,6 +117,7 @@ export class Node {
       store,
       turn,
       clock,
+      random,
       timeoutMs: 10 * peerTimeoutMs,
       partitions: () => membership.configuration?.partitions ?? 1,
       isDoubtful,

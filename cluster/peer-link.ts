@@ -20,6 +20,11 @@ const resendFrameBytes = 1024 * 1024;
 const reconnectDelayMs = { first: 50, most: 2000 };
 const greetingTimeoutMs = 2000;
 
+/** Whole, and leaves room for more ids than are ever given. */
+export function firstId(random: Random): number {
+  return 1 + random.integer(2 ** 32) * 2 ** 20;
+}
+
 export interface PeerLinkOptions {
   readonly transport: Transport;
   readonly clock: Clock;
@@ -76,8 +81,9 @@ export class PeerLink {
 
   private commands: CommandColumns | undefined;
   private reads: ReadColumns | undefined;
-  private nextId = 1;
-  private nextReadId = 1;
+  /** Ids begin anywhere: a peer may still answer what an earlier process of this node asked. */
+  private nextId: number;
+  private nextReadId: number;
   /** Forwarded commands without a reply, by id. */
   private readonly forwarded = new Map<number, Call>();
   private readonly replies: { id: number[]; reply: Buffer[] } = { id: [], reply: [] };
@@ -94,7 +100,9 @@ export class PeerLink {
     private readonly options: PeerLinkOptions,
     private readonly events: PeerLinkEvents,
     private address: PeerAddress,
-  ) {}
+  ) {
+    this.nextId = this.nextReadId = firstId(options.random);
+  }
 
   get isOpen(): boolean {
     return this.opened;

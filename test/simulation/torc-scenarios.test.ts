@@ -193,3 +193,19 @@ test('found by a seed: a machine that lost its power is reached again as soon as
   await cluster.scheduler.runFor(5000);
   t.true(cluster.allWell());
 });
+
+test('found by reading: the answer to a command of a process that is gone is not taken for that of another', async (t) => {
+  const cluster = await started({ partitions: 1 });
+  const [first = '', other = '', third = ''] = homes(cluster, 'k');
+  cluster.network.block(third, first);
+  begin(cluster, other, ['SET', 'k', 'v']);
+  await cluster.scheduler.runFor(0.3);
+  cluster.network.block(other, first);
+  await cluster.scheduler.runFor(20);
+  cluster.scheduler.crash(other, 'process');
+  cluster.network.unblock(other, first);
+  cluster.start(other);
+  const member = cluster.nodes.indexOf(first);
+  await cluster.scheduler.runFor(900, () => cluster.running(other)?.node.membership.isReachable(member) === true);
+  t.regex(String(await ask(cluster, other, ['INCRBY', 'n', '1'])), /^(1|UNKNOWNOUTCOME .*)$/);
+});
