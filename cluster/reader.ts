@@ -276,11 +276,19 @@ export class Reader {
   }
 
   private merge(question: Asked, transfer: torc.Transfer): void {
-    const { read, key, peer } = question;
     const { store, turn } = this.options;
-    const partition = store.partition(read.call.partition);
     store.applyTransfer({ ...transfer, complete: false });
     turn.schedule();
+    this.merged(question, transfer);
+  }
+
+  /** The peer's record is merged into this replica's, which may have left memory since the read was sent. */
+  private merged(question: Asked, transfer: torc.Transfer): void {
+    const { read, key, peer } = question;
+    const { store, coordinator } = this.options;
+    if (read.done) return;
+    if (!coordinator.isLoaded(read.call)) return coordinator.load(read.call, () => this.merged(question, transfer));
+    const partition = store.partition(read.call.partition);
     read.differs = true;
     read.reply = this.run(read.call);
     read.versions = versionsOf(partition, read.keys);
