@@ -13,7 +13,7 @@ import type { KeyEntry } from '../storage/key-entry.js';
 import { clockBytes, clockOf, encodeAhead } from '../storage/partition-clocks.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
-import { covers, coversClock } from '../storage/vector-clock.js';
+import { covers, coversClock, maxClock } from '../storage/vector-clock.js';
 import { firstId } from './peer-link.js';
 import type { Peer } from './peer.js';
 import { slotsOfPartition } from './ring.js';
@@ -49,8 +49,8 @@ export interface ComparisonOptions {
 export class Comparison {
   private nextId: number;
   private readonly exchanges = new Map<number, Exchange>();
-  /** Partitions in which a peer was ahead when it last said so. */
-  private readonly behind = new Map<number, { readonly peer: Peer; readonly seen: VectorClock }>();
+  /** Partitions in which peers were ahead when they last said so. A peer says so once, so it is kept until it is covered. */
+  private readonly behind = new Map<number, Map<Peer, VectorClock>>();
   private readonly catchingUp = new Set<number>();
   /** Pulls that brought something to their end. */
   finished = 0;
@@ -88,12 +88,12 @@ export class Comparison {
 
   /** A batch beyond a gap came, or `peer` was seen to have more: fetched soon, once. */
   fetchMissing(partition: number, peer: Peer): void {
-    this.behind.set(partition, { peer, seen: emptyClock });
+    this.noteBehind(partition, peer, emptyClock);
   }
 
   /** What gossip says of a peer's clocks. Batches on their way explain most differences, so it counts only if it still holds at the next tick. */
   noteSeen(peer: Peer, partition: number, seen: VectorClock): void {
-    if (!coversClock(this.options.store.partition(partition).seen, seen)) this.behind.set(partition, { peer, seen });
+    if (!coversClock(this.options.store.partition(partition).seen, seen)) this.noteBehind(partition, peer, seen);
   }
 
   /** Once a gossip interval: fetches what is still missing, and gives up exchanges that do not move. */
@@ -103,19 +103,32 @@ export class Comparison {
     for (const [id, exchange] of this.exchanges) {
       if (now - exchange.lastProgressMs > timeoutMs || !exchange.peer.link.isOpen) this.end(id, 'failed');
     }
-    for (const [number, { peer, seen }] of this.behind) {
+    for (const [number, peers] of this.behind) {
       if (this.catchingUp.size >= catchUpsAtOnce) break;
-      if (!peer.link.isOpen || this.catchingUp.has(number)) continue;
-      this.behind.delete(number);
+      if (this.catchingUp.has(number)) continue;
       const partition = store.partition(number);
-      if (partition.ahead.length === 0 && coversClock(partition.seen, seen)) continue;
-      this.catchingUp.add(number);
-      this.pull(number, peer, () => {
-        this.catchingUp.delete(number);
-        this.finished++;
-        if (this.behind.size > 0) this.options.clock.after(0, () => this.tick());
-      });
+      for (const [peer, seen] of peers) if (partition.ahead.length === 0 && coversClock(partition.seen, seen)) peers.delete(peer);
+      const next = [...peers].find(([peer]) => peer.link.isOpen);
+      if (next !== undefined) this.catchUp(number, ...next);
+      if (peers.size === 0) this.behind.delete(number);
     }
+  }
+
+  private noteBehind(partition: number, peer: Peer, seen: VectorClock): void {
+    const peers = this.behind.get(partition) ?? new Map<Peer, VectorClock>();
+    peers.set(peer, maxClock(peers.get(peer) ?? emptyClock, seen));
+    this.behind.set(partition, peers);
+  }
+
+  private catchUp(number: number, peer: Peer, seen: VectorClock): void {
+    this.behind.get(number)?.delete(peer);
+    this.catchingUp.add(number);
+    this.pull(number, peer, (result) => {
+      this.catchingUp.delete(number);
+      if (result === 'failed') return this.noteBehind(number, peer, seen);
+      this.finished++;
+      if (this.behind.size > 0) this.options.clock.after(0, () => this.tick());
+    });
   }
 
   /** Partitions known to lack something. */
