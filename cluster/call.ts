@@ -3,7 +3,6 @@
  */
 import { EncodedReply, ErrorReply, type Reply } from '../protocol/resp/reply.js';
 import type { Operation } from './command.js';
-import type { Session } from './session.js';
 
 export const loading = new ErrorReply('LOADING the node is joining its cluster or recovering its data');
 export const unknownOutcome = new ErrorReply(
@@ -21,15 +20,24 @@ export interface CallOptions {
   /** W and R of the connection; 0 = the node's. */
   readonly writeQuorum: number;
   readonly readQuorum: number;
-  /** Hybrid Unix ms after which it must not be run. */
+  /** After this it must not be run, ms of this node's monotonic clock: the hybrid clock leaps when a peer's is ahead. */
   readonly deadlineMs: number;
+}
+
+/** Keeps the commands of one connection in order: its session. */
+export interface CallOrder {
+  /** False: the call waits, and comes back when those before it were answered. */
+  enter(call: Call, route: number): boolean;
+  leave(call: Call): void;
 }
 
 export abstract class Call {
   /** How often it was forwarded. */
   hops = 0;
   /** Who keeps this connection's commands in order; undefined for a peer's call. */
-  session: Session | undefined = undefined;
+  session: CallOrder | undefined = undefined;
+  /** It has a place in its session's order, which its answer has to give back. */
+  inSession = false;
   /** A batch of an earlier run may be held somewhere: no refusal can say any more that nothing was executed. */
   mayHaveWritten = false;
 

@@ -3,7 +3,7 @@
  * sends them (a push). Both end with the pointwise max of the clocks. It closes gaps, catches up after a stop, feeds take-overs, and
  * rebuilds a doubtful replica. Merkle trees, which find what clocks cannot know, come on top of this.
  */
-import { torc } from '../protocol/generated/messages.js';
+import type { torc } from '../protocol/generated/messages.js';
 import { encodeRecord, emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
 import { encodeRecordKey, recordPart, recordType } from '../protocol/record-key.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
@@ -13,9 +13,9 @@ import type { KeyEntry } from '../storage/key-entry.js';
 import { clockBytes, clockOf, encodeAhead } from '../storage/partition-clocks.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
-import { covers, coversClock, maxClock } from '../storage/vector-clock.js';
-import { firstId } from './peer-link.js';
+import { covers, coversClock } from '../storage/vector-clock.js';
 import type { Peer } from './peer.js';
+import { firstId } from './peer-link.js';
 import { slotsOfPartition } from './ring.js';
 import type { Turn } from './turn.js';
 
@@ -32,6 +32,8 @@ interface Exchange {
   readonly peer: Peer;
   readonly partition: number;
   readonly done: (result: 'done' | 'failed' | 'doubtful') => void;
+  /** Of the link when it began. */
+  readonly streamNumber: number;
   lastProgressMs: number;
 }
 
@@ -49,7 +51,7 @@ export interface ComparisonOptions {
 export class Comparison {
   private nextId: number;
   private readonly exchanges = new Map<number, Exchange>();
-  /** Partitions in which peers were ahead when they last said so. A peer says so once, so it is kept until it is covered. */
+  /** Partitions in which peers were ahead when they last said so; they say so once. */
   private readonly behind = new Map<number, Map<Peer, VectorClock>>();
   private readonly catchingUp = new Set<number>();
   /** Pulls that brought something to their end. */
@@ -98,37 +100,43 @@ export class Comparison {
 
   /** Once a gossip interval: fetches what is still missing, and gives up exchanges that do not move. */
   tick(): void {
-    const { store, clock, timeoutMs } = this.options;
+    const { clock, timeoutMs } = this.options;
     const now = clock.monotonicMs();
     for (const [id, exchange] of this.exchanges) {
-      if (now - exchange.lastProgressMs > timeoutMs || !exchange.peer.link.isOpen) this.end(id, 'failed');
+      const { peer, streamNumber, lastProgressMs } = exchange;
+      const isLost = !peer.link.isOpen || peer.link.streamNumber !== streamNumber;
+      if (isLost || now - lastProgressMs > timeoutMs) this.end(id, 'failed');
     }
     for (const [number, peers] of this.behind) {
       if (this.catchingUp.size >= catchUpsAtOnce) break;
-      if (this.catchingUp.has(number)) continue;
-      const partition = store.partition(number);
-      for (const [peer, seen] of peers) if (partition.ahead.length === 0 && coversClock(partition.seen, seen)) peers.delete(peer);
-      const next = [...peers].find(([peer]) => peer.link.isOpen);
-      if (next !== undefined) this.catchUp(number, ...next);
-      if (peers.size === 0) this.behind.delete(number);
+      if (!this.catchingUp.has(number)) this.catchUp(number, peers);
     }
   }
 
-  private noteBehind(partition: number, peer: Peer, seen: VectorClock): void {
-    const peers = this.behind.get(partition) ?? new Map<Peer, VectorClock>();
-    peers.set(peer, maxClock(peers.get(peer) ?? emptyClock, seen));
-    this.behind.set(partition, peers);
+  /** Asks the first peer that can be asked; what it does not bring stays to be fetched. */
+  private catchUp(number: number, peers: Map<Peer, VectorClock>): void {
+    const partition = this.options.store.partition(number);
+    for (const [peer, seen] of peers) {
+      if (partition.ahead.length === 0 && coversClock(partition.seen, seen)) peers.delete(peer);
+      else if (peer.link.isOpen) {
+        peers.delete(peer);
+        this.catchingUp.add(number);
+        this.pull(number, peer, (result) => {
+          this.catchingUp.delete(number);
+          if (result !== 'failed') this.finished++;
+          else if (this.behind.get(number)?.has(peer) !== true) return this.noteBehind(number, peer, seen);
+          if (this.behind.size > 0) this.options.clock.after(0, () => this.tick());
+        });
+        break;
+      }
+    }
+    if (peers.size === 0) this.behind.delete(number);
   }
 
-  private catchUp(number: number, peer: Peer, seen: VectorClock): void {
-    this.behind.get(number)?.delete(peer);
-    this.catchingUp.add(number);
-    this.pull(number, peer, (result) => {
-      this.catchingUp.delete(number);
-      if (result === 'failed') return this.noteBehind(number, peer, seen);
-      this.finished++;
-      if (this.behind.size > 0) this.options.clock.after(0, () => this.tick());
-    });
+  private noteBehind(partition: number, peer: Peer, seen: VectorClock): void {
+    const peers = this.behind.get(partition);
+    if (peers === undefined) this.behind.set(partition, new Map([[peer, seen]]));
+    else if (seen.size > 0 || !peers.has(peer)) peers.set(peer, seen);
   }
 
   /** Partitions known to lack something. */
@@ -149,7 +157,7 @@ export class Comparison {
     turn.schedule();
     if (transfer.answer) {
       const exchange = this.exchanges.get(transfer.id);
-      if (exchange === undefined) return;
+      if (exchange?.peer !== peer || exchange.partition !== transfer.partition) return;
       exchange.lastProgressMs = this.options.clock.monotonicMs();
       if (transfer.complete) this.end(transfer.id, !taken ? 'failed' : transfer.doubtful ? 'doubtful' : 'done');
     } else if (transfer.complete || term.counter === 0) {
@@ -159,13 +167,15 @@ export class Comparison {
     }
   }
 
-  onTransferAck({ id, current }: torc.TransferAck): void {
-    this.end(id, current ? 'done' : 'failed');
+  onTransferAck(peer: Peer, { id, partition, current }: torc.TransferAck): void {
+    const exchange = this.exchanges.get(id);
+    if (exchange?.peer === peer && exchange.partition === partition) this.end(id, current ? 'done' : 'failed');
   }
 
   private begin(partition: number, peer: Peer, done: Exchange['done']): number {
     const id = this.nextId++;
-    this.exchanges.set(id, { peer, partition, done, lastProgressMs: this.options.clock.monotonicMs() });
+    const { streamNumber } = peer.link;
+    this.exchanges.set(id, { peer, partition, done, streamNumber, lastProgressMs: this.options.clock.monotonicMs() });
     return id;
   }
 
@@ -182,7 +192,12 @@ export class Comparison {
     since: VectorClock,
     how: { readonly id: number; readonly answer: boolean; readonly term: Term },
   ): void {
-    this.sendPieces(peer, number, new Map(since), how).catch(() => this.end(how.id, 'failed'));
+    this.sendPieces(peer, number, new Map(since), how).catch(() => this.giveUp(how));
+  }
+
+  /** What was not sent whole: an answer's id is the asker's, who notices by itself. */
+  private giveUp({ id, answer }: { readonly id: number; readonly answer: boolean }): void {
+    if (!answer) this.end(id, 'failed');
   }
 
   private async sendPieces(
@@ -192,6 +207,7 @@ export class Comparison {
     how: { readonly id: number; readonly answer: boolean; readonly term: Term },
   ): Promise<void> {
     const { store, clock } = this.options;
+    const { streamNumber } = peer.link;
     const partition = store.partition(number);
     const seen = clockBytes(partition.seen);
     const head = { id: how.id, partition: number, seen, answer: how.answer, termCounter: how.term.counter, termActor: how.term.actor };
@@ -204,9 +220,9 @@ export class Comparison {
     };
     if (coversClock(since, partition.seen) && partition.ahead.length === 0) return peer.link.say({ transfers: [end] });
     const { firstSlot, lastSlot } = slotsOfPartition(number, this.options.partitions());
-    if (!partition.resident) await store.loader.loadPartition(partition, firstSlot, lastSlot);
     partition.pins++;
     try {
+      if (!partition.resident) await store.loader.loadPartition(partition, firstSlot, lastSlot);
       let key: Buffer[] = [];
       let record: Buffer[] = [];
       let bytes = 0;
@@ -224,7 +240,8 @@ export class Comparison {
           do await new Promise<void>((resolve) => clock.after(1, resolve));
           while (peer.link.streamBufferedBytes > congestedBytes);
         } else if (++looked % sliceEntries === 0) await new Promise<void>((resolve) => clock.after(0, resolve));
-        if (!peer.link.isOpen) return this.end(how.id, 'failed');
+        // A piece may have been lost with its stream, and the last one moves the receiver's clock.
+        if (!peer.link.isOpen || peer.link.streamNumber !== streamNumber) return this.giveUp(how);
       }
       peer.link.say({ transfers: [{ ...end, key, record }] });
     } finally {

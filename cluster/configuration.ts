@@ -71,7 +71,7 @@ export const configurationSchema = z
     replicas: z.int().min(1),
     members: z.array(z.strictObject({ number: z.int().min(1).max(0xffff), ...nodeFields })).min(1),
   })
-  .refine(({ members }) => members.every((member, i) => i === 0 || members[i - 1]!.number < member.number), {
+  .refine(({ members }) => members.every((member, i) => member.number > (members[i - 1]?.number ?? 0)), {
     path: ['members'],
     error: 'member numbers must ascend, each once',
   })

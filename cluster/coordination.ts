@@ -17,7 +17,8 @@ export class Coordination {
   queue: Call[] = [];
   /** A read for the head of the queue is under way. */
   loading = false;
-  readonly unsettled = new Set<Settlement>();
+  /** Batches that are not settled. */
+  unsettled = 0;
   /** The newest batch. */
   last: Settlement | undefined = undefined;
   /** Those who wait until nothing is unsettled. */
@@ -27,18 +28,17 @@ export class Coordination {
 
   /** Calls back when nothing is unsettled, now or later. */
   whenDrained(callback: () => void): void {
-    if (this.unsettled.size === 0) callback();
+    if (this.unsettled === 0) callback();
     else this.drained.push(callback);
   }
 
   begun(settlement: Settlement): void {
-    this.unsettled.add(settlement);
+    this.unsettled++;
     this.last = settlement;
   }
 
-  settled(settlement: Settlement): void {
-    this.unsettled.delete(settlement);
-    if (this.unsettled.size === 0) this.releaseDrained();
+  settled(): void {
+    if (--this.unsettled === 0) this.releaseDrained();
   }
 
   /** Waits no longer for what cannot settle in this term. */

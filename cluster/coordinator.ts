@@ -4,7 +4,7 @@
  *
  * Invariant: no reply of a write, a no-op or an error rests on a batch that is not settled; it waits for the newest that its keys show.
  */
-import { compareTerms, type Dot } from '../protocol/dot.js';
+import { compareTerms, type Dot, type Term } from '../protocol/dot.js';
 import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
@@ -38,7 +38,8 @@ export interface CoordinatorOptions {
 
 export class Coordinator {
   readonly transaction: Transaction;
-  private readonly unsettled = new Set<Settlement>();
+  /** In the order of their counters; settled ones leave with the next tick. */
+  private unsettled: Settlement[] = [];
   private turnSettlements: Settlement[] = [];
   private turnNumber = -1;
   private lastLookMs: number;
@@ -66,25 +67,40 @@ export class Coordinator {
 
   /** The partition was taken over: what waited may run, what an earlier term left open is told so. */
   taken(coordination: Coordination): void {
-    for (const settlement of [...coordination.unsettled]) this.release(settlement);
+    this.releaseWhere(coordination, () => true);
     this.drain(coordination);
   }
 
-  /** A replica stored the batch, but has promised a newer term: this node no longer coordinates the partition. */
-  superseded(partition: number, counters: ReadonlySet<number>): void {
+  /**
+   * A replica stored batches, but has promised `term`: this node no longer coordinates the partition. What it sent after the first of them is given
+   * up with them, else a later write of a connection could be acknowledged and an earlier one then be written once more over it.
+   */
+  superseded(partition: number, counters: ReadonlySet<number>, term: Term): void {
     const coordination = this.options.coordination(partition);
-    for (const settlement of [...coordination.unsettled]) if (counters.has(settlement.counter)) this.release(settlement);
-    if (coordination.state === 'running' || coordination.state === 'draining') this.options.reroute(coordination.stop());
+    const runs = coordination.state === 'running' || coordination.state === 'draining';
+    if (runs && compareTerms(term, coordination.term) <= 0) return; // batches of a term before this one, sent again
+    const waiting = runs ? coordination.stop() : [];
+    const first = Math.min(...counters);
+    this.releaseWhere(coordination, ({ counter }) => counter >= first);
+    coordination.releaseDrained();
+    this.options.reroute(waiting);
+  }
+
+  private releaseWhere(coordination: Coordination, isOver: (settlement: Settlement) => boolean): void {
+    // Chosen before the first is released: an answer may start new ones.
+    const over = this.unsettledOf(coordination).filter(isOver);
+    for (const settlement of over) this.release(settlement);
   }
 
   /** Gives up what is overdue. Called every few milliseconds. */
   tick(): void {
     this.noticePause();
-    const nowMs = this.options.store.hybridClock.nowMs();
+    const nowMs = this.options.clock.monotonicMs();
+    if (this.unsettled.length > 0) this.unsettled = this.unsettled.filter(({ settled }) => !settled);
     for (const settlement of this.unsettled) {
-      for (const { call, writer } of settlement.giveUp(({ call }) => call.options.deadlineMs < nowMs)) {
-        call.answer(writer || call.operation.access === 'write' ? unknownOutcome : notServedInTime);
-      }
+      const { writer, readers } = settlement.giveUp((call) => call.options.deadlineMs < nowMs);
+      writer?.answer(unknownOutcome);
+      for (const call of readers) call.answer(call.operation.access === 'write' ? unknownOutcome : notServedInTime);
     }
     for (const coordination of this.options.coordinations()) {
       if (coordination.queue.length === 0) continue;
@@ -173,32 +189,41 @@ export class Coordinator {
   }
 
   private execute(coordination: Coordination, call: Call): void {
-    const { store } = this.options;
+    const { store, clock } = this.options;
     const short = this.shortOfReplicas(call);
     if (short !== undefined) return call.answer(short);
+    if (call.options.deadlineMs < clock.monotonicMs()) return call.answer(notServedInTime);
     const nowMs = store.hybridClock.nowMs();
-    if (call.options.deadlineMs < nowMs) return call.answer(notServedInTime);
     const partition = store.partition(call.partition);
     const { transaction } = this;
     transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp);
     const reply = run(call, transaction);
     const dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
-    if (dot !== undefined) this.write(coordination, partition, dot, call, reply);
-    transaction.end();
-    if (dot === undefined) this.answerUnwritten(coordination, partition, call, reply);
+    if (dot === undefined) {
+      if (transaction.staged.length > 0) transaction.discard();
+      this.answerUnwritten(coordination, call, reply);
+    } else this.write(coordination, partition, dot, call, reply);
   }
 
   private write(coordination: Coordination, partition: Partition, dot: Dot, call: Call, reply: Reply): void {
     const { store, membership, turn } = this.options;
-    const settlement = new Settlement(call.partition, dot.counter, this.transaction.staged, this.writeQuorum(call), this.whenSettled);
     const { staged } = this.transaction;
     const { offset, length } = store.writeBatch(partition, dot, coordination.term.counter, membership.configuration?.number ?? 0, staged);
-    settlement.wait(call, reply, true);
-    this.unsettled.add(settlement);
+    const settlement = new Settlement(
+      call.partition,
+      dot.counter,
+      offset,
+      length,
+      staged,
+      call,
+      reply,
+      this.writeQuorum(call),
+      this.whenSettled,
+    );
+    this.unsettled.push(settlement);
     coordination.begun(settlement);
     this.batchesWritten++;
-    if (membership.memberCount > 1)
-      for (const peer of membership.otherHomes(call.partition)) peer.link.sendBatch(settlement, offset, length);
+    if (membership.memberCount > 1) for (const peer of membership.otherHomes(call.partition)) peer.link.sendBatch(settlement);
     if (this.turnNumber !== turn.number) this.beginTurn();
     this.turnSettlements.push(settlement);
   }
@@ -215,22 +240,26 @@ export class Coordinator {
   }
 
   /** A reply that wrote nothing waits for the newest batch that it may rest on. */
-  private answerUnwritten(coordination: Coordination, partition: Partition, call: Call, reply: Reply): void {
+  private answerUnwritten(coordination: Coordination, call: Call, reply: Reply): void {
     let newest: Settlement | undefined;
     if (call.operation.wholePartition) newest = coordination.last;
     else {
-      for (const key of call.operation.keys) {
-        const unsettled = partition.get(key.toString('latin1'))?.unsettled;
+      const { keys } = call.operation;
+      for (let i = 0; i < keys.length; i++) {
+        const unsettled = this.transaction.entryOf(keys[i] as Buffer)?.unsettled;
         if (unsettled instanceof Settlement && !unsettled.settled && unsettled.counter > (newest?.counter ?? 0)) newest = unsettled;
       }
     }
     if (newest === undefined || newest.settled) call.answer(reply);
-    else newest.wait(call, reply, false);
+    else newest.wait(call, reply);
+  }
+
+  private unsettledOf({ partition, unsettled }: Coordination): Settlement[] {
+    return unsettled === 0 ? [] : this.unsettled.filter((settlement) => settlement.partition === partition && !settlement.settled);
   }
 
   private readonly whenSettled = (settlement: Settlement): void => {
-    this.unsettled.delete(settlement);
-    this.options.coordination(settlement.partition).settled(settlement);
+    this.options.coordination(settlement.partition).settled();
   };
 
   /**
@@ -239,11 +268,11 @@ export class Coordinator {
    */
   private release(settlement: Settlement): void {
     const again: Call[] = [];
-    for (const { call, writer } of settlement.giveUp(() => true)) {
-      if (writer) call.mayHaveWritten = true;
-      if (writer && !call.operation.blind) call.answer(unknownOutcome);
-      else again.push(call);
-    }
+    const { writer, readers } = settlement.giveUp(() => true);
+    if (writer !== undefined) writer.mayHaveWritten = true;
+    if (writer?.operation.blind === false) writer.answer(unknownOutcome);
+    else if (writer !== undefined) again.push(writer);
+    again.push(...readers);
     settlement.settle();
     if (again.length > 0) this.options.reroute(again);
   }

@@ -23,7 +23,8 @@ export interface ExpirySweeperOptions {
   readonly coordinations: () => Iterable<Coordination>;
   readonly submit: (call: Call) => void;
   readonly clock: Clock;
-  readonly peerTimeoutMs: number;
+  /** Read each time. */
+  readonly directives: { readonly peerTimeoutMs: number };
 }
 
 export class ExpirySweeper {
@@ -54,13 +55,13 @@ export class ExpirySweeper {
           due.push(Buffer.from(key, 'latin1'));
         if (due.length >= deleteMax || looked >= lookMax) break;
       }
-      if (due.length > 0) this.sweep(coordination.partition, due, nowMs);
+      if (due.length > 0) this.sweep(coordination.partition, due);
     }
   }
 
-  private sweep(partition: number, keys: readonly Buffer[], nowMs: number): void {
+  private sweep(partition: number, keys: readonly Buffer[]): void {
     this.sweeping.add(partition);
-    const deadlineMs = nowMs + this.options.peerTimeoutMs;
+    const deadlineMs = this.options.clock.monotonicMs() + this.options.directives.peerTimeoutMs;
     this.options.submit(
       new SweepCall(sweepOperation(keys), partition, deadlineMs, (reply) => {
         this.sweeping.delete(partition);

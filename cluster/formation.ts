@@ -139,7 +139,7 @@ export function formationStatus(state: FormationState): string {
   if (without !== undefined) return `the cluster formed with ${memberList(without)}, without this node ('${self.nodeId}')`;
   const refused = state.refusal === undefined ? '' : `; ${state.refusal}`;
   if (durable.accepted === undefined) return `${met.size + 1} of ${settings.initialNodes} initial nodes have met${refused}`;
-  if (!proposes(state)) return `accepted the proposal of '${durable.accepted.members[0]!.nodeId}'; it is not chosen yet${refused}`;
+  if (!proposes(state)) return `accepted the proposal of '${durable.accepted.members[0]?.nodeId}'; it is not chosen yet${refused}`;
   return `${acceptedBy.size} of ${settings.initialNodes} nodes accepted this node's proposal of ${memberList(durable.accepted)}${refused}`;
 }
 
@@ -151,7 +151,8 @@ function received(state: FormationState, from: string, message: FormationMessage
       return receivedProposal(state, from, message.configuration);
     case 'accept': {
       const { accepted } = state.durable;
-      if (!proposes(state) || !names(accepted!, from) || !sameConfiguration(accepted!, message.configuration)) return unchanged(state);
+      if (accepted === undefined || !proposes(state) || !names(accepted, from)) return unchanged(state);
+      if (!sameConfiguration(accepted, message.configuration)) return unchanged(state);
       return advance({ ...state, acceptedBy: new Set(state.acceptedBy).add(from) });
     }
     case 'refuse':
@@ -196,7 +197,7 @@ function receivedProposal(state: FormationState, from: string, proposed: Configu
 /** Why this node does not accept a proposal; undefined when it does. */
 function objection({ settings, self, durable, without }: FormationState, from: string, proposed: Configuration): string | undefined {
   if (proposed.clusterName !== settings.clusterName) return `cluster-name '${proposed.clusterName}' is not '${settings.clusterName}'`;
-  if (proposed.members[0]!.nodeId !== from || !names(proposed, self.nodeId)) return `it proposed ${memberList(proposed)}`;
+  if (proposed.members[0]?.nodeId !== from || !names(proposed, self.nodeId)) return `it proposed ${memberList(proposed)}`;
   if (proposed.number !== 1) return `it proposed configuration ${proposed.number} to a new node`;
   if (proposed.members.length !== settings.initialNodes) {
     return `it proposed ${proposed.members.length} members and initial-nodes is ${settings.initialNodes}`;
@@ -226,14 +227,15 @@ function learn(state: FormationState, from: string, chosen: Configuration): Form
 /** Proposes when it is time to, and settles the proposal when everybody has accepted it. */
 function advance(state: FormationState): FormationStep {
   const { settings, self, durable, met, acceptedBy, without } = state;
+  const { accepted } = durable;
   if (durable.chosen !== undefined || without !== undefined) return unchanged(state);
-  if (durable.accepted !== undefined) {
-    if (!proposes(state) || acceptedBy.size < durable.accepted.members.length) return unchanged(state);
-    const { state: formed, effects } = form(state, durable.accepted);
-    const announcements = others(durable.accepted, self.nodeId).map((to): FormationEffect => ({
+  if (accepted !== undefined) {
+    if (!proposes(state) || acceptedBy.size < accepted.members.length) return unchanged(state);
+    const { state: formed, effects } = form(state, accepted);
+    const announcements = others(accepted, self.nodeId).map((to): FormationEffect => ({
       kind: 'send',
       to,
-      message: { kind: 'chosen', configuration: durable.accepted! },
+      message: { kind: 'chosen', configuration: accepted },
     }));
     return { state: formed, effects: [...effects, ...announcements] };
   }
@@ -274,7 +276,7 @@ function proposals(state: FormationState): FormationEffect[] {
 }
 
 function proposes({ durable, self }: FormationState): boolean {
-  return durable.accepted?.members[0]!.nodeId === self.nodeId;
+  return durable.accepted?.members[0]?.nodeId === self.nodeId;
 }
 
 function names(configuration: Configuration, nodeId: string): boolean {

@@ -10,6 +10,8 @@ export class Membership {
   private placed: Placement | undefined;
   /** By member index; undefined = this node. */
   private peers: (Peer | undefined)[] = [];
+  /** By partition: its home replicas but this node. */
+  private others: (readonly Peer[])[] = [];
   selfIndex = -1;
   quorums: Quorums = { replicas: 1, write: 1, read: 1, promises: 1 };
   /** Raised whenever members or their reachability change: what is derived from them is built anew. */
@@ -24,7 +26,6 @@ export class Membership {
   ): void {
     this.configuration = configuration;
     this.placed = placement(configuration);
-    this.quorums = quorums(configuration, directives);
     this.selfIndex = configuration.members.findIndex(({ nodeId }) => nodeId === selfNodeId);
     this.peers = configuration.members.map(({ nodeId }, index) => {
       if (index === this.selfIndex) return undefined;
@@ -32,7 +33,14 @@ export class Membership {
       peer.member = index;
       return peer;
     });
+    this.others = this.placed.preferenceLists.map((list) => list.flatMap((member) => this.peers[member] ?? []));
+    this.setQuorums(directives);
     this.version++;
+  }
+
+  /** W and R, as far as there are members for them. */
+  setQuorums(directives: { readonly writeQuorum: number; readonly readQuorum: number }): void {
+    if (this.configuration !== undefined) this.quorums = quorums(this.configuration, directives);
   }
 
   get memberCount(): number {
@@ -59,12 +67,13 @@ export class Membership {
     return this.preferenceList(partition).includes(this.selfIndex);
   }
 
-  /** The first reachable home replica, as this node sees it; undefined when none is. */
-  coordinatorOf(partition: number): number | undefined {
+  /** The first reachable home replica that is not doubtful, as this node sees it; undefined when none is. `selfMay`: this node is not doubtful there. */
+  coordinatorOf(partition: number, selfMay = true): number | undefined {
     const list = this.preferenceList(partition);
     for (let i = 0; i < list.length; i++) {
       const member = list[i];
-      if (member !== undefined && this.isReachable(member) && this.peers[member]?.doubtful !== true) return member;
+      if (member === undefined || (member === this.selfIndex && !selfMay)) continue;
+      if (this.isReachable(member) && this.peers[member]?.doubtful !== true) return member;
     }
     return undefined;
   }
@@ -76,9 +85,11 @@ export class Membership {
     return reachable;
   }
 
-  /** The other home replicas, in order. */
-  otherHomes(partition: number): Peer[] {
-    return this.preferenceList(partition).flatMap((member) => this.peers[member] ?? []);
+  /** The other home replicas, in order. Not to be changed. */
+  otherHomes(partition: number): readonly Peer[] {
+    const others = this.others[partition];
+    if (others === undefined) throw new Error(`no placement of partition ${partition}`);
+    return others;
   }
 
   changed(): void {

@@ -8,7 +8,7 @@ import { slotRanges } from './slot-ranges.js';
 import type { ClusterView, MemberView, SlotRange } from './view.js';
 
 /** Redis' form of a node id. */
-export function redisNodeId(nodeId: string): string {
+function redisNodeId(nodeId: string): string {
   return createHash('sha1').update(nodeId).digest('hex');
 }
 

@@ -2,10 +2,10 @@
  * One node, put together: storage, turn, peers, membership, coordinator, reader and router over the five seams. server/main.ts builds it
  * on real ones, the simulation on simulated ones; nothing else differs.
  */
-import { torc } from '../protocol/generated/messages.js';
+import type { torc } from '../protocol/generated/messages.js';
 import type { VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
-import { actorOf, lifeOf, memberNumberOf } from '../protocol/dot.js';
+import { actorOf, compareTerms, lifeOf, memberNumberOf, type Term } from '../protocol/dot.js';
 import type { Clock, Random } from '../storage/clock.js';
 import { clockBytes, clockOf } from '../storage/partition-clocks.js';
 import type { Store } from '../storage/store.js';
@@ -31,6 +31,11 @@ import { Turn } from './turn.js';
 
 /** How often what is late is looked for. */
 const tickMs = 10;
+/** How many peer timeouts a whole partition may take. */
+const wholePartitionPatience = 10;
+
+/** Batches kept in memory for a peer that does not acknowledge them; what it misses beyond that it gets by comparison. */
+const unackedBytesMax = 64 * 1024 * 1024;
 
 export interface NodeOptions {
   readonly description: NodeDescription;
@@ -38,14 +43,15 @@ export interface NodeOptions {
   readonly initialNodes: number;
   readonly seeds: readonly PeerAddress[];
   readonly partitions: number;
+  readonly hintBytesMax: number;
   readonly replicas: number;
+  /** This and the following may change while the node runs: they are read each time. After a change of W or R call quorumsChanged(). */
   readonly writeQuorum: number;
   readonly readQuorum: number;
   readonly sloppyQuorum: boolean;
   readonly gossipIntervalMs: number;
   readonly phiThreshold: number;
   readonly peerTimeoutMs: number;
-  readonly hintBytesMax: number;
   /** The life this node begins or continues, and whether it cannot prove that it kept all it wrote in earlier ones. */
   readonly life: number;
   readonly doubtful: boolean;
@@ -72,7 +78,10 @@ export class Node {
   readonly replica: Replica;
   readonly peers: Peers;
   readonly turn: Turn;
-  private readonly coordinations = new Map<number, Coordination>();
+  /** By partition. */
+  private readonly coordinations: (Coordination | undefined)[] = [];
+  /** The same, without holes. */
+  private readonly known: Coordination[] = [];
   private readonly formation: FormationDriver;
   private readonly rebuild: Rebuild;
   private readonly sweeper: ExpirySweeper;
@@ -81,12 +90,22 @@ export class Node {
   private readonly whenReady: (() => void)[] = [];
 
   constructor(private readonly options: NodeOptions) {
-    const { store, clock, random, description, clusterName, peerTimeoutMs } = options;
+    const { store, clock, random, description, clusterName } = options;
     const { membership } = this;
     this.life = options.life;
-    this.turn = new Turn(clock, store, (batches) => {
-      for (const { link } of this.peers.all()) link.send(batches);
-    });
+    this.turn = new Turn(
+      clock,
+      store,
+      {
+        seal: (batches) => {
+          for (const { link } of this.peers.all()) link.seal(batches);
+        },
+        send: () => {
+          for (const { link } of this.peers.all()) link.send();
+        },
+      },
+      options.onFailure,
+    );
     const { turn } = this;
     const isDoubtful = (partition: number): boolean => this.rebuild.isDoubtful(partition);
     const coordination = (partition: number): Coordination => this.coordination(partition);
@@ -101,7 +120,7 @@ export class Node {
         self: description,
         incarnation: options.incarnation,
         suspicion: options,
-        unackedBytesMax: options.hintBytesMax,
+        unackedBytesMax: Math.min(options.hintBytesMax, unackedBytesMax),
         counter: () => store.hybridClock.currentCounter,
         schedule: () => turn.scheduleSend(),
         log: options.log,
@@ -118,7 +137,9 @@ export class Node {
       turn,
       clock,
       random,
-      timeoutMs: 10 * peerTimeoutMs,
+      get timeoutMs() {
+        return 10 * options.peerTimeoutMs;
+      },
       partitions: () => membership.configuration?.partitions ?? 1,
       isDoubtful,
     });
@@ -130,8 +151,7 @@ export class Node {
       turn,
       clock,
       random,
-      peerTimeoutMs,
-      sloppyQuorum: options.sloppyQuorum,
+      directives: options,
       actor,
       isDoubtful,
       coordination,
@@ -145,7 +165,7 @@ export class Node {
       clock,
       actor,
       coordination,
-      coordinations: () => this.coordinations.values(),
+      coordinations: () => this.known,
       takeOver: () => this.takeOver,
       reroute,
     });
@@ -164,7 +184,7 @@ export class Node {
       membership,
       coordinator,
       reader: this.reader,
-      hybridClock: store.hybridClock,
+      clock,
       decoder: options.decoder,
       isReady: () => this.isReady,
       isDoubtful,
@@ -172,10 +192,10 @@ export class Node {
     this.sweeper = new ExpirySweeper({
       store,
       membership,
-      coordinations: () => this.coordinations.values(),
+      coordinations: () => this.known,
       submit: this.router.submit,
       clock,
-      peerTimeoutMs,
+      directives: options,
     });
     this.view = new NodeView(clusterName, membership, description, options, () => this.isReady);
     this.formation = new FormationDriver({
@@ -208,15 +228,25 @@ export class Node {
     return this.isReady ? Promise.resolve() : new Promise((resolve) => this.whenReady.push(resolve));
   }
 
+  /** W or R was changed. */
+  quorumsChanged(): void {
+    this.membership.setQuorums(this.options);
+  }
+
   /** Says nothing more to anyone. The store is the caller's to close. */
   close(): void {
     this.closed = true;
     this.peers.close();
   }
 
-  /** The deadline of a command that begins now, hybrid Unix ms. */
+  /** The deadline of a command that begins now, monotonic ms. */
   deadlineMs(): number {
-    return this.options.store.hybridClock.nowMs() + this.options.peerTimeoutMs;
+    return this.options.clock.monotonicMs() + this.options.peerTimeoutMs;
+  }
+
+  /** The same for a command that visits whole partitions, many at once: they are read from disk when they are not in memory. */
+  wholePartitionDeadlineMs(): number {
+    return this.options.clock.monotonicMs() + wholePartitionPatience * this.options.peerTimeoutMs;
   }
 
   /** This replica's own record of `key`, read from the engine if need be. */
@@ -240,7 +270,7 @@ export class Node {
   /** Figures of the cluster's side, for INFO and TORC STATUS. */
   statistics(): readonly (readonly [name: string, value: string | number])[] {
     let running = 0;
-    for (const { state } of this.coordinations.values()) if (state === 'running') running++;
+    for (const { state } of this.known) if (state === 'running') running++;
     const links = [...this.peers.all()];
     return [
       ['actor', this.actor()],
@@ -268,8 +298,11 @@ export class Node {
   }
 
   private coordination(partition: number): Coordination {
-    let coordination = this.coordinations.get(partition);
-    if (coordination === undefined) this.coordinations.set(partition, (coordination = new Coordination(partition)));
+    const known = this.coordinations[partition];
+    if (known !== undefined) return known;
+    const coordination = new Coordination(partition);
+    this.coordinations[partition] = coordination;
+    this.known.push(coordination);
     return coordination;
   }
 
@@ -282,6 +315,7 @@ export class Node {
     });
     options.log('info', `configuration ${configuration.number}: ${configuration.members.map(({ nodeId }) => nodeId).join(', ')}`);
     this.rebuild.begin(options.doubtful || !acceptedHere);
+    this.peers.hear();
     for (const resolve of this.whenReady.splice(0)) resolve();
   }
 
@@ -309,36 +343,45 @@ export class Node {
     this.formation.linkBroken(peer);
   }
 
-  private receive(peer: Peer, frame: torc.Frame): void {
+  /** False: this node knew no configuration yet, and dropped batches. */
+  private receive(peer: Peer, frame: torc.Frame): boolean {
     const { store } = this.options;
     store.hybridClock.raise(frame.clock);
+    const { isReady } = this;
     for (const message of frame.formation) this.formation.received(peer, message as Buffer);
-    if (!this.isReady) return;
+    if (!isReady) return frame.batches.length === 0;
     if (frame.batches.length > 0) this.replica.receive(peer, frame.batches as Buffer);
     for (const ack of frame.ack) this.acknowledged(peer, ack as torc.Ack);
     for (const takeOver of frame.takeOvers) this.takeOver.onTakeOver(peer, takeOver as torc.TakeOver);
     for (const promises of frame.promises) this.takeOver.onPromises(peer, promises as torc.Promises);
     for (const transfer of frame.transfers) this.comparison.onTransfer(peer, transfer as torc.Transfer);
-    for (const ack of frame.transferAcks) this.comparison.onTransferAck(ack as torc.TransferAck);
+    for (const ack of frame.transferAcks) this.comparison.onTransferAck(peer, ack as torc.TransferAck);
     for (const pull of frame.pulls) this.comparison.onPull(peer, pull as torc.Pull);
     if (frame.commands) this.router.onCommands(peer, frame.commands as torc.Commands);
     if (frame.replies) this.router.onReplies(peer, frame.replies as torc.Replies);
     if (frame.reads) this.reader.onReads(peer, frame.reads as torc.Reads);
     if (frame.readAnswers) this.reader.onAnswers(peer, frame.readAnswers as torc.ReadAnswers);
     if (frame.gossip) this.heardGossip(peer, frame.gossip as torc.Gossip);
+    return true;
   }
 
   private acknowledged(peer: Peer, { actor, counter, superseded }: torc.Ack): void {
     if (actor !== this.actor()) return;
     const counters = new Set<number>();
-    const byPartition = new Map<number, Set<number>>();
-    for (const { counter: dot = 0, partition = 0, termCounter = 0 } of superseded as torc.Superseded[]) {
+    const byPartition = new Map<number, { readonly dots: Set<number>; term: Term }>();
+    for (const { counter: dot = 0, partition = 0, termCounter = 0, termActor = 0 } of superseded as torc.Superseded[]) {
       counters.add(dot);
       this.options.store.hybridClock.raise(termCounter);
-      byPartition.set(partition, (byPartition.get(partition) ?? new Set()).add(dot));
+      const term = { counter: termCounter, actor: termActor };
+      const known = byPartition.get(partition);
+      if (known === undefined) byPartition.set(partition, { dots: new Set([dot]), term });
+      else {
+        known.dots.add(dot);
+        if (compareTerms(term, known.term) > 0) known.term = term;
+      }
     }
     peer.link.acknowledged(counter, counters);
-    for (const [partition, dots] of byPartition) this.coordinator.superseded(partition, dots);
+    for (const [partition, { dots, term }] of byPartition) this.coordinator.superseded(partition, dots, term);
   }
 
   private heardGossip(peer: Peer, { doubtful, partition, seen }: torc.Gossip): void {

@@ -20,11 +20,6 @@ const resendFrameBytes = 1024 * 1024;
 const reconnectDelayMs = { first: 50, most: 2000 };
 const greetingTimeoutMs = 2000;
 
-/** Whole, and leaves room for more ids than are ever given. */
-export function firstId(random: Random): number {
-  return 1 + random.integer(2 ** 32) * 2 ** 20;
-}
-
 export interface PeerLinkOptions {
   readonly transport: Transport;
   readonly clock: Clock;
@@ -47,20 +42,14 @@ export interface PeerLinkEvents {
   refused(reason: string): void;
 }
 
-interface UnackedBatch {
-  readonly settlement: Settlement;
-  readonly bytes: Buffer;
-}
-
-interface TurnBatch {
-  readonly settlement: Settlement;
-  readonly offset: number;
-  readonly length: number;
+/** A random place to count from, with room for 2^52 more. */
+export function firstId(random: Random): number {
+  return 1 + random.integer(2 ** 32) * 2 ** 16;
 }
 
 type Columns<T> = { -readonly [K in keyof T]-?: NonNullable<T[K]> };
 type CommandColumns = Columns<
-  Pick<torc.Commands.$Shape, 'firstId' | 'partition' | 'options' | 'deadlineMs' | 'argumentCount' | 'argument'>
+  Pick<torc.Commands.$Shape, 'firstId' | 'partition' | 'options' | 'remainingMs' | 'argumentCount' | 'argument'>
 >;
 type ReadColumns = Columns<Pick<torc.Reads.$Shape, 'firstId' | 'slot' | 'key' | 'actor' | 'counter' | 'token'>>;
 
@@ -71,9 +60,13 @@ export class PeerLink {
   private dialling = false;
   private retryDelayMs = reconnectDelayMs.first;
   private bytesOut = 0;
+  /** Raised whenever a stream opens: what was sent under another number may be lost. */
+  streamNumber = 0;
 
-  private turnBatches: TurnBatch[] = [];
-  private unacked: UnackedBatch[] = [];
+  private turnBatches: Settlement[] = [];
+  /** Of the turn that is ending: what send() will put in its frame. */
+  private sealed: Buffer | undefined;
+  private unacked: Settlement[] = [];
   private unackedHead = 0;
   private unackedBytes = 0;
   /** Batches dropped because the peer did not take them in time. */
@@ -81,7 +74,7 @@ export class PeerLink {
 
   private commands: CommandColumns | undefined;
   private reads: ReadColumns | undefined;
-  /** Ids begin anywhere: a peer may still answer what an earlier process of this node asked. */
+  /** Ids begin anywhere: an answer to a process that had this node's name before must not meet a question of this one. */
   private nextId: number;
   private nextReadId: number;
   /** Forwarded commands without a reply, by id. */
@@ -101,7 +94,8 @@ export class PeerLink {
     private readonly events: PeerLinkEvents,
     private address: PeerAddress,
   ) {
-    this.nextId = this.nextReadId = firstId(options.random);
+    this.nextId = firstId(options.random);
+    this.nextReadId = firstId(options.random);
   }
 
   get isOpen(): boolean {
@@ -135,6 +129,7 @@ export class PeerLink {
     let mine: PeerStream | undefined;
     const events = {
       data: (chunk: Buffer) => {
+        if (mine === undefined || this.stream !== mine) return; // given up: what is still on its way says nothing of the next one
         try {
           splitter.push(chunk, (message) => this.welcome(message));
         } catch (error) {
@@ -180,20 +175,20 @@ export class PeerLink {
     this.lose(this.stream, reason);
   }
 
-  /** A batch of this turn, at `offset` of the turn's bytes. It is kept until the peer has acknowledged it. */
-  sendBatch(settlement: Settlement, offset: number, length: number): void {
-    this.turnBatches.push({ settlement, offset, length });
+  /** A batch of this turn. It is kept until the peer has acknowledged it. */
+  sendBatch(settlement: Settlement): void {
+    this.turnBatches.push(settlement);
     this.gather();
   }
 
   /** Forwards a call; its reply is given to it when it comes. */
   forward(call: Call): void {
     const id = this.nextId++;
-    const columns = (this.commands ??= { firstId: id, partition: [], options: [], deadlineMs: [], argumentCount: [], argument: [] });
+    const columns = (this.commands ??= { firstId: id, partition: [], options: [], remainingMs: [], argumentCount: [], argument: [] });
     const { resp, writeQuorum, readQuorum, deadlineMs } = call.options;
     columns.partition.push(call.partition);
     columns.options.push((resp & 3) | ((writeQuorum & 15) << 2) | ((readQuorum & 15) << 6) | (call.hops << 10));
-    columns.deadlineMs.push(deadlineMs);
+    columns.remainingMs.push(deadlineMs - this.options.clock.monotonicMs());
     columns.argumentCount.push(call.args.length);
     for (const argument of call.args) columns.argument.push(argument);
     this.forwarded.set(id, call);
@@ -217,7 +212,10 @@ export class PeerLink {
   takeOverdue(nowMs: number): Call[] {
     const overdue: Call[] = [];
     for (const [id, call] of this.forwarded) {
-      if (call.options.deadlineMs >= nowMs) break;
+      if (call.options.deadlineMs >= nowMs) {
+        if (call.operation.wholePartition) continue; // these have more time than what was sent after them
+        break;
+      }
       this.forwarded.delete(id);
       overdue.push(call);
     }
@@ -265,7 +263,7 @@ export class PeerLink {
   /** Everything that is said rarely. */
   say(words: Pick<torc.Frame.$Shape, 'gossip' | 'takeOvers' | 'promises' | 'transfers' | 'transferAcks' | 'pulls' | 'formation'>): void {
     const { rest } = this;
-    if (words.gossip) rest.gossip = words.gossip;
+    if (words.gossip) rest.gossip = rest.gossip ? joined(rest.gossip, words.gossip) : words.gossip;
     if (words.takeOvers) (rest.takeOvers ??= []).push(...words.takeOvers);
     if (words.promises) (rest.promises ??= []).push(...words.promises);
     if (words.transfers) (rest.transfers ??= []).push(...words.transfers);
@@ -275,11 +273,20 @@ export class PeerLink {
     this.gather();
   }
 
-  /** Sends what this turn gathered as one frame. `batches` are the turn's bytes, kept as long as one of them is unacknowledged. */
-  send(batches: Buffer | undefined): void {
+  /**
+   * Takes the turn's batches out of `batches`, its bytes, which are kept as long as one of them is unacknowledged. What is written from now on is
+   * the next turn's, though send() comes later.
+   */
+  seal(batches: Buffer | undefined): void {
+    if (this.turnBatches.length > 0) this.sealed = this.takeTurnBatches(batches);
+  }
+
+  /** Sends what this turn gathered as one frame. */
+  send(): void {
     if (!this.gathered) return;
-    this.gathered = false;
-    const turnBatches = this.takeTurnBatches(batches);
+    this.gathered = this.turnBatches.length > 0;
+    const turnBatches = this.sealed;
+    this.sealed = undefined;
     const { stream } = this;
     if (!this.opened || stream === undefined) return this.forgetGathered();
     const frame: torc.Frame.$Shape = this.rest;
@@ -305,10 +312,10 @@ export class PeerLink {
     const { unacked } = this;
     while (this.unackedHead < unacked.length) {
       const head = unacked[this.unackedHead];
-      if (head === undefined || head.settlement.counter > counter) break;
+      if (head === undefined || head.counter > counter) break;
       this.unackedHead++;
-      this.unackedBytes -= head.bytes.length;
-      if (!superseded.has(head.settlement.counter)) head.settlement.acknowledge();
+      this.unackedBytes -= head.length;
+      if (!superseded.has(head.counter)) head.acknowledge();
     }
     if (this.unackedHead > 1024 || this.unackedHead === unacked.length) {
       this.unacked = unacked.slice(this.unackedHead);
@@ -332,19 +339,20 @@ export class PeerLink {
     if (taken.length === 0) return undefined;
     if (batches === undefined) throw new Error('a turn gathered batches but wrote none');
     this.turnBatches = [];
-    const pieces: Buffer[] = [];
-    for (const { settlement, offset, length } of taken) {
-      const bytes = batches.subarray(offset, offset + length);
-      this.unacked.push({ settlement, bytes });
-      this.unackedBytes += length;
-      pieces.push(bytes);
+    let sum = 0;
+    for (const settlement of taken) {
+      settlement.turnBytes = batches;
+      this.unacked.push(settlement);
+      sum += settlement.length;
     }
+    this.unackedBytes += sum;
     if (this.unackedBytes > this.options.unackedBytesMax) this.dropUnacked();
     const [first] = taken;
     const last = taken.at(-1);
-    const whole = first !== undefined && last !== undefined ? last.offset + last.length - first.offset : 0;
-    const sum = taken.reduce((bytes, { length }) => bytes + length, 0);
-    return whole === sum && first !== undefined ? batches.subarray(first.offset, first.offset + whole) : Buffer.concat(pieces);
+    const from = first?.offset ?? 0;
+    const to = (last?.offset ?? 0) + (last?.length ?? 0);
+    // Where every batch of the turn goes to this peer, they already stand in a row.
+    return to - from === sum ? batches.subarray(from, to) : Buffer.concat(taken.map(bytesOf));
   }
 
   private dropUnacked(): void {
@@ -370,6 +378,7 @@ export class PeerLink {
     }
     if (this.opened || this.stream === undefined) return;
     this.opened = true;
+    this.streamNumber++;
     this.retryDelayMs = reconnectDelayMs.first;
     this.resend(this.stream);
     this.events.opened(hello);
@@ -386,8 +395,8 @@ export class PeerLink {
     for (let i = this.unackedHead; i < this.unacked.length; i++) {
       const batch = this.unacked[i];
       if (batch === undefined) continue;
-      pieces.push(batch.bytes);
-      bytes += batch.bytes.length;
+      pieces.push(bytesOf(batch));
+      bytes += batch.length;
       if (bytes > resendFrameBytes) flush();
     }
     flush();
@@ -427,4 +436,19 @@ export class PeerLink {
     if (this.answers.equal.length + this.answers.different.length + this.answers.doubtful.length > 0)
       this.answers = { equal: [], doubtful: [], different: [] };
   }
+}
+
+/** A batch's bytes, borrowed from its turn's. */
+function bytesOf({ turnBytes, offset, length }: Settlement): Buffer {
+  if (turnBytes === undefined) throw new Error('a batch is sent before its turn has ended');
+  return turnBytes.subarray(offset, offset + length);
+}
+
+/** Two gossips of one turn: what the first says of clocks is not said again. */
+function joined(first: torc.Gossip.$Shape, second: torc.Gossip.$Shape): torc.Gossip.$Shape {
+  return {
+    ...second,
+    partition: [...(first.partition ?? []), ...(second.partition ?? [])],
+    seen: [...(first.seen ?? []), ...(second.seen ?? [])],
+  };
 }

@@ -16,6 +16,10 @@ export class Peer {
   private phiState: PhiState;
   private lastHeardMs = -Infinity;
   private owesSinceMs: number | undefined;
+  /** The least that this node's monotonic clock was ahead of a frame's. */
+  private clockLeadMs = Infinity;
+  /** How much longer than the quickest one the frame now being read was under way, ms: it may have waited while this process stood still. */
+  frameDelayMs = 0;
   suspected = false;
   /** Of the peer's process, from its last hand-shake. */
   incarnation = 0;
@@ -48,13 +52,19 @@ export class Peer {
     return this.link.isOpen && !this.suspected;
   }
 
+  /** A frame was sent at `sentMs` of the peer's clock, hybrid, and is read at `nowMs`, monotonic. The peer's clock leaps forward, never back. */
+  frameSent(sentMs: number, nowMs: number): void {
+    this.clockLeadMs = Math.min(this.clockLeadMs, nowMs - sentMs);
+    this.frameDelayMs = nowMs - sentMs - this.clockLeadMs;
+  }
+
   /** A frame came. Returns true when that ends a suspicion. */
   heard(nowMs: number, isHeartbeat: boolean): boolean {
     this.lastHeardMs = nowMs;
     this.owesSinceMs = undefined;
     if (isHeartbeat) this.phiState = heartbeat(this.phiState, nowMs);
     if (!this.suspected) return false;
-    this.suspected = false;
+    this.restarted(nowMs); // any frame ends it: by the silence before, phi would suspect it again at once
     return true;
   }
 
@@ -75,5 +85,10 @@ export class Peer {
     this.phiState = heartbeat(phiAccrual(options), nowMs);
     this.lastHeardMs = nowMs;
     this.suspected = false;
+  }
+
+  /** Its frames come over a new stream, perhaps from a new process with another clock. */
+  streamAccepted(): void {
+    this.clockLeadMs = Infinity;
   }
 }

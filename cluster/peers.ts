@@ -2,6 +2,7 @@
  * The other nodes: links to them, streams from them, and the hand-shake on both. A node that is met under one name is one Peer, however it was
  * found: by a seed's address, by its own call, or by another's word.
  */
+import { counterMs } from '../protocol/dot.js';
 import { torc } from '../protocol/generated/messages.js';
 import { frameChunks, FrameSplitter } from '../protocol/peer/framing.js';
 import type { Clock, Random } from '../storage/clock.js';
@@ -34,7 +35,8 @@ export interface PeersEvents {
   /** The link to the peer is up. */
   opened(peer: Peer): void;
   broken(peer: Peer): void;
-  frame(peer: Peer, frame: torc.Frame): void;
+  /** False: its batches cannot be taken yet, and have to come again over a new stream (hear). */
+  frame(peer: Peer, frame: torc.Frame): boolean;
   /** Reachability of some peer changed. */
   changed(): void;
 }
@@ -42,6 +44,9 @@ export interface PeersEvents {
 export class Peers {
   private readonly byNodeId = new Map<string, Peer>();
   private readonly bySeed = new Map<string, PeerLink>();
+  /** Ends the streams of which a frame was not taken: an acknowledgement of what follows would speak for it. */
+  private readonly unheard = new Set<() => void>();
+  private hears = false;
   private closed = false;
 
   constructor(
@@ -90,22 +95,21 @@ export class Peers {
   meet(description: NodeDescription): Peer {
     const known = this.byNodeId.get(description.nodeId);
     if (known !== undefined) return known;
-    let peer: Peer | undefined;
     const link = new PeerLink(
       this.linkOptions(),
       {
         opened: (welcome) => {
-          if (peer === undefined) return;
           const found = descriptionOf(welcome)?.nodeId;
           if (found === peer.nodeId) this.linkOpened(peer, welcome);
           else link.reset(`'${found ?? '?'}' answers at the address of '${peer.nodeId}'`);
         },
-        broken: (reason) => peer !== undefined && this.linkBroken(peer, reason),
+        broken: (reason) => this.linkBroken(peer, reason),
         refused: (reason) => this.options.log('warn', `node '${description.nodeId}' refuses this node: ${reason}`),
       },
       { host: description.host, port: description.peerPort },
     );
-    peer = this.add(description, link);
+    // Before the link is opened, so before it calls back.
+    const peer = this.add(description, link);
     link.open();
     return peer;
   }
@@ -116,6 +120,13 @@ export class Peers {
     if (peer === undefined || peer.member >= 0) return;
     peer.link.close();
     this.byNodeId.delete(nodeId);
+  }
+
+  /** Frames are taken from now on: whoever was not listened to dials again and repeats what was not acknowledged. */
+  hear(): void {
+    this.hears = true;
+    for (const end of this.unheard) end();
+    this.unheard.clear();
   }
 
   /** Judges everyone's silence. */
@@ -165,13 +176,28 @@ export class Peers {
     const { clock, log } = this.options;
     let splitter = new FrameSplitter(greetingBytesMax);
     let peer: Peer | undefined;
-    clock.after(greetingTimeoutMs, () => peer === undefined && stream.close());
+    // After a frame that was not taken none that follows may be, or a later acknowledgement would speak for it.
+    let ended = false;
+    const end = (): void => {
+      ended = true;
+      stream.close();
+    };
+    clock.after(greetingTimeoutMs, () => {
+      if (peer !== undefined || ended) return;
+      log('warn', 'a stream from an unknown peer is closed: no hand-shake came in time');
+      end();
+    });
     const message = (bytes: Buffer): void => {
+      if (ended) return;
       if (peer !== undefined) {
         peer.bytesReceived += bytes.length + 4;
         const frame = torc.Frame.decode(bytes);
-        if (peer.heard(clock.monotonicMs(), frame.gossip !== null && frame.gossip !== undefined)) this.events.changed();
-        this.events.frame(peer, frame);
+        const nowMs = clock.monotonicMs();
+        peer.frameSent(counterMs(frame.clock), nowMs);
+        if (peer.heard(nowMs, frame.gossip !== null && frame.gossip !== undefined)) this.events.changed();
+        if (this.events.frame(peer, frame)) return;
+        if (this.hears) end();
+        else this.unheard.add(end);
         return;
       }
       const hello = torc.Hello.decode(bytes);
@@ -188,16 +214,17 @@ export class Peers {
       // A machine that lost its power, or an address that moved, never says that the old stream is dead.
       if (peer.link.isOpen && peer.incarnation !== hello.incarnation) peer.link.reset('its process began anew');
       this.introduce(peer, hello);
+      peer.streamAccepted();
       peer.link.dialNow();
       peer.link.resendUnacked(); // its answers to them may have been lost with the stream before this one
     };
     return {
       data: (chunk) => {
-        if (this.closed) return;
+        if (this.closed || ended) return;
         try {
           // The hand-shake changes the splitter: what follows it in the same chunk belongs to the new one.
           let rest: Buffer | undefined = chunk;
-          while (rest !== undefined) {
+          while (rest !== undefined && !ended) {
             const current: FrameSplitter = splitter;
             rest = current.push(rest, message, () => splitter !== current);
           }
@@ -206,10 +233,13 @@ export class Peers {
             'warn',
             `a stream from ${peer === undefined ? 'an unknown peer' : `node '${peer.nodeId}'`} is closed: ${error instanceof Error ? error.message : String(error)}`,
           );
-          stream.close();
+          end();
         }
       },
-      closed: () => undefined,
+      closed: () => {
+        ended = true;
+        this.unheard.delete(end);
+      },
     };
   }
 
@@ -229,13 +259,15 @@ export class Peers {
   }
 
   private linkOptions(): PeerLinkOptions {
-    const { transport, clock, random, unackedBytesMax, counter, schedule } = this.options;
+    const { transport, clock, random, counter, schedule } = this.options;
+    // All of them are resent at once when a link opens, and must not overflow its stream, or it would never stay open.
+    const unackedBytesMax = Math.min(this.options.unackedBytesMax, streamBufferBytesMax / 2);
     return { transport, clock, random, greeting: () => this.greeting(), counter, unackedBytesMax, streamBufferBytesMax, schedule };
   }
 }
 
 function descriptionOf({ from }: torc.Hello): NodeDescription | undefined {
   if (!from?.nodeId) return undefined;
-  const { nodeId, host = '', peerPort = 0, clientPort = 0, zone = '', hostLabel = '' } = from as torc.NodeAddress;
+  const { nodeId, host, peerPort, clientPort, zone, hostLabel } = from as torc.NodeAddress;
   return { nodeId, host, peerPort, clientPort, zone, hostLabel };
 }

@@ -24,21 +24,23 @@ export function preferenceList(ring: Ring, members: readonly MemberLabels[], pos
   const passedOver: number[] = [];
   const zones = new Set<string>();
   const hosts = new Set<string>();
+  const labelsOf = (index: number): MemberLabels => members[index] as MemberLabels;
   const choose = (index: number): void => {
+    const { zone, hostLabel } = labelsOf(index);
     chosen.push(index);
-    zones.add(members[index]!.zone);
-    hosts.add(members[index]!.hostLabel);
+    zones.add(zone);
+    hosts.add(hostLabel);
   };
 
   for (const index of distinctClockwise(ring, position, members.length)) {
-    if (zones.has(members[index]!.zone)) passedOver.push(index);
+    if (zones.has(labelsOf(index).zone)) passedOver.push(index);
     else choose(index);
     if (chosen.length === wanted) return chosen;
   }
   const sameHost: number[] = [];
   for (const index of passedOver) {
     if (chosen.length === wanted) return chosen;
-    if (hosts.has(members[index]!.hostLabel)) sameHost.push(index);
+    if (hosts.has(labelsOf(index).hostLabel)) sameHost.push(index);
     else choose(index);
   }
   return chosen.concat(sameHost.slice(0, wanted - chosen.length));
@@ -49,7 +51,7 @@ function* distinctClockwise(ring: Ring, position: Position, members: number): Ge
   const met = new Set<number>();
   const points = ring.owners.length;
   for (let step = 0, at = firstAtOrAfter(ring, position); step < points && met.size < members; step++, at = (at + 1) % points) {
-    const owner = ring.owners[at]!;
+    const owner = ring.owners[at] as number;
     if (met.has(owner)) continue;
     met.add(owner);
     yield owner;

@@ -6,11 +6,10 @@
  * The reply is computed when the read is sent, so that a later write of the same connection cannot slip into it.
  */
 import type { torc } from '../protocol/generated/messages.js';
-import { decodeRecord } from '../protocol/record.js';
+import { decodeRecord, emptyClock, type Version, type VersionedRecord } from '../protocol/record.js';
 import type { Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
-import type { KeyEntry } from '../storage/key-entry.js';
 import { recordVersion } from '../storage/merge.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
@@ -24,38 +23,34 @@ import { Settlement } from './settlement.js';
 import type { Turn } from './turn.js';
 
 /** Stands in a version's column for "see the token". */
-export const tokenActor = 0xffff_ffff;
+const tokenActor = 0xffff_ffff;
 
 /** No record's version: who asks with it gets the record in any case. */
 const noVersion = Buffer.from('?');
 
-/** One key of a read, at one peer. */
+/** A read's question to one peer: a comparison for each of its keys, under consecutive ids. */
 interface Asked {
   readonly read: PendingRead;
-  readonly key: string;
   readonly peer: Peer;
+  firstId: number;
+  /** Keys that the peer has not agreed on, or been written, yet. */
+  open: number;
 }
 
-/** A version in the columns of a read. */
-interface AskedVersion {
-  readonly actor: number;
-  readonly counter: number;
-  readonly token: Buffer | undefined;
-}
+/** A key's record, or its one version where that is all; undefined = none. Immutable, so a reference is enough to remember it. */
+type Shown = Version | VersionedRecord | undefined;
 
 interface PendingRead {
   readonly call: Call;
   reply: Reply;
   readonly sentMs: number;
-  /** Peers' answers that are still needed, by key in the order of the operation's keys. */
-  readonly missing: number[];
-  readonly keys: readonly string[];
+  /** Peers whose whole answer is still needed. */
+  needed: number;
   /** What the reply shows of each key: what is asked about also later, when more may have arrived here. */
-  versions: readonly AskedVersion[];
-  open: number;
-  readonly peers: Peer[];
-  /** Peers whose version was the same as this replica's, kept while a later answer may yet differ. */
-  readonly equal: Asked[];
+  shown: readonly Shown[];
+  /** One entry for each peer that was asked. */
+  readonly asked: Asked[];
+  /** A peer's record was merged: the reply was computed anew. */
   differs: boolean;
   done: boolean;
 }
@@ -74,13 +69,14 @@ export class Reader {
   private readonly transaction = new Transaction(() => {
     throw new Error('a read stages no record');
   });
+  /** By peer and id. */
   private readonly asked = new Map<Peer, Map<number, Asked>>();
   private readonly pending = new Set<PendingRead>();
   /** Smoothed time of a peer's answer, ms: a read that takes much longer is asked elsewhere too. */
   private usualMs = 5;
   private rotation = 0;
-  /** Records asked for to be looked at, by the id of the question. */
-  private readonly inspections = new Map<number, { readonly peer: Peer; readonly done: (transfer: torc.Transfer | undefined) => void }>();
+  /** Records asked for to be looked at, by the id of the question on the peer's link. */
+  private readonly inspections = new Map<Peer, Map<number, (transfer: torc.Transfer | undefined) => void>>();
   /** Versions compared with a peer's, and those that differed. */
   compared = 0;
   differed = 0;
@@ -98,21 +94,15 @@ export class Reader {
     if (needed === 0 || call.operation.keys.length === 0) return call.answer(reply);
     const reachable = membership.reachableHomes(call.partition);
     if (reachable <= needed) return call.answer(noReplicas(quorum, reachable, 'read'));
-    const [only] = call.operation.keys;
-    const keys =
-      call.operation.keys.length === 1 && only !== undefined
-        ? [only.toString('latin1')]
-        : [...new Set(call.operation.keys.map((key) => key.toString('latin1')))];
+    const partition = this.options.store.partition(call.partition);
+    const shown = shownOf(partition, call.operation.keys);
     const read: PendingRead = {
       call,
       reply,
       sentMs: this.options.clock.monotonicMs(),
-      missing: keys.map(() => needed),
-      keys,
-      versions: versionsOf(this.options.store.partition(call.partition), keys),
-      open: keys.length,
-      peers: [],
-      equal: [],
+      needed,
+      shown,
+      asked: [],
       differs: false,
       done: false,
     };
@@ -132,11 +122,13 @@ export class Reader {
     return new Promise((resolve) => {
       if (!peer.reachable) return resolve(undefined);
       const id = peer.link.sendRead(slotOf(key), key, tokenActor, 0, noVersion);
+      let asked = this.inspections.get(peer);
+      if (asked === undefined) this.inspections.set(peer, (asked = new Map()));
       const done = (transfer: torc.Transfer | undefined): void => {
-        this.inspections.delete(id);
+        asked.delete(id);
         resolve(transfer);
       };
-      this.inspections.set(id, { peer, done });
+      asked.set(id, done);
       this.options.clock.after(timeoutMs, () => done(undefined));
     });
   }
@@ -168,25 +160,23 @@ export class Reader {
       const question = take(asked, answers.equal[i] ?? 0);
       if (question === undefined) continue;
       this.compared++;
-      if (needsMore(question)) question.read.equal.push(question);
-      this.answered(question);
+      this.agreed(question);
     }
     for (const id of answers.doubtful) {
       const question = take(asked, id);
       if (question !== undefined) this.askAnother(question.read);
     }
     for (const { id, transfer } of answers.different) {
-      const inspection = this.inspections.get(id ?? 0);
-      if (inspection?.peer === peer) {
-        this.inspections.delete(id ?? 0);
-        inspection.done(transfer as torc.Transfer);
+      const inspected = this.inspections.get(peer)?.get(id ?? 0);
+      if (inspected !== undefined) {
+        inspected(transfer as torc.Transfer);
         continue;
       }
       const question = take(asked, id ?? 0);
       if (question === undefined || !transfer) continue;
       this.compared++;
       this.differed++;
-      this.merge(question, transfer as torc.Transfer);
+      this.merge(question, (id ?? 0) - question.firstId, transfer as torc.Transfer);
     }
   }
 
@@ -200,13 +190,11 @@ export class Reader {
 
   /** Asks further replicas what is late, and gives up what is overdue. Called every few milliseconds. */
   tick(): void {
-    const { clock, store } = this.options;
-    const now = clock.monotonicMs();
-    const nowMs = store.hybridClock.nowMs();
+    const now = this.options.clock.monotonicMs();
     const patienceMs = 10 + 4 * this.usualMs;
     for (const read of this.pending) {
-      if (read.call.options.deadlineMs < nowMs) this.finish(read, notServedInTime);
-      else if (now - read.sentMs > patienceMs * read.peers.length) this.askAnother(read);
+      if (read.call.options.deadlineMs < now) this.finish(read, notServedInTime);
+      else if (now - read.sentMs > patienceMs * read.asked.length) this.askAnother(read);
       else if (now - read.sentMs < patienceMs) break; // the set is in the order of sending
     }
     for (const asked of this.asked.values()) {
@@ -224,21 +212,28 @@ export class Reader {
   }
 
   private ask(read: PendingRead, peer: Peer): void {
-    read.peers.push(peer);
+    const { keys } = read.call.operation;
     let asked = this.asked.get(peer);
     if (asked === undefined) this.asked.set(peer, (asked = new Map()));
-    read.keys.forEach((name, i) => {
-      const version = read.versions[i];
-      if (version === undefined) throw new Error('a read without a version of each key');
-      const key = Buffer.from(name, 'latin1');
-      const id = peer.link.sendRead(slotOf(key), key, version.actor, version.counter, version.token);
-      asked?.set(id, { read, key: name, peer });
-    });
+    const question: Asked = { read, peer, firstId: 0, open: keys.length };
+    read.asked.push(question);
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i] as Buffer;
+      const shown = read.shown[i];
+      const id =
+        shown === undefined || 'kind' in shown
+          ? peer.link.sendRead(slotOf(key), key, shown?.actor ?? 0, shown?.counter ?? 0, undefined)
+          : peer.link.sendRead(slotOf(key), key, tokenActor, 0, recordVersion(shown));
+      if (i === 0) question.firstId = id;
+      asked.set(id, question);
+    }
   }
 
   private askAnother(read: PendingRead): void {
     if (read.done) return;
-    const next = this.options.membership.otherHomes(read.call.partition).find((peer) => peer.reachable && !read.peers.includes(peer));
+    const next = this.options.membership
+      .otherHomes(read.call.partition)
+      .find((peer) => peer.reachable && !read.asked.some((question) => question.peer === peer));
     if (next !== undefined) this.ask(read, next);
   }
 
@@ -253,76 +248,66 @@ export class Reader {
   ): void {
     if (this.options.isDoubtful(partition.number)) return peer.link.answerDoubtful(id);
     const entry = partition.get(key);
-    const record = entry?.record;
-    if (record === undefined) {
-      if (actor === 0) return peer.link.answerEqual(id); // with a token it is answered below: nothing is there
-    } else if (token !== undefined) {
-      if (recordVersion(record).equals(token)) return peer.link.answerEqual(id);
-    } else {
-      const only = record.versions[0];
-      const same =
-        only !== undefined && record.versions.length === 1 && record.context.size === 0 && only.actor === actor && only.counter === counter;
-      if (same) return peer.link.answerEqual(id);
-    }
+    const single = entry?.single;
+    if (token === undefined) {
+      const isSame =
+        single === undefined ? actor === 0 && entry?.record === undefined : single.actor === actor && single.counter === counter;
+      if (isSame) return peer.link.answerEqual(id);
+    } else if (entry?.record !== undefined && recordVersion(entry.record).equals(token)) return peer.link.answerEqual(id);
     peer.link.answerDifferent(id, this.options.comparison.recordTransfer(partition, entry));
   }
 
-  private answered({ read, key }: Asked): void {
-    if (read.done) return;
-    const index = read.keys.indexOf(key);
-    const missing = (read.missing[index] ?? 0) - 1;
-    read.missing[index] = missing;
-    if (missing === 0 && --read.open === 0) this.complete(read);
+  /** A peer holds, for one more of the read's keys, what the reply shows. */
+  private agreed(question: Asked): void {
+    const { read } = question;
+    if (--question.open === 0 && !read.done && --read.needed === 0) this.complete(read);
   }
 
-  private merge(question: Asked, transfer: torc.Transfer): void {
-    const { store, turn } = this.options;
-    store.applyTransfer({ ...transfer, complete: false });
-    turn.schedule();
-    this.merged(question, transfer);
-  }
-
-  /** The peer's record is merged into this replica's, which may have left memory since the read was sent. */
-  private merged(question: Asked, transfer: torc.Transfer): void {
-    const { read, key, peer } = question;
-    const { store, coordinator } = this.options;
-    if (read.done) return;
-    if (!coordinator.isLoaded(read.call)) return coordinator.load(read.call, () => this.merged(question, transfer));
+  /**
+   * A peer's record differs: both sides get the merged one before the reply. So do the peers that agreed on the version before, whose answers
+   * are thereby open again.
+   */
+  private merge(question: Asked, index: number, transfer: torc.Transfer): void {
+    const { read, peer } = question;
+    const { store, turn, coordinator } = this.options;
+    const key = read.call.operation.keys[index];
+    if (key === undefined) return;
+    // Evicted since it was asked: merged into an empty entry the peer's record alone would be shown.
+    if (!read.done && !coordinator.isLoaded(read.call)) return coordinator.load(read.call, () => this.merge(question, index, transfer));
     const partition = store.partition(read.call.partition);
+    transfer.complete = false; // of these records only
+    store.applyTransfer(transfer);
+    turn.schedule();
+    if (read.done) return;
     read.differs = true;
     read.reply = this.run(read.call);
-    read.versions = versionsOf(partition, read.keys);
-    const mine = partition.get(key)?.record;
+    const shownBefore = read.shown;
+    read.shown = shownOf(partition, read.call.operation.keys);
+    const now = versionOf(read.shown[index]);
     const theirs = transfer.record[0];
-    const isEqual =
-      mine === undefined || (theirs !== undefined && recordVersion(mine).equals(recordVersion(decodeRecord(theirs as Buffer))));
-    if (isEqual) this.answered(question);
-    else this.writeBack(question, partition, peer, key);
-    for (const earlier of read.equal.splice(0)) {
-      if (earlier.key !== key) {
-        read.equal.push(earlier);
-        continue;
+    const isEqual = now.equals(theirs === undefined ? recordVersion(undefined) : recordVersion(decodeRecord(theirs as Buffer)));
+    if (isEqual) turn.whenWritten(() => this.agreed(question));
+    else this.writeBack(question, partition, peer, index);
+    // What the reply shows now is more than the others agreed on, of this key and of any that a batch changed meanwhile.
+    read.shown.forEach((shown, i) => {
+      if (versionOf(shown).equals(versionOf(shownBefore[i]))) return;
+      for (const other of read.asked) {
+        if (other === question && i === index) continue;
+        if (other.open === 0) read.needed++;
+        other.open++;
+        this.writeBack(other, partition, other.peer, i);
       }
-      this.reopen(earlier);
-      this.writeBack(earlier, partition, earlier.peer, key);
-    }
-  }
-
-  private writeBack(question: Asked, partition: Partition, peer: Peer, key: string): void {
-    const entry: KeyEntry | undefined = partition.get(key);
-    if (entry === undefined) return this.answered(question);
-    this.options.comparison.pushRecord(partition, peer, entry, (result) => {
-      if (result === 'failed') this.askAnother(question.read);
-      else this.answered(question);
     });
   }
 
-  /** A peer that had agreed has to be written to before the reply after all. */
-  private reopen({ read, key }: Asked): void {
-    const index = read.keys.indexOf(key);
-    const missing = read.missing[index] ?? 0;
-    if (missing === 0) read.open++;
-    read.missing[index] = missing + 1;
+  private writeBack(question: Asked, partition: Partition, peer: Peer, index: number): void {
+    const key = question.read.call.operation.keys[index];
+    const entry = key === undefined ? undefined : partition.get(key.toString('latin1'));
+    if (entry === undefined) return this.agreed(question);
+    this.options.comparison.pushRecord(partition, peer, entry, (result) => {
+      if (result === 'failed') this.askAnother(question.read);
+      else this.agreed(question);
+    });
   }
 
   private complete(read: PendingRead): void {
@@ -335,34 +320,30 @@ export class Reader {
     this.pending.delete(read);
     const unsettled = read.differs ? this.newestUnsettled(read) : undefined;
     if (unsettled === undefined) read.call.answer(reply);
-    else unsettled.wait(read.call, reply, false);
+    else unsettled.wait(read.call, reply);
   }
 
   /** After a merge the reply may show what this node is still writing itself. */
   private newestUnsettled(read: PendingRead): Settlement | undefined {
     const partition = this.options.store.partition(read.call.partition);
     let newest: Settlement | undefined;
-    for (const key of read.keys) {
-      const unsettled = partition.get(key)?.unsettled;
+    for (const key of read.call.operation.keys) {
+      const unsettled = partition.get(key.toString('latin1'))?.unsettled;
       if (unsettled instanceof Settlement && !unsettled.settled && unsettled.counter > (newest?.counter ?? 0)) newest = unsettled;
     }
     return newest;
   }
 }
 
-function versionsOf(partition: Partition, keys: readonly string[]): AskedVersion[] {
+function shownOf(partition: Partition, keys: readonly Buffer[]): Shown[] {
   return keys.map((key) => {
-    const record = partition.get(key)?.record;
-    const only = record?.versions[0];
-    const simple = record === undefined || (only !== undefined && record.versions.length === 1 && record.context.size === 0);
-    if (!simple) return { actor: tokenActor, counter: 0, token: recordVersion(record) };
-    return { actor: only?.actor ?? 0, counter: only?.counter ?? 0, token: undefined };
+    const entry = partition.get(key.toString('latin1'));
+    return entry?.single ?? entry?.record;
   });
 }
 
-/** Other peers have yet to answer for this key. */
-function needsMore({ read, key }: Asked): boolean {
-  return (read.missing[read.keys.indexOf(key)] ?? 0) > 1;
+function versionOf(shown: Shown): Buffer {
+  return recordVersion(shown !== undefined && 'kind' in shown ? { context: emptyClock, versions: [shown] } : shown);
 }
 
 function take(asked: Map<number, Asked>, id: number): Asked | undefined {

@@ -16,7 +16,7 @@ import { createHash } from 'node:crypto';
 export const slotCount = 16384;
 
 /** Of a member of weight 1. */
-export const virtualNodesPerMember = 128;
+const virtualNodesPerMember = 128;
 
 /** Where on the ring: 0 to 2^128 - 1. */
 export type Position = bigint;
@@ -70,7 +70,7 @@ export function firstAtOrAfter(ring: Ring, position: Position): number {
   let high = ring.positions.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (ring.positions[middle]! < position) low = middle + 1;
+    if ((ring.positions[middle] as Position) < position) low = middle + 1;
     else high = middle;
   }
   return low === ring.positions.length ? 0 : low;

@@ -2,11 +2,11 @@
  * Where a call goes: a read of a partition that this node is a home replica of is answered here; everything else goes to the partition's
  * coordinator, this node or a peer. A node asked to coordinate while it can reach an earlier home replica passes the call up.
  */
-import { torc } from '../protocol/generated/messages.js';
+import type { torc } from '../protocol/generated/messages.js';
 import { EncodedReply, type Reply } from '../protocol/resp/reply.js';
 import { encodeReply } from '../protocol/resp/reply-writer.js';
+import type { Clock } from '../storage/clock.js';
 import { CommandError } from '../storage/execution.js';
-import type { HybridClock } from '../storage/hybrid-clock.js';
 import { Call, loading, noReplicas, notServedInTime, unknownOutcome, type CallOptions } from './call.js';
 import type { CommandDecoder, Operation } from './command.js';
 import type { Coordinator } from './coordinator.js';
@@ -24,7 +24,7 @@ export interface RouterOptions {
   readonly membership: Membership;
   readonly coordinator: Coordinator;
   readonly reader: Reader;
-  readonly hybridClock: HybridClock;
+  readonly clock: Clock;
   readonly decoder: CommandDecoder;
   readonly isReady: () => boolean;
   readonly isDoubtful: (partition: number) => boolean;
@@ -61,7 +61,8 @@ export class Router {
 
   /** A peer forwarded commands. */
   onCommands(peer: Peer, commands: torc.Commands): void {
-    const { decoder } = this.options;
+    const { decoder, clock } = this.options;
+    const sentMs = clock.monotonicMs() - peer.frameDelayMs;
     let argument = 0;
     for (let i = 0; i < commands.partition.length; i++) {
       const id = commands.firstId + i;
@@ -74,7 +75,7 @@ export class Router {
         resp,
         writeQuorum: (bits >> 2) & 15,
         readQuorum: (bits >> 6) & 15,
-        deadlineMs: commands.deadlineMs[i] ?? 0,
+        deadlineMs: sentMs + (commands.remainingMs[i] ?? 0),
       } as const;
       try {
         const call = new ForwardedCall(args, decoder.decode(args), commands.partition[i] ?? 0, options, peer, id);
@@ -105,7 +106,7 @@ export class Router {
 
   /** Gives up forwarded calls that are overdue. */
   tick(peers: Iterable<Peer>): void {
-    const nowMs = this.options.hybridClock.nowMs();
+    const nowMs = this.options.clock.monotonicMs();
     for (const peer of peers) {
       for (const call of peer.link.takeOverdue(nowMs)) call.answer(call.operation.access === 'write' ? unknownOutcome : notServedInTime);
     }
@@ -118,8 +119,9 @@ export class Router {
 
   private target(call: Call): number | undefined {
     const { membership } = this.options;
-    if (call.hops >= hopsMax && membership.isHome(call.partition)) return membership.selfIndex;
-    return membership.coordinatorOf(call.partition);
+    const selfMay = !this.options.isDoubtful(call.partition);
+    if (selfMay && call.hops >= hopsMax && membership.isHome(call.partition)) return membership.selfIndex;
+    return membership.coordinatorOf(call.partition, selfMay);
   }
 
   private dispatch(call: Call, target: number): void {
@@ -130,6 +132,7 @@ export class Router {
       else coordinator.submit(call);
       return;
     }
+    if (call.args.length === 0) return call.answer(notServedInTime); // this node's own work: the sweeper's
     call.hops++;
     this.forwarded++;
     peer.link.forward(call);

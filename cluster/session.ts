@@ -2,16 +2,16 @@
  * A connection's order: two commands of one connection on one partition run in order, though reads are answered here and writes at
  * the coordinator, which may change. So a command on a partition waits while others of its connection are under way there on another route.
  */
-import type { Call } from './call.js';
+import type { Call, CallOrder } from './call.js';
 
 /** Routes: 0 = read here, otherwise 1 + index of the member that coordinates. */
 interface Lane {
   readonly route: number;
   underWay: number;
-  readonly waiting: Call[];
+  waiting: Call[] | undefined;
 }
 
-export class Session {
+export class Session implements CallOrder {
   private readonly lanes = new Map<number, Lane>();
 
   /** `resume` takes the calls that had to wait. */
@@ -21,25 +21,26 @@ export class Session {
   enter(call: Call, route: number): boolean {
     const lane = this.lanes.get(call.partition);
     if (lane === undefined) {
-      this.lanes.set(call.partition, { route, underWay: 1, waiting: [] });
-      call.session = this;
+      this.lanes.set(call.partition, { route, underWay: 1, waiting: undefined });
+      call.inSession = true;
       return true;
     }
-    if (lane.route === route && lane.waiting.length === 0) {
+    if (lane.route === route && lane.waiting === undefined) {
       lane.underWay++;
-      call.session = this;
+      call.inSession = true;
       return true;
     }
-    lane.waiting.push(call);
+    (lane.waiting ??= []).push(call);
     return false;
   }
 
-  /** The call was answered: those that waited for it go on, in order. */
+  /** The call was answered: those that waited for it go on, in order. Nothing happens when it was answered before it could enter. */
   leave(call: Call): void {
-    call.session = undefined;
+    if (!call.inSession) return;
+    call.inSession = false;
     const lane = this.lanes.get(call.partition);
     if (lane === undefined || --lane.underWay > 0) return;
     this.lanes.delete(call.partition);
-    for (const waiting of lane.waiting) this.resume(waiting);
+    if (lane.waiting !== undefined) for (const waiting of lane.waiting) this.resume(waiting);
   }
 }

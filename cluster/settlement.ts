@@ -9,30 +9,43 @@ import type { Call } from './call.js';
 interface Waiter {
   readonly call: Call;
   readonly reply: Reply;
-  /** It wrote this batch, rather than having seen what the batch wrote. */
-  readonly writer: boolean;
 }
 
 export class Settlement implements Unsettled {
   settled = false;
-  private waiters: Waiter[] = [];
-  private readonly entries: readonly KeyEntry[];
+  /** The bytes of its turn, kept while a peer has not acknowledged it; undefined until the turn ends. */
+  turnBytes: Buffer | undefined = undefined;
+  /** The command that wrote it, until it is answered. */
+  private writer: Call | undefined;
+  /** Commands that saw what it wrote. */
+  private readers: Waiter[] | undefined = undefined;
+  private readonly entry: KeyEntry | undefined;
+  /** What it wrote beside `entry`. */
+  private readonly moreEntries: readonly KeyEntry[] | undefined;
 
   constructor(
     readonly partition: number,
     readonly counter: number,
+    /** Where its bytes lie among those of its turn. */
+    readonly offset: number,
+    readonly length: number,
     /** What it wrote; copied. */
     entries: readonly KeyEntry[],
+    writer: Call | undefined,
+    private readonly reply: Reply,
     /** Acknowledgements still missing for W. */
     private missing: number,
     private readonly whenSettled: (settlement: Settlement) => void,
   ) {
-    this.entries = entries.slice();
-    for (const entry of this.entries) entry.unsettled = this;
+    this.writer = writer;
+    this.entry = entries[0];
+    this.moreEntries = entries.length > 1 ? entries.slice(1) : undefined;
+    for (let i = 0; i < entries.length; i++) (entries[i] as KeyEntry).unsettled = this;
   }
 
-  wait(call: Call, reply: Reply, writer: boolean): void {
-    this.waiters.push({ call, reply, writer });
+  /** `call` saw what the batch wrote: `reply` goes out once that is settled. */
+  wait(call: Call, reply: Reply): void {
+    (this.readers ??= []).push({ call, reply });
   }
 
   /** One more replica holds it, in its term. Each replica says so once. */
@@ -44,18 +57,25 @@ export class Settlement implements Unsettled {
   settle(): void {
     if (this.settled) return;
     this.settled = true;
-    for (const entry of this.entries) if (entry.unsettled === this) entry.unsettled = undefined;
-    const { waiters } = this;
-    this.waiters = [];
+    forget(this.entry, this);
+    if (this.moreEntries !== undefined) for (const entry of this.moreEntries) forget(entry, this);
+    const { writer, readers } = this;
+    this.writer = this.readers = undefined;
     this.whenSettled(this);
-    for (const { call, reply } of waiters) call.answer(reply);
+    writer?.answer(this.reply);
+    if (readers !== undefined) for (const { call, reply } of readers) call.answer(reply);
   }
 
-  /** Takes out and returns the waiters that `due` names. */
-  giveUp(due: (waiter: { readonly call: Call; readonly writer: boolean }) => boolean): readonly Waiter[] {
-    if (this.waiters.length === 0) return [];
-    const given = this.waiters.filter(due);
-    if (given.length > 0) this.waiters = this.waiters.filter((waiter) => !given.includes(waiter));
-    return given;
+  /** Takes out the calls that `due` names: its writer, if it is one of them, and readers. */
+  giveUp(due: (call: Call) => boolean): { readonly writer: Call | undefined; readonly readers: readonly Call[] } {
+    const writer = this.writer !== undefined && due(this.writer) ? this.writer : undefined;
+    if (writer !== undefined) this.writer = undefined;
+    const readers = this.readers?.filter(({ call }) => due(call)).map(({ call }) => call) ?? [];
+    if (readers.length > 0) this.readers = this.readers?.filter(({ call }) => !readers.includes(call));
+    return { writer, readers };
   }
+}
+
+function forget(entry: KeyEntry | undefined, settlement: Settlement): void {
+  if (entry?.unsettled === settlement) entry.unsettled = undefined;
 }

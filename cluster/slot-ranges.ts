@@ -21,8 +21,8 @@ export function slotRanges(placement: Placement, members: readonly MemberView[])
     let target = targets.get(list);
     if (target === undefined) {
       target = {
-        replicas: list.map((member) => members[member]!),
-        coordinator: coordinatorIndex(list, (member) => members[member]!.reachable),
+        replicas: list.map((member) => members[member] as MemberView),
+        coordinator: coordinatorIndex(list, (member) => members[member]?.reachable === true),
       };
       targets.set(list, target);
     }

@@ -41,8 +41,8 @@ export interface TakeOverOptions {
   readonly turn: Turn;
   readonly clock: Clock;
   readonly random: Random;
-  readonly peerTimeoutMs: number;
-  readonly sloppyQuorum: boolean;
+  /** Read each time. */
+  readonly directives: { readonly peerTimeoutMs: number; readonly sloppyQuorum: boolean };
   readonly actor: () => number;
   readonly isDoubtful: (partition: number) => boolean;
   readonly coordination: (partition: number) => Coordination;
@@ -96,13 +96,13 @@ export class TakeOver {
     const ready: number[] = [];
     for (const number of partition) {
       const mine = coordination(number);
-      if (mine.state !== 'running' || mine.unsettled.size === 0 || compareTerms(store.partition(number).promised, term) >= 0) {
+      if (mine.state !== 'running' || mine.unsettled === 0 || compareTerms(store.partition(number).promised, term) >= 0) {
         ready.push(number);
         continue;
       }
       mine.state = 'draining';
       mine.whenDrained(() => this.promiseTo(peer, term, [number]));
-      this.options.clock.after(this.options.peerTimeoutMs / 2, () => {
+      this.options.clock.after(this.options.directives.peerTimeoutMs / 2, () => {
         if (mine.state === 'draining') mine.releaseDrained();
       });
     }
@@ -118,7 +118,8 @@ export class TakeOver {
       const attempt = this.attempts.get(number);
       const bytes = promises.seen[i];
       if (attempt === undefined || bytes === undefined || compareTerms(attempt.term, term) !== 0 || attempt.promised.has(peer)) return;
-      if (!promises.doubtful) attempt.promised.set(peer, clockOf(bytes));
+      if (promises.doubtful) this.askNext(attempt);
+      else attempt.promised.set(peer, clockOf(bytes));
       if (ahead.has(number) || !coversClock(store.partition(number).seen, clockOf(bytes))) this.pull(attempt, peer);
       this.proceed(attempt);
     });
@@ -130,7 +131,8 @@ export class TakeOver {
 
   /** Asks further replicas when those asked are slow, and begins anew what does not come to an end. */
   tick(): void {
-    const { clock, peerTimeoutMs, reroute } = this.options;
+    const { clock, reroute } = this.options;
+    const { peerTimeoutMs } = this.options.directives;
     const now = clock.monotonicMs();
     for (const attempt of this.attempts.values()) {
       if (compareTerms(this.options.store.partition(attempt.coordination.partition).promised, attempt.term) !== 0) {
@@ -171,10 +173,10 @@ export class TakeOver {
 
   /** Replicas, this one included, that have to take part: enough promises to meet every other term's, and W to hold the data. */
   private wanted(partition: number): number {
-    const { membership, sloppyQuorum } = this.options;
+    const { membership, directives } = this.options;
     const { promises, write } = membership.quorums;
     const wanted = Math.max(promises, write);
-    return sloppyQuorum ? Math.min(wanted, membership.reachableHomes(partition)) : wanted;
+    return directives.sloppyQuorum ? Math.min(wanted, membership.reachableHomes(partition)) : wanted;
   }
 
   private askNext(attempt: Attempt): void {
@@ -250,14 +252,14 @@ export class TakeOver {
     const { partition } = attempt.coordination;
     if (!this.isCurrent(attempt) || attempt.pulling > 0) return;
     const { promises, write } = membership.quorums;
-    const reachable = this.options.sloppyQuorum ? membership.reachableHomes(partition) : membership.quorums.replicas;
+    const reachable = this.options.directives.sloppyQuorum ? membership.reachableHomes(partition) : membership.quorums.replicas;
     const own = isDoubtful(partition) ? 0 : 1;
     if (attempt.promised.size + own < Math.min(promises, reachable)) return;
-    const { seen } = store.partition(partition);
+    const { seen, ahead } = store.partition(partition);
     for (const [peer, theirs] of attempt.promised) {
       if (attempt.offered.has(peer)) continue;
       attempt.offered.add(peer);
-      if (coversClock(theirs, seen)) attempt.holders.add(peer);
+      if (ahead.length === 0 && coversClock(theirs, seen)) attempt.holders.add(peer);
       else this.push(attempt, peer, theirs);
     }
     if (attempt.holders.size + 1 < Math.min(write, reachable)) return;
@@ -286,7 +288,10 @@ export class TakeOver {
   private retryLater(attempt: Attempt): void {
     if (!this.isCurrent(attempt)) return;
     this.abandon(attempt);
-    this.options.clock.after(2 + this.options.random.integer(20), () => this.options.reroute(attempt.coordination.stop()));
+    const { coordination } = attempt;
+    this.options.clock.after(2 + this.options.random.integer(20), () => {
+      if (coordination.state === 'idle') this.options.reroute(coordination.stop()); // else a new call has begun anew
+    });
   }
 
   private abandon(attempt: Attempt): void {

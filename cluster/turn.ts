@@ -4,6 +4,7 @@
  * one frame per peer and one write per connection.
  */
 import type { Clock } from '../storage/clock.js';
+import { StorageError } from '../storage/engine.js';
 import type { Store } from '../storage/store.js';
 
 export class Turn {
@@ -18,8 +19,14 @@ export class Turn {
   constructor(
     private readonly clock: Clock,
     private readonly store: Store,
-    /** Sends what links have gathered; `batches` are the turn's own, a copy that may be kept. */
-    private readonly send: (batches: Buffer | undefined) => void,
+    private readonly links: {
+      /** The turn's batches are in the log; `batches` is a copy of them that may be kept. What is written after this is the next turn's. */
+      seal(batches: Buffer | undefined): void;
+      /** Sends what links have gathered. */
+      send(): void;
+    },
+    /** The log took no more: the node has to stop, and this turn leaves nothing behind. */
+    private readonly failed: (error: StorageError) => void,
   ) {}
 
   /** Makes sure that this turn has an end: something was written or has to be read. */
@@ -50,15 +57,22 @@ export class Turn {
     this.scheduled = false;
     this.number++;
     let batches: Buffer | undefined;
-    this.store.endTurn((bytes) => (batches = Buffer.from(bytes)));
+    try {
+      this.store.endTurn((bytes) => (batches = Buffer.from(bytes)));
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.failed(error);
+      return;
+    }
     this.ending = true;
+    this.links.seal(batches);
     const written = this.beforeSend;
     this.beforeSend = [];
     for (const callback of written) this.store.whenDurable(callback);
-    this.send(batches);
+    this.ending = false; // from here on a link may have sent already: what is said now needs an end of its own
+    this.links.send();
     const { flushes } = this;
     for (let i = 0; i < flushes.length; i++) flushes[i]?.flush();
     flushes.length = 0;
-    this.ending = false;
   };
 }

@@ -11,13 +11,19 @@ import { ByteReader } from './byte-reader.js';
 import { ByteWriter } from './byte-writer.js';
 import type { Dot } from './dot.js';
 import { FormatError } from './format-error.js';
-import { recordKeyOverhead, writeRecordKey } from './record-key.js';
+import { recordKeyOverhead, writeRecordKey, readRecordKey } from './record-key.js';
 import { encodeRecord, readRecord } from './record.js';
 import type { VersionedRecord } from './record.js';
 
 export interface BatchRecord {
-  /** An encoded record key (record-key.ts). */
-  readonly key: Buffer;
+  readonly slot: number;
+  /** The key's bytes as latin1 text. */
+  readonly name: string;
+  readonly type: number;
+  readonly part: number;
+  /** Owned; empty unless part is `element`. */
+  readonly element: Buffer;
+  /** Owned. */
   readonly record: VersionedRecord;
 }
 
@@ -138,7 +144,7 @@ export class BatchEncoder {
   }
 }
 
-/** All batches in `bytes`, in order. Copies nothing: keys and values are parts of `bytes`. Throws FormatError, also when the last one is cut off. */
+/** All batches in `bytes`, in order. What it returns is owned by the caller and keeps nothing of `bytes`. Throws FormatError, also when the last one is cut off. */
 export function decodeBatches(bytes: Buffer): Batch[] {
   const reader = new ByteReader(bytes);
   const batches: Batch[] = [];
@@ -189,12 +195,12 @@ function readPart(reader: ByteReader): BatchPart {
   const start = reader.position;
   const records: BatchRecord[] = [];
   for (let i = 0; i < recordCount; i++) {
-    const key = reader.bytes(reader.u32());
+    const key = readRecordKey(reader, reader.u32());
     const valueBytes = reader.u32();
     const valueAt = reader.position;
-    const record = readRecord(reader, valueBytes);
+    const record = readRecord(reader, valueBytes, true);
     checkLength('a record', valueBytes, reader.position - valueAt);
-    records.push({ key, record });
+    records.push({ slot: key.slot, name: key.name, type: key.type, part: key.part, element: key.element, record });
   }
   checkLength('a part', recordBytes, reader.position - start);
   return { partition, epoch, term, prev, records };

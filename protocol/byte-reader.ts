@@ -28,12 +28,12 @@ export class ByteReader {
   }
 
   u8(): number {
-    return this.#bytes[this.#advance(1)]!;
+    return byteAt(this.#bytes, this.#advance(1));
   }
 
   u16(): number {
     const at = this.#advance(2);
-    return this.#bytes[at]! * 0x100 + this.#bytes[at + 1]!;
+    return byteAt(this.#bytes, at) * 0x100 + byteAt(this.#bytes, at + 1);
   }
 
   u32(): number {
@@ -52,6 +52,20 @@ export class ByteReader {
     const at = this.#advance(8);
     const double = (load32(this.#bytes, at) | 0) * twoTo32 + load32(this.#bytes, at + 4);
     return Number.isSafeInteger(double) ? BigInt(double) : this.#bytes.readBigInt64BE(at);
+  }
+
+  /** The next `length` bytes in memory of their own. */
+  ownBytes(length: number): Buffer {
+    const at = this.#advance(length);
+    const own = Buffer.allocUnsafe(length);
+    this.#bytes.copy(own, 0, at, at + length);
+    return own;
+  }
+
+  /** The next `length` bytes as latin1 text. */
+  latin1(length: number): string {
+    const at = this.#advance(length);
+    return this.#bytes.toString('latin1', at, at + length);
   }
 
   /** The next `length` bytes, borrowed from the input. */
@@ -78,5 +92,10 @@ export class ByteReader {
 }
 
 function load32(bytes: Buffer, at: number): number {
-  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+  return ((byteAt(bytes, at) << 24) | (byteAt(bytes, at + 1) << 16) | (byteAt(bytes, at + 2) << 8) | byteAt(bytes, at + 3)) >>> 0;
+}
+
+/** Within the bounds: #advance has looked. */
+function byteAt(bytes: Buffer, at: number): number {
+  return bytes[at] as number;
 }

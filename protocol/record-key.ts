@@ -69,9 +69,7 @@ export function decodeRecordKey(bytes: Buffer): RecordKey {
   const key = reader.bytes(reader.u32());
   const type = reader.u8();
   const part = reader.u8();
-  if (!types.has(type)) throw new FormatError('UNKNOWN', `record of type ${type}`);
-  if (part > recordPart.element) throw new FormatError('UNKNOWN', `part ${part} of a key`);
-  if (part !== recordPart.element && reader.remaining > 0) throw new FormatError('INVALID', `an element in part ${part} of a key`);
+  checkParts(type, part, reader.remaining);
   return { slot, key, type, part, element: reader.bytes(reader.remaining) };
 }
 
@@ -99,4 +97,23 @@ function encodeKeyPrefix(bytes: Buffer, slot: number, key: Buffer): number {
   bytes.writeUInt32BE(key.length, 2);
   bytes.set(key, 6);
   return 6 + key.length;
+}
+
+/** As decodeRecordKey, from within other bytes, with nothing borrowed: the key's bytes are `name`, latin1 text. Throws FormatError. */
+export function readRecordKey(reader: ByteReader, length: number): Omit<RecordKey, 'key'> & { readonly name: string } {
+  const end = reader.position + length;
+  const slot = reader.u16();
+  if (slot > slotMax) throw new FormatError('INVALID', `slot ${slot}`);
+  const name = reader.latin1(reader.u32());
+  const type = reader.u8();
+  const part = reader.u8();
+  checkParts(type, part, end - reader.position);
+  return { slot, name, type, part, element: reader.position === end ? noElement : reader.ownBytes(end - reader.position) };
+}
+
+function checkParts(type: number, part: number, elementBytes: number): void {
+  if (!types.has(type)) throw new FormatError('UNKNOWN', `record of type ${type}`);
+  if (part > recordPart.element) throw new FormatError('UNKNOWN', `part ${part} of a key`);
+  if (elementBytes < 0) throw new FormatError('TRUNCATED', 'a record key is cut off');
+  if (part !== recordPart.element && elementBytes > 0) throw new FormatError('INVALID', `an element in part ${part} of a key`);
 }

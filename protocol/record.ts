@@ -75,9 +75,10 @@ const countMax = 0xffff;
 /** Appends a record. Its context may name its own versions' dots; they are written as they are. */
 export function encodeRecord(writer: ByteWriter, record: VersionedRecord): void {
   const { context, versions } = record;
-  if (versions.length === 1 && context.size === 0) {
+  const first = versions[0];
+  if (first !== undefined && versions.length === 1 && context.size === 0) {
     writer.u8(shape.oneVersion);
-    encodeVersion(writer, versions[0]!);
+    encodeVersion(writer, first);
     return;
   }
   if (versions.length > countMax) throw new RangeError(`${versions.length} versions in one record`);
@@ -97,11 +98,11 @@ export function decodeRecord(bytes: Buffer): VersionedRecord {
   return readRecord(new ByteReader(bytes), bytes.length);
 }
 
-/** As decodeRecord, from within other bytes: the record takes `length` of what `reader` has left. */
-export function readRecord(reader: ByteReader, length: number): VersionedRecord {
+/** As decodeRecord, from within other bytes: the record takes `length` of what `reader` has left; with `owned` its bytes are copied. */
+export function readRecord(reader: ByteReader, length: number, owned = false): VersionedRecord {
   const end = reader.position + length;
   const first = reader.u8();
-  if (first === shape.oneVersion) return { context: emptyClock, versions: [readVersion(reader, end)] };
+  if (first === shape.oneVersion) return { context: emptyClock, versions: [readVersion(reader, end, owned)] };
   if (first !== shape.general) throw new FormatError('UNKNOWN', `record of shape ${first}`);
   const context = decodeClock(reader);
   const count = reader.u16();
@@ -109,7 +110,7 @@ export function readRecord(reader: ByteReader, length: number): VersionedRecord 
   let lastActor = -1;
   for (let i = 0; i < count; i++) {
     const versionBytes = reader.u32();
-    const version = readVersion(reader, reader.position + versionBytes);
+    const version = readVersion(reader, reader.position + versionBytes, owned);
     if (version.actor <= lastActor) throw new FormatError('INVALID', 'versions of a record are not in the order of their actors');
     lastActor = version.actor;
     versions.push(version);
@@ -121,7 +122,9 @@ export function readRecord(reader: ByteReader, length: number): VersionedRecord 
 
 /** The same record with its bytes in memory of its own: for keeping what was decoded from a frame or a file's chunk. */
 export function ownRecord(record: VersionedRecord): VersionedRecord {
-  return { context: record.context, versions: record.versions.map(ownVersion) };
+  const { context, versions } = record;
+  const only = versions[0];
+  return { context, versions: only !== undefined && versions.length === 1 ? [ownVersion(only)] : versions.map(ownVersion) };
 }
 
 function ownVersion(version: Version): Version {
@@ -195,7 +198,7 @@ function encodeVersion(writer: ByteWriter, version: Version): void {
   writer.i64(sum);
 }
 
-function readVersion(reader: ByteReader, end: number): Version {
+function readVersion(reader: ByteReader, end: number, owned: boolean): Version {
   const first = reader.u8();
   const kind = first & ~expiryFlag;
   const actor = reader.u32();
@@ -204,7 +207,8 @@ function readVersion(reader: ByteReader, end: number): Version {
   const expiresAtMs = first === kind ? 0 : reader.counter();
   if (first !== kind && expiresAtMs === 0) throw new FormatError('INVALID', 'an expiry of zero');
   if (kind === versionKind.plain) {
-    return { kind, actor, counter, term, expiresAtMs, bytes: reader.bytes(end - reader.position) };
+    const length = end - reader.position;
+    return { kind, actor, counter, term, expiresAtMs, bytes: owned ? reader.ownBytes(length) : reader.bytes(length) };
   }
   if (kind !== versionKind.counter) throw new FormatError('UNKNOWN', `version of kind ${kind}`);
   const baseTerm = reader.counter();

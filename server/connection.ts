@@ -6,14 +6,16 @@
  */
 import type { Socket } from 'node:net';
 import { Session } from '../cluster/session.js';
-import type { Call, CallOptions } from '../cluster/call.js';
+import { Call, type CallOptions } from '../cluster/call.js';
+import type { Operation } from '../cluster/command.js';
 import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
 import { ReplyWriter } from '../protocol/resp/reply-writer.js';
-import { RequestDecoder } from '../protocol/resp/request-decoder.js';
-import type { CommandRow } from './command-table.js';
-import type { Origin } from './dispatcher.js';
+import { RequestDecoder, type RequestLimits } from '../protocol/resp/request-decoder.js';
+import type { CommandLookup } from './command-lookup.js';
+import type { CommandRow, KeyedRow, LocalRow } from './command-table.js';
+import { operationOf, type Dispatcher, type Origin } from './dispatcher.js';
 import type { ClientView, LocalContext } from './local-context.js';
-import type { ServerState } from './server-state.js';
+import type { CallCount, Statistics } from './statistics.js';
 
 /** Commands of one connection under way before it is read on, and when it is again. */
 const pendingMax = 1024;
@@ -24,9 +26,54 @@ const untakenBytesMax = 1024 * 1024;
 /** A command's place in the order of replies. */
 interface Place {
   reply: Reply | undefined;
-  resp: 2 | 3;
+  readonly resp: 2 | 3;
   /** Set for QUIT: nothing follows it. */
-  closes: boolean;
+  readonly closes: boolean;
+}
+
+/** A command on keys of one partition: the call on the cluster is itself the place of its reply. */
+class ClientCall extends Call implements Place {
+  reply: Reply | undefined = undefined;
+  readonly closes = false;
+
+  constructor(
+    args: readonly Buffer[],
+    operation: Operation,
+    partition: number,
+    options: CallOptions,
+    private readonly connection: Connection,
+    private readonly count: CallCount,
+  ) {
+    super(args, operation, partition, options);
+  }
+
+  get resp(): 2 | 3 {
+    return this.options.resp;
+  }
+
+  protected deliver(reply: Reply): void {
+    this.connection.answered(this, reply, this.count);
+  }
+}
+
+/** What all connections of a node share: the table, the way to the cluster, limits and counts. */
+export interface ServerState {
+  readonly lookup: CommandLookup;
+  readonly dispatcher: Dispatcher;
+  readonly statistics: Statistics;
+  /** Sends a call on its way. */
+  readonly submit: (call: Call) => void;
+  readonly nowMs: () => number;
+  /** The deadline of a command that arrives now. */
+  readonly deadlineMs: () => number;
+  readonly requestLimits: () => RequestLimits;
+  /** Of client-output-buffer-limit's hard limit for normal clients; 0 = none. */
+  readonly outputBytesMax: () => number;
+  readonly contextOf: (connection: Connection) => LocalContext;
+  /** `connection.flush()` is called at the end of this turn. */
+  readonly flushAtEnd: (connection: Connection) => void;
+  readonly closed: (connection: Connection) => void;
+  readonly outputLimitReached: (connection: Connection) => void;
 }
 
 export class Connection implements ClientView, Origin {
@@ -142,38 +189,48 @@ export class Connection implements ClientView, Origin {
     this.commandsProcessed++;
     const { server } = this;
     const row = server.lookup.resolve(args);
-    const place: Place = { reply: undefined, resp: this.resp, closes: false };
-    this.places.push(place);
     if (row instanceof ErrorReply) {
       server.statistics.rejected(row);
-      return this.settle(place, row);
+      return this.answerNow(row);
     }
     this.lastCommand = row.name;
-    const calls = server.statistics.callsOf(row);
-    calls.calls++;
-    const done = (reply: Reply): void => {
-      if (reply instanceof ErrorReply) {
-        calls.errors++;
-        server.statistics.failed(reply);
-      }
-      this.settle(place, reply);
-    };
-    if (row.scope === 'local') this.runLocal(row, args, place, done);
-    else server.dispatcher.run(row, args, this, done);
+    const count = server.statistics.callsOf(row);
+    count.calls++;
+    if (row.scope === 'local') this.runLocal(row, args, count);
+    else if (row.scope === 'keys') this.runKeyed(row, args, count);
+    else this.runElsewhere(row, args, count);
   }
 
-  private runLocal(
-    row: Extract<CommandRow, { scope: 'local' }>,
-    args: readonly Buffer[],
-    place: Place,
-    done: (reply: Reply) => void,
-  ): void {
+  private runKeyed(row: KeyedRow, args: Buffer[], count: CallCount): void {
+    const { server } = this;
+    const operation = operationOf(row, args);
+    if (operation instanceof ErrorReply) {
+      count.errors++;
+      server.statistics.failed(operation);
+      return this.answerNow(operation);
+    }
+    const partition = server.dispatcher.partitionOfKeys(operation.keys);
+    if (partition < 0) return this.runElsewhere(row, args, count);
+    const call = new ClientCall(args, operation, partition, this.options, this, count);
+    call.session = this.session;
+    this.places.push(call);
+    server.submit(call);
+  }
+
+  private runElsewhere(row: Exclude<CommandRow, LocalRow>, args: Buffer[], count: CallCount): void {
+    const place: Place = { reply: undefined, resp: this.resp, closes: false };
+    this.places.push(place);
+    this.server.dispatcher.run(row, args, this, (reply) => this.answered(place, reply, count));
+  }
+
+  private runLocal(row: LocalRow, args: readonly Buffer[], count: CallCount): void {
     const reply = row.run(this.context, args);
-    if (this.resp !== place.resp || this.quorumsChanged()) {
-      place.resp = this.resp;
+    if (this.resp !== this.options.resp || this.quorumsChanged()) {
       this.options = { ...this.options, resp: this.resp, writeQuorum: this.writeQuorum ?? 0, readQuorum: this.readQuorum ?? 0 };
     }
-    place.closes = this.closeAfter;
+    const place: Place = { reply: undefined, resp: this.resp, closes: this.closeAfter };
+    this.places.push(place);
+    const done = (given: Reply): void => this.answered(place, given, count);
     if (reply instanceof Promise)
       reply.then(done, (error: unknown) => done(new ErrorReply(`ERR ${error instanceof Error ? error.message : String(error)}`)));
     else done(reply);
@@ -184,6 +241,20 @@ export class Connection implements ClientView, Origin {
   }
 
   /** A command was answered: its reply is written when all before it are. */
+  answered(place: Place, reply: Reply, count: CallCount): void {
+    if (reply instanceof ErrorReply) {
+      count.errors++;
+      this.server.statistics.failed(reply);
+    }
+    this.settle(place, reply);
+  }
+
+  private answerNow(reply: Reply, closes = false): void {
+    const place: Place = { reply: undefined, resp: this.resp, closes };
+    this.places.push(place);
+    this.settle(place, reply);
+  }
+
   private settle(place: Place, reply: Reply): void {
     place.reply = reply;
     if (this.places[this.head] !== place) return;
@@ -209,9 +280,7 @@ export class Connection implements ClientView, Origin {
   }
 
   private protocolError(text: string): void {
-    const place: Place = { reply: undefined, resp: this.resp, closes: true };
-    this.places.push(place);
-    this.settle(place, new ErrorReply(text));
+    this.answerNow(new ErrorReply(text), true);
   }
 
   private pause(): void {

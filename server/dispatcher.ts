@@ -41,7 +41,7 @@ class RowOperation implements Operation {
 }
 
 /** A call whose reply goes to a function. */
-export class InnerCall extends Call {
+class InnerCall extends Call {
   constructor(
     args: readonly Buffer[],
     operation: Operation,
@@ -61,6 +61,8 @@ export interface DispatcherOptions {
   readonly lookup: CommandLookup;
   readonly partitions: () => number;
   readonly submit: (call: Call) => void;
+  /** The deadline of what visits whole partitions from now on: they may have to be read from disk. */
+  readonly wholePartitionDeadlineMs: () => number;
 }
 
 export class Dispatcher implements CommandDecoder {
@@ -76,34 +78,29 @@ export class Dispatcher implements CommandDecoder {
     return operation;
   }
 
-  /** Runs a command on keys or on the keyspace; `done` gets its reply, once, maybe within this call. */
+  /** Runs a command on the keyspace, or one whose keys lie in several partitions; `done` gets its reply, once, maybe within this call. */
   run(row: Exclude<CommandRow, { scope: 'local' }>, args: readonly Buffer[], origin: Origin, done: (reply: Reply) => void): void {
     if (row.scope === 'keyspace') this.runKeyspace(row, args, origin, done);
     else if (row.scope === 'partition') done(new ErrorReply(`ERR '${row.name}' is not a client's command`));
-    else this.runKeyed(row, args, origin, done);
+    else if (row.split === undefined) done(crossSlot);
+    else this.runSplit(row, args, row.split, origin, done);
+  }
+
+  /** The one partition of all the keys; -1 when there are several. Commands without keys have none to be in: partition 0. */
+  partitionOfKeys(keys: readonly Buffer[]): number {
+    const partitions = this.options.partitions();
+    const partition = partitionOf(keys[0], partitions);
+    for (let i = 1; i < keys.length; i++) if (partitionOf(keys[i], partitions) !== partition) return -1;
+    return partition;
   }
 
   /** Runs a partition's half of a keyspace command at its coordinator. */
   atPartition(partition: number, args: readonly Buffer[], origin: Origin, done: (reply: Reply) => void): void {
     const operation = this.decode(args);
-    const call = new InnerCall(args, operation, partition, origin.options, (reply) =>
+    const options = { ...origin.options, deadlineMs: this.options.wholePartitionDeadlineMs() };
+    const call = new InnerCall(args, operation, partition, options, (reply) =>
       done(reply instanceof EncodedReply ? decodeReply(reply.bytes) : reply),
     );
-    origin.attach(call);
-    this.options.submit(call);
-  }
-
-  private runKeyed(row: KeyedRow, args: readonly Buffer[], origin: Origin, done: (reply: Reply) => void): void {
-    const operation = operationOf(row, args);
-    if (operation instanceof ErrorReply) return done(operation);
-    const { keys } = operation;
-    const partitions = this.options.partitions();
-    const partition = partitionOf(keys[0], partitions);
-    if (keys.length > 1 && keys.some((key) => partitionOf(key, partitions) !== partition)) {
-      if (row.split === undefined) return done(crossSlot);
-      return this.runSplit(row, args, row.split, origin, done);
-    }
-    const call = new InnerCall(args, operation, partition, origin.options, done);
     origin.attach(call);
     this.options.submit(call);
   }
@@ -164,7 +161,8 @@ function partitionOf(key: Buffer | undefined, partitions: number): number {
   return key === undefined ? 0 : Math.floor((slotOf(key) * partitions) / 16384);
 }
 
-function operationOf(row: KeyedRow | PartitionRow, args: readonly Buffer[]): Operation | ErrorReply {
+/** Checks a command's arguments: what to run, or the client's error. */
+export function operationOf(row: KeyedRow | PartitionRow, args: readonly Buffer[]): Operation | ErrorReply {
   const run = row.parse(args);
   if (run instanceof ErrorReply) return run;
   return new RowOperation(row, keysOf(row, args), row.scope === 'keys' && row.blind?.(args) === true, run);

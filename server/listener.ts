@@ -1,7 +1,6 @@
 /** Accepts clients: up to `maxclients`, with keep-alive, and closed when idle for longer than `timeout`. */
 import { createServer, type Server, type Socket } from 'node:net';
-import { Connection } from './connection.js';
-import type { ServerState } from './server-state.js';
+import { Connection, type ServerState } from './connection.js';
 
 export interface ListenerOptions {
   readonly addresses: readonly string[];

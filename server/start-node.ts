@@ -11,12 +11,11 @@ import { CommandLookup } from './command-lookup.js';
 import { allRows } from './commands/all.js';
 import type { Configuration } from './config/directives.js';
 import { RunningConfiguration } from './config/running-configuration.js';
-import type { Connection } from './connection.js';
+import type { Connection, ServerState } from './connection.js';
 import { Dispatcher } from './dispatcher.js';
 import { Listener } from './listener.js';
 import type { LocalContext } from './local-context.js';
 import { createLog, setLogLevel } from './log.js';
-import type { ServerState } from './server-state.js';
 import { Statistics } from './statistics.js';
 import { systemClock, systemRandom } from './system-clock.js';
 import { TcpTransport } from './tcp-transport.js';
@@ -66,7 +65,9 @@ export async function startNode(configuration: Configuration, version: string): 
     throw error;
   }
   const record = { nodeId: configuration.nodeId, bootId: bootId(), durability: configuration.durability };
-  const begun = nextLife({ previous, bootId: record.bootId, logDamaged: false });
+  // Under the same system a written tail cannot be lost, and after a clean stop none can be torn: what was cut off may have been acknowledged.
+  const tailWasWhole = previous !== undefined && (previous.cleanStop || (record.bootId !== '' && record.bootId === previous.bootId));
+  const begun = nextLife({ previous, bootId: record.bootId, logDamaged: tailWasWhole && store.tornBytes > 0 });
   const life = Math.max(begun.life, Number(store.fact('life')?.toString() ?? 0));
   const doubtful = begun.reason === 'writes may be lost' || begun.reason === 'log damaged';
   await directory.write({ ...record, life, cleanStop: false });
@@ -76,6 +77,7 @@ export async function startNode(configuration: Configuration, version: string): 
     lookup,
     partitions: () => node.view.partitions,
     submit: (call) => node.router.submit(call),
+    wholePartitionDeadlineMs: () => node.wholePartitionDeadlineMs(),
   });
   const node = new Node({
     description: {
@@ -91,12 +93,24 @@ export async function startNode(configuration: Configuration, version: string): 
     seeds: configuration.seeds,
     partitions: configuration.partitions,
     replicas: configuration.replicas,
-    writeQuorum: configuration.writeQuorum,
-    readQuorum: configuration.readQuorum,
-    sloppyQuorum: configuration.sloppyQuorum,
-    gossipIntervalMs: configuration.gossipIntervalMs,
-    phiThreshold: configuration.phiThreshold,
-    peerTimeoutMs: configuration.peerTimeoutMs,
+    get writeQuorum() {
+      return running.current.writeQuorum;
+    },
+    get readQuorum() {
+      return running.current.readQuorum;
+    },
+    get sloppyQuorum() {
+      return running.current.sloppyQuorum;
+    },
+    get gossipIntervalMs() {
+      return running.current.gossipIntervalMs;
+    },
+    get phiThreshold() {
+      return running.current.phiThreshold;
+    },
+    get peerTimeoutMs() {
+      return running.current.peerTimeoutMs;
+    },
     hintBytesMax: configuration.hintBytesMax,
     life,
     doubtful,
@@ -109,6 +123,9 @@ export async function startNode(configuration: Configuration, version: string): 
     log: (level, message) => (level === 'warn' ? log.warning(message) : log.notice(message)),
     onFailure: fail,
   });
+
+  running.onChange('writeQuorum', () => node.quorumsChanged());
+  running.onChange('readQuorum', () => node.quorumsChanged());
 
   const statistics = new Statistics(systemClock.wallMs(), {
     expiredKeys: () => Number(new Map(node.statistics()).get('expired_keys') ?? 0),
@@ -171,9 +188,8 @@ export async function startNode(configuration: Configuration, version: string): 
   }
   log.notice(`life ${life} (${begun.reason}), ${store.tornBytes} bytes cut off the log's tail`);
   node.start();
-  const { ready } = { ready: node.ready() };
   return {
-    ready,
+    ready: node.ready(),
     failure,
     async stop() {
       await listener.close();

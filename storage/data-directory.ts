@@ -10,7 +10,7 @@ import { StorageError } from './engine.js';
 import { DiskLogFiles, syncDirectory } from './file-log-files.js';
 import { RocksdbEngine, type RocksdbOptions } from './rocksdb-engine.js';
 
-export const directoryFormatVersion = 1;
+const directoryFormatVersion = 1;
 
 /** The largest life: 16 bits of an actor. */
 export const lifeMax = 0xffff;

@@ -20,19 +20,27 @@ export class HybridClock {
   #last = 0;
   #ceiling = 0;
 
-  /** `startAbove`: the last durable ceiling and every counter found at start; 0 on a new disk. */
-  constructor(clock: Clock, startAbove: number) {
+  /**
+   * `startAbove`: the last durable ceiling and every counter found at start; 0 on a new disk. `reserve` is called by `next` at the
+   * ceiling, which a peer's clock can raise this one to within a turn: it makes a higher one durable, or `next` throws.
+   */
+  constructor(
+    clock: Clock,
+    startAbove: number,
+    private readonly reserve: () => void = () => undefined,
+  ) {
     this.#clock = clock;
     this.#offsetMs = clock.wallMs() - counterEpochMs - clock.monotonicMs();
     this.raise(startAbove);
   }
 
   /**
-   * Issues a counter. More than 4096 in a millisecond run into the next. Throws when it would exceed the durable ceiling: a bug of
-   * the caller, who asks `canIssue` before.
+   * Issues a counter. More than 4096 in a millisecond run into the next. Throws when it would exceed the durable ceiling though that was
+   * asked to be raised.
    */
   next(): number {
     const counter = this.#upcoming();
+    if (counter > this.#ceiling) this.reserve();
     if (counter > this.#ceiling) throw new Error(`counter ${counter} is above the durable ceiling ${this.#ceiling}`);
     this.#last = counter;
     return counter;

@@ -2,7 +2,7 @@
  * One key in memory: its record, and what commands see of it. The record is the truth; `bytes`, `expiresAtMs` and `alive` are
  * derived from it whenever it changes, so that a read costs a look-up and no decoding.
  */
-import { versionKind, type VersionedRecord } from '../protocol/record.js';
+import { emptyClock, versionKind, type Version, type VersionedRecord } from '../protocol/record.js';
 import type { StringObject } from './execution.js';
 import { shownString } from './string-value.js';
 
@@ -21,7 +21,10 @@ export class KeyEntry implements StringObject {
   expiresAtMs = 0;
   /** A value is there; it may have expired. */
   alive = false;
-  record: VersionedRecord | undefined;
+  /** The record where it is one version with nothing else seen, as nearly all are: kept without the objects around it. */
+  single: Version | undefined = undefined;
+  /** Any other record. */
+  private general: VersionedRecord | undefined = undefined;
   /** The newest batch that wrote this key, while it may be unsettled. */
   unsettled: Unsettled | undefined = undefined;
   /** What the transaction that is running now will write. */
@@ -40,15 +43,27 @@ export class KeyEntry implements StringObject {
     public complete: boolean,
   ) {}
 
+  get record(): VersionedRecord | undefined {
+    return this.single === undefined ? this.general : { context: emptyClock, versions: [this.single] };
+  }
+
   /** `record` is owned by the entry from now on. */
   setRecord(record: VersionedRecord): void {
-    this.record = record;
-    const version = record.versions[0];
-    if (version !== undefined && record.versions.length === 1 && version.kind === versionKind.plain) {
-      this.bytes = version.bytes;
-      this.expiresAtMs = version.expiresAtMs;
-      this.alive = true;
-      return;
+    const { context, versions } = record;
+    const version = versions[0];
+    if (version !== undefined && versions.length === 1) {
+      const isSingle = context.size === 0;
+      this.single = isSingle ? version : undefined;
+      this.general = isSingle ? undefined : record;
+      if (version.kind === versionKind.plain) {
+        this.bytes = version.bytes;
+        this.expiresAtMs = version.expiresAtMs;
+        this.alive = true;
+        return;
+      }
+    } else {
+      this.single = undefined;
+      this.general = record;
     }
     const shown = version === undefined ? undefined : shownString(record);
     this.bytes = shown?.bytes ?? noBytes;

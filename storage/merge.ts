@@ -61,10 +61,10 @@ function survivors(x: VersionedRecord, y: VersionedRecord): Version[] {
       result.push(mine);
       i++;
       j++;
-    } else if (theirs === undefined || (mine !== undefined && mine.actor <= theirs.actor)) {
-      if (!recordCovers(y, mine!)) result.push(mine!);
+    } else if (mine !== undefined && (theirs === undefined || mine.actor <= theirs.actor)) {
+      if (!recordCovers(y, mine)) result.push(mine);
       i++;
-    } else {
+    } else if (theirs !== undefined) {
       if (!recordCovers(x, theirs)) result.push(theirs);
       j++;
     }
@@ -116,24 +116,30 @@ export function applyCut(record: VersionedRecord, cut: VectorClock): VersionedRe
   return { context: contextBeside(effectiveContext(record), versions), versions };
 }
 
-/** Throws when a new write's dot is not above all its actor wrote to the record: a bug that would lose the write. */
-export function assertAbove(old: VersionedRecord, dot: Dot): void {
-  if (recordCovers(old, dot)) throw new Error(`write ${dot.actor}:${dot.counter} is not above what its actor wrote before`);
+/**
+ * Throws when a write's dot is below what its actor wrote to the record: a bug that would lose the write. The same dot is the same
+ * command, which may write a key more than once before its batch is sent (MSET k 1 k 2).
+ */
+export function assertNotBelow(old: VersionedRecord, { actor, counter }: Dot): void {
+  let last = old.context.get(actor) ?? 0;
+  for (const version of old.versions) if (version.actor === actor && version.counter > last) last = version.counter;
+  if (counter < last) throw new Error(`write ${actor}:${counter} is below ${actor}:${last}, which its actor wrote before`);
 }
 
-/** The record of a write that saw `old` and replaces all of it. The version's counter must be above all its actor wrote before. */
+/** The record of a write that saw `old` and replaces all of it. The version's counter must not be below what its actor wrote before. */
 export function replacing(old: VersionedRecord | undefined, version: Version): VersionedRecord {
   if (old === undefined) return { context: emptyClock, versions: [version] };
-  assertAbove(old, version);
-  const only = old.versions.length === 1 ? old.versions[0]! : undefined;
-  if (only !== undefined && only.actor === version.actor && old.context.size === 0) return { context: emptyClock, versions: [version] };
+  assertNotBelow(old, version);
+  const first = old.versions[0];
+  if (first !== undefined && old.versions.length === 1 && first.actor === version.actor && old.context.size === 0)
+    return { context: emptyClock, versions: [version] };
   return { context: withoutActor(effectiveContext(old), version.actor), versions: [version] };
 }
 
 /** The record of a deletion that saw `old`: a tombstone. */
 export function deleting(old: VersionedRecord | undefined, dot: Dot): VersionedRecord {
   if (old === undefined) return { context: plusDot(emptyClock, dot), versions: [] };
-  assertAbove(old, dot);
+  assertNotBelow(old, dot);
   return { context: plusDot(effectiveContext(old), dot), versions: [] };
 }
 
@@ -146,7 +152,7 @@ export function withoutVersions(record: VersionedRecord): VersionedRecord {
 export function recordsEqual(x: VersionedRecord, y: VersionedRecord): boolean {
   if (x === y) return true;
   if (x.versions.length !== y.versions.length) return false;
-  return x.versions.every((version, i) => sameDot(version, y.versions[i]!)) && clocksEqual(x.context, y.context);
+  return x.versions.every((version, i) => sameDot(version, y.versions[i] as Version)) && clocksEqual(x.context, y.context);
 }
 
 /**
@@ -159,7 +165,8 @@ export function recordsEqual(x: VersionedRecord, y: VersionedRecord): boolean {
 export function recordVersion(record: VersionedRecord | undefined): Buffer {
   if (record === undefined || (record.versions.length === 0 && record.context.size === 0)) return Buffer.alloc(0);
   const { context, versions } = record;
-  if (versions.length === 1 && context.size === 0) return dotToken(versions[0]!);
+  const first = versions[0];
+  if (first !== undefined && versions.length === 1 && context.size === 0) return dotToken(first);
   tokenWriter.reset();
   encodeClock(tokenWriter, context);
   for (const { actor, counter } of versions) {

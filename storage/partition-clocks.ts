@@ -24,11 +24,13 @@ export function clockOf(bytes: Uint8Array): VectorClock {
   return bytes.length === 0 ? emptyClock : decodeClock(new ByteReader(bytes as Buffer));
 }
 
+const clockWriter = new ByteWriter(64);
+
 /** Inverse of clockOf; owned by the caller. */
 export function clockBytes(clock: VectorClock): Buffer {
-  const writer = new ByteWriter(2 + clock.size * 12);
-  encodeClock(writer, clock);
-  return writer.take();
+  clockWriter.reset();
+  encodeClock(clockWriter, clock);
+  return Buffer.from(clockWriter.view());
 }
 
 export function encodePartitionClocks(partition: Partition): Buffer {

@@ -80,7 +80,12 @@ export class Partition {
 
   /** Merges a batch's record; `record` is owned. */
   merge(entry: KeyEntry, record: VersionedRecord): void {
-    this.put(entry, entry.record === undefined ? record : mergeRecords(entry.record, record));
+    const mine = entry.single;
+    const [theirs] = record.versions;
+    const isNext = mine !== undefined && theirs !== undefined && mine.actor === theirs.actor && mine.counter < theirs.counter;
+    if (isNext && record.versions.length === 1 && record.context.size === 0) return this.put(entry, record); // one writer's next version covers its last
+    const old = entry.record;
+    this.put(entry, old === undefined ? record : mergeRecords(old, record));
   }
 
   /**

@@ -2,7 +2,8 @@
  * Keys of the engine's rows. The first byte tells the tables apart; the rest of a record's row is its record key.
  *   'r' record key -> record        'p' partition u16 -> clocks        'f' name -> fact        'x' -> log position
  */
-import { encodeRecordKey, recordPart, recordType } from '../protocol/record-key.js';
+import { ByteWriter } from '../protocol/byte-writer.js';
+import { recordPart, recordType, writeRecordKey } from '../protocol/record-key.js';
 import type { KeyEntry } from './key-entry.js';
 
 export const table = { record: 0x72, partition: 0x70, fact: 0x66, position: 0x78 } as const;
@@ -13,8 +14,14 @@ export function recordRow(key: Buffer): Buffer {
 }
 
 export function rowKey(entry: KeyEntry): Buffer {
-  return recordRow(encodeRecordKey(entry.slot, Buffer.from(entry.key, 'latin1'), recordType.string, recordPart.value));
+  rowWriter.reset();
+  rowWriter.u8(table.record);
+  writeRecordKey(rowWriter, entry.slot, Buffer.from(entry.key, 'latin1'), recordType.string, recordPart.value, noElement);
+  return Buffer.from(rowWriter.view());
 }
+
+const rowWriter = new ByteWriter(64);
+const noElement = Buffer.alloc(0);
 
 export function partitionRow(number: number): Buffer {
   return Buffer.of(table.partition, number >> 8, number & 0xff);

@@ -8,12 +8,14 @@
  * Invariant: whatever is in memory or in the engine was appended to the log before, so replaying the log from the engine's
  * position rebuilds all of it (merging is idempotent).
  */
-import { decodeBatches, BatchEncoder } from '../protocol/batch.js';
+import { decodeBatches, BatchEncoder, type Batch } from '../protocol/batch.js';
+import { ByteReader } from '../protocol/byte-reader.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
+import { FormatError } from '../protocol/format-error.js';
 import { compareTerms, type Dot, type Term } from '../protocol/dot.js';
 import { torc } from '../protocol/generated/messages.js';
-import { decodeRecord, ownRecord } from '../protocol/record.js';
-import { decodeRecordKey, recordPart, recordType } from '../protocol/record-key.js';
+import { decodeRecord, ownRecord, type VectorClock, type VersionedRecord } from '../protocol/record.js';
+import { readRecordKey, recordPart, recordType } from '../protocol/record-key.js';
 import type { Clock } from './clock.js';
 import { CommitLog, type Durability } from './commit-log.js';
 import type { Engine, StorageError } from './engine.js';
@@ -22,7 +24,7 @@ import type { KeyEntry } from './key-entry.js';
 import { Loader } from './loader.js';
 import type { LogFiles } from './log-files.js';
 import { clockOf, decodeAhead } from './partition-clocks.js';
-import { Partition } from './partition.js';
+import { Partition, type Ahead } from './partition.js';
 import { WriteBehind } from './write-behind.js';
 import { Evictor } from './evictor.js';
 
@@ -59,6 +61,8 @@ export class Store {
   readonly loader: Loader;
   readonly evictor: Evictor;
   private readonly partitions = new Map<number, Partition>();
+  /** The same for the hot path. */
+  private readonly byNumber: (Partition | undefined)[] = [];
   private readonly facts = new Map<string, Buffer>();
   private readonly encoder = new BatchEncoder(new ByteWriter(65536));
   private readonly writeBehind: WriteBehind;
@@ -71,7 +75,7 @@ export class Store {
   };
 
   private constructor(private readonly options: StoreOptions) {
-    this.hybridClock = new HybridClock(options.clock, 0);
+    this.hybridClock = new HybridClock(options.clock, 0, () => this.raiseCeiling());
     this.loader = new Loader(options.engine, this.partitions, (error) => options.onFailure(error));
     this.evictor = new Evictor(this.partitions, options.cacheBytesMax);
     this.writeBehind = new WriteBehind(
@@ -114,11 +118,14 @@ export class Store {
   }
 
   partition(number: number): Partition {
+    const known = this.byNumber[number];
+    if (known !== undefined) return known;
     let partition = this.partitions.get(number);
     if (partition === undefined) {
       partition = new Partition(number, this.account);
       partition.resident = this.engineIsEmpty;
       this.partitions.set(number, partition);
+      this.byNumber[number] = partition;
       this.writeBehind.watch(partition);
     }
     return partition;
@@ -137,7 +144,8 @@ export class Store {
       const record = entry.staged;
       if (record === undefined) throw new Error('a staged entry carries no record');
       encoder.record(entry.slot, Buffer.from(entry.key, 'latin1'), recordType.string, recordPart.value, noElement, record);
-      partition.merge(entry, record); // it replaces what its writer saw but for other actors' sums, which live on
+      partition.merge(entry, record); // a counter's record carries its actor's sum alone: the other sums stay beside it
+      entry.staged = undefined;
       this.writeBehind.mark(entry);
     }
     partition.note(dot.actor, dot.counter, prev);
@@ -150,21 +158,10 @@ export class Store {
    */
   applyBatches(bytes: Buffer, report: (part: AppliedPart) => void): void {
     const batches = decodeBatches(bytes);
+    // What cannot be understood must not reach the log, where it would stop every start.
+    for (const { parts } of batches) for (const { records } of parts) for (const { type, part } of records) assertString(type, part);
     this.commitLog.append(entryKind.batches, bytes);
-    for (const { dot, parts } of batches) {
-      this.hybridClock.raise(dot.counter);
-      for (const part of parts) {
-        const partition = this.partition(part.partition);
-        const superseded = !partition.promise({ counter: part.term, actor: dot.actor });
-        let gap = false;
-        if (!partition.hasSeen(dot)) {
-          for (const { key, record } of part.records)
-            this.applyRecord(partition, key, (entry) => partition.merge(entry, ownRecord(record)));
-          gap = !partition.note(dot.actor, dot.counter, part.prev);
-        }
-        report({ partition: part.partition, dot, superseded, gap });
-      }
-    }
+    this.apply(batches, report);
   }
 
   /**
@@ -173,8 +170,9 @@ export class Store {
    */
   applyTransfer(transfer: torc.Transfer.$Shape): boolean {
     const bytes = torc.Transfer.encode(transfer).finish() as Buffer;
+    const decoded = decodeTransfer(torc.Transfer.decode(bytes)); // what cannot be decoded must not reach the log
     this.commitLog.append(entryKind.transfer, bytes);
-    return this.mergeTransfer(torc.Transfer.decode(bytes));
+    return this.mergeTransfer(decoded);
   }
 
   /** Promises `term` in those of `numbers` where no newer one was promised, and logs it; returns them. */
@@ -215,7 +213,7 @@ export class Store {
     } else this.commitLog.flush();
     this.loader.flush();
     this.evictor.step(this.memoryBytes);
-    this.writeBehind.consider(this.commitLog);
+    this.writeBehind.consider(this.commitLog, this.memoryBytes > this.options.cacheBytesMax);
   }
 
   /** Calls back when all that was appended so far is as durable as the mode asks. */
@@ -261,19 +259,8 @@ export class Store {
   }
 
   private replay(kind: number, payload: Buffer): void {
-    if (kind === entryKind.batches) {
-      for (const { dot, parts } of decodeBatches(payload)) {
-        this.hybridClock.raise(dot.counter);
-        for (const part of parts) {
-          const partition = this.partition(part.partition);
-          partition.promise({ counter: part.term, actor: dot.actor });
-          if (partition.hasSeen(dot)) continue;
-          for (const { key, record } of part.records)
-            this.applyRecord(partition, key, (entry) => partition.merge(entry, ownRecord(record)));
-          partition.note(dot.actor, dot.counter, part.prev);
-        }
-      }
-    } else if (kind === entryKind.transfer) this.mergeTransfer(torc.Transfer.decode(payload));
+    if (kind === entryKind.batches) this.apply(decodeBatches(payload));
+    else if (kind === entryKind.transfer) this.mergeTransfer(decodeTransfer(torc.Transfer.decode(payload)));
     else if (kind === entryKind.promised) {
       const { termCounter, termActor, partition } = torc.Promised.decode(payload);
       this.hybridClock.raise(termCounter);
@@ -285,30 +272,73 @@ export class Store {
     } else throw new Error(`log entry of unknown kind ${kind}`);
   }
 
-  private mergeTransfer(transfer: torc.Transfer): boolean {
-    const partition = this.partition(transfer.partition);
-    const peerSeen = clockOf(transfer.seen);
+  private mergeTransfer({ partition: number, term, records, seen, complete, ahead, purged }: DecodedTransfer): boolean {
+    const partition = this.partition(number);
     let taken = true;
-    transfer.key.forEach((key, i) => {
-      const record = ownRecord(decodeRecord(transfer.record[i] as Buffer));
+    for (const { slot, name, record } of records) {
       for (const version of record.versions) this.hybridClock.raise(version.counter);
-      this.applyRecord(partition, key as Buffer, (entry) => {
-        if (!partition.mergeFromPeer(entry, record, peerSeen)) taken = false;
-      });
-    });
-    if (transfer.complete && taken) {
-      for (const counter of peerSeen.values()) this.hybridClock.raise(counter);
-      partition.raiseSeen(peerSeen, decodeAhead(transfer.ahead), clockOf(transfer.purged));
+      const entry = partition.getOrCreate(name, slot);
+      if (!partition.mergeFromPeer(entry, record, seen)) taken = false;
+      this.writeBehind.mark(entry);
     }
-    const term = { counter: transfer.termCounter, actor: transfer.termActor };
+    if (complete && taken) {
+      for (const counter of seen.values()) this.hybridClock.raise(counter);
+      partition.raiseSeen(seen, ahead, purged);
+    }
     if (compareTerms(term, partition.promised) > 0) partition.promise(term);
     return taken;
   }
 
-  private applyRecord(partition: Partition, recordKey: Buffer, merge: (entry: KeyEntry) => void): void {
-    const { slot, key } = decodeRecordKey(recordKey);
-    const entry = partition.getOrCreate(key.toString('latin1'), slot);
-    merge(entry);
-    this.writeBehind.mark(entry);
+  /** Merges batches into memory; what `seen` covers is a duplicate. */
+  private apply(batches: readonly Batch[], report?: (part: AppliedPart) => void): void {
+    for (const { dot, parts } of batches) {
+      this.hybridClock.raise(dot.counter);
+      for (const part of parts) {
+        const partition = this.partition(part.partition);
+        const superseded = !partition.promise({ counter: part.term, actor: dot.actor });
+        let gap = false;
+        if (!partition.hasSeen(dot)) {
+          for (const { slot, name, record } of part.records) {
+            const entry = partition.getOrCreate(name, slot);
+            partition.merge(entry, record);
+            this.writeBehind.mark(entry);
+          }
+          gap = !partition.note(dot.actor, dot.counter, part.prev);
+        }
+        report?.({ partition: part.partition, dot, superseded, gap });
+      }
+    }
   }
+}
+
+/** Strings are the only type that this release has. Another one's records are of a later release: they must not be taken for what they are not. */
+function assertString(type: number, part: number): void {
+  if (type !== recordType.string || part !== recordPart.value) throw new FormatError('UNKNOWN', `a record of type ${type}, part ${part}`);
+}
+
+interface DecodedTransfer {
+  readonly partition: number;
+  readonly term: Term;
+  readonly records: readonly { readonly slot: number; readonly name: string; readonly record: VersionedRecord }[];
+  readonly seen: VectorClock;
+  readonly complete: boolean;
+  readonly ahead: readonly Ahead[];
+  readonly purged: VectorClock;
+}
+
+/** All of it, so that a malformed one is refused whole. Records are owned. Throws FormatError. */
+function decodeTransfer(transfer: torc.Transfer): DecodedTransfer {
+  return {
+    partition: transfer.partition,
+    term: { counter: transfer.termCounter, actor: transfer.termActor },
+    records: transfer.key.map((key, i) => {
+      const { slot, name, type, part } = readRecordKey(new ByteReader(key as Buffer), key.length);
+      assertString(type, part);
+      return { slot, name, record: ownRecord(decodeRecord((transfer.record[i] ?? noElement) as Buffer)) };
+    }),
+    seen: clockOf(transfer.seen),
+    complete: transfer.complete,
+    ahead: decodeAhead(transfer.ahead),
+    purged: clockOf(transfer.purged),
+  };
 }

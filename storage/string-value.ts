@@ -20,7 +20,7 @@ import {
   type Version,
   type VersionedRecord,
 } from '../protocol/record.js';
-import { assertAbove, replacing } from './merge.js';
+import { assertNotBelow, replacing } from './merge.js';
 
 export const int64Min = -(2n ** 63n);
 export const int64Max = 2n ** 63n - 1n;
@@ -49,7 +49,7 @@ export interface Incremented {
   readonly value: bigint;
 }
 
-/** Adds `by` to what the record shows (nothing is 0), keeping the expiry. `dot` must be above all its actor wrote to the record. */
+/** Adds `by` to what the record shows (nothing is 0), keeping the expiry. `dot` must not be below what its actor wrote to the record. */
 export function incremented(
   record: VersionedRecord | undefined,
   dot: Dot,
@@ -101,7 +101,7 @@ export function parseInteger(bytes: Buffer): bigint | undefined {
   if (start === length) return undefined;
   let small = 0;
   for (let i = start; i < length; i++) {
-    const digit = bytes[i]! - 0x30;
+    const digit = (bytes[i] as number) - 0x30;
     if (!(digit >= 0 && digit <= 9)) return undefined;
     small = small * 10 + digit;
   }
@@ -146,7 +146,8 @@ function resolve(versions: readonly Version[]): Shown | undefined {
     }
   }
   if (latest !== undefined) return { base: latest.base, latest, plain: undefined, amount: latest.amount, total: latest.amount + sums };
-  return { base, latest: plain!, plain: plain!, amount: 0n, total: 0n };
+  const winner = plain as PlainVersion;
+  return { base, latest: winner, plain: winner, amount: 0n, total: 0n };
 }
 
 function baseOf(version: Version): Ranked {
@@ -168,7 +169,7 @@ function ownSum(versions: readonly Version[], actor: number, base: Ranked): bigi
 
 /** The record that replaces all that `old` holds but other actors' counters on the same base. */
 function besideOtherSums(old: VersionedRecord, version: CounterVersion): VersionedRecord {
-  assertAbove(old, version);
+  assertNotBelow(old, version);
   if (old.versions.length <= 1 && old.context.size === 0 && (old.versions[0]?.actor ?? version.actor) === version.actor) {
     return { context: old.context, versions: [version] };
   }

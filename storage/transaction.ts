@@ -8,7 +8,7 @@ import { versionKind, type VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
 import { CommandError, type Execution, type StringObject, type TypeName } from './execution.js';
 import { KeyEntry } from './key-entry.js';
-import { deleting, emptyRecord, replacing, withoutVersions } from './merge.js';
+import { deleting, emptyRecord, mergeRecords, recordCovers, replacing, withoutVersions } from './merge.js';
 import type { Partition } from './partition.js';
 import { incremented, withExpiry } from './string-value.js';
 
@@ -24,6 +24,9 @@ export class Transaction implements Execution {
   private dot: Dot | undefined;
   private term = 0;
   private keysBySlot: Map<number, string[]> | undefined;
+  /** The last key that was looked up, by identity of its Buffer: a command asks for the same one several times. */
+  private lastKey: Buffer | undefined;
+  private lastEntry: KeyEntry | undefined;
 
   /** `nextDot` issues the batch's dot when the first record is staged. */
   constructor(private readonly nextDot: () => Dot) {}
@@ -33,15 +36,22 @@ export class Transaction implements Execution {
     this.term = term;
     this.nowMs = nowMs;
     this.resp = resp;
-    this.end();
+    this.discard();
     this.keysBySlot = undefined;
+    this.lastKey = undefined;
   }
 
-  /** Drops what was staged: written by now, or not to be written. Nobody else may see it: reads have a transaction of their own. */
-  end(): void {
+  /** Drops what was staged and not written. Nothing of it may stay on the entries: reads run in a transaction of their own. */
+  discard(): void {
     for (const entry of this.staged) entry.staged = undefined;
     this.staged.length = 0;
     this.dot = undefined;
+  }
+
+  /** Drops what was staged, written or not: nobody else may see it at its entries. */
+  end(): void {
+    for (const entry of this.staged) entry.staged = undefined;
+    this.staged.length = 0;
   }
 
   /** The dot of what was staged; undefined when nothing was. */
@@ -54,15 +64,24 @@ export class Transaction implements Execution {
   }
 
   string(key: Buffer): StringObject | undefined {
-    return this.living(key.toString('latin1'));
+    return this.living(this.entryOf(key));
   }
 
   typeOf(key: Buffer): TypeName | undefined {
-    return this.living(key.toString('latin1')) === undefined ? undefined : 'string';
+    return this.living(this.entryOf(key)) === undefined ? undefined : 'string';
   }
 
   expiryOf(key: Buffer): number | undefined {
-    return this.living(key.toString('latin1'))?.expiresAtMs;
+    return this.living(this.entryOf(key))?.expiresAtMs;
+  }
+
+  /** The entry of `key`, whatever it holds; undefined when memory has none. */
+  entryOf(key: Buffer): KeyEntry | undefined {
+    if (this.lastKey !== key) {
+      this.lastKey = key;
+      this.lastEntry = this.here.get(key.toString('latin1'));
+    }
+    return this.lastEntry;
   }
 
   setString(key: Buffer, bytes: Buffer, expiresAtMs: number): void {
@@ -71,14 +90,15 @@ export class Transaction implements Execution {
     const owned = Buffer.allocUnsafe(bytes.length);
     bytes.copy(owned);
     const version = { kind: versionKind.plain, actor, counter, term: this.term, expiresAtMs, bytes: owned };
-    this.stage(entry, replacing(this.recordOf(entry), version));
+    // What this batch staged before has the same dot, so it is not among what this replaces.
+    this.stage(entry, replacing(entry.record, version));
   }
 
   increment(key: Buffer, by: bigint): bigint {
     const entry = this.entryFor(key);
     const dot = this.newDot();
     const old = this.recordOf(entry);
-    const hasExpired = old !== undefined && this.living(entry.key) === undefined;
+    const hasExpired = old !== undefined && this.living(entry) === undefined;
     const result = incremented(hasExpired ? withoutVersions(old) : old, dot, this.term, by);
     if (result === 'not-an-integer') throw new CommandError(notAnInteger);
     if (result === 'overflow') throw new CommandError(overflow);
@@ -87,8 +107,8 @@ export class Transaction implements Execution {
   }
 
   setExpiry(key: Buffer, expiresAtMs: number): boolean {
-    const entry = this.here.get(key.toString('latin1'));
-    if (entry === undefined || this.living(entry.key) === undefined) return false;
+    const entry = this.entryOf(key);
+    if (entry === undefined || this.living(entry) === undefined) return false;
     const record = this.recordOf(entry);
     if (record === undefined) return false;
     const changed = withExpiry(record, this.newDot(), this.term, expiresAtMs);
@@ -98,20 +118,20 @@ export class Transaction implements Execution {
   }
 
   delete(key: Buffer): boolean {
-    const entry = this.here.get(key.toString('latin1'));
-    if (entry === undefined || this.living(entry.key) === undefined) return false;
+    const entry = this.entryOf(key);
+    if (entry === undefined || this.living(entry) === undefined) return false;
     this.remove(entry);
     return true;
   }
 
   /** Deletes what lies at `entry`, living or expired: the sweeper's and FLUSHALL's. */
   remove(entry: KeyEntry): void {
-    this.stage(entry, deleting(this.recordOf(entry) ?? emptyRecord, this.newDot()));
+    this.stage(entry, deleting(entry.record ?? emptyRecord, this.newDot()));
   }
 
   /** Deletes `key` if its value has expired: the sweeper's. */
   removeExpired(key: Buffer): boolean {
-    const entry = this.here.get(key.toString('latin1'));
+    const entry = this.entryOf(key);
     if (entry === undefined || !entry.alive || entry.isLiving(this.nowMs)) return false;
     this.remove(entry);
     return true;
@@ -141,28 +161,32 @@ export class Transaction implements Execution {
     return (this.dot ??= this.nextDot());
   }
 
-  private living(key: string): StringObject | undefined {
-    const entry = this.here.get(key);
+  private living(entry: KeyEntry | undefined): StringObject | undefined {
     if (entry === undefined) return undefined;
     if (entry.staged !== undefined) {
-      const view = new KeyEntry(key, entry.slot, entry.partition, true);
-      view.setRecord(entry.staged);
+      const view = new KeyEntry(entry.key, entry.slot, entry.partition, true);
+      view.setRecord(withStaged(entry, entry.staged));
       return view.isLiving(this.nowMs) ? view : undefined;
     }
     return entry.isLiving(this.nowMs) ? entry : undefined;
   }
 
   private entryFor(key: Buffer): KeyEntry {
-    const name = key.toString('latin1');
-    return this.here.get(name) ?? this.here.getOrCreate(name, slotOf(key));
+    const known = this.entryOf(key);
+    if (known !== undefined) return known;
+    this.lastEntry = this.here.getOrCreate(key.toString('latin1'), slotOf(key));
+    return this.lastEntry;
   }
 
   private recordOf(entry: KeyEntry): VersionedRecord | undefined {
-    return entry.staged ?? entry.record;
+    return entry.staged === undefined ? entry.record : withStaged(entry, entry.staged);
   }
 
   private stage(entry: KeyEntry, record: VersionedRecord): void {
-    if (entry.staged === undefined) this.staged.push(entry);
+    if (entry.staged === undefined) {
+      if (entry.record !== undefined && recordCovers(entry.record, this.newDot())) throw new Error('a dot was issued twice');
+      this.staged.push(entry);
+    }
     entry.staged = record;
   }
 
@@ -177,4 +201,9 @@ export class Transaction implements Execution {
     for (const keys of bySlot.values()) keys.sort();
     return bySlot;
   }
+}
+
+/** What the key's record will be: an increment leaves other actors' sums to the record that it is merged with. */
+function withStaged(entry: KeyEntry, record: VersionedRecord): VersionedRecord {
+  return entry.record === undefined ? record : mergeRecords(entry.record, record);
 }

@@ -7,7 +7,7 @@
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { encodeRecord } from '../protocol/record.js';
-import type { Clock } from './clock.js';
+import type { Clock, Timer } from './clock.js';
 import type { CommitLog } from './commit-log.js';
 import { StorageError, type Engine } from './engine.js';
 import type { KeyEntry } from './key-entry.js';
@@ -16,10 +16,12 @@ import { encodePartitionClocks, restorePartitionClocks } from './partition-clock
 import type { Partition } from './partition.js';
 import { factRow, partitionRow, positionRow, rowKey, table } from './rows.js';
 
-/** A round begins when the log has grown by this much since the last one began... */
-const roundBytes = 96 * 1024 * 1024;
-/** ...or when this much time has passed since something became dirty. */
-const roundDelayMs = 5000;
+/** A round begins when the log has grown by this much since the last one began: it bounds what a start has to replay... */
+const roundBytes = 128 * 1024 * 1024;
+/** ...or when this much time has passed since something became dirty; or when memory is full, since what is dirty cannot leave it. */
+const roundDelayMs = 60_000;
+/** With memory full, rounds wait for this many dirty entries. */
+const pressedEntries = 1000;
 /** Entries encoded before the event loop gets its turn. */
 const sliceEntries = 500;
 
@@ -38,7 +40,8 @@ export class WriteBehind {
   private round = 1;
   private running: Promise<void> | undefined;
   private due = false;
-  private timerSet = false;
+  private timer: Timer | undefined;
+  private finished = false;
   private roundPosition = 0;
   rounds = 0;
 
@@ -90,22 +93,28 @@ export class WriteBehind {
   }
 
   /** Begins a round when one is due. Called at the end of each turn, when memory and log agree. */
-  consider(log: CommitLog): void {
-    if (!this.timerSet && (this.dirty.length > 0 || this.dirtyFacts.size > 0)) {
-      this.timerSet = true;
-      this.clock.after(roundDelayMs, () => {
+  consider(log: CommitLog, memoryIsFull: boolean): void {
+    if (this.finished) return;
+    if (this.timer === undefined && (this.dirty.length > 0 || this.dirtyFacts.size > 0)) {
+      this.timer = this.clock.after(roundDelayMs, () => {
         this.due = true;
-        this.timerSet = false;
-        this.clock.atTurnEnd(() => this.consider(log));
+        this.timer = undefined;
+        this.clock.atTurnEnd(() => this.consider(log, false));
       });
     }
-    if (this.running !== undefined || !(this.due || log.endPosition - this.roundPosition > roundBytes)) return;
+    if (
+      this.running !== undefined ||
+      !(this.due || (memoryIsFull && this.dirty.length > pressedEntries) || log.endPosition - this.roundPosition > roundBytes)
+    )
+      return;
     this.due = false;
     this.begin(log);
   }
 
-  /** Writes everything that is dirty and waits for it. Nothing may be written meanwhile. */
+  /** Writes everything that is dirty and waits for it: the last round. Nothing may be written meanwhile or afterwards. */
   async finish(log: CommitLog): Promise<void> {
+    this.finished = true;
+    this.timer?.cancel();
     await this.running;
     this.begin(log);
     await this.running;
@@ -151,7 +160,11 @@ export class WriteBehind {
     positionValue.writeDoubleBE(position);
     puts.push([positionRow, positionValue]);
     await this.engine.write({ puts, deletes: [] }, { sync: true });
-    for (const entry of entries) if (entry.dirtyRound === round) entry.dirtyRound = 0;
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i];
+      if (entry?.dirtyRound === round) entry.dirtyRound = 0;
+      if (i % (8 * sliceEntries) === 0) await this.nextTurn();
+    }
     this.rounds++;
     await log.dropBefore(position);
   }

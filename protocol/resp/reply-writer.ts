@@ -126,6 +126,11 @@ export class ReplyWriter {
       case 'bigint':
         this.writeBigInteger(reply, resp);
         return;
+      case 'object':
+      case 'function':
+      case 'symbol':
+      case 'undefined':
+        break; // objects are told apart below; a Reply is none of the others
     }
     if (reply === null) this.writeRaw(resp === 3 ? nullBytes : nilBulkBytes);
     else if (reply === ok) this.writeRaw(okBytes);

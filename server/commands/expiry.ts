@@ -3,7 +3,7 @@
  * milliseconds; for a span, that now plus the span is still an instant. A command reads now once, so an Expiry is made when parsing and asked
  * for its instant when running.
  */
-import { ErrorReply } from '../../protocol/resp/reply.js';
+import type { ErrorReply } from '../../protocol/resp/reply.js';
 import { int64Max, int64Min, parseInteger } from './arguments.js';
 import { invalidExpire, notAnInteger } from './errors.js';
 

@@ -15,6 +15,7 @@ import {
   label,
   memorySize,
   oneOf,
+  onlyYet,
   outputBufferLimits,
   peerAddresses,
   portNumber,
@@ -95,7 +96,7 @@ export const directives = {
     default: (from) => String(from.port + 2000),
     defaultIs: 'port + 2000',
     whileRunning: false,
-    doc: 'Probes, metrics and the console.',
+    doc: 'Kept for probes, metrics and the console: nothing listens there yet.',
   }),
   announceHost: row({
     name: 'announce-host',
@@ -163,7 +164,7 @@ export const directives = {
     type: yesOrNo,
     default: 'yes',
     whileRunning: false,
-    doc: 'Join a cluster that has formed already without being asked.',
+    doc: 'Join a cluster that has formed already without being asked. Nodes cannot join one yet, whatever this says.',
   }),
   partitions: row({
     name: 'partitions',
@@ -194,27 +195,27 @@ export const directives = {
     type: yesOrNo,
     default: 'yes',
     whileRunning: true,
-    doc: 'Let substitutes stand in for unreachable home replicas; no refuses instead.',
+    doc: 'Let a coordinator run without the promises of a majority of home replicas, if it reaches W. No substitutes stand in yet.',
   }),
   readFrom: row({
     name: 'read-from',
-    type: oneOf('any', 'coordinator'),
+    type: onlyYet(oneOf('any', 'coordinator'), 'any', 'any home replica answers reads'),
     default: 'any',
     whileRunning: true,
-    doc: 'Which home replica answers a read; coordinator is linearizable under strict quorums.',
+    doc: 'Which home replica answers a read.',
   }),
   crossSlot: row({
     name: 'cross-slot',
     type: yesOrNo,
     default: 'yes',
     whileRunning: true,
-    doc: 'Run atomic commands over several slots; no answers CROSSSLOT as Redis Cluster does.',
+    doc: 'Run atomic commands over several slots. No command is such yet: MGET, MSET and the like are split by partition either way.',
   }),
   durability: row({
     name: 'durability',
     type: oneOf('always', 'everysec', 'os'),
     default: 'everysec',
-    whileRunning: true,
+    whileRunning: false,
     doc: 'When the commit log is synced to the disk: before each acknowledgement, each second, or when the system likes.',
   }),
   cacheBytesMax: row({
@@ -222,7 +223,7 @@ export const directives = {
     type: memorySize(mebibyte),
     default: '256mb',
     unit: 'bytes',
-    whileRunning: true,
+    whileRunning: false,
     doc: 'Memory for objects in use; others are read from the disk.',
   }),
   gossipIntervalMs: row({
@@ -242,7 +243,7 @@ export const directives = {
   }),
   suspicionTimeoutMs: row({
     name: 'suspicion-timeout',
-    type: integer(100, maxInt, 'milliseconds'),
+    type: onlyYet(integer(100, maxInt, 'milliseconds'), '5000', 'nothing goes by it, since silent nodes are bypassed at once'),
     default: '5000',
     unit: 'ms',
     whileRunning: true,
@@ -251,7 +252,7 @@ export const directives = {
   peerTimeoutMs: row({
     name: 'peer-timeout',
     type: integer(10, 60_000, 'milliseconds'),
-    default: '1000',
+    default: '2000',
     unit: 'ms',
     whileRunning: true,
     doc: 'How long a command waits for other nodes before it is answered NOREPLICAS or UNKNOWNOUTCOME.',
@@ -261,12 +262,12 @@ export const directives = {
     type: memorySize(mebibyte),
     default: '1gb',
     unit: 'bytes',
-    whileRunning: true,
-    doc: 'Disk for batches kept for unreachable nodes.',
+    whileRunning: false,
+    doc: 'Memory for batches kept for one unreachable node, which are dropped beyond it: it is brought up to date by comparison.',
   }),
   hintAgeMaxSeconds: row({
     name: 'hint-max-age',
-    type: integer(1, maxInt, 'seconds'),
+    type: onlyYet(integer(1, maxInt, 'seconds'), '10800', 'what is kept for a node is bounded by hint-max-bytes alone'),
     default: '10800',
     unit: 's',
     whileRunning: true,
@@ -274,7 +275,7 @@ export const directives = {
   }),
   clockDriftMaxMs: row({
     name: 'max-clock-drift',
-    type: integer(10, 60_000, 'milliseconds'),
+    type: onlyYet(integer(10, 60_000, 'milliseconds'), '500', 'clocks are raised above one another, and none is judged'),
     default: '500',
     unit: 'ms',
     whileRunning: true,
@@ -282,7 +283,7 @@ export const directives = {
   }),
   removeDownAfterSeconds: row({
     name: 'remove-down-after',
-    type: integer(0, maxInt, 'seconds'),
+    type: onlyYet(integer(0, maxInt, 'seconds'), '0', 'nodes cannot be removed'),
     default: '0',
     unit: 's',
     whileRunning: true,
@@ -290,7 +291,7 @@ export const directives = {
   }),
   repairBytesPerSecond: row({
     name: 'repair-rate',
-    type: memorySize(1024),
+    type: onlyYet(memorySize(1024), '8mb', 'what replicas send each other is not slowed down'),
     default: '8mb',
     unit: 'bytes/s',
     whileRunning: true,
@@ -298,7 +299,7 @@ export const directives = {
   }),
   migrationBytesPerSecond: row({
     name: 'migration-rate',
-    type: memorySize(1024),
+    type: onlyYet(memorySize(1024), '32mb', 'partitions do not move'),
     default: '32mb',
     unit: 'bytes/s',
     whileRunning: true,
@@ -357,7 +358,7 @@ export const directives = {
     // so that no single reply of a string can reach it; the soft one leaves a slow but living reader a minute.
     default: 'normal 1gb 256mb 60 replica 256mb 64mb 60 pubsub 32mb 8mb 60',
     whileRunning: true,
-    doc: 'A client that does not take its replies is disconnected: class, hard limit, soft limit, soft seconds.',
+    doc: 'A client that does not take its replies is disconnected at the hard limit of its class. Soft limits are not looked at yet, and every client is normal.',
   }),
   logLevel: row({
     name: 'loglevel',

@@ -109,6 +109,22 @@ export function always(value: string, because: string): ValueType<string> {
   };
 }
 
+/** A directive that is meant to take more than this one value some day. Until then another is refused: it would be ignored. */
+export function onlyYet<T>(type: ValueType<T>, only: string, because: string): ValueType<T> {
+  const accepted = `'${only}' until there is more: ${because}`;
+  return {
+    allowed: `only ${accepted}`,
+    parse(given, before) {
+      const value = type.parse(given, before);
+      if (value instanceof Refusal) return value;
+      const expected = type.parse(only);
+      const isExpected = !(expected instanceof Refusal) && type.format(value) === type.format(expected);
+      return isExpected ? value : new Refusal(`argument must be ${accepted}`);
+    },
+    format: (value) => type.format(value),
+  };
+}
+
 /** Any text; never empty where `needed`. */
 export function text(needed: 'needed' | 'may be empty'): ValueType<string> {
   return {

@@ -35,7 +35,7 @@ export class ReplyReader {
     if (lineEnd < 0 || lineEnd + 1 >= data.length) return -1;
     const line = data.toString('latin1', start + 1, lineEnd);
     const next = lineEnd + 2;
-    switch (data[start]) {
+    switch (data[start] as number) {
       case 0x2b /* + */:
         this.onReply('status', line);
         return next;

@@ -144,7 +144,8 @@ export class ServerProcess {
   }
 
   #wake(): void {
-    for (const look of [...this.#watchers]) look();
+    const looking = [...this.#watchers]; // who looks may stop looking, or begin anew
+    for (const look of looking) look();
   }
 }
 

@@ -3,7 +3,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { BatchEncoder, batchDot, batchLength, decodeBatches, type Batch } from '../../protocol/batch.js';
 import { FormatError } from '../../protocol/format-error.js';
-import { encodeRecordKey, recordPart, recordType } from '../../protocol/record-key.js';
+import { recordPart, recordType } from '../../protocol/record-key.js';
 import { emptyClock, versionKind, type VersionedRecord } from '../../protocol/record.js';
 import { buffers, records } from './records.js';
 
@@ -57,7 +57,11 @@ function expected({ actor, counter, parts: list }: WrittenBatch): Batch {
       term,
       prev,
       records: inPart.map(({ slot, key, element, record }) => ({
-        key: encodeRecordKey(slot, key, recordType.hash, recordPart.element, element),
+        slot,
+        name: key.toString('latin1'),
+        type: recordType.hash,
+        part: recordPart.element,
+        element,
         record,
       })),
     })),

@@ -12,22 +12,10 @@
 import type { Engine } from '../../storage/engine.js';
 import { StorageError } from '../../storage/engine.js';
 import type { LogFile, LogFiles } from '../../storage/log-files.js';
+import type { DiskAccess, DiskOperation } from './disk-access.js';
 import type { SeededRandom } from './random.js';
 import type { CrashKind, Scheduler } from './simulated-clock.js';
 import { EngineContents, SimulatedEngine } from './simulated-engine.js';
-
-/** The operations that can be made to fail. */
-export type DiskOperation = 'open' | 'read' | 'append' | 'sync' | 'remove' | 'engine-read' | 'engine-write';
-
-/** What an operation costs, and whether it fails: the disk as its files and its engine see it, for one incarnation of the node. */
-export interface DiskAccess {
-  /** Resolves after the operation's simulated time; `finish` runs just before. Rejects with StorageError 'IO'. Never settles once the node crashed. */
-  operate<T>(operation: DiskOperation, description: string, queue: string | undefined, finish: () => T): Promise<T>;
-  /** Throws StorageError 'IO' when the operation is to fail. */
-  check(operation: DiskOperation): void;
-  /** False once the incarnation is over. */
-  alive(): boolean;
-}
 
 /** A file's bytes, and what of them is safe from a loss of power. */
 class FileContents {

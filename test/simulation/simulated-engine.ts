@@ -5,7 +5,7 @@
 import type { Engine, EngineBatch, EngineRange } from '../../storage/engine.js';
 import { StorageError } from '../../storage/engine.js';
 import type { SeededRandom } from './random.js';
-import type { DiskAccess } from './simulated-disk.js';
+import type { DiskAccess } from './disk-access.js';
 
 type Entry = readonly [key: Buffer, value: Buffer];
 

@@ -160,6 +160,7 @@ export class TorcCluster {
       lookup,
       partitions: () => node.view.partitions,
       submit: (call) => node.router.submit(call),
+      wholePartitionDeadlineMs: () => node.wholePartitionDeadlineMs(),
     });
     const node: Node = new Node({
       description: { nodeId: name, host: name, clientPort: 6379, peerPort: 16379, zone: '', hostLabel: name },

@@ -2,10 +2,10 @@
 import test from 'ava';
 import { partitionOfSlot } from '../../cluster/ring.js';
 import { slotOf } from '../../protocol/slot.js';
-import { ErrorReply, StatusReply, type Reply } from '../../protocol/resp/reply.js';
+import type { Reply } from '../../protocol/resp/reply.js';
 import type { KeyEntry } from '../../storage/key-entry.js';
 import { convergenceFault } from './convergence.js';
-import { elementsOf, SimulatedClients } from './simulated-clients.js';
+import { elementsOf, SimulatedClients, textOf } from './simulated-clients.js';
 import { TorcCluster, type TorcSettings } from './torc-cluster.js';
 
 async function started(settings: TorcSettings = {}): Promise<TorcCluster> {
@@ -30,7 +30,7 @@ async function ask(cluster: TorcCluster, name: string, words: readonly string[],
   const reply = begun.reply();
   if (reply === undefined) throw new Error(`${words.join(' ')} is not answered`);
   if (reply === null) return null;
-  return reply instanceof StatusReply || reply instanceof ErrorReply ? reply.text : String(reply);
+  return textOf(reply);
 }
 
 function entryAt(cluster: TorcCluster, name: string, key: string): KeyEntry {
@@ -176,7 +176,7 @@ test('found by a seed: a read that is asked again elsewhere is asked about the v
     await cluster.scheduler.runFor(5);
     cluster.network.unblock('b', 'c');
     await cluster.scheduler.runFor(3000, () => read.reply() !== undefined);
-    t.is(String(read.reply()), value);
+    t.is(textOf(read.reply()), value);
     cluster.network.unblock('a', 'c');
     await cluster.scheduler.runFor(1500);
   }

@@ -94,7 +94,9 @@ function write(mine: VersionedRecord, { kind, amount }: Step, dot: Dot): Version
     }
     case 'expire':
       return withExpiry(mine, dot, term, amount + 10);
-    default:
+    case 'cut':
+    case 'merge':
+    case 'merge-old':
       return undefined;
   }
 }

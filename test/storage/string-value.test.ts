@@ -119,10 +119,10 @@ test('what is not an integer, and what would overflow, is refused', (t) => {
   t.is(increment(one(plain(1, 1, String(int64Min))), 1, 2, int64Max).value, -1n);
 });
 
-test('an increment that is not above what its actor wrote is a bug', (t) => {
+test('an increment that is below what its actor wrote is a bug', (t) => {
   const counted = increment(undefined, 1, 5, 3n).record;
-  t.throws(() => incremented(counted, { actor: 1, counter: 5 }, 5, 1n), { message: /not above/ });
-  t.throws(() => withExpiry(counted, { actor: 1, counter: 4 }, 5, 1), { message: /not above/ });
+  t.throws(() => incremented(counted, { actor: 1, counter: 4 }, 5, 1n), { message: /below/ });
+  t.throws(() => withExpiry(counted, { actor: 1, counter: 4 }, 5, 1), { message: /below/ });
 });
 
 test('a merged sum beyond 64 bits shows the nearest, and can be counted down from there', (t) => {

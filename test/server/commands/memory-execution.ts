@@ -99,7 +99,7 @@ export class MemoryExecution implements Execution {
       const key = Buffer.from(name, 'latin1');
       if (this.living(key) && (!after || Buffer.compare(key, after) > 0)) keys.push(key);
     }
-    return keys.toSorted(Buffer.compare).slice(0, limit);
+    return keys.toSorted((x, y) => Buffer.compare(x, y)).slice(0, limit);
   }
 
   private living(key: Buffer): Entry | undefined {

@@ -37,7 +37,7 @@ test('the pinned names and defaults', (t) => {
     gossipIntervalMs: 1000,
     phiThreshold: 8,
     suspicionTimeoutMs: 5000,
-    peerTimeoutMs: 1000,
+    peerTimeoutMs: 2000,
     clockDriftMaxMs: 500,
     clientsMax: 10000,
     idleTimeoutSeconds: 0,
@@ -99,6 +99,23 @@ test('a bad value names the directive, itself and what is allowed', (t) => {
   }
   t.throws(() => resolve({ seeds: 'kv-0' }), { message: /^seeds 'kv-0' is not allowed: it takes nothing, or host:port/ });
   t.throws(() => resolve({ 'node-id': 'a b' }), { message: /^node-id 'a b' is not allowed: it takes a name/ });
+});
+
+test('what has no effect yet is refused, not ignored', (t) => {
+  for (const [name, other, only] of [
+    ['read-from', 'coordinator', 'any'],
+    ['suspicion-timeout', '6000', '5000'],
+    ['hint-max-age', '60', '10800'],
+    ['max-clock-drift', '100', '500'],
+    ['remove-down-after', '60', '0'],
+    ['repair-rate', '1mb', '8mb'],
+    ['migration-rate', '1mb', '32mb'],
+  ] as const) {
+    const error = t.throws(() => resolve({ [name]: other }), { instanceOf: ConfigurationError });
+    t.true(error.message.startsWith(`${name} '${other}' is not allowed: it takes only '${only}' until there is more: `), error.message);
+    t.notThrows(() => resolve({ [name]: only }));
+  }
+  t.notThrows(() => resolve({ 'repair-rate': String(8 * 1024 ** 2) }));
 });
 
 test('rules between directives', (t) => {

@@ -73,6 +73,8 @@ test("CONFIG SET refuses in Redis 7's words, and then changes nothing", (t) => {
     ],
     [[['client-query-buffer-limit', 'abc']], failed('client-query-buffer-limit', 'argument must be a memory value')],
     [[['loglevel', 'foo']], failed('loglevel', 'argument(s) must be one of the following: debug, verbose, notice, warning, nothing')],
+    [[['cache-size', '1gb']], failed('cache-size', "can't set immutable config")],
+    [[['remove-down-after', '60']], failed('remove-down-after', "argument must be '0' until there is more: nodes cannot be removed")],
     [[['sloppy-quorum', '1']], failed('sloppy-quorum', "argument must be 'yes' or 'no'")],
     [
       [['client-output-buffer-limit', 'normal 1 2']],
