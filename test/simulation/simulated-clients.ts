@@ -223,7 +223,7 @@ function meaningOf(reply: Reply): Meaning {
 export function textOf(reply: Reply | undefined): string {
   if (reply instanceof ErrorReply || reply instanceof StatusReply) return reply.text;
   if (Buffer.isBuffer(reply)) return reply.toString();
-  return JSON.stringify(reply ?? null);
+  return typeof reply === 'bigint' ? String(reply) : JSON.stringify(reply ?? null);
 }
 
 export function elementsOf(text: string | null): string[] {
