@@ -1,0 +1,173 @@
+/**
+ * What the dispatcher makes of commands on the keyspace: a visit to every partition at once, or a walk from one to the next, each with the
+ * time that a whole partition needs; and what it takes from other nodes. Calls are answered by the test, over real partition commands.
+ */
+import test from 'ava';
+import type { Call } from '../../cluster/call.js';
+import { EncodedReply, ErrorReply, type Reply } from '../../protocol/resp/reply.js';
+import { encodeReply } from '../../protocol/resp/reply-writer.js';
+import { CommandError } from '../../storage/execution.js';
+import { CommandLookup } from '../../server/command-lookup.js';
+import { allRows } from '../../server/commands/all.js';
+import { Dispatcher } from '../../server/dispatcher.js';
+
+const partitions = 128;
+const lookup = new CommandLookup(allRows);
+
+class Visits {
+  /** Not answered yet, in order. */
+  readonly calls: Call[] = [];
+  readonly attached: Call[] = [];
+  readonly replies: Reply[] = [];
+  private readonly dispatcher = new Dispatcher({
+    lookup,
+    partitions: () => partitions,
+    submit: (call) => this.calls.push(call),
+    wholePartitionDeadlineMs: () => 9000,
+  });
+
+  run(...words: string[]): this {
+    const args = words.map((word) => Buffer.from(word));
+    const row = lookup.resolve(args);
+    if (row instanceof ErrorReply || row.scope === 'local') throw new Error(`${words.join(' ')} is not for the dispatcher`);
+    const origin = {
+      options: { resp: 2, writeQuorum: 1, readQuorum: 3, deadlineMs: 1000 },
+      attach: (call: Call) => void this.attached.push(call),
+    } as const;
+    this.dispatcher.run(row, args, origin, (reply) => this.replies.push(reply));
+    return this;
+  }
+
+  decode(...words: string[]): ReturnType<Dispatcher['decode']> {
+    return this.dispatcher.decode(words.map((word) => Buffer.from(word)));
+  }
+
+  /** The only call that is under way. */
+  only(): Call {
+    const [call, another] = this.calls.splice(0);
+    if (call === undefined || another !== undefined) throw new Error('it is not one call that is under way');
+    return call;
+  }
+}
+
+const words = ({ args }: Call): string[] => args.map(String);
+const scanned = (next: number, examined: number, keys: string[]): Reply => [next, examined, keys.map((key) => Buffer.from(key))];
+
+test('every partition is visited at once, in the connection, with the time that whole partitions need', (t) => {
+  const visits = new Visits().run('DBSIZE');
+  t.deepEqual(
+    visits.calls.map(({ partition }) => partition),
+    Array.from({ length: partitions }, (_, partition) => partition),
+  );
+  t.deepEqual(visits.attached, visits.calls);
+  for (const { options, operation } of visits.calls) {
+    t.deepEqual(options, { resp: 2, writeQuorum: 1, readQuorum: 3, deadlineMs: 9000 });
+    t.true(operation.wholePartition);
+    t.is(operation.access, 'read');
+  }
+  for (const call of visits.calls.toReversed()) {
+    t.deepEqual(visits.replies, []);
+    call.answer(call.partition % 2 === 0 ? call.partition : new EncodedReply(encodeReply(call.partition, 2)));
+  }
+  t.deepEqual(visits.replies, [(partitions * (partitions - 1)) / 2]);
+});
+
+test('an error of one partition is the answer, once, when all have answered', (t) => {
+  const visits = new Visits().run('FLUSHALL');
+  const calls = visits.calls.splice(0);
+  t.true(calls.every(({ operation }) => operation.access === 'write'));
+  const errors = [new ErrorReply('NOREPLICAS second'), new ErrorReply('UNKNOWNOUTCOME first')];
+  calls[100]?.answer(errors[0] ?? null);
+  calls[7]?.answer(new EncodedReply(encodeReply(errors[1] ?? null, 2)));
+  t.deepEqual(visits.replies, []);
+  for (const [i, call] of calls.entries()) if (i !== 100 && i !== 7) call.answer('OK');
+  t.deepEqual(
+    visits.replies.map((reply) => (reply instanceof ErrorReply ? reply.text : reply)),
+    ['UNKNOWNOUTCOME first'],
+  );
+});
+
+test("a walk begins in its cursor's partition, goes on where the count is not reached, and ends with what it found", (t) => {
+  const slotsEach = 16384 / partitions;
+  const cursor = 5 * slotsEach + 3;
+  const visits = new Visits().run('SCAN', String(cursor), 'COUNT', '30', 'MATCH', 'a*', 'TYPE', 'STRING');
+  const first = visits.only();
+  t.is(first.partition, 5);
+  t.is(first.options.deadlineMs, 9000);
+  t.deepEqual(words(first), ['partition|scan', String(cursor), String(6 * slotsEach - 1), '30', 'string', 'a*']);
+  first.answer(new EncodedReply(encodeReply(scanned(6 * slotsEach, 10, ['a1']), 2)));
+  const second = visits.only();
+  t.deepEqual(words(second), ['partition|scan', String(6 * slotsEach), String(7 * slotsEach - 1), '20', 'string', 'a*']);
+  second.answer(scanned(6 * slotsEach + 9, 25, ['a2', 'a3']));
+  t.deepEqual(visits.calls, []);
+  t.deepEqual(visits.replies, [[String(6 * slotsEach + 9), ['a1', 'a2', 'a3'].map((key) => Buffer.from(key))]]);
+  t.deepEqual(visits.attached, [first, second]);
+});
+
+test('a walk visits a bounded number of partitions a call, its cursor leads to the rest, and the last one ends it', (t) => {
+  const visited: number[] = [];
+  let cursor = '0';
+  let calls = 0;
+  do {
+    const visits = new Visits().run('SCAN', cursor);
+    while (visits.replies.length === 0) {
+      const call = visits.only();
+      visited.push(call.partition);
+      call.answer(scanned((call.partition + 1) * (16384 / partitions), 0, []));
+    }
+    const [reply] = visits.replies;
+    if (!Array.isArray(reply)) throw new Error('a SCAN is answered by a list');
+    t.deepEqual(reply[1], []);
+    cursor = String(reply[0]);
+    calls++;
+  } while (cursor !== '0');
+  t.is(calls, 2);
+  t.deepEqual(
+    visited,
+    Array.from({ length: partitions }, (_, partition) => partition),
+  );
+});
+
+test('an error, or what is no answer to a walk, ends it', (t) => {
+  const error = new ErrorReply('NOREPLICAS');
+  for (const [answer, expected] of [
+    [error, 'NOREPLICAS'],
+    [new EncodedReply(encodeReply(error, 2)), 'NOREPLICAS'],
+    ['OK', 'OK'],
+  ] as const) {
+    const visits = new Visits().run('SCAN', '0');
+    visits.only().answer(answer);
+    t.deepEqual(visits.calls, []);
+    const [reply] = visits.replies;
+    t.is(reply instanceof ErrorReply ? reply.text : reply, expected);
+  }
+});
+
+test('arguments that are wrong reach no partition', (t) => {
+  for (const command of [
+    ['SCAN', 'x'],
+    ['SCAN', '0', 'COUNT', '0'],
+    ['FLUSHALL', 'NOW'],
+  ]) {
+    const visits = new Visits().run(...command);
+    t.deepEqual(visits.calls, []);
+    t.true(visits.replies.length === 1 && visits.replies[0] instanceof ErrorReply);
+  }
+});
+
+test("other nodes may send keys' commands and partitions' halves, and nothing else", (t) => {
+  const visits = new Visits();
+  t.deepEqual(visits.decode('GET', 'k').keys, [Buffer.from('k')]);
+  t.true(visits.decode('partition|dbsize').wholePartition);
+  for (const command of [
+    ['DBSIZE'],
+    ['SCAN', '0'],
+    ['PING'],
+    ['CONFIG', 'GET', '*'],
+    ['GET'],
+    ['nothing'],
+    ['partition|flush', 'x', '1'],
+  ]) {
+    t.throws(() => visits.decode(...command), { instanceOf: CommandError }, command.join(' '));
+  }
+});
