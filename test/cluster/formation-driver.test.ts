@@ -10,7 +10,7 @@ import type { Peer } from '../../cluster/peer.js';
 import { Peers } from '../../cluster/peers.js';
 import type { PeerStream, PeerStreamEvents, Transport } from '../../cluster/transport.js';
 import { Turn } from '../../cluster/turn.js';
-import { torc } from '../../protocol/generated/messages.js';
+import type { torc } from '../../protocol/generated/messages.js';
 import { MemoryEngine } from '../../storage/memory-engine.js';
 import { MemoryLogFiles } from '../../storage/memory-log-files.js';
 import type { Store } from '../../storage/store.js';
@@ -35,24 +35,23 @@ class PlayedNetwork {
           const accept = this.accepting.get(to.host);
           if (accept === undefined) return failed('nobody listens');
           const state = { closed: false };
-          let far: PeerStreamEvents | undefined;
           const cut = (): void => {
             if (state.closed) return;
             state.closed = true;
             this.clock.after(1, () => {
               events.closed('cut');
-              far?.closed('cut');
+              far.closed('cut');
             });
           };
-          const end = (target: () => PeerStreamEvents | undefined): PeerStream => ({
+          const end = (target: () => PeerStreamEvents): PeerStream => ({
             bufferedBytes: 0,
             write: (chunks) => {
               const bytes = Buffer.concat(chunks);
-              if (!state.closed) this.clock.after(1, () => void (!state.closed && target()?.data(bytes)));
+              if (!state.closed) this.clock.after(1, () => void (!state.closed && target().data(bytes)));
             },
             close: cut,
           });
-          far = accept(end(() => events));
+          const far: PeerStreamEvents = accept(end(() => events));
           opened(end(() => far));
           this.open.push({ hosts: [host, to.host], cut });
         });
