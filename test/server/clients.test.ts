@@ -1,6 +1,6 @@
 /** The clients that people use against three nodes as processes: ioredis and node-redis, plain and in cluster mode; and what they learn from CLUSTER. */
 import { once } from 'node:events';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { Cluster, Redis } from 'ioredis';
 import { createClient, createCluster } from 'redis';
 import { type ServerGroup, startCluster } from '../harness/processes.js';
@@ -13,7 +13,7 @@ test.before(async () => {
 test.after.always(async () => servers?.stop());
 
 /** What both of ioredis' faces do the same way. */
-async function useIoredis(t: import('ava').ExecutionContext, client: Redis | Cluster, prefix: string): Promise<void> {
+async function useIoredis(t: ExecutionContext, client: Redis | Cluster, prefix: string): Promise<void> {
   // One tag: ioredis sends the commands of a pipeline to one node only.
   const key = (n: number | string): string => `{${prefix}}:${n}`;
   t.is(await client.set(key('s'), 'hé'), 'OK');
@@ -154,7 +154,7 @@ test.serial('CLUSTER SLOTS, SHARDS, NODES and INFO say the same on every node, a
   for (const { first, last, ports } of spans.toSorted((a, b) => a.first - b.first)) {
     t.is(first, next);
     next = last + 1;
-    t.deepEqual([...ports].toSorted(), servers.ports.toSorted());
+    t.deepEqual(new Set(ports), new Set(servers.ports));
   }
   t.is(next, 16384);
   const ownerOf = (slot: number): number => spans.find((span) => span.first <= slot && slot <= span.last)?.ports[0] ?? 0;
