@@ -154,12 +154,14 @@ export class SimulatedClients {
     }
     const ending = this.registers.invoke(client, key, { kind: 'write', value });
     const options = random.pick([[], [], ['KEEPTTL'], ['GET'], ['NX']]);
-    const fail = (): void => ending.fail();
-    const leaveUnknown = (): void => ending.leaveUnknown();
     // NX that finds a value writes nothing, and says so by nil.
-    const complete = (reply: Reply): void => (options[0] === 'NX' && reply === null ? fail() : ending.complete(null));
+    const conditional: Ending<Reply> = {
+      complete: (reply) => (options[0] === 'NX' && reply === null ? ending.fail() : ending.complete(null)),
+      fail: () => ending.fail(),
+      leaveUnknown: () => ending.leaveUnknown(),
+    };
     const words = ['SET', key, value, ...options];
-    this.#send(connection, client, words, here, { complete, fail, leaveUnknown }, (meaning) => meaning.value, told);
+    this.#send(connection, client, words, here, conditional, (meaning) => meaning.value, told);
   }
 
   #readOn(connection: ClientConnection, client: string, key: string, told: (ok: boolean) => void): void {
@@ -217,11 +219,11 @@ function meaningOf(reply: Reply): Meaning {
   return refusals.includes(reply.code) ? 'nothing' : { value: reply };
 }
 
-export function textOf(reply: Reply): string {
+/** A reply as text, nil as "null". */
+export function textOf(reply: Reply | undefined): string {
   if (reply instanceof ErrorReply || reply instanceof StatusReply) return reply.text;
   if (Buffer.isBuffer(reply)) return reply.toString();
-  if (typeof reply === 'object') throw new Error('a reply that is no text');
-  return String(reply);
+  return JSON.stringify(reply ?? null);
 }
 
 export function elementsOf(text: string | null): string[] {
