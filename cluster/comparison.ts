@@ -8,13 +8,14 @@ import { encodeRecord, emptyClock, type VectorClock, type VersionedRecord } from
 import { encodeRecordKey, recordPart, recordType } from '../protocol/record-key.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { noTerm, type Term } from '../protocol/dot.js';
-import type { Clock } from '../storage/clock.js';
+import type { Clock, Random } from '../storage/clock.js';
 import type { KeyEntry } from '../storage/key-entry.js';
 import { clockBytes, clockOf, encodeAhead } from '../storage/partition-clocks.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
 import { covers, coversClock } from '../storage/vector-clock.js';
 import type { Peer } from './peer.js';
+import { firstId } from './peer-link.js';
 import { slotsOfPartition } from './ring.js';
 import type { Turn } from './turn.js';
 
@@ -31,6 +32,8 @@ interface Exchange {
   readonly peer: Peer;
   readonly partition: number;
   readonly done: (result: 'done' | 'failed' | 'doubtful') => void;
+  /** Of the link when it began. */
+  readonly streamNumber: number;
   lastProgressMs: number;
 }
 
@@ -38,6 +41,7 @@ export interface ComparisonOptions {
   readonly store: Store;
   readonly turn: Turn;
   readonly clock: Clock;
+  readonly random: Random;
   readonly timeoutMs: number;
   readonly partitions: () => number;
   /** This node cannot prove that it kept all it wrote in the partition. */
@@ -45,15 +49,17 @@ export interface ComparisonOptions {
 }
 
 export class Comparison {
-  private nextId = 1;
+  private nextId: number;
   private readonly exchanges = new Map<number, Exchange>();
-  /** Partitions in which a peer was ahead when it last said so. */
-  private readonly behind = new Map<number, { readonly peer: Peer; readonly seen: VectorClock }>();
+  /** Partitions in which peers were ahead when they last said so; they say so once. */
+  private readonly behind = new Map<number, Map<Peer, VectorClock>>();
   private readonly catchingUp = new Set<number>();
   /** Pulls that brought something to their end. */
   finished = 0;
 
-  constructor(private readonly options: ComparisonOptions) {}
+  constructor(private readonly options: ComparisonOptions) {
+    this.nextId = firstId(options.random);
+  }
 
   /** Fetches from `peer` what `since` (this replica's `seen`, unless given) does not cover. */
   pull(partition: number, peer: Peer, done: Exchange['done'], since?: VectorClock): void {
@@ -84,34 +90,53 @@ export class Comparison {
 
   /** A batch beyond a gap came, or `peer` was seen to have more: fetched soon, once. */
   fetchMissing(partition: number, peer: Peer): void {
-    this.behind.set(partition, { peer, seen: emptyClock });
+    this.noteBehind(partition, peer, emptyClock);
   }
 
   /** What gossip says of a peer's clocks. Batches on their way explain most differences, so it counts only if it still holds at the next tick. */
   noteSeen(peer: Peer, partition: number, seen: VectorClock): void {
-    if (!coversClock(this.options.store.partition(partition).seen, seen)) this.behind.set(partition, { peer, seen });
+    if (!coversClock(this.options.store.partition(partition).seen, seen)) this.noteBehind(partition, peer, seen);
   }
 
   /** Once a gossip interval: fetches what is still missing, and gives up exchanges that do not move. */
   tick(): void {
-    const { store, clock, timeoutMs } = this.options;
+    const { clock, timeoutMs } = this.options;
     const now = clock.monotonicMs();
     for (const [id, exchange] of this.exchanges) {
-      if (now - exchange.lastProgressMs > timeoutMs || !exchange.peer.link.isOpen) this.end(id, 'failed');
+      const { peer, streamNumber, lastProgressMs } = exchange;
+      const isLost = !peer.link.isOpen || peer.link.streamNumber !== streamNumber;
+      if (isLost || now - lastProgressMs > timeoutMs) this.end(id, 'failed');
     }
-    for (const [number, { peer, seen }] of this.behind) {
+    for (const [number, peers] of this.behind) {
       if (this.catchingUp.size >= catchUpsAtOnce) break;
-      if (!peer.link.isOpen || this.catchingUp.has(number)) continue;
-      this.behind.delete(number);
-      const partition = store.partition(number);
-      if (partition.ahead.length === 0 && coversClock(partition.seen, seen)) continue;
-      this.catchingUp.add(number);
-      this.pull(number, peer, () => {
-        this.catchingUp.delete(number);
-        this.finished++;
-        if (this.behind.size > 0) this.options.clock.after(0, () => this.tick());
-      });
+      if (!this.catchingUp.has(number)) this.catchUp(number, peers);
     }
+  }
+
+  /** Asks the first peer that can be asked; what it does not bring stays to be fetched. */
+  private catchUp(number: number, peers: Map<Peer, VectorClock>): void {
+    const partition = this.options.store.partition(number);
+    for (const [peer, seen] of peers) {
+      if (partition.ahead.length === 0 && coversClock(partition.seen, seen)) peers.delete(peer);
+      else if (peer.link.isOpen) {
+        peers.delete(peer);
+        this.catchingUp.add(number);
+        this.pull(number, peer, (result) => {
+          this.catchingUp.delete(number);
+          if (result !== 'failed') this.finished++;
+          else if (this.behind.get(number)?.has(peer) !== true) return this.noteBehind(number, peer, seen);
+          if (this.behind.size > 0) this.options.clock.after(0, () => this.tick());
+        });
+        break;
+      }
+    }
+    if (peers.size === 0) this.behind.delete(number);
+  }
+
+  private noteBehind(partition: number, peer: Peer, seen: VectorClock): void {
+    const peers = this.behind.get(partition);
+    if (peers === undefined) this.behind.set(partition, new Map([[peer, seen]]));
+    else if (seen.size > 0 || !peers.has(peer)) peers.set(peer, seen);
   }
 
   /** Partitions known to lack something. */
@@ -132,7 +157,7 @@ export class Comparison {
     turn.schedule();
     if (transfer.answer) {
       const exchange = this.exchanges.get(transfer.id);
-      if (exchange === undefined) return;
+      if (exchange?.peer !== peer || exchange.partition !== transfer.partition) return;
       exchange.lastProgressMs = this.options.clock.monotonicMs();
       if (transfer.complete) this.end(transfer.id, !taken ? 'failed' : transfer.doubtful ? 'doubtful' : 'done');
     } else if (transfer.complete || term.counter === 0) {
@@ -142,13 +167,15 @@ export class Comparison {
     }
   }
 
-  onTransferAck({ id, current }: torc.TransferAck): void {
-    this.end(id, current ? 'done' : 'failed');
+  onTransferAck(peer: Peer, { id, partition, current }: torc.TransferAck): void {
+    const exchange = this.exchanges.get(id);
+    if (exchange?.peer === peer && exchange.partition === partition) this.end(id, current ? 'done' : 'failed');
   }
 
   private begin(partition: number, peer: Peer, done: Exchange['done']): number {
     const id = this.nextId++;
-    this.exchanges.set(id, { peer, partition, done, lastProgressMs: this.options.clock.monotonicMs() });
+    const { streamNumber } = peer.link;
+    this.exchanges.set(id, { peer, partition, done, streamNumber, lastProgressMs: this.options.clock.monotonicMs() });
     return id;
   }
 
@@ -165,7 +192,12 @@ export class Comparison {
     since: VectorClock,
     how: { readonly id: number; readonly answer: boolean; readonly term: Term },
   ): void {
-    this.sendPieces(peer, number, new Map(since), how).catch(() => this.end(how.id, 'failed'));
+    this.sendPieces(peer, number, new Map(since), how).catch(() => this.giveUp(how));
+  }
+
+  /** What was not sent whole: an answer's id is the asker's, who notices by itself. */
+  private giveUp({ id, answer }: { readonly id: number; readonly answer: boolean }): void {
+    if (!answer) this.end(id, 'failed');
   }
 
   private async sendPieces(
@@ -175,6 +207,7 @@ export class Comparison {
     how: { readonly id: number; readonly answer: boolean; readonly term: Term },
   ): Promise<void> {
     const { store, clock } = this.options;
+    const { streamNumber } = peer.link;
     const partition = store.partition(number);
     const seen = clockBytes(partition.seen);
     const head = { id: how.id, partition: number, seen, answer: how.answer, termCounter: how.term.counter, termActor: how.term.actor };
@@ -187,9 +220,9 @@ export class Comparison {
     };
     if (coversClock(since, partition.seen) && partition.ahead.length === 0) return peer.link.say({ transfers: [end] });
     const { firstSlot, lastSlot } = slotsOfPartition(number, this.options.partitions());
-    if (!partition.resident) await store.loader.loadPartition(partition, firstSlot, lastSlot);
     partition.pins++;
     try {
+      if (!partition.resident) await store.loader.loadPartition(partition, firstSlot, lastSlot);
       let key: Buffer[] = [];
       let record: Buffer[] = [];
       let bytes = 0;
@@ -207,7 +240,8 @@ export class Comparison {
           do await new Promise<void>((resolve) => clock.after(1, resolve));
           while (peer.link.streamBufferedBytes > congestedBytes);
         } else if (++looked % sliceEntries === 0) await new Promise<void>((resolve) => clock.after(0, resolve));
-        if (!peer.link.isOpen) return this.end(how.id, 'failed');
+        // A piece may have been lost with its stream, and the last one moves the receiver's clock.
+        if (!peer.link.isOpen || peer.link.streamNumber !== streamNumber) return this.giveUp(how);
       }
       peer.link.say({ transfers: [{ ...end, key, record }] });
     } finally {

@@ -48,7 +48,7 @@ export class Coordinator {
 
   constructor(private readonly options: CoordinatorOptions) {
     const { store, actor, clock } = options;
-    this.transaction = new Transaction((): Dot => ({ actor: actor(), counter: store.hybridClock.next() }));
+    this.transaction = new Transaction((): Dot => ({ actor: actor(), counter: store.nextCounter() }));
     this.lastLookMs = clock.monotonicMs();
   }
 

@@ -67,12 +67,13 @@ export class Membership {
     return this.preferenceList(partition).includes(this.selfIndex);
   }
 
-  /** The first reachable home replica, as this node sees it; undefined when none is. */
-  coordinatorOf(partition: number): number | undefined {
+  /** The first reachable home replica that is not doubtful, as this node sees it; undefined when none is. `selfMay`: this node is not doubtful there. */
+  coordinatorOf(partition: number, selfMay = true): number | undefined {
     const list = this.preferenceList(partition);
     for (let i = 0; i < list.length; i++) {
       const member = list[i];
-      if (member !== undefined && this.isReachable(member) && this.peers[member]?.doubtful !== true) return member;
+      if (member === undefined || (member === this.selfIndex && !selfMay)) continue;
+      if (this.isReachable(member) && this.peers[member]?.doubtful !== true) return member;
     }
     return undefined;
   }

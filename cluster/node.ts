@@ -96,8 +96,13 @@ export class Node {
     this.turn = new Turn(
       clock,
       store,
-      (batches) => {
-        for (const { link } of this.peers.all()) link.send(batches);
+      {
+        seal: (batches) => {
+          for (const { link } of this.peers.all()) link.seal(batches);
+        },
+        send: () => {
+          for (const { link } of this.peers.all()) link.send();
+        },
       },
       options.onFailure,
     );
@@ -131,6 +136,7 @@ export class Node {
       store,
       turn,
       clock,
+      random,
       get timeoutMs() {
         return 10 * options.peerTimeoutMs;
       },
@@ -349,7 +355,7 @@ export class Node {
     for (const takeOver of frame.takeOvers) this.takeOver.onTakeOver(peer, takeOver as torc.TakeOver);
     for (const promises of frame.promises) this.takeOver.onPromises(peer, promises as torc.Promises);
     for (const transfer of frame.transfers) this.comparison.onTransfer(peer, transfer as torc.Transfer);
-    for (const ack of frame.transferAcks) this.comparison.onTransferAck(ack as torc.TransferAck);
+    for (const ack of frame.transferAcks) this.comparison.onTransferAck(peer, ack as torc.TransferAck);
     for (const pull of frame.pulls) this.comparison.onPull(peer, pull as torc.Pull);
     if (frame.commands) this.router.onCommands(peer, frame.commands as torc.Commands);
     if (frame.replies) this.router.onReplies(peer, frame.replies as torc.Replies);

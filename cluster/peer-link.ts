@@ -42,6 +42,11 @@ export interface PeerLinkEvents {
   refused(reason: string): void;
 }
 
+/** A random place to count from, with room for 2^52 more. */
+export function firstId(random: Random): number {
+  return 1 + random.integer(2 ** 32) * 2 ** 16;
+}
+
 type Columns<T> = { -readonly [K in keyof T]-?: NonNullable<T[K]> };
 type CommandColumns = Columns<
   Pick<torc.Commands.$Shape, 'firstId' | 'partition' | 'options' | 'remainingMs' | 'argumentCount' | 'argument'>
@@ -55,8 +60,12 @@ export class PeerLink {
   private dialling = false;
   private retryDelayMs = reconnectDelayMs.first;
   private bytesOut = 0;
+  /** Raised whenever a stream opens: what was sent under another number may be lost. */
+  streamNumber = 0;
 
   private turnBatches: Settlement[] = [];
+  /** Of the turn that is ending: what send() will put in its frame. */
+  private sealed: Buffer | undefined;
   private unacked: Settlement[] = [];
   private unackedHead = 0;
   private unackedBytes = 0;
@@ -65,8 +74,9 @@ export class PeerLink {
 
   private commands: CommandColumns | undefined;
   private reads: ReadColumns | undefined;
-  private nextId = 1;
-  private nextReadId = 1;
+  /** Ids begin anywhere: an answer to a process that had this node's name before must not meet a question of this one. */
+  private nextId: number;
+  private nextReadId: number;
   /** Forwarded commands without a reply, by id. */
   private readonly forwarded = new Map<number, Call>();
   private readonly replies: { id: number[]; reply: Buffer[] } = { id: [], reply: [] };
@@ -83,7 +93,10 @@ export class PeerLink {
     private readonly options: PeerLinkOptions,
     private readonly events: PeerLinkEvents,
     private address: PeerAddress,
-  ) {}
+  ) {
+    this.nextId = firstId(options.random);
+    this.nextReadId = firstId(options.random);
+  }
 
   get isOpen(): boolean {
     return this.opened;
@@ -250,7 +263,7 @@ export class PeerLink {
   /** Everything that is said rarely. */
   say(words: Pick<torc.Frame.$Shape, 'gossip' | 'takeOvers' | 'promises' | 'transfers' | 'transferAcks' | 'pulls' | 'formation'>): void {
     const { rest } = this;
-    if (words.gossip) rest.gossip = words.gossip;
+    if (words.gossip) rest.gossip = rest.gossip ? joined(rest.gossip, words.gossip) : words.gossip;
     if (words.takeOvers) (rest.takeOvers ??= []).push(...words.takeOvers);
     if (words.promises) (rest.promises ??= []).push(...words.promises);
     if (words.transfers) (rest.transfers ??= []).push(...words.transfers);
@@ -260,11 +273,20 @@ export class PeerLink {
     this.gather();
   }
 
-  /** Sends what this turn gathered as one frame. `batches` are the turn's bytes, kept as long as one of them is unacknowledged. */
-  send(batches: Buffer | undefined): void {
+  /**
+   * Takes the turn's batches out of `batches`, its bytes, which are kept as long as one of them is unacknowledged. What is written from now on is
+   * the next turn's, though send() comes later.
+   */
+  seal(batches: Buffer | undefined): void {
+    if (this.turnBatches.length > 0) this.sealed = this.takeTurnBatches(batches);
+  }
+
+  /** Sends what this turn gathered as one frame. */
+  send(): void {
     if (!this.gathered) return;
-    this.gathered = false;
-    const turnBatches = this.takeTurnBatches(batches);
+    this.gathered = this.turnBatches.length > 0;
+    const turnBatches = this.sealed;
+    this.sealed = undefined;
     const { stream } = this;
     if (!this.opened || stream === undefined) return this.forgetGathered();
     const frame: torc.Frame.$Shape = this.rest;
@@ -356,6 +378,7 @@ export class PeerLink {
     }
     if (this.opened || this.stream === undefined) return;
     this.opened = true;
+    this.streamNumber++;
     this.retryDelayMs = reconnectDelayMs.first;
     this.resend(this.stream);
     this.events.opened(hello);
@@ -419,4 +442,13 @@ export class PeerLink {
 function bytesOf({ turnBytes, offset, length }: Settlement): Buffer {
   if (turnBytes === undefined) throw new Error('a batch is sent before its turn has ended');
   return turnBytes.subarray(offset, offset + length);
+}
+
+/** Two gossips of one turn: what the first says of clocks is not said again. */
+function joined(first: torc.Gossip.$Shape, second: torc.Gossip.$Shape): torc.Gossip.$Shape {
+  return {
+    ...second,
+    partition: [...(first.partition ?? []), ...(second.partition ?? [])],
+    seen: [...(first.seen ?? []), ...(second.seen ?? [])],
+  };
 }

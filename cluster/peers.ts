@@ -207,6 +207,8 @@ export class Peers {
       const description = descriptionOf(hello);
       if (description === undefined) throw new Error('a hand-shake without a node id');
       peer = this.meet(description);
+      // A machine that lost its power, or an address that moved, never says that the old stream is dead.
+      if (peer.link.isOpen && peer.incarnation !== hello.incarnation) peer.link.reset('its process began anew');
       this.introduce(peer, hello);
       peer.streamAccepted();
       peer.link.dialNow();
@@ -253,7 +255,9 @@ export class Peers {
   }
 
   private linkOptions(): PeerLinkOptions {
-    const { transport, clock, random, unackedBytesMax, counter, schedule } = this.options;
+    const { transport, clock, random, counter, schedule } = this.options;
+    // All of them are resent at once when a link opens, and must not overflow its stream, or it would never stay open.
+    const unackedBytesMax = Math.min(this.options.unackedBytesMax, streamBufferBytesMax / 2);
     return { transport, clock, random, greeting: () => this.greeting(), counter, unackedBytesMax, streamBufferBytesMax, schedule };
   }
 }

@@ -6,11 +6,10 @@
  * The reply is computed when the read is sent, so that a later write of the same connection cannot slip into it.
  */
 import type { torc } from '../protocol/generated/messages.js';
-import { decodeRecord } from '../protocol/record.js';
+import { decodeRecord, emptyClock, type Version, type VersionedRecord } from '../protocol/record.js';
 import type { Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
-import type { KeyEntry } from '../storage/key-entry.js';
 import { recordVersion } from '../storage/merge.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
@@ -38,12 +37,17 @@ interface Asked {
   open: number;
 }
 
+/** A key's record, or its one version where that is all; undefined = none. Immutable, so a reference is enough to remember it. */
+type Shown = Version | VersionedRecord | undefined;
+
 interface PendingRead {
   readonly call: Call;
   reply: Reply;
   readonly sentMs: number;
   /** Peers whose whole answer is still needed. */
   needed: number;
+  /** What the reply shows of each key: what is asked about also later, when more may have arrived here. */
+  shown: readonly Shown[];
   /** One entry for each peer that was asked. */
   readonly asked: Asked[];
   /** A peer's record was merged: the reply was computed anew. */
@@ -71,8 +75,8 @@ export class Reader {
   /** Smoothed time of a peer's answer, ms: a read that takes much longer is asked elsewhere too. */
   private usualMs = 5;
   private rotation = 0;
-  /** Records asked for to be looked at, by the id of the question. */
-  private readonly inspections = new Map<number, { readonly peer: Peer; readonly done: (transfer: torc.Transfer | undefined) => void }>();
+  /** Records asked for to be looked at, by the id of the question on the peer's link. */
+  private readonly inspections = new Map<Peer, Map<number, (transfer: torc.Transfer | undefined) => void>>();
   /** Versions compared with a peer's, and those that differed. */
   compared = 0;
   differed = 0;
@@ -90,7 +94,18 @@ export class Reader {
     if (needed === 0 || call.operation.keys.length === 0) return call.answer(reply);
     const reachable = membership.reachableHomes(call.partition);
     if (reachable <= needed) return call.answer(noReplicas(quorum, reachable, 'read'));
-    const read: PendingRead = { call, reply, sentMs: this.options.clock.monotonicMs(), needed, asked: [], differs: false, done: false };
+    const partition = this.options.store.partition(call.partition);
+    const shown = shownOf(partition, call.operation.keys);
+    const read: PendingRead = {
+      call,
+      reply,
+      sentMs: this.options.clock.monotonicMs(),
+      needed,
+      shown,
+      asked: [],
+      differs: false,
+      done: false,
+    };
     this.pending.add(read);
     const others = membership.otherHomes(call.partition);
     const first = this.rotation++ % others.length;
@@ -107,11 +122,13 @@ export class Reader {
     return new Promise((resolve) => {
       if (!peer.reachable) return resolve(undefined);
       const id = peer.link.sendRead(slotOf(key), key, tokenActor, 0, noVersion);
+      let asked = this.inspections.get(peer);
+      if (asked === undefined) this.inspections.set(peer, (asked = new Map()));
       const done = (transfer: torc.Transfer | undefined): void => {
-        this.inspections.delete(id);
+        asked.delete(id);
         resolve(transfer);
       };
-      this.inspections.set(id, { peer, done });
+      asked.set(id, done);
       this.options.clock.after(timeoutMs, () => done(undefined));
     });
   }
@@ -150,10 +167,9 @@ export class Reader {
       if (question !== undefined) this.askAnother(question.read);
     }
     for (const { id, transfer } of answers.different) {
-      const inspection = this.inspections.get(id ?? 0);
-      if (inspection?.peer === peer) {
-        this.inspections.delete(id ?? 0);
-        inspection.done(transfer as torc.Transfer);
+      const inspected = this.inspections.get(peer)?.get(id ?? 0);
+      if (inspected !== undefined) {
+        inspected(transfer as torc.Transfer);
         continue;
       }
       const question = take(asked, id ?? 0);
@@ -201,16 +217,13 @@ export class Reader {
     if (asked === undefined) this.asked.set(peer, (asked = new Map()));
     const question: Asked = { read, peer, firstId: 0, open: keys.length };
     read.asked.push(question);
-    const partition = this.options.store.partition(read.call.partition);
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] as Buffer;
-      const entry = partition.get(key.toString('latin1'));
-      const single = entry?.single;
-      const record = single === undefined ? entry?.record : undefined;
+      const shown = read.shown[i];
       const id =
-        record === undefined
-          ? peer.link.sendRead(slotOf(key), key, single?.actor ?? 0, single?.counter ?? 0, undefined)
-          : peer.link.sendRead(slotOf(key), key, tokenActor, 0, recordVersion(record));
+        shown === undefined || 'kind' in shown
+          ? peer.link.sendRead(slotOf(key), key, shown?.actor ?? 0, shown?.counter ?? 0, undefined)
+          : peer.link.sendRead(slotOf(key), key, tokenActor, 0, recordVersion(shown));
       if (i === 0) question.firstId = id;
       asked.set(id, question);
     }
@@ -256,32 +269,40 @@ export class Reader {
    */
   private merge(question: Asked, index: number, transfer: torc.Transfer): void {
     const { read, peer } = question;
-    const { store, turn } = this.options;
+    const { store, turn, coordinator } = this.options;
     const key = read.call.operation.keys[index];
-    if (key === undefined || read.done) return;
+    if (key === undefined) return;
+    // Evicted since it was asked: merged into an empty entry the peer's record alone would be shown.
+    if (!read.done && !coordinator.isLoaded(read.call)) return coordinator.load(read.call, () => this.merge(question, index, transfer));
     const partition = store.partition(read.call.partition);
-    const name = key.toString('latin1');
-    const before = recordVersion(partition.get(name)?.record);
     transfer.complete = false; // of these records only
     store.applyTransfer(transfer);
     turn.schedule();
+    if (read.done) return;
     read.differs = true;
     read.reply = this.run(read.call);
-    const entry = partition.get(name);
-    const now = recordVersion(entry?.record);
+    const shownBefore = read.shown;
+    read.shown = shownOf(partition, read.call.operation.keys);
+    const now = versionOf(read.shown[index]);
     const theirs = transfer.record[0];
-    if (now.equals(theirs === undefined ? recordVersion(undefined) : recordVersion(decodeRecord(theirs as Buffer)))) this.agreed(question);
-    else this.writeBack(question, partition, peer, entry);
-    if (now.equals(before)) return;
-    for (const other of read.asked) {
-      if (other === question) continue;
-      if (other.open === 0) read.needed++;
-      other.open++;
-      this.writeBack(other, partition, other.peer, entry);
-    }
+    const isEqual = now.equals(theirs === undefined ? recordVersion(undefined) : recordVersion(decodeRecord(theirs as Buffer)));
+    if (isEqual) turn.whenWritten(() => this.agreed(question));
+    else this.writeBack(question, partition, peer, index);
+    // What the reply shows now is more than the others agreed on, of this key and of any that a batch changed meanwhile.
+    read.shown.forEach((shown, i) => {
+      if (versionOf(shown).equals(versionOf(shownBefore[i]))) return;
+      for (const other of read.asked) {
+        if (other === question && i === index) continue;
+        if (other.open === 0) read.needed++;
+        other.open++;
+        this.writeBack(other, partition, other.peer, i);
+      }
+    });
   }
 
-  private writeBack(question: Asked, partition: Partition, peer: Peer, entry: KeyEntry | undefined): void {
+  private writeBack(question: Asked, partition: Partition, peer: Peer, index: number): void {
+    const key = question.read.call.operation.keys[index];
+    const entry = key === undefined ? undefined : partition.get(key.toString('latin1'));
     if (entry === undefined) return this.agreed(question);
     this.options.comparison.pushRecord(partition, peer, entry, (result) => {
       if (result === 'failed') this.askAnother(question.read);
@@ -312,6 +333,17 @@ export class Reader {
     }
     return newest;
   }
+}
+
+function shownOf(partition: Partition, keys: readonly Buffer[]): Shown[] {
+  return keys.map((key) => {
+    const entry = partition.get(key.toString('latin1'));
+    return entry?.single ?? entry?.record;
+  });
+}
+
+function versionOf(shown: Shown): Buffer {
+  return recordVersion(shown !== undefined && 'kind' in shown ? { context: emptyClock, versions: [shown] } : shown);
 }
 
 function take(asked: Map<number, Asked>, id: number): Asked | undefined {

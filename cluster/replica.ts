@@ -24,7 +24,10 @@ export class Replica {
     let superseded: torc.Superseded.$Shape[] | undefined;
     this.store.applyBatches(bytes, (part) => {
       this.batchesApplied++;
-      if (last !== undefined && last.dot.actor !== part.dot.actor) this.acknowledge(peer, last, superseded);
+      if (last !== undefined && last.dot.actor !== part.dot.actor) {
+        this.acknowledge(peer, last, superseded);
+        superseded = undefined;
+      }
       last = part;
       if (part.gap) this.fetchMissing(part.partition, peer);
       if (!part.superseded) return;

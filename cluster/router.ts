@@ -119,8 +119,9 @@ export class Router {
 
   private target(call: Call): number | undefined {
     const { membership } = this.options;
-    if (call.hops >= hopsMax && membership.isHome(call.partition)) return membership.selfIndex;
-    return membership.coordinatorOf(call.partition);
+    const selfMay = !this.options.isDoubtful(call.partition);
+    if (selfMay && call.hops >= hopsMax && membership.isHome(call.partition)) return membership.selfIndex;
+    return membership.coordinatorOf(call.partition, selfMay);
   }
 
   private dispatch(call: Call, target: number): void {
@@ -131,6 +132,7 @@ export class Router {
       else coordinator.submit(call);
       return;
     }
+    if (call.args.length === 0) return call.answer(notServedInTime); // this node's own work: the sweeper's
     call.hops++;
     this.forwarded++;
     peer.link.forward(call);

@@ -31,7 +31,7 @@ export class Settlement implements Unsettled {
     readonly length: number,
     /** What it wrote; copied. */
     entries: readonly KeyEntry[],
-    writer: Call,
+    writer: Call | undefined,
     private readonly reply: Reply,
     /** Acknowledgements still missing for W. */
     private missing: number,

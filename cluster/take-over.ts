@@ -64,8 +64,11 @@ export class TakeOver {
   /** Begins to take the partition over, unless that is under way. */
   begin(coordination: Coordination): void {
     if (coordination.state !== 'idle') return;
-    const { store, clock } = this.options;
-    const term = this.term();
+    const { store, clock, actor } = this.options;
+    const drawn = this.term();
+    // Another's newer term may have been promised since this turn's was drawn.
+    const isNewest = compareTerms(store.partition(coordination.partition).promised, drawn) < 0;
+    const term = isNewest ? drawn : { counter: store.nextCounter(), actor: actor() };
     const now = clock.monotonicMs();
     coordination.state = 'taking';
     store.promise([coordination.partition], term);
@@ -162,7 +165,7 @@ export class TakeOver {
   private term(): Term {
     const { store, turn, actor } = this.options;
     if (this.turnTerm === undefined) {
-      this.turnTerm = { counter: store.hybridClock.next(), actor: actor() };
+      this.turnTerm = { counter: store.nextCounter(), actor: actor() };
       turn.whenWritten(() => this.sendAsks());
     }
     return this.turnTerm;

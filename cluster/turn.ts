@@ -19,8 +19,12 @@ export class Turn {
   constructor(
     private readonly clock: Clock,
     private readonly store: Store,
-    /** Sends what links have gathered; `batches` are the turn's own, a copy that may be kept. */
-    private readonly send: (batches: Buffer | undefined) => void,
+    private readonly links: {
+      /** The turn's batches are in the log; `batches` is a copy of them that may be kept. What is written after this is the next turn's. */
+      seal(batches: Buffer | undefined): void;
+      /** Sends what links have gathered. */
+      send(): void;
+    },
     /** The log took no more: the node has to stop, and this turn leaves nothing behind. */
     private readonly failed: (error: StorageError) => void,
   ) {}
@@ -61,11 +65,12 @@ export class Turn {
       return;
     }
     this.ending = true;
+    this.links.seal(batches);
     const written = this.beforeSend;
     this.beforeSend = [];
     for (const callback of written) this.store.whenDurable(callback);
     this.ending = false; // from here on a link may have sent already: what is said now needs an end of its own
-    this.send(batches);
+    this.links.send();
     const { flushes } = this;
     for (let i = 0; i < flushes.length; i++) flushes[i]?.flush();
     flushes.length = 0;

@@ -14,7 +14,7 @@ import { ByteWriter } from '../protocol/byte-writer.js';
 import { FormatError } from '../protocol/format-error.js';
 import { compareTerms, type Dot, type Term } from '../protocol/dot.js';
 import { torc } from '../protocol/generated/messages.js';
-import { decodeRecord, ownRecord } from '../protocol/record.js';
+import { decodeRecord, ownRecord, type VectorClock, type VersionedRecord } from '../protocol/record.js';
 import { readRecordKey, recordPart, recordType } from '../protocol/record-key.js';
 import type { Clock } from './clock.js';
 import { CommitLog, type Durability } from './commit-log.js';
@@ -24,7 +24,7 @@ import type { KeyEntry } from './key-entry.js';
 import { Loader } from './loader.js';
 import type { LogFiles } from './log-files.js';
 import { clockOf, decodeAhead } from './partition-clocks.js';
-import { Partition } from './partition.js';
+import { Partition, type Ahead } from './partition.js';
 import { WriteBehind } from './write-behind.js';
 import { Evictor } from './evictor.js';
 
@@ -111,6 +111,12 @@ export class Store {
     return this.commitLog.tornBytes;
   }
 
+  /** A counter above all that were issued or met; what a peer's clock or a pause has put out of reach gets a ceiling of its own, in the log before it. */
+  nextCounter(): number {
+    if (!this.hybridClock.canIssue()) this.raiseCeiling();
+    return this.hybridClock.next();
+  }
+
   partition(number: number): Partition {
     const known = this.byNumber[number];
     if (known !== undefined) return known;
@@ -152,6 +158,8 @@ export class Store {
    */
   applyBatches(bytes: Buffer, report: (part: AppliedPart) => void): void {
     const batches = decodeBatches(bytes);
+    // What cannot be understood must not reach the log, where it would stop every start.
+    for (const { parts } of batches) for (const { records } of parts) for (const { type, part } of records) assertString(type, part);
     this.commitLog.append(entryKind.batches, bytes);
     this.apply(batches, report);
   }
@@ -162,8 +170,9 @@ export class Store {
    */
   applyTransfer(transfer: torc.Transfer.$Shape): boolean {
     const bytes = torc.Transfer.encode(transfer).finish() as Buffer;
+    const decoded = decodeTransfer(torc.Transfer.decode(bytes)); // what cannot be decoded must not reach the log
     this.commitLog.append(entryKind.transfer, bytes);
-    return this.mergeTransfer(torc.Transfer.decode(bytes));
+    return this.mergeTransfer(decoded);
   }
 
   /** Promises `term` in those of `numbers` where no newer one was promised, and logs it; returns them. */
@@ -251,7 +260,7 @@ export class Store {
 
   private replay(kind: number, payload: Buffer): void {
     if (kind === entryKind.batches) this.apply(decodeBatches(payload));
-    else if (kind === entryKind.transfer) this.mergeTransfer(torc.Transfer.decode(payload));
+    else if (kind === entryKind.transfer) this.mergeTransfer(decodeTransfer(torc.Transfer.decode(payload)));
     else if (kind === entryKind.promised) {
       const { termCounter, termActor, partition } = torc.Promised.decode(payload);
       this.hybridClock.raise(termCounter);
@@ -263,29 +272,24 @@ export class Store {
     } else throw new Error(`log entry of unknown kind ${kind}`);
   }
 
-  private mergeTransfer(transfer: torc.Transfer): boolean {
-    const partition = this.partition(transfer.partition);
-    const peerSeen = clockOf(transfer.seen);
+  private mergeTransfer({ partition: number, term, records, seen, complete, ahead, purged }: DecodedTransfer): boolean {
+    const partition = this.partition(number);
     let taken = true;
-    transfer.key.forEach((key, i) => {
-      const record = ownRecord(decodeRecord(transfer.record[i] as Buffer));
+    for (const { slot, name, record } of records) {
       for (const version of record.versions) this.hybridClock.raise(version.counter);
-      const { slot, name, type, part } = readRecordKey(new ByteReader(key as Buffer), key.length);
-      assertString(type, part);
       const entry = partition.getOrCreate(name, slot);
-      if (!partition.mergeFromPeer(entry, record, peerSeen)) taken = false;
+      if (!partition.mergeFromPeer(entry, record, seen)) taken = false;
       this.writeBehind.mark(entry);
-    });
-    if (transfer.complete && taken) {
-      for (const counter of peerSeen.values()) this.hybridClock.raise(counter);
-      partition.raiseSeen(peerSeen, decodeAhead(transfer.ahead), clockOf(transfer.purged));
     }
-    const term = { counter: transfer.termCounter, actor: transfer.termActor };
+    if (complete && taken) {
+      for (const counter of seen.values()) this.hybridClock.raise(counter);
+      partition.raiseSeen(seen, ahead, purged);
+    }
     if (compareTerms(term, partition.promised) > 0) partition.promise(term);
     return taken;
   }
 
-  /** Merges batches, borrowed, into memory; what `seen` covers is a duplicate. */
+  /** Merges batches into memory; what `seen` covers is a duplicate. */
   private apply(batches: readonly Batch[], report?: (part: AppliedPart) => void): void {
     for (const { dot, parts } of batches) {
       this.hybridClock.raise(dot.counter);
@@ -294,8 +298,7 @@ export class Store {
         const superseded = !partition.promise({ counter: part.term, actor: dot.actor });
         let gap = false;
         if (!partition.hasSeen(dot)) {
-          for (const { slot, name, type, part: keyPart, record } of part.records) {
-            assertString(type, keyPart);
+          for (const { slot, name, record } of part.records) {
             const entry = partition.getOrCreate(name, slot);
             partition.merge(entry, record);
             this.writeBehind.mark(entry);
@@ -311,4 +314,31 @@ export class Store {
 /** Strings are the only type that this release has. Another one's records are of a later release: they must not be taken for what they are not. */
 function assertString(type: number, part: number): void {
   if (type !== recordType.string || part !== recordPart.value) throw new FormatError('UNKNOWN', `a record of type ${type}, part ${part}`);
+}
+
+interface DecodedTransfer {
+  readonly partition: number;
+  readonly term: Term;
+  readonly records: readonly { readonly slot: number; readonly name: string; readonly record: VersionedRecord }[];
+  readonly seen: VectorClock;
+  readonly complete: boolean;
+  readonly ahead: readonly Ahead[];
+  readonly purged: VectorClock;
+}
+
+/** All of it, so that a malformed one is refused whole. Records are owned. Throws FormatError. */
+function decodeTransfer(transfer: torc.Transfer): DecodedTransfer {
+  return {
+    partition: transfer.partition,
+    term: { counter: transfer.termCounter, actor: transfer.termActor },
+    records: transfer.key.map((key, i) => {
+      const { slot, name, type, part } = readRecordKey(new ByteReader(key as Buffer), key.length);
+      assertString(type, part);
+      return { slot, name, record: ownRecord(decodeRecord((transfer.record[i] ?? noElement) as Buffer)) };
+    }),
+    seen: clockOf(transfer.seen),
+    complete: transfer.complete,
+    ahead: decodeAhead(transfer.ahead),
+    purged: clockOf(transfer.purged),
+  };
 }

@@ -1,0 +1,98 @@
+/**
+ * What must be true of replicas, whatever happened: none claims to have seen what it does not hold, and what is derived from records is
+ * what they give. After faults have ended, all replicas are the same, record for record.
+ */
+import { slotsOfPartition } from '../../cluster/ring.js';
+import { KeyEntry } from '../../storage/key-entry.js';
+import { recordCovers, recordsEqual, emptyRecord } from '../../storage/merge.js';
+import type { Partition } from '../../storage/partition.js';
+import type { Store } from '../../storage/store.js';
+import { clocksEqual } from '../../storage/vector-clock.js';
+import type { TorcCluster, WrittenBatch } from './torc-cluster.js';
+
+/** Brings every record into memory and keeps it there until what it resolves with is called. Takes simulated time. */
+export async function loadAll(store: Store, partitions: number): Promise<() => void> {
+  for (let number = 0; number < partitions; number++) {
+    const { firstSlot, lastSlot } = slotsOfPartition(number, partitions);
+    store.partition(number).pins++;
+    await store.loader.loadPartition(store.partition(number), firstSlot, lastSlot);
+  }
+  return () => {
+    for (let number = 0; number < partitions; number++) store.partition(number).pins--;
+  };
+}
+
+/** Batches that `seen` covers and whose records do not. Everything is loaded. */
+export function claimedAndMissing(name: string, store: Store, batches: readonly WrittenBatch[]): string | undefined {
+  for (const { partition: number, actor, counter, keys } of batches) {
+    const partition = store.partition(number);
+    if ((partition.seen.get(actor) ?? 0) < counter) continue;
+    const missing = keys.find((key) => !recordCovers(partition.entries.get(key)?.record ?? emptyRecord, { actor, counter }));
+    if (missing !== undefined) {
+      return `${name} claims to have seen ${actor}:${counter} of partition ${number} (${partition.seen.get(actor)}), and its record of ${missing} does not cover it`;
+    }
+  }
+  return undefined;
+}
+
+/** Why derived state is not what the records give. Everything is loaded. */
+export function derivedFault(name: string, { number, entries, aliveEntries, expiring }: Partition): string | undefined {
+  let alive = 0;
+  for (const entry of entries.values()) {
+    const rebuilt = new KeyEntry(entry.key, entry.slot, entry.partition, true);
+    if (entry.record !== undefined) rebuilt.setRecord(entry.record);
+    const same = rebuilt.bytes.equals(entry.bytes) && rebuilt.expiresAtMs === entry.expiresAtMs && rebuilt.alive === entry.alive;
+    if (!same) return `${name} shows ${entry.bytes.toString()} for ${entry.key}, its record gives ${rebuilt.bytes.toString()}`;
+    if (rebuilt.alive) alive++;
+    if ((rebuilt.expiresAtMs !== 0) !== expiring.has(entry.key)) return `${name}: the expiry index is wrong of ${entry.key}`;
+  }
+  return alive === aliveEntries ? undefined : `${name} counts ${aliveEntries} keys of partition ${number}, not ${alive}`;
+}
+
+/** Why the replicas are not all the same; undefined when they are. All nodes run; takes simulated time. */
+export async function convergenceFault(cluster: TorcCluster): Promise<string | undefined> {
+  const all = cluster.nodes.map((name) => cluster.runningNow(name));
+  let open = all.length;
+  for (const { store } of all)
+    loadAll(store, cluster.partitions).then(
+      () => open--,
+      () => undefined,
+    );
+  await cluster.scheduler.runFor(60_000, () => open === 0);
+  if (open > 0) return 'a partition cannot be loaded';
+  for (const { name, store } of all) {
+    const missing = claimedAndMissing(name, store, cluster.batches);
+    if (missing !== undefined) return missing;
+    let bytes = 0;
+    for (let number = 0; number < cluster.partitions; number++) {
+      const partition = store.partition(number);
+      const fault = derivedFault(name, partition);
+      if (fault !== undefined) return fault;
+      for (const entry of partition.entries.values()) bytes += entry.byteSize;
+    }
+    if (bytes !== store.memoryBytes) return `${name} accounts ${store.memoryBytes} bytes, not ${bytes}`;
+  }
+  const [first] = all;
+  for (const other of all.slice(1)) {
+    for (let number = 0; number < cluster.partitions && first !== undefined; number++) {
+      const fault = difference(first.name, first.store.partition(number), other.name, other.store.partition(number));
+      if (fault !== undefined) return fault;
+    }
+  }
+  return undefined;
+}
+
+function difference(xName: string, x: Partition, yName: string, y: Partition): string | undefined {
+  const where = `partition ${x.number} at ${xName} and ${yName}`;
+  for (const partition of [x, y]) if (partition.ahead.length > 0) return `${where}: ahead ${JSON.stringify(partition.ahead)}`;
+  if (!clocksEqual(x.seen, y.seen)) return `${where}: seen ${JSON.stringify([...x.seen])} and ${JSON.stringify([...y.seen])}`;
+  for (const key of new Set([...x.entries.keys(), ...y.entries.keys()])) {
+    const [mine, theirs] = [x.entries.get(key)?.record ?? emptyRecord, y.entries.get(key)?.record ?? emptyRecord];
+    if (!recordsEqual(mine, theirs)) return `${where}: ${key} is ${shown(mine)} and ${shown(theirs)}`;
+  }
+  return undefined;
+}
+
+function shown({ context, versions }: typeof emptyRecord): string {
+  return JSON.stringify({ context: [...context], versions: versions.map(({ actor, counter, term }) => ({ actor, counter, term })) });
+}

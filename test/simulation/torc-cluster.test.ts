@@ -1,0 +1,27 @@
+/**
+ * Whole clusters under faults, a seed each: registers, counters and lists are checked, and that all replicas end up the same.
+ * TORC_SEEDS=n runs seeds 1 to n instead of the usual number; TORC_SEED=s runs that one alone and prints the end of its trace.
+ */
+import test from 'ava';
+import { report, runSeed, seeds } from './torc-run.js';
+
+test('histories under faults', async (t) => {
+  t.timeout(3_600_000);
+  let acknowledged = 0;
+  let unclear = 0;
+  let failures = 0;
+  for (const seed of seeds(30)) {
+    const result = await runSeed(seed);
+    acknowledged += result.acknowledged;
+    unclear += result.refusedOrUnknown;
+    if (result.fault === undefined) continue;
+    t.fail(report('histories under faults', seed, result));
+    if (++failures >= 3) break;
+  }
+  t.log(`${acknowledged} commands acknowledged, ${unclear} refused or of unknown outcome`);
+  t.true(acknowledged > unclear);
+});
+
+test('the same seed gives the same trace twice', async (t) => {
+  for (const seed of seeds(3)) t.is((await runSeed(seed)).hash, (await runSeed(seed)).hash, `seed ${seed}`);
+});

@@ -1,0 +1,265 @@
+/**
+ * A whole cluster in one process: the product's own nodes, stores and command table, put together as server/start-node.ts does it, on simulated
+ * time, network and disks. It differs from the real thing in the seams only, and in one liberty: a test may wrap a store to watch it
+ * or to plant a bug.
+ */
+import { Node } from '../../cluster/node.js';
+import { Session } from '../../cluster/session.js';
+import type { Call } from '../../cluster/call.js';
+import { EncodedReply, type Reply } from '../../protocol/resp/reply.js';
+import { ErrorReply } from '../../protocol/resp/reply.js';
+import { CommandLookup } from '../../server/command-lookup.js';
+import { allRows } from '../../server/commands/all.js';
+import { decodeReply } from '../../server/decode-reply.js';
+import { Dispatcher } from '../../server/dispatcher.js';
+import type { Durability } from '../../storage/commit-log.js';
+import { nextLife, type NodeRecord } from '../../storage/data-directory.js';
+import { Store } from '../../storage/store.js';
+import { SeededRandom } from './random.js';
+import { Scheduler } from './simulated-clock.js';
+import { SimulatedDisk } from './simulated-disk.js';
+import { SimulatedNetwork, type NetworkSettings } from './simulated-network.js';
+
+export interface TorcSettings {
+  readonly nodes?: readonly string[];
+  readonly partitions?: number;
+  readonly durability?: Durability;
+  readonly readQuorum?: number;
+  readonly writeQuorum?: number;
+  readonly peerTimeoutMs?: number;
+  readonly cacheBytesMax?: number;
+  /** Wall clock minus true time, by node; 0 by default. */
+  readonly skewMs?: Readonly<Record<string, number>>;
+  readonly network?: Partial<NetworkSettings>;
+  /** Called with each store before its node is made: to plant a bug. */
+  readonly plant?: (store: Store, node: string) => void;
+  /** A planted bug: a machine that lost its power believes that it did not. */
+  readonly plantedSameBoot?: boolean;
+}
+
+/** One batch that was written somewhere in the run: what must be held by whoever claims to have seen its dot. */
+export interface WrittenBatch {
+  readonly partition: number;
+  readonly actor: number;
+  readonly counter: number;
+  /** latin1. */
+  readonly keys: readonly string[];
+}
+
+/** One incarnation of a node that serves. */
+export interface RunningNode {
+  readonly name: string;
+  readonly node: Node;
+  readonly store: Store;
+  readonly dispatcher: Dispatcher;
+  readonly doubtful: boolean;
+}
+
+const lookup = new CommandLookup(allRows);
+
+export class TorcCluster {
+  readonly nodes: readonly string[];
+  readonly scheduler = new Scheduler();
+  readonly random: SeededRandom;
+  readonly network: SimulatedNetwork;
+  readonly disks: ReadonlyMap<string, SimulatedDisk>;
+  readonly partitions: number;
+  readonly batches: WrittenBatch[] = [];
+  /** What must not happen and did: a node that failed, a call that was answered twice. */
+  readonly faults: string[] = [];
+  readonly log: string[] = [];
+  /** Called with each incarnation once its store is open, before its node is: to look at what a crash left. */
+  onRecovered: (running: { readonly name: string; readonly store: Store }) => Promise<void> = () => Promise.resolve();
+  readonly #running = new Map<string, RunningNode>();
+  readonly #records = new Map<string, NodeRecord>();
+  readonly #starts = new Map<string, number>();
+
+  constructor(
+    seed: number,
+    readonly settings: TorcSettings = {},
+  ) {
+    const { nodes = ['a', 'b', 'c'], partitions = 4, skewMs = {} } = settings;
+    this.nodes = nodes;
+    this.partitions = partitions;
+    this.random = new SeededRandom(seed);
+    this.network = new SimulatedNetwork(this.scheduler, this.random, settings.network);
+    for (const node of nodes) this.scheduler.clockFor(node, { skewMs: skewMs[node] ?? 0, driftPpm: this.random.integer(200) - 100 });
+    this.disks = new Map(nodes.map((node) => [node, new SimulatedDisk(this.scheduler, this.random, node)]));
+    this.scheduler.onCrash((node) => this.#running.delete(node));
+  }
+
+  /** The node's present incarnation; undefined while it is down or recovering. */
+  running(name: string): RunningNode | undefined {
+    return this.#running.get(name);
+  }
+
+  /** Throws when it does not run. */
+  runningNow(name: string): RunningNode {
+    const running = this.#running.get(name);
+    if (running === undefined) throw new Error(`${name} does not run`);
+    return running;
+  }
+
+  /** Begins a new incarnation, on the disk as the last one left it. */
+  readonly start = (name: string): void => {
+    this.scheduler.clockFor(name);
+    this.#open(name).catch((error: unknown) => this.#fault(`${name} cannot start: ${String(error)}`));
+  };
+
+  /** Starts all and waits, in simulated time, until all serve. */
+  async startAll(): Promise<void> {
+    this.nodes.forEach(this.start);
+    await this.scheduler.runFor(60_000, () => this.allReady() || this.faults.length > 0);
+    if (!this.allReady()) throw new Error(`the cluster does not form: ${[...this.faults, ...this.log].join('\n')}`);
+  }
+
+  allReady(): boolean {
+    return this.nodes.every((name) => this.#running.get(name)?.node.isReady === true);
+  }
+
+  /** All nodes are up and sure of their data, and reach each other. */
+  allWell(): boolean {
+    return this.nodes.every((name) => {
+      const node = this.#running.get(name)?.node;
+      if (node?.isReady !== true || !this.#isSure(node)) return false;
+      return this.nodes.every((_, member) => node.membership.isReachable(member));
+    });
+  }
+
+  /** A client's connection to the node's present incarnation. */
+  connect(name: string): ClientConnection {
+    return new ClientConnection(this, this.runningNow(name));
+  }
+
+  #isSure(node: Node): boolean {
+    return node.statistics().every(([figure, value]) => figure !== 'doubtful_partitions' || value === 0);
+  }
+
+  async #open(name: string): Promise<void> {
+    const { scheduler, settings } = this;
+    const { durability = 'everysec', cacheBytesMax = 1 << 20 } = settings;
+    const starts = (this.#starts.get(name) ?? 0) + 1;
+    this.#starts.set(name, starts);
+    const clock = scheduler.clockFor(name);
+    const disk = this.disks.get(name);
+    if (disk === undefined) throw new Error(`no disk ${name}`);
+    const onFailure = (error: Error): void => this.#fault(`${name} failed: ${error.message}`);
+    const logFiles = disk.logFiles();
+    const engine = await disk.openEngine();
+    const store = await Store.open({ engine, logFiles, clock, durability, cacheBytesMax, onFailure });
+    this.#watch(store);
+    settings.plant?.(store, name);
+    await this.onRecovered({ name, store });
+    const bootId = settings.plantedSameBoot === true ? 'boot' : `boot ${scheduler.bootOf(name)}`;
+    const begun = nextLife({ previous: this.#records.get(name), bootId, logDamaged: false });
+    const life = Math.max(begun.life, Number(store.fact('life')?.toString() ?? 0));
+    const doubtful = begun.reason === 'writes may be lost' || begun.reason === 'log damaged';
+    this.#records.set(name, { nodeId: name, bootId, durability, life, cleanStop: false });
+    const random = this.random.fork(`node ${name} ${starts}`);
+    const dispatcher: Dispatcher = new Dispatcher({
+      lookup,
+      partitions: () => node.view.partitions,
+      submit: (call) => node.router.submit(call),
+      wholePartitionDeadlineMs: () => node.wholePartitionDeadlineMs(),
+    });
+    const node: Node = new Node({
+      description: { nodeId: name, host: name, clientPort: 6379, peerPort: 16379, zone: '', hostLabel: name },
+      clusterName: 'simulated',
+      initialNodes: this.nodes.length,
+      seeds: this.nodes.filter((other) => other !== name).map((host) => ({ host, port: 16379 })),
+      partitions: this.partitions,
+      replicas: 3,
+      writeQuorum: settings.writeQuorum ?? 2,
+      readQuorum: settings.readQuorum ?? 2,
+      sloppyQuorum: false,
+      gossipIntervalMs: 1000,
+      phiThreshold: 8,
+      peerTimeoutMs: settings.peerTimeoutMs ?? 1000,
+      hintBytesMax: 1 << 20,
+      life,
+      doubtful,
+      incarnation: random.integer(2 ** 32),
+      store,
+      transport: this.network.transportFor(name, { host: name, port: 16379 }),
+      clock,
+      random,
+      decoder: dispatcher,
+      log: (level, message) => {
+        scheduler.note(`${name} says ${message}`);
+        if (level === 'warn') this.log.push(`${scheduler.nowMs.toFixed(1)} ${name}: ${message}`);
+      },
+      onFailure,
+    });
+    this.#running.set(name, { name, node, store, dispatcher, doubtful });
+    node.start();
+  }
+
+  /** Remembers every batch. */
+  #watch(store: Store): void {
+    const writeBatch = store.writeBatch.bind(store);
+    store.writeBatch = (partition, dot, term, epoch, staged) => {
+      this.batches.push({ partition: partition.number, ...dot, keys: staged.map(({ key }) => key) });
+      return writeBatch(partition, dot, term, epoch, staged);
+    };
+  }
+
+  #fault(what: string): void {
+    this.scheduler.note(what);
+    this.faults.push(what);
+  }
+
+  /** For ClientConnection only. */
+  answeredTwice(command: string): void {
+    this.#fault(`answered twice: ${command}`);
+  }
+}
+
+/** A connection as server/connection.ts keeps one, without the bytes: an order of its own, and replies that leave at the end of a turn. */
+export class ClientConnection {
+  readonly #session: Session;
+  #unanswered = 0;
+
+  constructor(
+    private readonly cluster: TorcCluster,
+    readonly running: RunningNode,
+  ) {
+    this.#session = new Session(running.node.router.submit);
+  }
+
+  /** The incarnation it was made to still runs. */
+  get isOpen(): boolean {
+    return this.cluster.running(this.running.name) === this.running;
+  }
+
+  /** Commands that the node owes an answer to. */
+  get unanswered(): number {
+    return this.#unanswered;
+  }
+
+  /**
+   * Gives a command to the node now, which must be within an event of the node. `done` gets the reply when its turn has ended. `here`: the
+   * command is run by this node whoever else could, as if a node that cannot see the others had forwarded it.
+   */
+  run(words: readonly (string | Buffer)[], done: (reply: Reply) => void, here = false): void {
+    const args = words.map((word) => (typeof word === 'string' ? Buffer.from(word) : word));
+    const row = lookup.resolve(args);
+    if (row instanceof ErrorReply || row.scope === 'local') throw new Error(`${String(words[0])} is not for the cluster`);
+    const { node, dispatcher } = this.running;
+    let answered = false;
+    this.#unanswered++;
+    const origin = {
+      options: { resp: 2, writeQuorum: 0, readQuorum: 0, deadlineMs: node.deadlineMs() },
+      attach: (call: Call) => {
+        if (here) call.hops = 2;
+        else call.session = this.#session;
+      },
+    } as const;
+    dispatcher.run(row, args, origin, (reply) => {
+      if (answered) this.cluster.answeredTwice(words.map(String).join(' '));
+      answered = true;
+      this.#unanswered--;
+      const value = reply instanceof EncodedReply ? decodeReply(reply.bytes) : reply;
+      node.turn.flushAtEnd({ flush: () => done(value) });
+    });
+  }
+}

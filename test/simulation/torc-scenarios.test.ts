@@ -1,0 +1,195 @@
+/** Named scenarios on a simulated cluster of real nodes: what the issue demands by name, and what a seed found once. */
+import test from 'ava';
+import { partitionOfSlot } from '../../cluster/ring.js';
+import { slotOf } from '../../protocol/slot.js';
+import { ErrorReply, StatusReply, type Reply } from '../../protocol/resp/reply.js';
+import type { KeyEntry } from '../../storage/key-entry.js';
+import { convergenceFault } from './convergence.js';
+import { elementsOf, SimulatedClients } from './simulated-clients.js';
+import { TorcCluster, type TorcSettings } from './torc-cluster.js';
+
+async function started(settings: TorcSettings = {}): Promise<TorcCluster> {
+  const cluster = new TorcCluster(1, { network: { spikeChance: 0 }, ...settings });
+  await cluster.startAll();
+  await cluster.scheduler.runFor(3000);
+  return cluster;
+}
+
+/** Gives a command to a node; what it answers comes as simulated time goes on. `here`: it runs it whoever else could. */
+function begin(cluster: TorcCluster, name: string, words: readonly string[], here = false): { readonly reply: () => Reply | undefined } {
+  let reply: Reply | undefined;
+  const connection = cluster.connect(name);
+  cluster.scheduler.schedule(name, 0, words.join(' '), () => connection.run(words, (answer) => (reply = answer), here));
+  return { reply: () => reply };
+}
+
+/** The same, waiting for the answer; as text, nil as null. */
+async function ask(cluster: TorcCluster, name: string, words: readonly string[], here = false): Promise<string | null> {
+  const begun = begin(cluster, name, words, here);
+  await cluster.scheduler.runFor(20_000, () => begun.reply() !== undefined);
+  const reply = begun.reply();
+  if (reply === undefined) throw new Error(`${words.join(' ')} is not answered`);
+  if (reply === null) return null;
+  return reply instanceof StatusReply || reply instanceof ErrorReply ? reply.text : String(reply);
+}
+
+function entryAt(cluster: TorcCluster, name: string, key: string): KeyEntry {
+  const partition = partitionOfSlot(slotOf(Buffer.from(key)), cluster.partitions);
+  const entry = cluster.runningNow(name).store.partition(partition).entries.get(key);
+  if (entry === undefined) throw new Error(`${name} has no ${key}`);
+  return entry;
+}
+
+/** Home replicas of a key, the coordinator first. */
+function homes(cluster: TorcCluster, key: string): string[] {
+  const { membership } = cluster.runningNow('a').node;
+  const partition = partitionOfSlot(slotOf(Buffer.from(key)), cluster.partitions);
+  return membership.preferenceList(partition).map((member) => membership.configuration?.members[member]?.nodeId ?? '');
+}
+
+async function well(cluster: TorcCluster): Promise<void> {
+  await cluster.scheduler.runFor(60_000, () => cluster.allWell());
+  await cluster.scheduler.runFor(3000);
+}
+
+test('a coordinator stopped for 3 s under write load and woken: what was acknowledged meanwhile is what later reads show', async (t) => {
+  const cluster = await started({ partitions: 1 });
+  const clients = new SimulatedClients(cluster, {
+    clients: 6,
+    keysPerWorkload: 3,
+    workloads: ['register', 'list', 'counter'],
+    thinkMs: 10,
+    hereChance: 0,
+    pipelineChance: 0.2,
+  });
+  clients.start();
+  await cluster.scheduler.runFor(1000);
+  const [coordinator = ''] = homes(cluster, 'list0');
+  cluster.scheduler.pause(coordinator);
+  const before = clients.acknowledged;
+  await cluster.scheduler.runFor(3000);
+  const meanwhile = clients.acknowledged - before;
+  cluster.scheduler.resume(coordinator);
+  await cluster.scheduler.runFor(2000);
+  clients.stop();
+  await well(cluster);
+  t.true(meanwhile > 50, `${meanwhile} acknowledged while it was stopped`);
+  t.is(clients.verdict(), undefined);
+  t.is(await convergenceFault(cluster), undefined);
+  const shown = new Map<string, string | null>();
+  for (const workload of ['register', 'list', 'counter'] as const) {
+    for (const key of clients.keys(workload)) shown.set(key, await ask(cluster, coordinator, ['GET', key]));
+  }
+  t.is(
+    clients.finalVerdict((key) => shown.get(key) ?? null),
+    undefined,
+  );
+  t.true(elementsOf(shown.get('list0') ?? null).length > 10);
+});
+
+test('a blind SET acknowledged after a failover by a node whose clock is an hour behind is what every later GET shows', async (t) => {
+  for (const reaches of ['everyone', 'one', 'nobody'] as const) {
+    const names = ['a', 'b', 'c'];
+    const probe = new TorcCluster(1, {});
+    await probe.startAll();
+    const [first = '', second = '', third = ''] = homes(probe, 'k');
+    const cluster = await started({ skewMs: { [second]: -3_600_000, [third]: -3_600_000 } });
+    t.is(await ask(cluster, first, ['SET', 'k', 'v0']), 'OK');
+    if (reaches !== 'everyone') cluster.network.block(first, second);
+    if (reaches === 'nobody') cluster.network.block(first, third);
+    const old = begin(cluster, first, ['SET', 'k', 'v1']);
+    await cluster.scheduler.runFor(20);
+    t.is(old.reply() === undefined, reaches === 'nobody');
+    cluster.scheduler.crash(first, 'process');
+    if (reaches !== 'everyone') cluster.network.unblock(first, second);
+    if (reaches === 'nobody') cluster.network.unblock(first, third);
+    await cluster.scheduler.runFor(200);
+    t.is(await ask(cluster, third, ['SET', 'k', 'v2']), 'OK', reaches);
+    for (const name of [second, third]) t.is(await ask(cluster, name, ['GET', 'k']), 'v2');
+    cluster.start(first);
+    await cluster.scheduler.runFor(20_000, () => cluster.allReady());
+    for (let round = 0; round < 20; round++) {
+      for (const name of names)
+        t.true(['v2', 'NOREPLICAS'].includes((await ask(cluster, name, ['GET', 'k']))?.split(' ')[0] ?? ''), reaches);
+      await cluster.scheduler.runFor(10);
+    }
+    await well(cluster);
+    for (const name of names) t.is(await ask(cluster, name, ['GET', 'k']), 'v2', `${reaches}, ${name}`);
+    t.is(await convergenceFault(cluster), undefined);
+  }
+});
+
+test('a stale record planted on each replica in turn is never shown, and versions are compared for every read', async (t) => {
+  const cluster = await started();
+  const compared = (): number => cluster.nodes.reduce((sum, name) => sum + cluster.runningNow(name).node.reader.compared, 0);
+  t.is(await ask(cluster, 'a', ['SET', 'k', 'old']), 'OK');
+  await cluster.scheduler.runFor(100);
+  const stale = entryAt(cluster, 'a', 'k').record;
+  if (stale === undefined) return t.fail('no record');
+  t.is(await ask(cluster, 'b', ['SET', 'k', 'new']), 'OK');
+  await cluster.scheduler.runFor(100);
+  const before = compared();
+  let reads = 0;
+  for (const planted of cluster.nodes) {
+    const partition = cluster.runningNow(planted).store.partition(entryAt(cluster, planted, 'k').partition);
+    for (const asked of cluster.nodes) {
+      for (let round = 0; round < 4; round++) {
+        partition.put(entryAt(cluster, planted, 'k'), stale);
+        t.is(entryAt(cluster, planted, 'k').bytes.toString(), 'old');
+        t.is(await ask(cluster, asked, ['GET', 'k']), 'new', `planted on ${planted}, asked ${asked}`);
+        reads++;
+      }
+    }
+  }
+  await cluster.scheduler.runFor(1000);
+  t.true(compared() - before >= reads, `${compared() - before} versions compared for ${reads} reads`);
+});
+
+test("found by a seed: increments run by one node after the other leave each other's sums where they were", async (t) => {
+  const cluster = await started();
+  t.is(await ask(cluster, 'a', ['INCRBY', 'n', '5'], true), '5');
+  t.is(await ask(cluster, 'b', ['INCRBY', 'n', '1'], true), '6');
+  t.is(await ask(cluster, 'c', ['INCRBY', 'n', '1'], true), '7');
+  t.is(await ask(cluster, 'a', ['INCRBY', 'n', '1'], true), '8');
+  for (const name of cluster.nodes) t.is(await ask(cluster, name, ['GET', 'n']), '8');
+});
+
+test('found by a seed: a node shows what others wrote after its own last write', async (t) => {
+  const cluster = await started();
+  for (const key of ['x', 'y', 'z']) {
+    t.is(await ask(cluster, 'a', ['SET', key, 'first'], true), 'OK');
+    t.is(await ask(cluster, 'b', ['SET', key, 'second'], true), 'OK');
+    for (const name of cluster.nodes) t.is(await ask(cluster, name, ['GET', key]), 'second', name);
+  }
+});
+
+test('found by a seed: a read that is asked again elsewhere is asked about the version that it shows', async (t) => {
+  const cluster = await started();
+  t.is(await ask(cluster, 'b', ['SET', 'k', 'first'], true), 'OK');
+  await cluster.scheduler.runFor(100);
+  for (let round = 0; round < 6; round++) {
+    const value = `value ${round}`;
+    cluster.network.block('a', 'c');
+    cluster.network.block('b', 'c');
+    t.is(await ask(cluster, 'b', ['SET', 'k', value], true), 'OK');
+    const read = begin(cluster, 'c', ['GET', 'k']);
+    await cluster.scheduler.runFor(5);
+    cluster.network.unblock('b', 'c');
+    await cluster.scheduler.runFor(3000, () => read.reply() !== undefined);
+    t.is(String(read.reply()), value);
+    cluster.network.unblock('a', 'c');
+    await cluster.scheduler.runFor(1500);
+  }
+});
+
+test('found by a seed: a machine that lost its power is reached again as soon as it is back', async (t) => {
+  const cluster = await started({ network: { spikeChance: 0, lateDetectionMs: 60_000 } });
+  cluster.scheduler.crash('a', 'machine');
+  await cluster.scheduler.runFor(500);
+  cluster.start('a');
+  await cluster.scheduler.runFor(2000);
+  t.true(cluster.allReady());
+  for (const name of ['b', 'c']) t.true(cluster.runningNow(name).node.membership.isReachable(0));
+  await cluster.scheduler.runFor(5000);
+  t.true(cluster.allWell());
+});
