@@ -182,7 +182,11 @@ export class Peers {
       ended = true;
       stream.close();
     };
-    clock.after(greetingTimeoutMs, () => peer === undefined && end());
+    clock.after(greetingTimeoutMs, () => {
+      if (peer !== undefined || ended) return;
+      log('warn', 'a stream from an unknown peer is closed: no hand-shake came in time');
+      end();
+    });
     const message = (bytes: Buffer): void => {
       if (ended) return;
       if (peer !== undefined) {

@@ -112,6 +112,7 @@ function statsFigures({ statistics }: LocalContext): Figures {
     ['total_net_input_bytes', statistics.bytesIn],
     ['total_net_output_bytes', statistics.bytesOut],
     ['rejected_connections', statistics.rejectedConnections],
+    ['client_output_buffer_limit_disconnections', statistics.outputLimitDisconnections],
     ['expired_keys', statistics.expiredKeys],
     ['evicted_keys', 0],
     ['keyspace_hits', statistics.keyspaceHits],

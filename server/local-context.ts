@@ -38,6 +38,7 @@ export interface NodeStatistics {
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly rejectedConnections: number;
+  readonly outputLimitDisconnections: number;
   readonly keyspaceHits: number;
   readonly keyspaceMisses: number;
   readonly expiredKeys: number;

@@ -65,7 +65,9 @@ export async function startNode(configuration: Configuration, version: string): 
     throw error;
   }
   const record = { nodeId: configuration.nodeId, bootId: bootId(), durability: configuration.durability };
-  const begun = nextLife({ previous, bootId: record.bootId, logDamaged: false });
+  // Under the same system a written tail cannot be lost, and after a clean stop none can be torn: what was cut off may have been acknowledged.
+  const tailWasWhole = previous !== undefined && (previous.cleanStop || (record.bootId !== '' && record.bootId === previous.bootId));
+  const begun = nextLife({ previous, bootId: record.bootId, logDamaged: tailWasWhole && store.tornBytes > 0 });
   const life = Math.max(begun.life, Number(store.fact('life')?.toString() ?? 0));
   const doubtful = begun.reason === 'writes may be lost' || begun.reason === 'log damaged';
   await directory.write({ ...record, life, cleanStop: false });

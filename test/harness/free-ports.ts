@@ -38,6 +38,20 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
+/** The first of `count` consecutive free ports. */
+export async function firstOfFreePorts(count: number): Promise<number> {
+  for (let looked = 0; looked <= lastPort - firstPort; looked += count) {
+    if (nextPort + count > lastPort) nextPort = firstPort;
+    const first = nextPort;
+    nextPort += count; // before the look, which takes a while: another call may come meanwhile
+    const ports = Array.from({ length: count }, (_, index) => first + index);
+    if (ports.some((one) => handedOut.has(one)) || !(await Promise.all(ports.map(isFree))).every(Boolean)) continue;
+    for (const one of ports) handedOut.add(one);
+    return first;
+  }
+  throw new Error(`no ${count} consecutive free ports between ${firstPort} and ${lastPort}`);
+}
+
 /** The port on which a node of client port P listens for its peers; seeds name it. */
 export function peerPortOf(port: number): number {
   return port + peerPortOffset;

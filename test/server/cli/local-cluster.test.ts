@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
+import { firstOfFreePorts } from '../../harness/free-ports.js';
 
 const standIn = fileURLToPath(new URL('./stand-in-main.js', import.meta.url));
 
@@ -17,29 +18,12 @@ async function listen(port: number): Promise<Server> {
   return server;
 }
 
-/** The first of `count` consecutive ports that were free a moment ago. */
-async function freePorts(count: number): Promise<number> {
-  for (let attempt = 0; ; attempt++) {
-    const held: Server[] = [await listen(0)];
-    const address = held[0]?.address();
-    const first = typeof address === 'object' && address !== null ? address.port : 0;
-    try {
-      for (let offset = 1; offset < count; offset++) held.push(await listen(first + offset));
-      return first;
-    } catch (error) {
-      if (attempt > 20) throw error;
-    } finally {
-      await Promise.all(held.map((server) => new Promise((resolve) => server.close(resolve))));
-    }
-  }
-}
-
 interface Run {
   readonly child: ChildProcess;
   readonly out: string[];
   readonly err: string[];
   readonly ended: Promise<number | null>;
-  /** Resolves with the first line, past or to come, that matches. */
+  /** Resolves with the first line, past or to come, that matches; rejects when the process has ended without it. */
   line(from: 'out' | 'err', pattern: RegExp): Promise<string>;
 }
 
@@ -50,12 +34,16 @@ function run(t: ExecutionContext, args: readonly string[]): Run {
   createInterface({ input: child.stdout }).on('line', (line) => (lines.out.push(line), waiting.forEach((look) => look())));
   createInterface({ input: child.stderr }).on('line', (line) => (lines.err.push(line), waiting.forEach((look) => look())));
   t.teardown(() => child.kill('SIGKILL'));
+  const ended = once(child, 'close').then(([code]) => code as number | null);
   return {
     child,
     ...lines,
-    ended: once(child, 'close').then(([code]) => code as number | null),
+    ended,
     line: (from, pattern) =>
-      new Promise((resolve) => {
+      new Promise((resolve, reject) => {
+        void ended.then((code) =>
+          reject(new Error(`ended (${code}) without ${String(pattern)}: ${[...lines.out, ...lines.err].join('; ')}`)),
+        );
         const look = (): void => {
           const found = lines[from].find((line) => pattern.test(line));
           if (found !== undefined) resolve(found);
@@ -73,7 +61,7 @@ function dataDirectory(t: ExecutionContext): string {
 }
 
 async function clusterArgs(t: ExecutionContext, ...more: string[]): Promise<{ port: number; directory: string; args: string[] }> {
-  const port = await freePorts(9);
+  const port = await firstOfFreePorts(9);
   const directory = dataDirectory(t);
   const ports = ['--port', `${port}`, '--peer-port', `${port + 3}`, '--http-port', `${port + 6}`];
   return { port, directory, args: ['cluster', ...ports, '--dir', directory, ...more] };

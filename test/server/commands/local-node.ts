@@ -118,6 +118,7 @@ export function localContext(cluster: ClusterView = clusterOfThree()): LocalNode
       bytesIn: 13,
       bytesOut: 14,
       rejectedConnections: 0,
+      outputLimitDisconnections: 0,
       keyspaceHits: 15,
       keyspaceMisses: 16,
       expiredKeys: 17,

@@ -1,0 +1,253 @@
+/**
+ * Clients that send what they should not, or do not take what they asked for, against three nodes as processes. Each is told clearly or cut off;
+ * a well-behaved client beside it keeps getting right answers in time, and no process grows beyond a bound.
+ *
+ * TORC_HALF_OPEN (default 1000) is how many connections are held half open at once.
+ */
+import { readFileSync } from 'node:fs';
+import test, { type ExecutionContext } from 'ava';
+import { type ServerGroup, startCluster, startNode } from '../harness/processes.js';
+import { ProbeClient } from './probe-client.js';
+import { encodeCommand, RawClient } from './raw-client.js';
+
+const halfOpen = Number(process.env['TORC_HALF_OPEN'] ?? 1000);
+
+/** No answer to the well-behaved client may take longer, on a busy machine. */
+const probeMsMax = 5000;
+const megabyte = 1024 * 1024;
+
+let servers: ServerGroup;
+test.before(async () => {
+  // The deadline of a pipeline's last command runs from its arrival; what takes how long is not what is judged here.
+  servers = await startCluster({ directives: { 'client-output-buffer-limit': 'normal 16mb 0 0', 'peer-timeout': '10000' } });
+});
+test.after.always(async () => servers?.stop());
+
+/** Resident bytes of a process. */
+function residentBytes(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
+}
+
+/** Runs `misbehave` beside a probe of the same node and one of another. */
+async function besideProbes(t: ExecutionContext, misbehave: (port: number) => Promise<void>): Promise<void> {
+  const probes = [await ProbeClient.start(servers.port), await ProbeClient.start(servers.ports[1] ?? 0)];
+  await Promise.all(probes.map((probe) => probe.served(5)));
+  await misbehave(servers.port);
+  await Promise.all(probes.map((probe) => probe.served(5)));
+  for (const probe of probes) {
+    await probe.stop();
+    t.true(probe.slowestMs < probeMsMax, `the probe waited ${Math.round(probe.slowestMs)} ms`);
+  }
+  t.log(`slowest probe ${Math.round(Math.max(...probes.map((probe) => probe.slowestMs)))} ms`);
+  t.is(servers.pids.length, 3);
+}
+
+const protocolErrors: readonly (readonly [bytes: string, reply: string])[] = [
+  ['*1048577\r\n', 'invalid multibulk length'],
+  ['*99999999999999999999\r\n', 'invalid multibulk length'],
+  ['*two\r\n', 'invalid multibulk length'],
+  ['*1\r\n$536870913\r\n', 'invalid bulk length'],
+  ['*1\r\n$-1\r\n', 'invalid bulk length'],
+  ['*1\r\n$-5\r\n', 'invalid bulk length'],
+  ['*1\r\n$four\r\n', 'invalid bulk length'],
+  ['*1\r\n$9999999999999999999999\r\n', 'invalid bulk length'],
+  ['*1\r\n:1\r\n', "expected '$', got ':'"],
+  ['*2\r\n$3\r\nGET\r\n+k\r\n', "expected '$', got '+'"],
+  ['GET "unbalanced\r\n', 'unbalanced quotes in request'],
+  [`${'x'.repeat(70_000)}`, 'too big inline request'],
+  [`*${'1'.repeat(70_000)}`, 'too big mbulk count string'],
+  [`*1\r\n$${'1'.repeat(70_000)}`, 'too big bulk count string'],
+];
+
+test.serial('lengths that cannot be: a protocol error, after the replies before it, and the connection is closed', (t) =>
+  besideProbes(t, async (port) => {
+    for (const [bytes, text] of protocolErrors) {
+      const client = await RawClient.connect(port);
+      client.write(Buffer.concat([encodeCommand(['SET', 'before', 'x']), encodeCommand(['GET', 'before']), Buffer.from(bytes)]));
+      const shown = [await client.reply(), await client.reply(), await client.reply()];
+      t.deepEqual(shown, ['+OK', '$x', `-ERR Protocol error: ${text}`], bytes.slice(0, 40));
+      await client.closed;
+      await t.throwsAsync(client.reply());
+    }
+  }),
+);
+
+test.serial('rubbish is answered as commands that do not exist, or refused', (t) =>
+  besideProbes(t, async (port) => {
+    for (const bytes of [
+      Buffer.alloc(100_000, 0xff),
+      Buffer.from('\u0001\u0002\u0000\r\n'),
+      Buffer.from('\x16\x03\x01\x02\x00\x01\x00\x01\xfc\n', 'latin1'),
+    ]) {
+      const client = await RawClient.connect(port);
+      client.write(bytes);
+      client.write('\r\n');
+      t.regex(await client.reply(), /^-ERR (unknown command|Protocol error)/);
+      await client.end();
+    }
+    const http = await RawClient.connect(port);
+    http.write('POST / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    t.regex(await http.reply(), /^-ERR unknown command 'POST'/);
+    await http.end();
+    const empty = await RawClient.connect(port);
+    empty.write('\r\n\r\n\u0000\r\n*0\r\n*-1\r\n\r\nPING\r\n');
+    t.is(await empty.reply(), '+PONG');
+    await empty.end();
+  }),
+);
+
+test.serial('the header of a bulk of 512 MB and then silence costs no memory', (t) =>
+  besideProbes(t, async (port) => {
+    const before = residentBytes(servers.pids[0] ?? 0);
+    const clients = await Promise.all(Array.from({ length: 50 }, () => RawClient.connect(port)));
+    for (const client of clients) client.write('*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$536870912\r\nxx');
+    const last = await RawClient.connect(port);
+    t.deepEqual(await last.ask(['PING']), ['+PONG']);
+    const grown = residentBytes(servers.pids[0] ?? 0) - before;
+    t.true(grown < 128 * megabyte, `${Math.round(grown / megabyte)} MB more`);
+    for (const client of [last, ...clients]) await client.end();
+  }),
+);
+
+test.serial('a megabyte of tiny commands in one write is answered, all of it and in order', (t) =>
+  besideProbes(t, async (port) => {
+    const client = await RawClient.connect(port);
+    const count = Math.ceil(megabyte / encodeCommand(['ECHO', '10000']).length);
+    const commands = Array.from({ length: count }, (_, i) => ['ECHO', `${i}`]);
+    t.deepEqual(
+      await client.ask(...commands),
+      commands.map(([, text]) => `$${text}`),
+    );
+    const increments = Array.from({ length: 1000 }, () => ['INCR', 'tiny']);
+    const mixed = await client.ask(
+      ...increments.flatMap((increment, i) => [increment, ['SET', `tiny:${i % 200}`, `${i}`], ['GET', `tiny:${i % 200}`]]),
+    );
+    const expected = increments.flatMap((_, i) => [`:${i + 1}`, '+OK', `$${i}`]);
+    const wrong = mixed.findIndex((shown, i) => shown !== expected[i]);
+    t.is(wrong, -1, `reply ${wrong} is ${mixed[wrong]}`);
+    client.write('PING\r\n'.repeat(10_000));
+    for (let i = 0; i < 10_000; i++) if ((await client.reply()) !== '+PONG') t.fail(`inline ping ${i}`);
+    await client.end();
+  }),
+);
+
+test.serial(
+  'a client that takes none of 128 MB of replies, asked for at once, is closed at client-output-buffer-limit; memory stays bounded',
+  (t) =>
+    besideProbes(t, async (port) => {
+      const writer = await RawClient.connect(port);
+      t.deepEqual(await writer.ask(['SET', 'big', 'x'.repeat(megabyte)]), ['+OK']);
+      const before = servers.pids.map(residentBytes);
+      const slow = await RawClient.connect(port);
+      slow.socket.pause();
+      slow.write(Buffer.concat(Array.from({ length: 128 }, () => encodeCommand(['GET', 'big']))));
+      let most = 0;
+      for (;;) {
+        const [info = ''] = await writer.ask(['INFO', 'stats']);
+        most = Math.max(most, ...servers.pids.map((pid, at) => residentBytes(pid) - (before[at] ?? 0)));
+        if (info.includes('client_output_buffer_limit_disconnections:1\r')) break;
+      }
+      t.log(`${Math.round(most / megabyte)} MB more at most`);
+      t.true(most < 450 * megabyte, `${Math.round(most / megabyte)} MB more`);
+      slow.socket.resume();
+      await slow.closed;
+      t.true(slow.bytesReceived < 128 * megabyte);
+      t.true(servers.server(0).output.includes('closed at client-output-buffer-limit'));
+      await writer.end();
+    }),
+);
+
+test.serial('a client that asks on without taking replies is not read on until it does', async (t) => {
+  const node = await startNode();
+  t.teardown(() => node.stop());
+  const { port } = node;
+  const watcher = await RawClient.connect(port);
+  t.deepEqual(await watcher.ask(['SET', 'big', 'y'.repeat(megabyte)]), ['+OK']);
+  const slow = await RawClient.connect(port);
+  t.deepEqual(await slow.ask(['CLIENT', 'SETNAME', 'slow']), ['+OK']);
+  slow.socket.pause();
+  // The watcher's own GET takes as long as the slow client's, so at most a few are under way when the server stops reading.
+  let most = 0;
+  for (let i = 0; i < 60; i++) {
+    slow.write(encodeCommand(['GET', 'big']));
+    const [, list = ''] = await watcher.ask(['GET', 'big'], ['CLIENT', 'LIST']);
+    const line = list.split('\n').find((one) => one.includes(' name=slow ')) ?? '';
+    most = Math.max(most, Number(/ omem=(\d+)/.exec(line)?.[1] ?? Number.NaN));
+  }
+  t.log(`${Math.round(most / megabyte)} MB were held for it`);
+  t.true(most > megabyte && most < 12 * megabyte, `${most}`);
+  slow.socket.resume();
+  for (let i = 0; i < 60; i++) t.is((await slow.reply()).length, megabyte + 1);
+  await slow.end();
+  await watcher.end();
+});
+
+test.serial(`${halfOpen} connections with half a command each, and many that say nothing`, (t) =>
+  besideProbes(t, async (port) => {
+    const clients: RawClient[] = [];
+    for (let i = 0; i < halfOpen; i++) {
+      const client = await RawClient.connect(port);
+      if (i % 4 > 0) client.write(['', '*2\r\n$3\r\nGE', 'PIN', '*1\r\n$4\r\nPING\r'][i % 4] ?? '');
+      clients.push(client);
+    }
+    // A connection is open for its client before the server has taken it.
+    for (let taken = 0; taken < halfOpen;) {
+      const [info = ''] = (await clients[0]?.ask(['INFO', 'clients'])) ?? [];
+      taken = Number(/connected_clients:(\d+)/.exec(info)?.[1]);
+    }
+    // The last of each kind finishes its sentence.
+    const finish = ['', 'T\r\n$1\r\nk\r\n', 'G\r\n', '\n'];
+    for (const client of clients.slice(-4)) {
+      const kind = clients.indexOf(client) % 4;
+      if (kind === 0) continue;
+      client.write(finish[kind] ?? '');
+      t.is(await client.reply(), kind === 1 ? 'nil' : '+PONG');
+    }
+    await Promise.all(clients.map((client) => client.end()));
+  }),
+);
+
+test.serial('QUIT in the middle of a pipeline: the replies before it and its own, nothing after', (t) =>
+  besideProbes(t, async (port) => {
+    const client = await RawClient.connect(port);
+    client.write(Buffer.concat([['SET', 'q', '1'], ['INCR', 'q'], ['QUIT'], ['INCR', 'q'], ['GET', 'q']].map(encodeCommand)));
+    t.deepEqual([await client.reply(), await client.reply(), await client.reply()], ['+OK', ':2', '+OK']);
+    await client.closed;
+    await t.throwsAsync(client.reply());
+    const next = await RawClient.connect(port);
+    t.deepEqual(await next.ask(['GET', 'q']), ['$2']);
+    await next.end();
+  }),
+);
+
+test.serial('clients that vanish in the middle of what they asked', (t) =>
+  besideProbes(t, async (port) => {
+    for (let i = 0; i < 50; i++) {
+      const client = await RawClient.connect(port);
+      client.write(Buffer.concat(Array.from({ length: 50 }, (_, n) => encodeCommand(['SET', `gone:${n}`, 'x'.repeat(1000)]))));
+      client.socket.resetAndDestroy();
+      await client.closed;
+    }
+  }),
+);
+
+test.serial('more clients than maxclients: each too many is told so and closed, those inside stay', async (t) => {
+  const node = await startNode({ maxclients: '20' });
+  t.teardown(() => node.stop());
+  const inside = await Promise.all(Array.from({ length: 20 }, () => RawClient.connect(node.port)));
+  for (const client of inside) t.deepEqual(await client.ask(['PING']), ['+PONG']);
+  for (let i = 0; i < 20; i++) {
+    const outside = await RawClient.connect(node.port);
+    t.is(await outside.reply(), '-ERR max number of clients reached');
+    await outside.closed;
+  }
+  t.deepEqual(await inside[0]?.ask(['SET', 'k', 'v']), ['+OK']);
+  await inside[1]?.end();
+  for (;;) {
+    const [info = ''] = (await inside[0]?.ask(['INFO', 'clients'])) ?? [];
+    if (info.includes('connected_clients:19')) break;
+  }
+  const late = await RawClient.connect(node.port);
+  t.deepEqual(await late.ask(['GET', 'k']), ['$v']);
+  for (const client of [late, ...inside]) await client.end();
+});
