@@ -28,6 +28,8 @@ export interface CallOptions {
 export interface CallOrder {
   /** False: the call waits, and comes back when those before it were answered. */
   enter(call: Call, route: number): boolean;
+  /** The route of what is under way in the partition; undefined = nothing is. */
+  routeOf(partition: number): number | undefined;
   leave(call: Call): void;
 }
 

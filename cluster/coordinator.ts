@@ -32,6 +32,8 @@ export interface CoordinatorOptions {
   readonly coordination: (partition: number) => Coordination;
   readonly coordinations: () => Iterable<Coordination>;
   readonly takeOver: () => TakeOver;
+  /** Answers a read of keys under R. */
+  readonly read: (call: Call) => void;
   /** Sends a call on its way from the beginning. */
   readonly reroute: (calls: readonly Call[]) => void;
 }
@@ -56,7 +58,10 @@ export class Coordinator {
   submit(call: Call): void {
     this.noticePause();
     const coordination = this.options.coordination(call.partition);
-    if (coordination.state !== 'running' || coordination.queue.length > 0) this.enqueue(coordination, call);
+    if (this.isQuorumRead(call)) {
+      if (coordination.queue.length === 0) this.options.read(call);
+      else coordination.queue.push(call);
+    } else if (coordination.state !== 'running' || coordination.queue.length > 0) this.enqueue(coordination, call);
     else if (!this.mayRun(coordination)) this.restart(coordination, call);
     else if (this.isLoaded(call)) this.execute(coordination, call);
     else {
@@ -160,13 +165,19 @@ export class Coordinator {
     this.options.reroute([...coordination.stop(), call]);
   }
 
+  /** A read that came this way to keep its place behind its connection's writes: it compares replicas like any other. */
+  private isQuorumRead({ operation }: Call): boolean {
+    return operation.access === 'read' && !operation.wholePartition && this.options.membership.memberCount > 1;
+  }
+
   private drain(coordination: Coordination): void {
     while (coordination.state === 'running' && !coordination.loading) {
       const [head] = coordination.queue;
       if (head === undefined) return;
       if (!this.isLoaded(head)) return this.loadHead(coordination);
       coordination.queue.shift();
-      if (this.mayRun(coordination)) this.execute(coordination, head);
+      if (this.isQuorumRead(head)) this.options.read(head);
+      else if (this.mayRun(coordination)) this.execute(coordination, head);
       else this.restart(coordination, head);
     }
   }

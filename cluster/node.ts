@@ -167,6 +167,7 @@ export class Node {
       coordination,
       coordinations: () => this.known,
       takeOver: () => this.takeOver,
+      read: (call) => this.reader.submit(call),
       reroute,
     });
     const { coordinator } = this;

@@ -38,13 +38,10 @@ export class Router {
 
   /** Sends a call on its way; it is answered exactly once, in any case. */
   readonly submit = (call: Call): void => {
-    const { membership, coordinator, reader } = this.options;
+    const { membership, coordinator } = this.options;
     if (!this.options.isReady()) return call.answer(loading);
     if (membership.memberCount === 1) return coordinator.submit(call);
-    if (this.isReadHere(call)) {
-      if (call.session === undefined || call.session.enter(call, readHere)) reader.submit(call);
-      return;
-    }
+    if (this.isReadHere(call)) return this.read(call);
     const target = this.target(call);
     if (target === undefined) return call.answer(noReplicas(1, 0, call.operation.access));
     if (call.session === undefined || call.session.enter(call, 1 + target)) this.dispatch(call, target);
@@ -124,12 +121,21 @@ export class Router {
     return membership.coordinatorOf(call.partition, selfMay);
   }
 
+  /** Reads here; but while writes of the same connection are under way to the coordinator the read follows them, which keeps its place. */
+  private read(call: Call): void {
+    const { membership, reader } = this.options;
+    const { session } = call;
+    const route = call.hops > 0 ? 1 + membership.selfIndex : (session?.routeOf(call.partition) ?? readHere);
+    if (session !== undefined && !session.enter(call, membership.isReachable(route - 1) ? route : readHere)) return;
+    if (route === readHere) reader.submit(call);
+    else this.dispatch(call, route - 1);
+  }
+
   private dispatch(call: Call, target: number): void {
-    const { membership, coordinator, reader } = this.options;
+    const { membership, coordinator } = this.options;
     const peer = membership.peer(target);
     if (peer === undefined) {
-      if (this.isReadHere(call)) reader.submit(call);
-      else coordinator.submit(call);
+      coordinator.submit(call);
       return;
     }
     if (call.args.length === 0) return call.answer(notServedInTime); // this node's own work: the sweeper's

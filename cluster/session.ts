@@ -17,6 +17,11 @@ export class Session implements CallOrder {
   /** `resume` takes the calls that had to wait. */
   constructor(private readonly resume: (call: Call) => void) {}
 
+  /** The route of what is under way in the partition; undefined = nothing is. */
+  routeOf(partition: number): number | undefined {
+    return this.lanes.get(partition)?.route;
+  }
+
   /** True: the call may go on, on `route`. False: it waits here and will be given to `resume`. */
   enter(call: Call, route: number): boolean {
     const lane = this.lanes.get(call.partition);

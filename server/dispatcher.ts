@@ -78,12 +78,11 @@ export class Dispatcher implements CommandDecoder {
     return operation;
   }
 
-  /** Runs a command on the keyspace, or one whose keys lie in several partitions; `done` gets its reply, once, maybe within this call. */
+  /** Runs a command on keys or on the keyspace; `done` gets its reply, once, maybe within this call. */
   run(row: Exclude<CommandRow, { scope: 'local' }>, args: readonly Buffer[], origin: Origin, done: (reply: Reply) => void): void {
     if (row.scope === 'keyspace') this.runKeyspace(row, args, origin, done);
     else if (row.scope === 'partition') done(new ErrorReply(`ERR '${row.name}' is not a client's command`));
-    else if (row.split === undefined) done(crossSlot);
-    else this.runSplit(row, args, row.split, origin, done);
+    else this.runKeyed(row, args, origin, done);
   }
 
   /** The one partition of all the keys; -1 when there are several. Commands without keys have none to be in: partition 0. */
@@ -103,6 +102,18 @@ export class Dispatcher implements CommandDecoder {
     );
     origin.attach(call);
     this.options.submit(call);
+  }
+
+  private runKeyed(row: KeyedRow, args: readonly Buffer[], origin: Origin, done: (reply: Reply) => void): void {
+    const operation = operationOf(row, args);
+    if (operation instanceof ErrorReply) return done(operation);
+    const partition = this.partitionOfKeys(operation.keys);
+    if (partition >= 0) {
+      const call = new InnerCall(args, operation, partition, origin.options, done);
+      origin.attach(call);
+      this.options.submit(call);
+    } else if (row.split === undefined) done(crossSlot);
+    else this.runSplit(row, args, row.split, origin, done);
   }
 
   private runSplit(

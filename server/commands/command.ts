@@ -7,7 +7,7 @@ import type { LocalContext } from '../local-context.js';
 import { isToken } from './arguments.js';
 import { argumentsOf } from './docs-arguments.js';
 import { syntaxError, unknownSubcommand } from './errors.js';
-import { matchesGlob } from './glob-pattern.js';
+import { matchesGlob } from '../glob-pattern.js';
 import { container, docsOf, noKeys } from './row.js';
 
 const docs = docsOf('server');

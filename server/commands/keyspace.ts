@@ -12,7 +12,7 @@ import type { Execution } from '../../storage/execution.js';
 import type { CommandRow, KeyspacePlan, KeyspaceRow, PartitionRow, Run } from '../command-table.js';
 import { isToken, parseInteger, parseIntegerWithin } from './arguments.js';
 import { notAnInteger, syntaxError } from './errors.js';
-import { matchesGlob } from './glob-pattern.js';
+import { matchesGlob } from '../glob-pattern.js';
 import { docsOf, noKeys } from './row.js';
 
 const serverDocs = docsOf('server');

@@ -5,9 +5,9 @@
  * tells listeners. Error texts are those of Redis 7 (`configSetCommand` in src/config.c), without the leading `ERR `.
  */
 import type { RunningConfiguration as ConfigurationInterface } from '../local-context.js';
+import { matchesGlob } from '../glob-pattern.js';
 import { directiveKeyOf, directiveKeys, directiveOf, directives, type Configuration, type DirectiveKey } from './directives.js';
 import { conflictWithin } from './load-configuration.js';
-import { namePattern } from './name-pattern.js';
 import { Refusal } from './value-types.js';
 
 export class RunningConfiguration implements ConfigurationInterface {
@@ -31,9 +31,10 @@ export class RunningConfiguration implements ConfigurationInterface {
   }
 
   matching(patterns: readonly string[]): readonly (readonly [name: string, value: string])[] {
-    const wanted = patterns.map(namePattern);
+    const globs = patterns.map((pattern) => Buffer.from(pattern));
+    const isWanted = (name: Buffer): boolean => globs.some((glob) => matchesGlob(glob, name, true));
     return directiveKeys
-      .filter((key) => wanted.some((matches) => matches(directives[key].name)))
+      .filter((key) => isWanted(Buffer.from(directives[key].name)))
       .map((key) => [directives[key].name, this.#formatted(key)] as const);
   }
 

@@ -24,7 +24,7 @@ export class RawClient {
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {
         this.#over = true;
-        for (const waiter of this.#waiting.splice(0)) waiter.reject(new Error('the connection was closed before the reply'));
+        for (const waiting of this.#waiting.splice(0)) waiting.reject(new Error('the connection was closed before the reply'));
         resolve();
       });
     });

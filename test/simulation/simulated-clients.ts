@@ -154,16 +154,19 @@ export class SimulatedClients {
     }
     const ending = this.registers.invoke(client, key, { kind: 'write', value });
     const options = random.pick([[], [], ['KEEPTTL'], ['GET'], ['NX']]);
-    const { fail, leaveUnknown } = ending;
     // NX that finds a value writes nothing, and says so by nil.
-    const complete = (reply: Reply): void => (options[0] === 'NX' && reply === null ? fail() : ending.complete(null));
+    const conditional: Ending<Reply> = {
+      complete: (reply) => (options[0] === 'NX' && reply === null ? ending.fail() : ending.complete(null)),
+      fail: () => ending.fail(),
+      leaveUnknown: () => ending.leaveUnknown(),
+    };
     const words = ['SET', key, value, ...options];
-    this.#send(connection, client, words, here, { complete, fail, leaveUnknown }, (meaning) => meaning.value, told);
+    this.#send(connection, client, words, here, conditional, (meaning) => meaning.value, told);
   }
 
   #readOn(connection: ClientConnection, client: string, key: string, told: (ok: boolean) => void): void {
     const words = ['GET', key];
-    const text = ({ value }: { readonly value: Reply }): string | null => (value === null ? null : String(value));
+    const text = ({ value }: { readonly value: Reply }): string | null => (value === null ? null : textOf(value));
     if (key.startsWith('register')) {
       const ending = this.registers.invoke(client, key, { kind: 'read' });
       this.#send(connection, client, words, false, ending, text, told);
@@ -216,9 +219,11 @@ function meaningOf(reply: Reply): Meaning {
   return refusals.includes(reply.code) ? 'nothing' : { value: reply };
 }
 
-function textOf(reply: Reply): string {
+/** A reply as text, nil as "null". */
+export function textOf(reply: Reply | undefined): string {
   if (reply instanceof ErrorReply || reply instanceof StatusReply) return reply.text;
-  return String(reply);
+  if (Buffer.isBuffer(reply)) return reply.toString();
+  return JSON.stringify(reply ?? null);
 }
 
 export function elementsOf(text: string | null): string[] {

@@ -1,6 +1,6 @@
 /**
  * Bugs planted in the cluster under test: the histories have to catch each of them, or they prove nothing. TORC_SEEDS=n gives them n seeds to be
- * caught in, 200 by default.
+ * caught in, 200 by default. `firstSeed` saves the seeds that are known not to catch it.
  */
 import test from 'ava';
 import { decodeBatches } from '../../protocol/batch.js';
@@ -22,8 +22,9 @@ function inEachPartition(store: Store, change: (partition: Partition) => void): 
 
 const duels = { workloads: ['list'], keysPerWorkload: 2, hereChance: 0.7 } as const;
 
-const canaries: Readonly<Record<string, RunSettings>> = {
+const canaries: Readonly<Record<string, RunSettings & { readonly firstSeed?: number }>> = {
   'a machine that lost its power believes that it kept all it wrote': {
+    firstSeed: 46,
     cluster: { plantedSameBoot: true, durability: 'os' },
     kinds: ['power'],
   },
@@ -38,6 +39,7 @@ const canaries: Readonly<Record<string, RunSettings>> = {
     clients: duels,
   },
   'seen moves over gaps': {
+    firstSeed: 26,
     cluster: {
       plant: (store) =>
         inEachPartition(store, (partition) => {
@@ -69,6 +71,7 @@ for (const [name, settings] of Object.entries(canaries)) {
   test(`caught: ${name}`, async (t) => {
     t.timeout(3_600_000);
     for (const seed of seeds(200)) {
+      if (seed < (settings.firstSeed ?? 1)) continue;
       const { fault } = await runSeed(seed, settings);
       if (fault === undefined) continue;
       t.log(`seed ${seed}: ${fault.slice(0, 200)}`);

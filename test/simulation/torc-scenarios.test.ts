@@ -2,10 +2,10 @@
 import test from 'ava';
 import { partitionOfSlot } from '../../cluster/ring.js';
 import { slotOf } from '../../protocol/slot.js';
-import { ErrorReply, StatusReply, type Reply } from '../../protocol/resp/reply.js';
+import type { Reply } from '../../protocol/resp/reply.js';
 import type { KeyEntry } from '../../storage/key-entry.js';
 import { convergenceFault } from './convergence.js';
-import { elementsOf, SimulatedClients } from './simulated-clients.js';
+import { elementsOf, SimulatedClients, textOf } from './simulated-clients.js';
 import { TorcCluster, type TorcSettings } from './torc-cluster.js';
 
 async function started(settings: TorcSettings = {}): Promise<TorcCluster> {
@@ -30,7 +30,7 @@ async function ask(cluster: TorcCluster, name: string, words: readonly string[],
   const reply = begun.reply();
   if (reply === undefined) throw new Error(`${words.join(' ')} is not answered`);
   if (reply === null) return null;
-  return reply instanceof StatusReply || reply instanceof ErrorReply ? reply.text : String(reply);
+  return textOf(reply);
 }
 
 function entryAt(cluster: TorcCluster, name: string, key: string): KeyEntry {
@@ -176,7 +176,7 @@ test('found by a seed: a read that is asked again elsewhere is asked about the v
     await cluster.scheduler.runFor(5);
     cluster.network.unblock('b', 'c');
     await cluster.scheduler.runFor(3000, () => read.reply() !== undefined);
-    t.is(String(read.reply()), value);
+    t.is(textOf(read.reply()), value);
     cluster.network.unblock('a', 'c');
     await cluster.scheduler.runFor(1500);
   }
@@ -192,4 +192,20 @@ test('found by a seed: a machine that lost its power is reached again as soon as
   for (const name of ['b', 'c']) t.true(cluster.runningNow(name).node.membership.isReachable(0));
   await cluster.scheduler.runFor(5000);
   t.true(cluster.allWell());
+});
+
+test('found by reading: the answer to a command of a process that is gone is not taken for that of another', async (t) => {
+  const cluster = await started({ partitions: 1 });
+  const [first = '', other = '', third = ''] = homes(cluster, 'k');
+  cluster.network.block(third, first);
+  begin(cluster, other, ['SET', 'k', 'v']);
+  await cluster.scheduler.runFor(0.3);
+  cluster.network.block(other, first);
+  await cluster.scheduler.runFor(20);
+  cluster.scheduler.crash(other, 'process');
+  cluster.network.unblock(other, first);
+  cluster.start(other);
+  const member = cluster.nodes.indexOf(first);
+  await cluster.scheduler.runFor(900, () => cluster.running(other)?.node.membership.isReachable(member) === true);
+  t.regex(String(await ask(cluster, other, ['INCRBY', 'n', '1'])), /^(1|UNKNOWNOUTCOME .*)$/);
 });

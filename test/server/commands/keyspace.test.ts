@@ -6,7 +6,7 @@ import { ErrorReply } from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';
 import { CommandLookup } from '../../../server/command-lookup.js';
 import { allRows } from '../../../server/commands/all.js';
-import { matchesGlob } from '../../../server/commands/glob-pattern.js';
+import { matchesGlob } from '../../../server/glob-pattern.js';
 import { MemoryExecution } from './memory-execution.js';
 import { RedisOracle, linesOf, shown } from './redis-oracle.js';
 
