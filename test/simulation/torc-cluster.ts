@@ -11,7 +11,7 @@ import { ErrorReply } from '../../protocol/resp/reply.js';
 import { CommandLookup } from '../../server/command-lookup.js';
 import { allRows } from '../../server/commands/all.js';
 import { decodeReply } from '../../server/decode-reply.js';
-import { Dispatcher } from '../../server/dispatcher.js';
+import { Dispatcher, InnerCall, operationOf } from '../../server/dispatcher.js';
 import type { Durability } from '../../storage/commit-log.js';
 import { nextLife, type NodeRecord } from '../../storage/data-directory.js';
 import { Store } from '../../storage/store.js';
@@ -254,12 +254,18 @@ export class ClientConnection {
         else call.session = this.#session;
       },
     } as const;
-    dispatcher.run(row, args, origin, (reply) => {
+    const finish = (reply: Reply): void => {
       if (answered) this.cluster.answeredTwice(words.map(String).join(' '));
       answered = true;
       this.#unanswered--;
       const value = reply instanceof EncodedReply ? decodeReply(reply.bytes) : reply;
       node.turn.flushAtEnd({ flush: () => done(value) });
-    });
+    };
+    const operation = row.scope === 'keys' ? operationOf(row, args) : undefined;
+    const partition = operation === undefined || operation instanceof ErrorReply ? -1 : dispatcher.partitionOfKeys(operation.keys);
+    if (operation === undefined || operation instanceof ErrorReply || partition < 0) return dispatcher.run(row, args, origin, finish);
+    const call = new InnerCall(args, operation, partition, origin.options, finish);
+    origin.attach(call);
+    node.router.submit(call);
   }
 }
