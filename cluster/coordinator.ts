@@ -131,7 +131,13 @@ export class Coordinator {
     const { keys, wholePartition } = call.operation;
     if (wholePartition) {
       const { firstSlot, lastSlot } = slotsOfPartition(call.partition, membership.configuration?.partitions ?? 1);
-      store.loader.loadPartition(partition, firstSlot, lastSlot).then(loaded, () => call.answer(notServedInTime));
+      store.loader.loadPartition(partition, firstSlot, lastSlot).then(
+        () => {
+          turn.schedule(); // memory that grew by this is looked through at the turn's end
+          loaded();
+        },
+        () => call.answer(notServedInTime),
+      );
       return;
     }
     const missing = [...new Set(keys.map((key) => key.toString('latin1')))].filter((key) => !partition.isLoaded(key));

@@ -41,7 +41,7 @@ class RowOperation implements Operation {
 }
 
 /** A call whose reply goes to a function. */
-class InnerCall extends Call {
+export class InnerCall extends Call {
   constructor(
     args: readonly Buffer[],
     operation: Operation,

@@ -9,6 +9,9 @@ import type { KeyEntry } from './key-entry.js';
 import { recordRow, rowKey } from './rows.js';
 import type { Partition } from './partition.js';
 
+/** Whole partitions read at once: all of it stays in memory until it was used. */
+const wholesAtOnce = 4;
+
 interface WantedKey {
   readonly partition: Partition;
   readonly entry: KeyEntry;
@@ -18,6 +21,9 @@ interface WantedKey {
 export class Loader {
   private wanted = new Map<string, WantedKey>();
   private readonly wholes = new Map<number, Promise<void>>();
+  private wholesUnderWay = 0;
+  /** Those who may begin to read a whole partition when another has been read. */
+  private readonly wholesWaiting: (() => void)[] = [];
   /** Records asked of the engine so far. */
   reads = 0;
 
@@ -85,6 +91,8 @@ export class Loader {
   }
 
   private async loadWhole(partition: Partition, firstSlot: number, lastSlot: number): Promise<void> {
+    if (this.wholesUnderWay < wholesAtOnce) this.wholesUnderWay++;
+    else await new Promise<void>((resolve) => this.wholesWaiting.push(resolve)); // and takes over the place of the one that ends
     partition.pins++;
     try {
       const range = slotRange(firstSlot, lastSlot);
@@ -99,6 +107,9 @@ export class Loader {
       partition.resident = true;
     } finally {
       partition.pins--;
+      const next = this.wholesWaiting.shift();
+      if (next === undefined) this.wholesUnderWay--;
+      else next();
     }
   }
 

@@ -27,8 +27,8 @@ export function keysOf({ ledger }: Load): string[] {
 }
 
 /**
- * Polls the node at `port`, read alone (R=1), until it answers for every key what a quorum answers through `otherPort`. Returns how long that
- * took, ms; throws after `withinMs` with the number of keys that still differ. Nothing may be written meanwhile.
+ * Polls the node at `port`, read alone (R=1), until it answers for every key what a quorum answers through `otherPort`. Returns when the
+ * look began that found no difference, ms; throws when one that begins after `withinMs` finds some. Nothing may be written meanwhile.
  */
 export async function caughtUp(port: number, otherPort: number, keys: readonly string[], withinMs: number): Promise<number> {
   const begin = performance.now();
@@ -37,11 +37,11 @@ export async function caughtUp(port: number, otherPort: number, keys: readonly s
   try {
     let missing = keys;
     for (;;) {
+      const elapsedMs = performance.now() - begin;
       // Asked first: a write of unknown outcome that only one replica holds may still be spreading, so both may move.
       const expected = await others.values(missing);
       const values = await alone.values(missing);
       const differs = missing.filter((_, index) => values[index] !== expected[index]);
-      const elapsedMs = performance.now() - begin;
       if (differs.length === 0) return elapsedMs;
       if (elapsedMs > withinMs) {
         const first = missing.findIndex((_, index) => values[index] !== expected[index]);

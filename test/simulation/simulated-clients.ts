@@ -223,7 +223,8 @@ function meaningOf(reply: Reply): Meaning {
 export function textOf(reply: Reply | undefined): string {
   if (reply instanceof ErrorReply || reply instanceof StatusReply) return reply.text;
   if (Buffer.isBuffer(reply)) return reply.toString();
-  return typeof reply === 'bigint' ? String(reply) : JSON.stringify(reply ?? null);
+  if (typeof reply === 'bigint' || typeof reply === 'string') return reply.toString();
+  return JSON.stringify(reply ?? null);
 }
 
 export function elementsOf(text: string | null): string[] {

@@ -5,14 +5,13 @@
  */
 import { Node } from '../../cluster/node.js';
 import { Session } from '../../cluster/session.js';
-import { Call, type CallOptions } from '../../cluster/call.js';
-import type { Operation } from '../../cluster/command.js';
+import type { Call } from '../../cluster/call.js';
 import { EncodedReply, type Reply } from '../../protocol/resp/reply.js';
 import { ErrorReply } from '../../protocol/resp/reply.js';
 import { CommandLookup } from '../../server/command-lookup.js';
 import { allRows } from '../../server/commands/all.js';
 import { decodeReply } from '../../server/decode-reply.js';
-import { Dispatcher, operationOf, type Origin } from '../../server/dispatcher.js';
+import { Dispatcher, InnerCall, operationOf } from '../../server/dispatcher.js';
 import type { Durability } from '../../storage/commit-log.js';
 import { nextLife, type NodeRecord } from '../../storage/data-directory.js';
 import { Store } from '../../storage/store.js';
@@ -57,23 +56,6 @@ export interface RunningNode {
 }
 
 const lookup = new CommandLookup(allRows);
-
-/** A call whose reply goes to a function. */
-class SimulatedCall extends Call {
-  constructor(
-    args: readonly Buffer[],
-    operation: Operation,
-    partition: number,
-    options: CallOptions,
-    private readonly answered: (reply: Reply) => void,
-  ) {
-    super(args, operation, partition, options);
-  }
-
-  protected deliver(reply: Reply): void {
-    this.answered(reply);
-  }
-}
 
 export class TorcCluster {
   readonly nodes: readonly string[];
@@ -265,26 +247,24 @@ export class ClientConnection {
     const { node, dispatcher } = this.running;
     let answered = false;
     this.#unanswered++;
-    const origin: Origin = {
+    const origin = {
       options: { resp: 2, writeQuorum: 0, readQuorum: 0, deadlineMs: node.deadlineMs() },
       attach: (call: Call) => {
         if (here) call.hops = 2;
         else call.session = this.#session;
       },
-    };
-    const answer = (reply: Reply): void => {
+    } as const;
+    const finish = (reply: Reply): void => {
       if (answered) this.cluster.answeredTwice(words.map(String).join(' '));
       answered = true;
       this.#unanswered--;
       const value = reply instanceof EncodedReply ? decodeReply(reply.bytes) : reply;
       node.turn.flushAtEnd({ flush: () => done(value) });
     };
-    // As a connection does: what lies in one partition is one call.
     const operation = row.scope === 'keys' ? operationOf(row, args) : undefined;
-    if (operation instanceof ErrorReply) return answer(operation);
-    const partition = operation === undefined ? -1 : dispatcher.partitionOfKeys(operation.keys);
-    if (operation === undefined || partition < 0) return dispatcher.run(row, args, origin, answer);
-    const call = new SimulatedCall(args, operation, partition, origin.options, answer);
+    const partition = operation === undefined || operation instanceof ErrorReply ? -1 : dispatcher.partitionOfKeys(operation.keys);
+    if (operation === undefined || operation instanceof ErrorReply || partition < 0) return dispatcher.run(row, args, origin, finish);
+    const call = new InnerCall(args, operation, partition, origin.options, finish);
     origin.attach(call);
     node.router.submit(call);
   }
