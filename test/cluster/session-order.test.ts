@@ -92,3 +92,21 @@ test('a call that is answered before it entered takes no place from another', (t
   first.answer('OK');
   t.deepEqual(resumed, ['second']);
 });
+
+test('on one route a read follows writes at once, a write waits for the reads before it', (t) => {
+  const resumed: string[] = [];
+  const session = new Session((call) => resumed.push((call as TestCall).name));
+  const calls = (['write', 'read', 'read', 'write', 'read'] as const).map((access, i) => new TestCall(`${access} ${i}`, 7, access));
+  const [append, get, again, del, last] = calls as [TestCall, TestCall, TestCall, TestCall, TestCall];
+  for (const call of calls) call.session = session;
+  t.true(session.enter(append, 1));
+  t.true(session.enter(get, 1));
+  t.true(session.enter(again, 1));
+  t.false(session.enter(del, 1), 'a read under way would show what it writes');
+  t.false(session.enter(last, 1), 'behind a write that waits');
+  get.answer(1);
+  append.answer(1);
+  t.deepEqual(resumed, []);
+  again.answer(1);
+  t.deepEqual(resumed, ['write 3', 'read 4']);
+});
