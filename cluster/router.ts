@@ -50,7 +50,7 @@ export class Router {
   /** Sends calls that were not executed on their way again. */
   readonly reroute = (calls: readonly Call[]): void => {
     for (const call of calls) {
-      const target = this.isReadHere(call) ? this.options.membership.selfIndex : this.target(call);
+      const target = this.target(call) ?? (this.isReadHere(call) ? this.options.membership.selfIndex : undefined);
       if (target === undefined) call.answer(noReplicas(1, 0, call.operation.access));
       else this.dispatch(call, target);
     }
@@ -121,11 +121,14 @@ export class Router {
     return membership.coordinatorOf(call.partition, selfMay);
   }
 
-  /** Reads here; but while writes of the same connection are under way to the coordinator the read follows them, which keeps its place. */
+  /**
+   * Reads here; but while writes of the same connection are under way to the coordinator the read follows them, which keeps its place. What was
+   * forwarded goes on as the writes before it do, which are passed up when this node is not the first that may coordinate.
+   */
   private read(call: Call): void {
     const { membership, reader } = this.options;
     const { session } = call;
-    const route = call.hops > 0 ? 1 + membership.selfIndex : (session?.routeOf(call.partition) ?? readHere);
+    const route = call.hops > 0 ? 1 + (this.target(call) ?? membership.selfIndex) : (session?.routeOf(call.partition) ?? readHere);
     if (session !== undefined && !session.enter(call, membership.isReachable(route - 1) ? route : readHere)) return;
     if (route === readHere) reader.submit(call);
     else this.dispatch(call, route - 1);
