@@ -226,6 +226,12 @@ export class Coordinator {
     const { store, membership, turn } = this.options;
     const { staged } = this.transaction;
     const { offset, length } = store.writeBatch(partition, dot, coordination.term.counter, membership.configuration?.number ?? 0, staged);
+    this.batchesWritten++;
+    if (membership.memberCount === 1 && store.isDurableOnceAppended) {
+      // No reply leaves before this turn's end, which appends the batch first and sends nothing when it cannot.
+      turn.schedule();
+      return call.answer(reply);
+    }
     const settlement = new Settlement(
       call.partition,
       dot.counter,
@@ -239,8 +245,7 @@ export class Coordinator {
     );
     this.unsettled.push(settlement);
     coordination.begun(settlement);
-    this.batchesWritten++;
-    if (membership.memberCount > 1) for (const peer of membership.otherHomes(call.partition)) peer.link.sendBatch(settlement);
+    for (const peer of membership.otherHomes(call.partition)) peer.link.sendBatch(settlement);
     if (this.turnNumber !== turn.number) this.beginTurn();
     this.turnSettlements.push(settlement);
   }

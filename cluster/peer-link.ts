@@ -6,9 +6,10 @@
  * the stream's buffer by `streamBufferBytesMax` (a peer that does not read is cut off).
  */
 import { torc } from '../protocol/generated/messages.js';
-import { frameChunks, FrameSplitter, FramingError } from '../protocol/peer/framing.js';
+import { beginFrame, framed, FrameSplitter, FramingError } from '../protocol/peer/framing.js';
 import type { Clock, Random } from '../storage/clock.js';
 import type { Call } from './call.js';
+import { IdWindow } from './id-window.js';
 import type { Settlement } from './settlement.js';
 import type { PeerAddress, PeerStream, Transport } from './transport.js';
 
@@ -75,10 +76,9 @@ export class PeerLink {
   private commands: CommandColumns | undefined;
   private reads: ReadColumns | undefined;
   /** Ids begin anywhere: an answer to a process that had this node's name before must not meet a question of this one. */
-  private nextId: number;
-  private nextReadId: number;
+  private upcomingReadId: number;
   /** Forwarded commands without a reply, by id. */
-  private readonly forwarded = new Map<number, Call>();
+  private readonly forwarded: IdWindow<Call>;
   private readonly replies: { id: number[]; reply: Buffer[] } = { id: [], reply: [] };
   private answers: { equal: number[]; doubtful: number[]; different: torc.Difference.$Shape[] } = {
     equal: [],
@@ -94,8 +94,8 @@ export class PeerLink {
     private readonly events: PeerLinkEvents,
     private address: PeerAddress,
   ) {
-    this.nextId = firstId(options.random);
-    this.nextReadId = firstId(options.random);
+    this.forwarded = new IdWindow(firstId(options.random));
+    this.upcomingReadId = firstId(options.random);
   }
 
   get isOpen(): boolean {
@@ -145,7 +145,7 @@ export class PeerLink {
         this.dialling = false;
         if (this.closed || this.stream !== undefined) return stream.close();
         mine = this.stream = stream;
-        stream.write(frameChunks(torc.Hello.encode(greeting()).finish() as Buffer));
+        stream.write([framed(torc.Hello.encode(greeting(), beginFrame()))]);
         clock.after(greetingTimeoutMs, () => {
           if (this.stream === mine && !this.opened) this.lose(mine, 'no answer to the hand-shake');
         });
@@ -183,7 +183,7 @@ export class PeerLink {
 
   /** Forwards a call; its reply is given to it when it comes. */
   forward(call: Call): void {
-    const id = this.nextId++;
+    const id = this.forwarded.put(call);
     const columns = (this.commands ??= { firstId: id, partition: [], options: [], remainingMs: [], argumentCount: [], argument: [] });
     const { resp, writeQuorum, readQuorum, deadlineMs } = call.options;
     columns.partition.push(call.partition);
@@ -191,40 +191,35 @@ export class PeerLink {
     columns.remainingMs.push(deadlineMs - this.options.clock.monotonicMs());
     columns.argumentCount.push(call.args.length);
     for (const argument of call.args) columns.argument.push(argument);
-    this.forwarded.set(id, call);
     this.gather();
   }
 
   /** The forwarded call of a reply; undefined when it was given up. */
   takeForwarded(id: number): Call | undefined {
-    const call = this.forwarded.get(id);
-    if (call !== undefined) this.forwarded.delete(id);
-    return call;
+    return this.forwarded.take(id);
   }
 
   takeAllForwarded(): Call[] {
-    const calls = [...this.forwarded.values()];
-    this.forwarded.clear();
-    return calls;
+    return this.forwarded.takeAll();
   }
 
   /** Forwarded calls whose deadline has passed; most were sent in the order of their deadlines. */
   takeOverdue(nowMs: number): Call[] {
-    const overdue: Call[] = [];
-    for (const [id, call] of this.forwarded) {
-      if (call.options.deadlineMs >= nowMs) {
-        if (call.operation.wholePartition) continue; // these have more time than what was sent after them
-        break;
-      }
-      this.forwarded.delete(id);
-      overdue.push(call);
-    }
-    return overdue;
+    // Commands on whole partitions have more time than what was sent after them: they do not stand in its way.
+    return this.forwarded.takeEvery(
+      (call) => call.options.deadlineMs < nowMs,
+      ({ operation }) => operation.wholePartition,
+    );
+  }
+
+  /** The id that the next comparison will carry. */
+  get nextReadId(): number {
+    return this.upcomingReadId;
   }
 
   /** Asks for a comparison; returns the id that its answer will carry. `actor` 2^32-1 announces `token`. */
   sendRead(slot: number, key: Buffer, actor: number, counter: number, token: Buffer | undefined): number {
-    const id = this.nextReadId++;
+    const id = this.upcomingReadId++;
     const columns = (this.reads ??= { firstId: id, slot: [], key: [], actor: [], counter: [], token: [] });
     columns.slot.push(slot);
     columns.key.push(key);
@@ -363,9 +358,9 @@ export class PeerLink {
   }
 
   private write(stream: PeerStream, frame: torc.Frame.$Shape): void {
-    const message = torc.Frame.encode(frame).finish() as Buffer;
-    this.bytesOut += message.length + 4;
-    stream.write(frameChunks(message));
+    const bytes = framed(torc.Frame.encode(frame, beginFrame()));
+    this.bytesOut += bytes.length;
+    stream.write([bytes]);
     if (stream.bufferedBytes > this.options.streamBufferBytesMax) this.lose(stream, 'it does not read what it is sent');
   }
 

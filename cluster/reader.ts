@@ -17,6 +17,7 @@ import { Transaction } from '../storage/transaction.js';
 import { noReplicas, notServedInTime, type Call } from './call.js';
 import type { Comparison } from './comparison.js';
 import { run, type Coordinator } from './coordinator.js';
+import { IdWindow } from './id-window.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
 import { Settlement } from './settlement.js';
@@ -32,10 +33,19 @@ const noVersion = Buffer.from('?');
 interface Asked {
   readonly read: PendingRead;
   readonly peer: Peer;
-  firstId: number;
+  readonly firstId: number;
   /** Keys that the peer has not agreed on, or been written, yet. */
   open: number;
 }
+
+/** A record asked for to be looked at. */
+interface Inspection {
+  readonly inspected: (transfer: torc.Transfer | undefined) => void;
+  /** Nobody waits for it any more. */
+  over: boolean;
+}
+
+type Question = Asked | Inspection;
 
 /** A key's record, or its one version where that is all; undefined = none. Immutable, so a reference is enough to remember it. */
 type Shown = Version | VersionedRecord | undefined;
@@ -69,14 +79,15 @@ export class Reader {
   private readonly transaction = new Transaction(() => {
     throw new Error('a read stages no record');
   });
-  /** By peer and id. */
-  private readonly asked = new Map<Peer, Map<number, Asked>>();
-  private readonly pending = new Set<PendingRead>();
+  /** By peer: what it was asked, under the ids of its link. */
+  private readonly asked = new Map<Peer, IdWindow<Question>>();
+  /** In the order of sending; those that are done leave with the next tick. */
+  private pending: PendingRead[] = [];
   /** Smoothed time of a peer's answer, ms: a read that takes much longer is asked elsewhere too. */
   private usualMs = 5;
-  private rotation = 0;
-  /** Records asked for to be looked at, by the id of the question on the peer's link. */
-  private readonly inspections = new Map<Peer, Map<number, (transfer: torc.Transfer | undefined) => void>>();
+  /** The turn in which `first` was chosen, and which of the other homes is asked first in it: one of them, so that a turn costs one frame. */
+  private turnNumber = -1;
+  private first = 0;
   /** Versions compared with a peer's, and those that differed. */
   compared = 0;
   differed = 0;
@@ -106,9 +117,13 @@ export class Reader {
       differs: false,
       done: false,
     };
-    this.pending.add(read);
+    this.pending.push(read);
+    if (this.turnNumber !== this.options.turn.number) {
+      this.turnNumber = this.options.turn.number;
+      this.first++;
+    }
     const others = membership.otherHomes(call.partition);
-    const first = this.rotation++ % others.length;
+    const first = this.firstOf(others);
     for (let i = 0, asked = 0; i < others.length && asked < needed; i++) {
       const peer = others[(first + i) % others.length];
       if (peer?.reachable !== true) continue;
@@ -117,19 +132,29 @@ export class Reader {
     }
   }
 
+  /** Index of the peer to ask first: the same node for every partition of this turn that it is a home of. */
+  private firstOf(others: readonly Peer[]): number {
+    const wanted = this.first % this.options.membership.memberCount;
+    let nearest = 0;
+    let distance = Infinity;
+    for (let i = 0; i < others.length; i++) {
+      const away = ((others[i]?.member ?? 0) - wanted + this.options.membership.memberCount) % this.options.membership.memberCount;
+      if (away < distance) [nearest, distance] = [i, away];
+    }
+    return nearest;
+  }
+
   /** Asks a peer for its record of `key` as it is: a transfer without records = it has none, undefined = it did not answer in time. */
   inspect(peer: Peer, key: Buffer, timeoutMs: number): Promise<torc.Transfer | undefined> {
     return new Promise((resolve) => {
       if (!peer.reachable) return resolve(undefined);
-      const id = peer.link.sendRead(slotOf(key), key, tokenActor, 0, noVersion);
-      let asked = this.inspections.get(peer);
-      if (asked === undefined) this.inspections.set(peer, (asked = new Map()));
-      const done = (transfer: torc.Transfer | undefined): void => {
-        asked.delete(id);
-        resolve(transfer);
-      };
-      asked.set(id, done);
-      this.options.clock.after(timeoutMs, () => done(undefined));
+      const inspection: Inspection = { inspected: resolve, over: false };
+      this.windowOf(peer).put(inspection);
+      peer.link.sendRead(slotOf(key), key, tokenActor, 0, noVersion);
+      this.options.clock.after(timeoutMs, () => {
+        inspection.over = true;
+        resolve(undefined);
+      });
     });
   }
 
@@ -155,25 +180,24 @@ export class Reader {
   }
 
   onAnswers(peer: Peer, answers: torc.ReadAnswers): void {
-    const asked = this.asked.get(peer) ?? new Map<number, Asked>();
+    const asked = this.windowOf(peer);
     for (let i = 0; i < answers.equal.length; i++) {
-      const question = take(asked, answers.equal[i] ?? 0);
-      if (question === undefined) continue;
+      const question = asked.take(answers.equal[i] ?? 0);
+      if (question === undefined || !('read' in question)) continue;
       this.compared++;
       this.agreed(question);
     }
     for (const id of answers.doubtful) {
-      const question = take(asked, id);
-      if (question !== undefined) this.askAnother(question.read);
+      const question = asked.take(id);
+      if (question !== undefined && 'read' in question) this.askAnother(question.read);
     }
     for (const { id, transfer } of answers.different) {
-      const inspected = this.inspections.get(peer)?.get(id ?? 0);
-      if (inspected !== undefined) {
-        inspected(transfer as torc.Transfer);
+      const question = asked.take(id ?? 0);
+      if (question === undefined || !transfer) continue;
+      if (!('read' in question)) {
+        question.inspected(transfer as torc.Transfer);
         continue;
       }
-      const question = take(asked, id ?? 0);
-      if (question === undefined || !transfer) continue;
       this.compared++;
       this.differed++;
       this.merge(question, (id ?? 0) - question.firstId, transfer as torc.Transfer);
@@ -185,24 +209,24 @@ export class Reader {
     const asked = this.asked.get(peer);
     if (asked === undefined) return;
     this.asked.delete(peer);
-    for (const { read } of asked.values()) this.askAnother(read);
+    for (const question of asked.takeAll()) {
+      if ('read' in question) this.askAnother(question.read);
+      else question.inspected(undefined);
+    }
   }
 
   /** Asks further replicas what is late, and gives up what is overdue. Called every few milliseconds. */
   tick(): void {
     const now = this.options.clock.monotonicMs();
     const patienceMs = 10 + 4 * this.usualMs;
+    if (this.pending.length > 0) this.pending = this.pending.filter(({ done }) => !done);
     for (const read of this.pending) {
       if (read.call.options.deadlineMs < now) this.finish(read, notServedInTime);
       else if (now - read.sentMs > patienceMs * read.asked.length) this.askAnother(read);
-      else if (now - read.sentMs < patienceMs) break; // the set is in the order of sending
+      else if (now - read.sentMs < patienceMs) break; // those behind it were sent later
     }
-    for (const asked of this.asked.values()) {
-      for (const [id, { read }] of asked) {
-        if (!read.done) break;
-        asked.delete(id);
-      }
-    }
+    // Answers that came from elsewhere first: their questions need not be kept for ever.
+    for (const asked of this.asked.values()) asked.takeEvery((question) => ('read' in question ? question.read.done : question.over));
   }
 
   private run(call: Call): Reply {
@@ -213,20 +237,23 @@ export class Reader {
 
   private ask(read: PendingRead, peer: Peer): void {
     const { keys } = read.call.operation;
-    let asked = this.asked.get(peer);
-    if (asked === undefined) this.asked.set(peer, (asked = new Map()));
-    const question: Asked = { read, peer, firstId: 0, open: keys.length };
+    const asked = this.windowOf(peer);
+    const question: Asked = { read, peer, firstId: peer.link.nextReadId, open: keys.length };
     read.asked.push(question);
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] as Buffer;
       const shown = read.shown[i];
-      const id =
-        shown === undefined || 'kind' in shown
-          ? peer.link.sendRead(slotOf(key), key, shown?.actor ?? 0, shown?.counter ?? 0, undefined)
-          : peer.link.sendRead(slotOf(key), key, tokenActor, 0, recordVersion(shown));
-      if (i === 0) question.firstId = id;
-      asked.set(id, question);
+      asked.put(question);
+      if (shown === undefined || 'kind' in shown) peer.link.sendRead(slotOf(key), key, shown?.actor ?? 0, shown?.counter ?? 0, undefined);
+      else peer.link.sendRead(slotOf(key), key, tokenActor, 0, recordVersion(shown));
     }
+  }
+
+  /** Its ids run with those of the peer's link: every question is put here and sent there at once. */
+  private windowOf(peer: Peer): IdWindow<Question> {
+    let asked = this.asked.get(peer);
+    if (asked === undefined) this.asked.set(peer, (asked = new IdWindow(peer.link.nextReadId)));
+    return asked;
   }
 
   private askAnother(read: PendingRead): void {
@@ -317,7 +344,6 @@ export class Reader {
 
   private finish(read: PendingRead, reply: Reply): void {
     read.done = true;
-    this.pending.delete(read);
     const unsettled = read.differs ? this.newestUnsettled(read) : undefined;
     if (unsettled === undefined) read.call.answer(reply);
     else unsettled.wait(read.call, reply);
@@ -344,10 +370,4 @@ function shownOf(partition: Partition, keys: readonly Buffer[]): Shown[] {
 
 function versionOf(shown: Shown): Buffer {
   return recordVersion(shown !== undefined && 'kind' in shown ? { context: emptyClock, versions: [shown] } : shown);
-}
-
-function take(asked: Map<number, Asked>, id: number): Asked | undefined {
-  const question = asked.get(id);
-  if (question !== undefined) asked.delete(id);
-  return question;
 }

@@ -45,7 +45,7 @@ export class Partition {
   /** The entry of `key`, or undefined when memory has none (then it does not exist if `resident`). */
   get(key: string): KeyEntry | undefined {
     const entry = this.entries.get(key);
-    if (entry !== undefined) entry.referenced = true;
+    if (entry?.referenced === false) entry.referenced = true;
     return entry;
   }
 

@@ -106,6 +106,11 @@ export class Store {
     return store;
   }
 
+  /** What a turn's end has appended needs no sync to count as written. */
+  get isDurableOnceAppended(): boolean {
+    return this.options.durability !== 'always';
+  }
+
   /** Bytes that were cut off the log's torn tail when it was opened. */
   get tornBytes(): number {
     return this.commitLog.tornBytes;

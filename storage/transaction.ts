@@ -4,7 +4,7 @@
  */
 import { type Dot } from '../protocol/dot.js';
 import { ErrorReply } from '../protocol/resp/reply.js';
-import { versionKind, type VersionedRecord } from '../protocol/record.js';
+import { emptyClock, versionKind, type VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
 import { CommandError, type Execution, type StringObject, type TypeName } from './execution.js';
 import { KeyEntry } from './key-entry.js';
@@ -91,7 +91,9 @@ export class Transaction implements Execution {
     bytes.copy(owned);
     const version = { kind: versionKind.plain, actor, counter, term: this.term, expiresAtMs, bytes: owned };
     // What this batch staged before has the same dot, so it is not among what this replaces.
-    this.stage(entry, replacing(entry.record, version));
+    // The common case needs none of what `replacing` looks at: this actor's own last version, which its next one covers.
+    const isNext = entry.single === undefined ? entry.record === undefined : entry.single.actor === actor;
+    this.stage(entry, isNext ? { context: emptyClock, versions: [version] } : replacing(entry.record, version));
   }
 
   increment(key: Buffer, by: bigint): bigint {

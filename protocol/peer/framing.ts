@@ -2,6 +2,7 @@
  * Peer frames on a stream: length u32 big-endian, then that many bytes of protobuf. The length is checked before anything is kept
  * for it, and the pieces of a frame are joined once, so a peer that sends rubbish costs neither memory nor time.
  */
+import $protobuf from 'protobufjs/minimal.js';
 
 const lengthBytes = 4;
 
@@ -10,6 +11,18 @@ export function frameChunks(message: Buffer): [header: Buffer, message: Buffer] 
   const header = Buffer.allocUnsafe(lengthBytes);
   header.writeUInt32BE(message.length, 0);
   return [header, message];
+}
+
+/** A writer with room for the length in front, for a message to be encoded into: frame and length are one buffer, and one write. */
+export function beginFrame(): $protobuf.Writer {
+  return $protobuf.Writer.create().fixed32(0);
+}
+
+/** The whole frame of what was encoded after beginFrame(); owned by the caller. */
+export function framed(writer: $protobuf.Writer): Buffer {
+  const bytes = writer.finish() as Buffer;
+  bytes.writeUInt32BE(bytes.length - lengthBytes, 0);
+  return bytes;
 }
 
 /** A peer broke the framing; its stream has to be closed. */
