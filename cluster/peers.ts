@@ -1,6 +1,9 @@
 /**
  * The other nodes: links to them, streams from them, and the hand-shake on both. A node that is met under one name is one Peer, however it was
  * found: by a seed's address, by its own call, or by another's word.
+ *
+ * Anybody can say to be a member that moved or began anew. So where a known peer is, and which of its processes runs, is believed only of the one
+ * who answers there: the caller waits for its welcome until the address it claims was dialled.
  */
 import { counterMs } from '../protocol/dot.js';
 import { torc } from '../protocol/generated/messages.js';
@@ -16,6 +19,8 @@ const frameBytesMax = 640 * 1024 * 1024;
 const greetingBytesMax = 65536;
 const greetingTimeoutMs = 2000;
 const streamBufferBytesMax = 256 * 1024 * 1024;
+/** Streams whose claim is being looked into, at once. */
+const claimsMax = 64;
 
 export interface PeersOptions {
   readonly transport: Transport;
@@ -46,6 +51,7 @@ export class Peers {
   private readonly bySeed = new Map<string, PeerLink>();
   /** Ends the streams of which a frame was not taken: an acknowledgement of what follows would speak for it. */
   private readonly unheard = new Set<() => void>();
+  private claims = 0;
   private hears = false;
   private closed = false;
 
@@ -175,48 +181,66 @@ export class Peers {
   private accept(stream: PeerStream): PeerStreamEvents {
     const { clock, log } = this.options;
     let splitter = new FrameSplitter(greetingBytesMax);
+    let greeted = false;
     let peer: Peer | undefined;
+    /** Gives up looking into what the stream claims. */
+    let giveUp: (() => void) | undefined;
     // After a frame that was not taken none that follows may be, or a later acknowledgement would speak for it.
     let ended = false;
     const end = (): void => {
       ended = true;
+      giveUp?.();
       stream.close();
     };
     clock.after(greetingTimeoutMs, () => {
-      if (peer !== undefined || ended) return;
+      if (greeted || ended) return;
       log('warn', 'a stream from an unknown peer is closed: no hand-shake came in time');
       end();
     });
-    const message = (bytes: Buffer): void => {
-      if (ended) return;
-      if (peer !== undefined) {
-        peer.bytesReceived += bytes.length + 4;
-        const frame = torc.Frame.decode(bytes);
-        const nowMs = clock.monotonicMs();
-        peer.frameSent(counterMs(frame.clock), nowMs);
-        if (peer.heard(nowMs, frame.gossip !== null && frame.gossip !== undefined)) this.events.changed();
-        if (this.events.frame(peer, frame)) return;
-        if (this.hears) end();
-        else this.unheard.add(end);
-        return;
-      }
-      const hello = torc.Hello.decode(bytes);
-      const refusal = this.refusal(hello);
-      if (refusal !== undefined) {
-        stream.write(frameChunks(torc.Hello.encode({ ...this.greeting(), refusal }).finish() as Buffer));
-        throw new Error(`refused: ${refusal}`);
-      }
-      stream.write(frameChunks(torc.Hello.encode(this.greeting()).finish() as Buffer));
-      splitter = new FrameSplitter(frameBytesMax);
-      const description = descriptionOf(hello);
-      if (description === undefined) throw new Error('a hand-shake without a node id');
+    const greet = (refusal = ''): void => stream.write(frameChunks(torc.Hello.encode({ ...this.greeting(), refusal }).finish() as Buffer));
+    const admit = (description: NodeDescription): void => {
+      greet();
       peer = this.meet(description);
-      // A machine that lost its power, or an address that moved, never says that the old stream is dead.
-      if (peer.link.isOpen && peer.incarnation !== hello.incarnation) peer.link.reset('its process began anew');
-      this.introduce(peer, hello);
       peer.streamAccepted();
       peer.link.dialNow();
       peer.link.resendUnacked(); // its answers to them may have been lost with the stream before this one
+    };
+    const greeting = (hello: torc.Hello): void => {
+      greeted = true;
+      splitter = new FrameSplitter(frameBytesMax);
+      const refusal = this.refusal(hello);
+      if (refusal !== undefined) {
+        greet(refusal);
+        throw new Error(`refused: ${refusal}`);
+      }
+      const description = descriptionOf(hello);
+      if (description === undefined) throw new Error('a hand-shake without a node id');
+      if (description.nodeId === this.options.self.nodeId) return greet(); // who dialled will see that it met itself
+      const known = this.byNodeId.get(description.nodeId);
+      if (known === undefined || agrees(known, hello)) return admit(description);
+      giveUp = this.lookInto(hello, description, (isTrue) => {
+        giveUp = undefined;
+        if (isTrue) {
+          this.beganAnew(hello, description);
+          return admit(description);
+        }
+        const reason = `another node '${description.nodeId}' is known, and it does not answer at ${description.host}:${description.peerPort} as this one`;
+        greet(reason);
+        log('warn', `a stream is closed: refused: ${reason}`);
+        end();
+      });
+    };
+    const message = (bytes: Buffer): void => {
+      if (ended) return;
+      if (peer === undefined) return greeting(torc.Hello.decode(bytes));
+      peer.bytesReceived += bytes.length + 4;
+      const frame = torc.Frame.decode(bytes);
+      const nowMs = clock.monotonicMs();
+      peer.frameSent(counterMs(frame.clock), nowMs);
+      if (peer.heard(nowMs, frame.gossip !== null && frame.gossip !== undefined)) this.events.changed();
+      if (this.events.frame(peer, frame)) return;
+      if (this.hears) end();
+      else this.unheard.add(end);
     };
     return {
       data: (chunk) => {
@@ -225,6 +249,7 @@ export class Peers {
           // The hand-shake changes the splitter: what follows it in the same chunk belongs to the new one.
           let rest: Buffer | undefined = chunk;
           while (rest !== undefined && !ended) {
+            if (greeted && peer === undefined) throw new Error('it does not wait for its welcome');
             const current: FrameSplitter = splitter;
             rest = current.push(rest, message, () => splitter !== current);
           }
@@ -238,9 +263,49 @@ export class Peers {
       },
       closed: () => {
         ended = true;
+        giveUp?.();
         this.unheard.delete(end);
       },
     };
+  }
+
+  /** Asks whoever is at the address of `hello` whether it is the process that says so; returns what ends the asking, unanswered. */
+  private lookInto(hello: torc.Hello, { nodeId, host, peerPort }: NodeDescription, answer: (isTrue: boolean) => void): () => void {
+    if (this.claims >= claimsMax) throw new Error(`${claimsMax} others are being looked into`);
+    this.claims++;
+    const link = new PeerLink(
+      this.linkOptions(),
+      {
+        opened: ({ from, incarnation }) => settle(from?.nodeId === nodeId && incarnation === hello.incarnation),
+        broken: () => undefined,
+        refused: () => settle(false),
+      },
+      { host, port: peerPort },
+    );
+    let settled = false;
+    const giveUp = (): void => {
+      if (settled) return;
+      settled = true;
+      this.claims--;
+      timeout.cancel();
+      link.close();
+    };
+    const settle = (isTrue: boolean): void => {
+      if (settled) return;
+      giveUp();
+      if (!this.closed) answer(isTrue);
+    };
+    const timeout = this.options.clock.after(greetingTimeoutMs, () => settle(false));
+    link.open();
+    return giveUp;
+  }
+
+  /** A machine that lost its power, or an address that moved, never says that the old stream is dead. */
+  private beganAnew(hello: torc.Hello, description: NodeDescription): void {
+    const peer = this.meet(description);
+    if (agrees(peer, hello)) return; // its link found out by itself
+    peer.link.reset('its process began anew');
+    this.introduce(peer, hello);
   }
 
   private refusal(hello: torc.Hello): string | undefined {
@@ -270,4 +335,10 @@ function descriptionOf({ from }: torc.Hello): NodeDescription | undefined {
   if (!from?.nodeId) return undefined;
   const { nodeId, host, peerPort, clientPort, zone, hostLabel } = from as torc.NodeAddress;
   return { nodeId, host, peerPort, clientPort, zone, hostLabel };
+}
+
+/** What `hello` says of a known peer is nothing that its link would have to be taken elsewhere for. */
+function agrees({ description, incarnation, link }: Peer, hello: torc.Hello): boolean {
+  const isThere = hello.from?.host === description.host && hello.from.peerPort === description.peerPort;
+  return isThere && (!link.isOpen || hello.incarnation === incarnation);
 }
