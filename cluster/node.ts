@@ -344,13 +344,13 @@ export class Node {
     this.formation.linkBroken(peer);
   }
 
-  /** False: this node knew no configuration yet, and dropped batches. */
+  /** False: this node knew no configuration yet, or the peer is no member of it, and batches were dropped. */
   private receive(peer: Peer, frame: torc.Frame): boolean {
     const { store } = this.options;
-    store.hybridClock.raise(frame.clock);
-    const { isReady } = this;
+    const isHeard = this.isReady && peer.member >= 0;
+    if (isHeard || !this.isReady) store.hybridClock.raise(frame.clock);
     for (const message of frame.formation) this.formation.received(peer, message as Buffer);
-    if (!isReady) return frame.batches.length === 0;
+    if (!isHeard) return frame.batches.length === 0;
     if (frame.batches.length > 0) this.replica.receive(peer, frame.batches as Buffer);
     for (const ack of frame.ack) this.acknowledged(peer, ack as torc.Ack);
     for (const takeOver of frame.takeOvers) this.takeOver.onTakeOver(peer, takeOver as torc.TakeOver);

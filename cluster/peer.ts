@@ -29,6 +29,8 @@ export class Peer {
   doubtful = false;
   /** `changes` of each partition when this peer was last told its clock. */
   readonly told = new Map<number, number>();
+  /** That it dialled here and that are open. */
+  streams = 0;
   /** Bytes of frames from it. */
   bytesReceived = 0;
 

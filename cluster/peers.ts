@@ -21,6 +21,8 @@ const greetingTimeoutMs = 2000;
 const streamBufferBytesMax = 256 * 1024 * 1024;
 /** Streams whose claim is being looked into, at once. */
 const claimsMax = 64;
+/** Nodes that are no members, known at once by a node that has a configuration. */
+const strangersMax = 64;
 
 export interface PeersOptions {
   readonly transport: Transport;
@@ -128,11 +130,15 @@ export class Peers {
     this.byNodeId.delete(nodeId);
   }
 
-  /** Frames are taken from now on: whoever was not listened to dials again and repeats what was not acknowledged. */
+  /**
+   * There is a configuration. Frames are taken from now on: whoever was not listened to dials again and repeats what was not acknowledged. Who is no
+   * member is known only as long as a stream from it is open.
+   */
   hear(): void {
     this.hears = true;
     for (const end of this.unheard) end();
     this.unheard.clear();
+    for (const peer of this.byNodeId.values()) this.forgetStranger(peer);
   }
 
   /** Judges everyone's silence. */
@@ -148,6 +154,18 @@ export class Peers {
     this.closed = true;
     for (const link of this.bySeed.values()) link.close();
     for (const { link } of this.byNodeId.values()) link.close();
+  }
+
+  private forgetStranger(peer: Peer): void {
+    if (this.hears && peer.streams === 0 && this.byNodeId.get(peer.nodeId) === peer) this.forget(peer.nodeId);
+  }
+
+  /** There is room for one more that is no member. */
+  private mayMeetStranger(): boolean {
+    if (!this.hears) return true;
+    let strangers = 0;
+    for (const { member } of this.byNodeId.values()) if (member < 0) strangers++;
+    return strangers < strangersMax;
   }
 
   private add(description: NodeDescription, link: PeerLink): Peer {
@@ -201,6 +219,7 @@ export class Peers {
     const admit = (description: NodeDescription): void => {
       greet();
       peer = this.meet(description);
+      peer.streams++;
       peer.streamAccepted();
       peer.link.dialNow();
       peer.link.resendUnacked(); // its answers to them may have been lost with the stream before this one
@@ -265,6 +284,9 @@ export class Peers {
         ended = true;
         giveUp?.();
         this.unheard.delete(end);
+        if (peer === undefined) return;
+        peer.streams--;
+        this.forgetStranger(peer);
       },
     };
   }
@@ -313,9 +335,11 @@ export class Peers {
     if (hello.protocolVersion !== protocolVersion) return `peer protocol version ${hello.protocolVersion} is not ${protocolVersion}`;
     if (hello.clusterName !== clusterName) return `cluster-name '${hello.clusterName}' is not '${clusterName}'`;
     const nodeId = hello.from?.nodeId;
-    if (nodeId === undefined || nodeId === '') return 'no node-id';
-    const isItself = nodeId === self.nodeId && hello.incarnation !== this.options.incarnation;
-    return isItself ? `node-id '${nodeId}' is this node's own` : undefined;
+    if (!nodeId) return 'no node-id';
+    if (nodeId === self.nodeId)
+      return hello.incarnation === this.options.incarnation ? undefined : `node-id '${nodeId}' is this node's own`;
+    if (this.byNodeId.has(nodeId) || this.mayMeetStranger()) return undefined;
+    return `'${nodeId}' is no member, and ${strangersMax} others that are none are connected`;
   }
 
   private greeting(): torc.Hello.$Shape {

@@ -240,3 +240,47 @@ test('who dialled itself is answered and not met', (t) => {
   t.is(others.call({ from: self, incarnation: 1 }).stream.greeting?.refusal, '');
   t.deepEqual([...others.peers.all()], []);
 });
+
+const stranger = (at: number): torc.Hello.$Shape => ({ from: { ...b, nodeId: `stranger ${at}`, host: `${at}` } });
+
+test('with a configuration, who is no member is known as long as its stream is open', (t) => {
+  const { others, link, caller } = linked();
+  others.peers.dialSeed({ host: 'seed', port: 1 });
+  const seed = others.dial(1).answer({ from: { ...b, nodeId: 'seed' } });
+  const member = others.peers.get('b');
+  if (member === undefined) return t.fail();
+  member.member = 0;
+  others.peers.hear();
+  t.is(others.peers.get('seed'), undefined);
+  t.true(seed.isClosed);
+
+  const first = others.call(stranger(1));
+  const link1 = others.dial(2).answer(stranger(1));
+  const again = others.call(stranger(1));
+  first.events.closed('gone');
+  t.not(others.peers.get('stranger 1'), undefined);
+  again.events.closed('gone');
+  t.is(others.peers.get('stranger 1'), undefined);
+  t.true(link1.isClosed);
+
+  caller.events.closed('gone');
+  t.is(others.peers.get('b'), member);
+  t.false(link.isClosed);
+});
+
+test('with a configuration, only so many are known that are no members', (t) => {
+  const { others } = linked();
+  const member = others.peers.get('b');
+  if (member === undefined) return t.fail();
+  member.member = 0;
+  others.peers.hear();
+  const callers = Array.from({ length: 64 }, (_, at) => others.call(stranger(at)));
+  t.true(callers.every(({ stream }) => stream.greeting?.refusal === ''));
+  const refused = others.call(stranger(64));
+  t.is(refused.stream.greeting?.refusal, "'stranger 64' is no member, and 64 others that are none are connected");
+  t.true(refused.stream.isClosed);
+  t.is(others.peers.get('stranger 64'), undefined);
+  t.is(others.call({}).stream.greeting?.refusal, '');
+  callers[0]?.events.closed('gone');
+  t.is(others.call(stranger(64)).stream.greeting?.refusal, '');
+});
