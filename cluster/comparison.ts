@@ -32,8 +32,9 @@ interface Exchange {
   readonly peer: Peer;
   readonly partition: number;
   readonly done: (result: 'done' | 'failed' | 'doubtful') => void;
-  /** Of the link when it began. */
+  /** Of the link when it began, and of the stream that the answer was to come over. */
   readonly streamNumber: number;
+  readonly streamsAccepted: number;
   lastProgressMs: number;
 }
 
@@ -103,8 +104,8 @@ export class Comparison {
     const { clock, timeoutMs } = this.options;
     const now = clock.monotonicMs();
     for (const [id, exchange] of this.exchanges) {
-      const { peer, streamNumber, lastProgressMs } = exchange;
-      const isLost = !peer.link.isOpen || peer.link.streamNumber !== streamNumber;
+      const { peer, streamNumber, streamsAccepted, lastProgressMs } = exchange;
+      const isLost = !peer.link.isOpen || peer.link.streamNumber !== streamNumber || peer.streamsAccepted !== streamsAccepted;
       if (isLost || now - lastProgressMs > timeoutMs) this.end(id, 'failed');
     }
     for (const [number, peers] of this.behind) {
@@ -174,8 +175,9 @@ export class Comparison {
 
   private begin(partition: number, peer: Peer, done: Exchange['done']): number {
     const id = this.nextId++;
+    const { streamsAccepted } = peer;
     const { streamNumber } = peer.link;
-    this.exchanges.set(id, { peer, partition, done, streamNumber, lastProgressMs: this.options.clock.monotonicMs() });
+    this.exchanges.set(id, { peer, partition, done, streamNumber, streamsAccepted, lastProgressMs: this.options.clock.monotonicMs() });
     return id;
   }
 

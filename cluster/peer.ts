@@ -33,6 +33,8 @@ export class Peer {
   streams = 0;
   /** Bytes of frames from it. */
   bytesReceived = 0;
+  /** Streams that it opened to this node: what it said on one before the last may be lost. */
+  streamsAccepted = 0;
 
   constructor(
     public description: NodeDescription,

@@ -221,6 +221,7 @@ export class Peers {
       peer = this.meet(description);
       peer.streams++;
       peer.streamAccepted();
+      peer.streamsAccepted++;
       peer.link.dialNow();
       peer.link.resendUnacked(); // its answers to them may have been lost with the stream before this one
     };

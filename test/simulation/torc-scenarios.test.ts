@@ -7,6 +7,7 @@ import type { KeyEntry } from '../../storage/key-entry.js';
 import { convergenceFault } from './convergence.js';
 import { elementsOf, SimulatedClients, textOf } from './simulated-clients.js';
 import { TorcCluster, type TorcSettings } from './torc-cluster.js';
+import { runSeed } from './torc-run.js';
 
 async function started(settings: TorcSettings = {}): Promise<TorcCluster> {
   const cluster = new TorcCluster(1, { network: { spikeChance: 0 }, ...settings });
@@ -208,4 +209,9 @@ test('found by reading: the answer to a command of a process that is gone is not
   const member = cluster.nodes.indexOf(first);
   await cluster.scheduler.runFor(900, () => cluster.running(other)?.node.membership.isReachable(member) === true);
   t.regex(String(await ask(cluster, other, ['INCRBY', 'n', '1'])), /^(1|UNKNOWNOUTCOME .*)$/);
+});
+
+test('found by a seed: a pull is given up and sent again when the stream that its answer was to come over is replaced', async (t) => {
+  // Node c lacked the batches before those it held ahead, and its only pull waited for an answer that was lost with b's old stream.
+  t.is((await runSeed(65)).fault, undefined);
 });
