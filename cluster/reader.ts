@@ -11,6 +11,7 @@ import { decodeRecord, emptyClock, type Version, type VersionedRecord } from '..
 import type { Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
+import type { KeyEntry } from '../storage/key-entry.js';
 import { recordVersion } from '../storage/merge.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
@@ -106,8 +107,7 @@ export class Reader {
     if (needed === 0 || call.operation.keys.length === 0) return call.answer(reply);
     const reachable = membership.reachableHomes(call.partition);
     if (reachable <= needed) return call.answer(noReplicas(quorum, reachable, 'read'));
-    const partition = this.options.store.partition(call.partition);
-    const shown = shownOf(partition, call.operation.keys);
+    const shown = this.shownOf(call.operation.keys);
     const read: PendingRead = {
       call,
       reply,
@@ -171,10 +171,11 @@ export class Reader {
       const counter = reads.counter[i] ?? 0;
       const partition = store.partition(Math.floor((slot * partitions) / 16384));
       const token = actor === tokenActor ? (reads.token[counter] as Buffer | undefined) : undefined;
-      if (partition.isLoaded(key)) this.answerRead(peer, id, partition, key, actor, counter, token);
+      const entry = partition.get(key);
+      if (entry === undefined ? partition.resident : entry.complete) this.answerRead(peer, id, partition, entry, actor, counter, token);
       else {
         const kept = token === undefined ? undefined : Buffer.from(token);
-        store.loader.load(partition, key, slot, () => this.answerRead(peer, id, partition, key, actor, counter, kept));
+        store.loader.load(partition, key, slot, () => this.answerRead(peer, id, partition, partition.get(key), actor, counter, kept));
         this.options.turn.schedule();
       }
     }
@@ -236,6 +237,16 @@ export class Reader {
     return run(call, this.transaction);
   }
 
+  /** What the run that has just ended saw of each key. */
+  private shownOf(keys: readonly Buffer[]): Shown[] {
+    const shown: Shown[] = [];
+    for (let i = 0; i < keys.length; i++) {
+      const entry = this.transaction.entryOf(keys[i] as Buffer);
+      shown.push(entry?.single ?? entry?.record);
+    }
+    return shown;
+  }
+
   private ask(read: PendingRead, peer: Peer): void {
     const { keys } = read.call.operation;
     const asked = this.windowOf(peer);
@@ -269,13 +280,12 @@ export class Reader {
     peer: Peer,
     id: number,
     partition: Partition,
-    key: string,
+    entry: KeyEntry | undefined,
     actor: number,
     counter: number,
     token: Buffer | undefined,
   ): void {
     if (this.options.isDoubtful(partition.number)) return peer.link.answerDoubtful(id);
-    const entry = partition.get(key);
     const single = entry?.single;
     if (token === undefined) {
       const isSame =
@@ -310,7 +320,7 @@ export class Reader {
     read.differs = true;
     read.reply = this.run(read.call);
     const shownBefore = read.shown;
-    read.shown = shownOf(partition, read.call.operation.keys);
+    read.shown = this.shownOf(read.call.operation.keys);
     const now = versionOf(read.shown[index]);
     const theirs = transfer.record[0];
     const isEqual = now.equals(theirs === undefined ? recordVersion(undefined) : recordVersion(decodeRecord(theirs as Buffer)));
@@ -360,13 +370,6 @@ export class Reader {
     }
     return newest;
   }
-}
-
-function shownOf(partition: Partition, keys: readonly Buffer[]): Shown[] {
-  return keys.map((key) => {
-    const entry = partition.get(key.toString('latin1'));
-    return entry?.single ?? entry?.record;
-  });
 }
 
 function versionOf(shown: Shown): Buffer {

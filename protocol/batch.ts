@@ -11,7 +11,7 @@ import { ByteReader } from './byte-reader.js';
 import { ByteWriter } from './byte-writer.js';
 import type { Dot } from './dot.js';
 import { FormatError } from './format-error.js';
-import { recordKeyOverhead, writeRecordKey, readRecordKey } from './record-key.js';
+import { recordKeyOverhead, writeNamedRecordKey, writeRecordKey, readRecordKey } from './record-key.js';
 import { encodeRecord, readRecord } from './record.js';
 import type { VersionedRecord } from './record.js';
 
@@ -101,15 +101,24 @@ export class BatchEncoder {
 
   /** `key` and `element` are copied; so are the bytes of the record's versions. */
   record(slot: number, key: Buffer, type: number, part: number, element: Buffer, record: VersionedRecord): void {
-    if (this.#partAt < 0) throw new Error('a record was written outside a part');
-    const writer = this.writer;
-    this.#recordCount++;
+    const writer = this.beginRecord();
     writer.u32(recordKeyOverhead + key.length + element.length);
     writeRecordKey(writer, slot, key, type, part, element);
-    const valueAt = writer.length;
-    writer.u32(0);
-    encodeRecord(writer, record);
-    writer.patchU32(valueAt, writer.length - valueAt - 4);
+    endRecord(writer, record);
+  }
+
+  /** The same for a key that is held as latin1 text, and without an element. */
+  namedRecord(slot: number, name: string, type: number, part: number, record: VersionedRecord): void {
+    const writer = this.beginRecord();
+    writer.u32(recordKeyOverhead + name.length);
+    writeNamedRecordKey(writer, slot, name, type, part);
+    endRecord(writer, record);
+  }
+
+  private beginRecord(): ByteWriter {
+    if (this.#partAt < 0) throw new Error('a record was written outside a part');
+    this.#recordCount++;
+    return this.writer;
   }
 
   /** The offset is the writer's; it holds until the writer is reset or taken. */
@@ -208,4 +217,11 @@ function readPart(reader: ByteReader): BatchPart {
 
 function checkLength(what: string, announced: number, actual: number): void {
   if (announced !== actual) throw new FormatError('INVALID', `${what} says that it has ${announced} bytes but has ${actual}`);
+}
+
+function endRecord(writer: ByteWriter, record: VersionedRecord): void {
+  const valueAt = writer.length;
+  writer.u32(0);
+  encodeRecord(writer, record);
+  writer.patchU32(valueAt, writer.length - valueAt - 4);
 }

@@ -6,6 +6,8 @@
 import { counterMax } from './dot.js';
 
 const initialBytes = 1024;
+/** Texts up to this long are written faster by a loop than by a call into native code. */
+const loopedBytes = 32;
 const twoTo32 = 0x1_0000_0000;
 
 export class ByteWriter {
@@ -65,6 +67,15 @@ export class ByteWriter {
   bytes(bytes: Buffer): void {
     const at = this.#reserve(bytes.length);
     this.#buffer.set(bytes, at);
+  }
+
+  /** Writes a text's characters as bytes; none is above 0xff. */
+  latin1(text: string): void {
+    const { length } = text;
+    const at = this.#reserve(length);
+    const buffer = this.#buffer;
+    if (length > loopedBytes) buffer.write(text, at, 'latin1');
+    else for (let i = 0; i < length; i++) buffer[at + i] = text.charCodeAt(i);
   }
 
   /** Overwrites four bytes that were written before. */

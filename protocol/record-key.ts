@@ -61,6 +61,15 @@ export function writeRecordKey(writer: ByteWriter, slot: number, key: Buffer, ty
   writer.bytes(element);
 }
 
+/** As writeRecordKey, for a key that is held as latin1 text, and without an element. */
+export function writeNamedRecordKey(writer: ByteWriter, slot: number, name: string, type: number, part: number): void {
+  writer.u16(slot);
+  writer.u32(name.length);
+  writer.latin1(name);
+  writer.u8(type);
+  writer.u8(part);
+}
+
 /** Copies nothing. Throws FormatError. */
 export function decodeRecordKey(bytes: Buffer): RecordKey {
   const reader = new ByteReader(bytes);

@@ -3,7 +3,7 @@
  *   'r' record key -> record        'p' partition u16 -> clocks        'f' name -> fact        'x' -> log position
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
-import { recordPart, recordType, writeRecordKey } from '../protocol/record-key.js';
+import { recordPart, recordType, writeNamedRecordKey } from '../protocol/record-key.js';
 import type { KeyEntry } from './key-entry.js';
 
 export const table = { record: 0x72, partition: 0x70, fact: 0x66, position: 0x78 } as const;
@@ -16,12 +16,11 @@ export function recordRow(key: Buffer): Buffer {
 export function rowKey(entry: KeyEntry): Buffer {
   rowWriter.reset();
   rowWriter.u8(table.record);
-  writeRecordKey(rowWriter, entry.slot, Buffer.from(entry.key, 'latin1'), recordType.string, recordPart.value, noElement);
+  writeNamedRecordKey(rowWriter, entry.slot, entry.key, recordType.string, recordPart.value);
   return Buffer.from(rowWriter.view());
 }
 
 const rowWriter = new ByteWriter(64);
-const noElement = Buffer.alloc(0);
 
 export function partitionRow(number: number): Buffer {
   return Buffer.of(table.partition, number >> 8, number & 0xff);

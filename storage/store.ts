@@ -148,7 +148,7 @@ export class Store {
     for (const entry of staged) {
       const record = entry.staged;
       if (record === undefined) throw new Error('a staged entry carries no record');
-      encoder.record(entry.slot, Buffer.from(entry.key, 'latin1'), recordType.string, recordPart.value, noElement, record);
+      encoder.namedRecord(entry.slot, entry.key, recordType.string, recordPart.value, record);
       partition.merge(entry, record); // a counter's record carries its actor's sum alone: the other sums stay beside it
       entry.staged = undefined;
       this.writeBehind.mark(entry);

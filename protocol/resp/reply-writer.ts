@@ -283,6 +283,7 @@ export class ReplyWriter {
 
 /** The RESP bytes of one reply, owned by the caller: what a node sends ready-made to the node that asked it. */
 export function encodeReply(reply: Reply, resp: 2 | 3): Buffer {
+  if (reply === ok) return okBytes;
   encoder.write(reply, resp);
   const [first, ...others] = encoder.take();
   return first === undefined ? Buffer.alloc(0) : others.length === 0 ? first : Buffer.concat([first, ...others]);
