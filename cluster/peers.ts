@@ -44,6 +44,8 @@ export interface PeersEvents {
 export class Peers {
   private readonly byNodeId = new Map<string, Peer>();
   private readonly bySeed = new Map<string, PeerLink>();
+  /** Links that find out whether a process is where it says it is. */
+  private readonly verifying = new Set<PeerLink>();
   /** Ends the streams of which a frame was not taken: an acknowledgement of what follows would speak for it. */
   private readonly unheard = new Set<() => void>();
   private hears = false;
@@ -142,6 +144,7 @@ export class Peers {
     this.closed = true;
     for (const link of this.bySeed.values()) link.close();
     for (const { link } of this.byNodeId.values()) link.close();
+    for (const link of this.verifying) link.close();
   }
 
   private add(description: NodeDescription, link: PeerLink): Peer {
@@ -172,14 +175,42 @@ export class Peers {
     peer.link.setAddress({ host: description.host, port: description.peerPort });
   }
 
+  /** A stream says that the peer's process began anew while the link to the one before stands: believed once that process answers where it says it is. Returns how to give that up. */
+  private verify(peer: Peer, { incarnation }: torc.Hello, { host, peerPort }: NodeDescription): () => void {
+    const done = (): void => {
+      link.close();
+      this.verifying.delete(link);
+    };
+    const link: PeerLink = new PeerLink(
+      this.linkOptions(),
+      {
+        opened: (welcome) => {
+          done();
+          if (descriptionOf(welcome)?.nodeId !== peer.nodeId || welcome.incarnation !== incarnation || peer.incarnation === incarnation)
+            return;
+          this.introduce(peer, welcome);
+          peer.link.reset('its process began anew');
+        },
+        broken: () => undefined,
+        refused: done,
+      },
+      { host, port: peerPort },
+    );
+    this.verifying.add(link);
+    link.open();
+    return done;
+  }
+
   private accept(stream: PeerStream): PeerStreamEvents {
     const { clock, log } = this.options;
     let splitter = new FrameSplitter(greetingBytesMax);
     let peer: Peer | undefined;
     // After a frame that was not taken none that follows may be, or a later acknowledgement would speak for it.
     let ended = false;
+    let stopVerifying = (): void => undefined;
     const end = (): void => {
       ended = true;
+      stopVerifying();
       stream.close();
     };
     clock.after(greetingTimeoutMs, () => {
@@ -211,9 +242,9 @@ export class Peers {
       const description = descriptionOf(hello);
       if (description === undefined) throw new Error('a hand-shake without a node id');
       peer = this.meet(description);
-      // A machine that lost its power, or an address that moved, never says that the old stream is dead.
-      if (peer.link.isOpen && peer.incarnation !== hello.incarnation) peer.link.reset('its process began anew');
-      this.introduce(peer, hello);
+      // A machine that lost its power, or an address that moved, never says that the old stream is dead; but anyone may say that it did.
+      if (peer.link.isOpen && peer.incarnation !== hello.incarnation) stopVerifying = this.verify(peer, hello, description);
+      else this.introduce(peer, hello);
       peer.streamAccepted();
       peer.link.dialNow();
       peer.link.resendUnacked(); // its answers to them may have been lost with the stream before this one
@@ -238,6 +269,7 @@ export class Peers {
       },
       closed: () => {
         ended = true;
+        stopVerifying();
         this.unheard.delete(end);
       },
     };
