@@ -33,6 +33,20 @@ export interface CallOrder {
   leave(call: Call): void;
 }
 
+const noArguments: readonly Buffer[] = [];
+
+/** Stands for the operation of a write that another node runs. */
+const sentWrite: Operation = {
+  access: 'write',
+  blind: false,
+  keys: noArguments,
+  wholePartition: false,
+  run: () => {
+    throw new Error('a write that was sent to another node is run here');
+  },
+};
+const sentPartitionWrite: Operation = { ...sentWrite, wholePartition: true };
+
 export abstract class Call {
   /** How often it was forwarded. */
   hops = 0;
@@ -45,11 +59,20 @@ export abstract class Call {
 
   constructor(
     /** Name first; borrowed from the connection's input, kept alive by this reference. */
-    readonly args: readonly Buffer[],
-    readonly operation: Operation,
+    public args: readonly Buffer[],
+    public operation: Operation,
     readonly partition: number,
     readonly options: CallOptions,
   ) {}
+
+  /**
+   * It was sent to where it runs and will never be sent again: only its reply is awaited. Its arguments may go, so that a thousand
+   * commands on their way are not a thousand inputs kept alive.
+   */
+  release(): void {
+    this.args = noArguments;
+    this.operation = this.operation.wholePartition ? sentPartitionWrite : sentWrite;
+  }
 
   /** Gives the reply; once. What waited for it in its session goes on. */
   answer(reply: Reply): void {

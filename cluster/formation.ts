@@ -172,7 +172,8 @@ function receivedHello(state: FormationState, from: string, message: FormationMe
     const itself = node.host === self.host && node.peerPort === self.peerPort;
     return itself ? unchanged(state) : disconnect(state, from, `node-id '${self.nodeId}' is taken by ${self.host}:${self.peerPort}`);
   }
-  const introduced: FormationState = { ...state, met: new Map(met).set(node.nodeId, node) };
+  // Once there is a configuration nobody has to be met any more, and whoever comes by is not remembered.
+  const introduced: FormationState = durable.chosen === undefined ? { ...state, met: new Map(met).set(node.nodeId, node) } : state;
   if (configuration !== undefined) return learn(introduced, from, configuration);
   if (durable.chosen !== undefined) {
     return { state: introduced, effects: [{ kind: 'send', to: from, message: { kind: 'chosen', configuration: durable.chosen } }] };

@@ -31,6 +31,8 @@ import { Turn } from './turn.js';
 
 /** How often what is late is looked for. */
 const tickMs = 10;
+/** A node that steps aside is done when its peers have asked nothing of it for so long, and waits no longer than so long. */
+const stepAsideMs = { quiet: 100, most: 1000 };
 /** How many peer timeouts a whole partition may take. */
 const wholePartitionPatience = 10;
 
@@ -86,6 +88,7 @@ export class Node {
   private readonly rebuild: Rebuild;
   private readonly sweeper: ExpirySweeper;
   private life: number;
+  private leaving = false;
   private closed = false;
   private readonly whenReady: (() => void)[] = [];
 
@@ -188,7 +191,7 @@ export class Node {
       clock,
       decoder: options.decoder,
       isReady: () => this.isReady,
-      isDoubtful,
+      isDoubtful: (partition) => this.leaving || isDoubtful(partition),
     });
     this.sweeper = new ExpirySweeper({
       store,
@@ -232,6 +235,27 @@ export class Node {
   /** W or R was changed. */
   quorumsChanged(): void {
     this.membership.setQuorums(this.options);
+  }
+
+  /**
+   * Leaves what this node coordinates to others, lest its end costs their clients commands of unknown outcome. Resolves when no peer asks anything
+   * of it any more and all they asked is answered, after a second at the latest.
+   */
+  stepAside(): Promise<void> {
+    if (!this.isReady || this.membership.memberCount === 1) return Promise.resolve();
+    const { clock } = this.options;
+    this.leaving = true;
+    for (const peer of this.peers.all()) if (peer.link.isOpen) this.say(peer, false);
+    const latestMs = clock.monotonicMs() + stepAsideMs.most;
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const nowMs = clock.monotonicMs();
+        const isQuiet = nowMs - this.router.lastAskedMs > stepAsideMs.quiet && !this.isBusy();
+        if (isQuiet || nowMs > latestMs) resolve();
+        else clock.after(tickMs, look);
+      };
+      clock.after(stepAsideMs.quiet, look);
+    });
   }
 
   /** Says nothing more to anyone. The store is the caller's to close. */
@@ -298,6 +322,13 @@ export class Node {
     return this.formation.status;
   }
 
+  /** Some call or batch waits, here or at a peer that can answer. */
+  private isBusy(): boolean {
+    for (const { queue, unsettled } of this.known) if (queue.length > 0 || unsettled > 0) return true;
+    for (const { reachable, link } of this.peers.all()) if (reachable && link.expectsAnswer) return true;
+    return false;
+  }
+
   private coordination(partition: number): Coordination {
     const known = this.coordinations[partition];
     if (known !== undefined) return known;
@@ -344,13 +375,13 @@ export class Node {
     this.formation.linkBroken(peer);
   }
 
-  /** False: this node knew no configuration yet, and dropped batches. */
+  /** False: this node knew no configuration yet, or the peer is no member of it, and batches were dropped. */
   private receive(peer: Peer, frame: torc.Frame): boolean {
     const { store } = this.options;
-    store.hybridClock.raise(frame.clock);
-    const { isReady } = this;
+    const isHeard = this.isReady && peer.member >= 0;
+    if (isHeard || !this.isReady) store.hybridClock.raise(frame.clock);
     for (const message of frame.formation) this.formation.received(peer, message as Buffer);
-    if (!isReady) return frame.batches.length === 0;
+    if (!isHeard) return frame.batches.length === 0;
     if (frame.batches.length > 0) this.replica.receive(peer, frame.batches as Buffer);
     for (const ack of frame.ack) this.acknowledged(peer, ack as torc.Ack);
     for (const takeOver of frame.takeOvers) this.takeOver.onTakeOver(peer, takeOver as torc.TakeOver);
@@ -411,7 +442,12 @@ export class Node {
       seen.push(clockBytes(here.seen));
     }
     peer.link.say({
-      gossip: { configurationNumber: configuration?.number ?? 0, doubtful: this.rebuild.doubtfulPartitions > 0, partition, seen },
+      gossip: {
+        configurationNumber: configuration?.number ?? 0,
+        doubtful: this.leaving || this.rebuild.doubtfulPartitions > 0,
+        partition,
+        seen,
+      },
     });
   }
 

@@ -191,6 +191,7 @@ export class PeerLink {
     columns.remainingMs.push(deadlineMs - this.options.clock.monotonicMs());
     columns.argumentCount.push(call.args.length);
     for (const argument of call.args) columns.argument.push(argument);
+    if (call.operation.access === 'write') call.release();
     this.gather();
   }
 

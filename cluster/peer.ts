@@ -25,10 +25,12 @@ export class Peer {
   incarnation = 0;
   /** Index among the configuration's members; -1 = none. */
   member = -1;
-  /** It may have lost some of what it wrote: it does not coordinate. */
+  /** It may have lost some of what it wrote, or is about to stop: it does not coordinate. */
   doubtful = false;
   /** `changes` of each partition when this peer was last told its clock. */
   readonly told = new Map<number, number>();
+  /** That it dialled here and that are open. */
+  streams = 0;
   /** Bytes of frames from it. */
   bytesReceived = 0;
 

@@ -1,6 +1,9 @@
 /**
  * The other nodes: links to them, streams from them, and the hand-shake on both. A node that is met under one name is one Peer, however it was
  * found: by a seed's address, by its own call, or by another's word.
+ *
+ * Anybody can say to be a member that moved or began anew. So where a known peer is, and which of its processes runs, is believed only of the one
+ * who answers there: the caller waits for its welcome until the address it claims was dialled.
  */
 import { counterMs } from '../protocol/dot.js';
 import { torc } from '../protocol/generated/messages.js';
@@ -16,6 +19,10 @@ const frameBytesMax = 640 * 1024 * 1024;
 const greetingBytesMax = 65536;
 const greetingTimeoutMs = 2000;
 const streamBufferBytesMax = 256 * 1024 * 1024;
+/** Streams whose claim is being looked into, at once. */
+const claimsMax = 64;
+/** Nodes that are no members, known at once by a node that has a configuration. */
+const strangersMax = 64;
 
 export interface PeersOptions {
   readonly transport: Transport;
@@ -44,10 +51,9 @@ export interface PeersEvents {
 export class Peers {
   private readonly byNodeId = new Map<string, Peer>();
   private readonly bySeed = new Map<string, PeerLink>();
-  /** Links that find out whether a process is where it says it is. */
-  private readonly verifying = new Set<PeerLink>();
   /** Ends the streams of which a frame was not taken: an acknowledgement of what follows would speak for it. */
   private readonly unheard = new Set<() => void>();
+  private claims = 0;
   private hears = false;
   private closed = false;
 
@@ -124,11 +130,15 @@ export class Peers {
     this.byNodeId.delete(nodeId);
   }
 
-  /** Frames are taken from now on: whoever was not listened to dials again and repeats what was not acknowledged. */
+  /**
+   * There is a configuration. Frames are taken from now on: whoever was not listened to dials again and repeats what was not acknowledged. Who is no
+   * member is known only as long as a stream from it is open.
+   */
   hear(): void {
     this.hears = true;
     for (const end of this.unheard) end();
     this.unheard.clear();
+    for (const peer of this.byNodeId.values()) this.forgetStranger(peer);
   }
 
   /** Judges everyone's silence. */
@@ -144,7 +154,18 @@ export class Peers {
     this.closed = true;
     for (const link of this.bySeed.values()) link.close();
     for (const { link } of this.byNodeId.values()) link.close();
-    for (const link of this.verifying) link.close();
+  }
+
+  private forgetStranger(peer: Peer): void {
+    if (this.hears && peer.streams === 0 && this.byNodeId.get(peer.nodeId) === peer) this.forget(peer.nodeId);
+  }
+
+  /** There is room for one more that is no member. */
+  private mayMeetStranger(): boolean {
+    if (!this.hears) return true;
+    let strangers = 0;
+    for (const { member } of this.byNodeId.values()) if (member < 0) strangers++;
+    return strangers < strangersMax;
   }
 
   private add(description: NodeDescription, link: PeerLink): Peer {
@@ -175,79 +196,70 @@ export class Peers {
     peer.link.setAddress({ host: description.host, port: description.peerPort });
   }
 
-  /** A stream says that the peer's process began anew while the link to the one before stands: believed once that process answers where it says it is. Returns how to give that up. */
-  private verify(peer: Peer, { incarnation }: torc.Hello, { host, peerPort }: NodeDescription): () => void {
-    const done = (): void => {
-      link.close();
-      this.verifying.delete(link);
-    };
-    const link: PeerLink = new PeerLink(
-      this.linkOptions(),
-      {
-        opened: (welcome) => {
-          done();
-          if (descriptionOf(welcome)?.nodeId !== peer.nodeId || welcome.incarnation !== incarnation || peer.incarnation === incarnation)
-            return;
-          this.introduce(peer, welcome);
-          peer.link.reset('its process began anew');
-        },
-        broken: () => undefined,
-        refused: done,
-      },
-      { host, port: peerPort },
-    );
-    this.verifying.add(link);
-    link.open();
-    return done;
-  }
-
   private accept(stream: PeerStream): PeerStreamEvents {
     const { clock, log } = this.options;
     let splitter = new FrameSplitter(greetingBytesMax);
+    let greeted = false;
     let peer: Peer | undefined;
+    /** Gives up looking into what the stream claims. */
+    let giveUp: (() => void) | undefined;
     // After a frame that was not taken none that follows may be, or a later acknowledgement would speak for it.
     let ended = false;
-    let stopVerifying = (): void => undefined;
     const end = (): void => {
       ended = true;
-      stopVerifying();
+      giveUp?.();
       stream.close();
     };
     clock.after(greetingTimeoutMs, () => {
-      if (peer !== undefined || ended) return;
+      if (greeted || ended) return;
       log('warn', 'a stream from an unknown peer is closed: no hand-shake came in time');
       end();
     });
-    const message = (bytes: Buffer): void => {
-      if (ended) return;
-      if (peer !== undefined) {
-        peer.bytesReceived += bytes.length + 4;
-        const frame = torc.Frame.decode(bytes);
-        const nowMs = clock.monotonicMs();
-        peer.frameSent(counterMs(frame.clock), nowMs);
-        if (peer.heard(nowMs, frame.gossip !== null && frame.gossip !== undefined)) this.events.changed();
-        if (this.events.frame(peer, frame)) return;
-        if (this.hears) end();
-        else this.unheard.add(end);
-        return;
-      }
-      const hello = torc.Hello.decode(bytes);
-      const refusal = this.refusal(hello);
-      if (refusal !== undefined) {
-        stream.write(frameChunks(torc.Hello.encode({ ...this.greeting(), refusal }).finish() as Buffer));
-        throw new Error(`refused: ${refusal}`);
-      }
-      stream.write(frameChunks(torc.Hello.encode(this.greeting()).finish() as Buffer));
-      splitter = new FrameSplitter(frameBytesMax);
-      const description = descriptionOf(hello);
-      if (description === undefined) throw new Error('a hand-shake without a node id');
+    const greet = (refusal = ''): void => stream.write(frameChunks(torc.Hello.encode({ ...this.greeting(), refusal }).finish() as Buffer));
+    const admit = (description: NodeDescription): void => {
+      greet();
       peer = this.meet(description);
-      // A machine that lost its power, or an address that moved, never says that the old stream is dead; but anyone may say that it did.
-      if (peer.link.isOpen && peer.incarnation !== hello.incarnation) stopVerifying = this.verify(peer, hello, description);
-      else this.introduce(peer, hello);
+      peer.streams++;
       peer.streamAccepted();
       peer.link.dialNow();
       peer.link.resendUnacked(); // its answers to them may have been lost with the stream before this one
+    };
+    const greeting = (hello: torc.Hello): void => {
+      greeted = true;
+      splitter = new FrameSplitter(frameBytesMax);
+      const refusal = this.refusal(hello);
+      if (refusal !== undefined) {
+        greet(refusal);
+        throw new Error(`refused: ${refusal}`);
+      }
+      const description = descriptionOf(hello);
+      if (description === undefined) throw new Error('a hand-shake without a node id');
+      if (description.nodeId === this.options.self.nodeId) return greet(); // who dialled will see that it met itself
+      const known = this.byNodeId.get(description.nodeId);
+      if (known === undefined || agrees(known, hello)) return admit(description);
+      giveUp = this.lookInto(hello, description, (isTrue) => {
+        giveUp = undefined;
+        if (isTrue) {
+          this.beganAnew(hello, description);
+          return admit(description);
+        }
+        const reason = `another node '${description.nodeId}' is known, and it does not answer at ${description.host}:${description.peerPort} as this one`;
+        greet(reason);
+        log('warn', `a stream is closed: refused: ${reason}`);
+        end();
+      });
+    };
+    const message = (bytes: Buffer): void => {
+      if (ended) return;
+      if (peer === undefined) return greeting(torc.Hello.decode(bytes));
+      peer.bytesReceived += bytes.length + 4;
+      const frame = torc.Frame.decode(bytes);
+      const nowMs = clock.monotonicMs();
+      peer.frameSent(counterMs(frame.clock), nowMs);
+      if (peer.heard(nowMs, frame.gossip !== null && frame.gossip !== undefined)) this.events.changed();
+      if (this.events.frame(peer, frame)) return;
+      if (this.hears) end();
+      else this.unheard.add(end);
     };
     return {
       data: (chunk) => {
@@ -256,6 +268,7 @@ export class Peers {
           // The hand-shake changes the splitter: what follows it in the same chunk belongs to the new one.
           let rest: Buffer | undefined = chunk;
           while (rest !== undefined && !ended) {
+            if (greeted && peer === undefined) throw new Error('it does not wait for its welcome');
             const current: FrameSplitter = splitter;
             rest = current.push(rest, message, () => splitter !== current);
           }
@@ -269,10 +282,52 @@ export class Peers {
       },
       closed: () => {
         ended = true;
-        stopVerifying();
+        giveUp?.();
         this.unheard.delete(end);
+        if (peer === undefined) return;
+        peer.streams--;
+        this.forgetStranger(peer);
       },
     };
+  }
+
+  /** Asks whoever is at the address of `hello` whether it is the process that says so; returns what ends the asking, unanswered. */
+  private lookInto(hello: torc.Hello, { nodeId, host, peerPort }: NodeDescription, answer: (isTrue: boolean) => void): () => void {
+    if (this.claims >= claimsMax) throw new Error(`${claimsMax} others are being looked into`);
+    this.claims++;
+    const link = new PeerLink(
+      this.linkOptions(),
+      {
+        opened: ({ from, incarnation }) => settle(from?.nodeId === nodeId && incarnation === hello.incarnation),
+        broken: () => undefined,
+        refused: () => settle(false),
+      },
+      { host, port: peerPort },
+    );
+    let settled = false;
+    const giveUp = (): void => {
+      if (settled) return;
+      settled = true;
+      this.claims--;
+      timeout.cancel();
+      link.close();
+    };
+    const settle = (isTrue: boolean): void => {
+      if (settled) return;
+      giveUp();
+      if (!this.closed) answer(isTrue);
+    };
+    const timeout = this.options.clock.after(greetingTimeoutMs, () => settle(false));
+    link.open();
+    return giveUp;
+  }
+
+  /** A machine that lost its power, or an address that moved, never says that the old stream is dead. */
+  private beganAnew(hello: torc.Hello, description: NodeDescription): void {
+    const peer = this.meet(description);
+    if (agrees(peer, hello)) return; // its link found out by itself
+    peer.link.reset('its process began anew');
+    this.introduce(peer, hello);
   }
 
   private refusal(hello: torc.Hello): string | undefined {
@@ -280,9 +335,11 @@ export class Peers {
     if (hello.protocolVersion !== protocolVersion) return `peer protocol version ${hello.protocolVersion} is not ${protocolVersion}`;
     if (hello.clusterName !== clusterName) return `cluster-name '${hello.clusterName}' is not '${clusterName}'`;
     const nodeId = hello.from?.nodeId;
-    if (nodeId === undefined || nodeId === '') return 'no node-id';
-    const isItself = nodeId === self.nodeId && hello.incarnation !== this.options.incarnation;
-    return isItself ? `node-id '${nodeId}' is this node's own` : undefined;
+    if (!nodeId) return 'no node-id';
+    if (nodeId === self.nodeId)
+      return hello.incarnation === this.options.incarnation ? undefined : `node-id '${nodeId}' is this node's own`;
+    if (this.byNodeId.has(nodeId) || this.mayMeetStranger()) return undefined;
+    return `'${nodeId}' is no member, and ${strangersMax} others that are none are connected`;
   }
 
   private greeting(): torc.Hello.$Shape {
@@ -302,4 +359,10 @@ function descriptionOf({ from }: torc.Hello): NodeDescription | undefined {
   if (!from?.nodeId) return undefined;
   const { nodeId, host, peerPort, clientPort, zone, hostLabel } = from as torc.NodeAddress;
   return { nodeId, host, peerPort, clientPort, zone, hostLabel };
+}
+
+/** What `hello` says of a known peer is nothing that its link would have to be taken elsewhere for. */
+function agrees({ description, incarnation, link }: Peer, hello: torc.Hello): boolean {
+  const isThere = hello.from?.host === description.host && hello.from.peerPort === description.peerPort;
+  return isThere && (!link.isOpen || hello.incarnation === incarnation);
 }

@@ -27,12 +27,15 @@ export interface RouterOptions {
   readonly clock: Clock;
   readonly decoder: CommandDecoder;
   readonly isReady: () => boolean;
+  /** This node is not to coordinate the partition, nor to answer reads of it alone. */
   readonly isDoubtful: (partition: number) => boolean;
 }
 
 export class Router {
   /** Calls sent to another node, for INFO. */
   forwarded = 0;
+  /** When a peer last forwarded commands here, monotonic. */
+  lastAskedMs = -Infinity;
 
   constructor(private readonly options: RouterOptions) {}
 
@@ -59,7 +62,8 @@ export class Router {
   /** A peer forwarded commands. */
   onCommands(peer: Peer, commands: torc.Commands): void {
     const { decoder, clock } = this.options;
-    const sentMs = clock.monotonicMs() - peer.frameDelayMs;
+    this.lastAskedMs = clock.monotonicMs();
+    const sentMs = this.lastAskedMs - peer.frameDelayMs;
     let argument = 0;
     for (let i = 0; i < commands.partition.length; i++) {
       const id = commands.firstId + i;

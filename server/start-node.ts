@@ -193,6 +193,7 @@ export async function startNode(configuration: Configuration, version: string): 
     failure,
     async stop() {
       await listener.close();
+      await node.stepAside();
       node.close();
       transport.close();
       await store.close();

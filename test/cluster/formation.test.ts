@@ -244,6 +244,16 @@ test('strangers are turned away with the reason', (t) => {
   t.true(effect?.kind === 'disconnect' && effect.reason.startsWith("two clusters are named 'torc'"));
 });
 
+test('a node with a configuration tells strangers of it and remembers none of them', (t) => {
+  const network = new Network(3, ['n1']);
+  network.settle();
+  const { state } = network.node('n1');
+  const node = describe('m1');
+  const told = step(state, { kind: 'received', from: 'm1', message: { kind: 'hello', clusterName: 'torc', node, knows: [] } });
+  t.deepEqual(told.effects, [{ kind: 'send', to: 'm1', message: { kind: 'chosen', configuration: network.node('n1').formed! } }]);
+  t.is(told.state, state);
+});
+
 test('a directory of another cluster or node is not taken', (t) => {
   const network = new Network(3, ['n1']);
   network.settle();

@@ -8,9 +8,11 @@ import { connect, type Socket } from 'node:net';
 import { torc } from '../../protocol/generated/messages.js';
 import { protocolVersion } from '../../cluster/peer-link.js';
 import { frameChunks } from '../../protocol/peer/framing.js';
+import { slotOf } from '../../protocol/slot.js';
 import { peerPortOf } from '../harness/free-ports.js';
 import { type ServerGroup, startCluster } from '../harness/processes.js';
 import { ProbeClient } from './probe-client.js';
+import { RawClient } from './raw-client.js';
 
 let servers: ServerGroup;
 let clusterName: string;
@@ -114,6 +116,25 @@ test.serial('a stranger that greets well and then says rubbish, or a huge length
     await once(silent.socket, 'data');
     silent.socket.end();
     await silent.said;
+  }),
+);
+
+test.serial('a stranger that speaks like a member is not obeyed', (t) =>
+  unharmed(t, async () => {
+    let key = '';
+    for (let i = 0; key === '' || slotOf(Buffer.from(key)) !== 0; i++) key = `forged:${i}`;
+    const argument = ['SET', key, 'v'].map((word) => Buffer.from(word));
+    const commands = { firstId: 1, partition: [0], options: [2], remainingMs: [10_000], argumentCount: [3], argument };
+    const forged = frame(torc.Frame.encode({ clock: 1, commands }).finish());
+    // The node ends the stream at its batches, so after it has read the command.
+    const { said } = await visit(
+      t,
+      Buffer.concat([hello(), forged, frame(torc.Frame.encode({ clock: 1, batches: Buffer.from('x') }).finish())]),
+    );
+    t.is(torc.Hello.decode((await said).subarray(4)).refusal, '');
+    const client = await RawClient.connect(servers.port);
+    t.deepEqual(await client.ask(['GET', key]), ['nil']);
+    await client.end();
   }),
 );
 
