@@ -1,5 +1,5 @@
 /**
- * One node, put together: storage, turn, peers, membership, coordinator, reader and router over the five seams. server/main.ts builds it
+ * One node, put together: storage, turn, peers, membership, coordinator, reader and router over the five seams. server/start-node.ts builds it
  * on real ones, the simulation on simulated ones; nothing else differs.
  */
 import type { torc } from '../protocol/generated/messages.js';

@@ -3,7 +3,8 @@
  * differs, the records are merged and written back to those asked before the reply. So a read never misses what was acknowledged, and
  * what it shows is held by R replicas.
  *
- * The reply is computed when the read is sent, so that a later write of the same connection cannot slip into it.
+ * The reply is computed when the read is sent, and anew only when a difference was merged; a later write of the same connection cannot slip into
+ * it, since session.ts lets writes wait for reads. Of the other home replicas one is asked first for a whole turn, so that its questions share a frame.
  */
 import type { torc } from '../protocol/generated/messages.js';
 import { decodeRecord, emptyClock, type Version, type VersionedRecord } from '../protocol/record.js';

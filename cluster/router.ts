@@ -1,6 +1,6 @@
 /**
- * Where a call goes: a read of a partition that this node is a home replica of is answered here; everything else goes to the partition's
- * coordinator, this node or a peer. A node asked to coordinate while it can reach an earlier home replica passes the call up.
+ * Where a call goes: a read of a partition that this node is a home replica of is answered here, unless writes of its connection are under way to the
+ * coordinator, which it then follows; everything else goes to the partition's coordinator, this node or a peer. A node asked to coordinate while it can reach an earlier home replica passes the call up.
  */
 import type { torc } from '../protocol/generated/messages.js';
 import { EncodedReply, type Reply } from '../protocol/resp/reply.js';

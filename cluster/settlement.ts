@@ -1,6 +1,6 @@
 /**
  * A batch on its way to being settled: it counts the replicas that hold it, and answers those who wait for that. A batch that was
- * not acknowledged in time answers UNKNOWNOUTCOME to its own command, and goes on being resent until it is held everywhere.
+ * not acknowledged in time answers UNKNOWNOUTCOME to its own command; the links to its peers keep it for resending all the same.
  */
 import type { KeyEntry, Unsettled } from '../storage/key-entry.js';
 import type { Reply } from '../protocol/resp/reply.js';

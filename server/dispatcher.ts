@@ -1,6 +1,7 @@
 /**
- * From a client's arguments to calls on the cluster: a command on keys of one partition becomes one call, a splittable one a call per
- * partition, a keyspace command a visit to all or one partition after the other; a local one is answered here.
+ * From a command's arguments to calls on the cluster, where one call is not enough: a splittable command on keys of several partitions becomes a call
+ * per partition, a keyspace command a visit to all or one partition after the other. What concerns one partition alone connection.ts submits itself, by
+ * `operationOf`, and what other nodes forward is decoded here.
  */
 import { Call, type CallOptions } from '../cluster/call.js';
 import type { CommandDecoder, Operation } from '../cluster/command.js';

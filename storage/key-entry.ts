@@ -1,6 +1,7 @@
 /**
  * One key in memory: its record, and what commands see of it. The record is the truth; `bytes`, `expiresAtMs` and `alive` are
- * derived from it whenever it changes, so that a read costs a look-up and no decoding.
+ * derived from it whenever it changes, so that a read costs a look-up and no decoding. A record that is one version with nothing else seen is kept as that
+ * version, without the objects around it.
  */
 import { emptyClock, versionKind, type Version, type VersionedRecord } from '../protocol/record.js';
 import type { StringObject } from './execution.js';

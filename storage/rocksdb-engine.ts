@@ -1,7 +1,7 @@
 /**
- * The ordered store on disk: RocksDB through the binding under level-rocksdb, whose own layers (levelup, encoding-down) would add a
- * third to the main thread's cost of every entry. Writing goes through the chained batch, which copies keys and values as they are
- * added: about 1.5 us an entry, against 2.3 for an array of operations.
+ * The ordered store on disk: RocksDB through the binding under level-rocksdb, whose own layers (levelup, encoding-down) would add
+ * to the main thread's cost of every entry. Writing goes through the chained batch, which copies keys and values as they are
+ * added and costs less than an array of operations.
  *
  * RocksDB's own write-ahead log makes a batch atomic and a synced one durable with all before it. Its LOCK file keeps a second
  * process out. It verifies a block's checksum when the block is read, so damage shows there, not at opening.

@@ -1,7 +1,7 @@
 /**
  * Feeds the engine behind the commit log, in rounds: one atomic, synced engine batch holds every entry that became dirty since the
  * round before, the clocks and facts that changed, and the log position up to which all of that is contained; then older log
- * segments may go. Rounds are rare and large, so a key that is written a hundred times is written behind once.
+ * segments may go. Rounds begin by the log's growth, by time, or when memory is full: rare and large, so a key that is written a hundred times is written behind once.
  *
  * Invariant: clocks are encoded as of the round's position, records as of then or later, so `seen` is never durable ahead of the data.
  */

@@ -1,6 +1,7 @@
 /**
  * Peer frames on a stream: length u32 big-endian, then that many bytes of protobuf. The length is checked before anything is kept
- * for it, and the pieces of a frame are joined once, so a peer that sends rubbish costs neither memory nor time.
+ * for it, and the pieces of a frame are joined once, so a peer that sends rubbish costs neither memory nor time. What is sent is encoded
+ * behind room for its length, so that a frame leaves as one buffer.
  */
 import $protobuf from 'protobufjs/minimal.js';
 

@@ -263,7 +263,7 @@ export const directives = {
     default: '1gb',
     unit: 'bytes',
     whileRunning: false,
-    doc: 'Memory for batches kept for one unreachable node, which are dropped beyond it: it is brought up to date by comparison.',
+    doc: 'Memory for batches kept for one unreachable node, 64mb of it at most yet; beyond that they are dropped, and comparison brings it up to date.',
   }),
   hintAgeMaxSeconds: row({
     name: 'hint-max-age',
