@@ -39,8 +39,8 @@ const canaries: Readonly<Record<string, RunSettings & { readonly firstSeed?: num
     clients: duels,
   },
   'seen moves over gaps': {
-    firstSeed: 26,
     cluster: {
+      hintBytesMax: 1000,
       plant: (store) =>
         inEachPartition(store, (partition) => {
           const note = partition.note.bind(partition);

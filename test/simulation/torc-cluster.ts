@@ -28,6 +28,8 @@ export interface TorcSettings {
   readonly writeQuorum?: number;
   readonly peerTimeoutMs?: number;
   readonly cacheBytesMax?: number;
+  /** Batches kept for a peer that does not acknowledge them; few make gaps common. */
+  readonly hintBytesMax?: number;
   /** Wall clock minus true time, by node; 0 by default. */
   readonly skewMs?: Readonly<Record<string, number>>;
   readonly network?: Partial<NetworkSettings>;
@@ -175,7 +177,7 @@ export class TorcCluster {
       gossipIntervalMs: 1000,
       phiThreshold: 8,
       peerTimeoutMs: settings.peerTimeoutMs ?? 1000,
-      hintBytesMax: 1 << 20,
+      hintBytesMax: settings.hintBytesMax ?? 1 << 20,
       life,
       doubtful,
       incarnation: random.integer(2 ** 32),
