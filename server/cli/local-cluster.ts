@@ -95,7 +95,7 @@ function announcement(nodes: readonly NodeProcess[]): string[] {
   if (first === undefined) return [];
   const host = reachableHost(first);
   const rows = nodes.map(({ name, pid, planned: { configuration: own } }) => {
-    return `  ${name}  ${host}:${own.port}  zone ${own.zone}  peers :${own.peerPort}  http :${own.httpPort}  data ${own.directory}  pid ${pid}`;
+    return `  ${name}  ${host}:${own.port}  zone ${own.zone}  peers :${own.peerPort}  data ${own.directory}  pid ${pid}`;
   });
   const address = host === '127.0.0.1' ? '' : `-h ${host} `;
   return [
