@@ -40,6 +40,7 @@ export interface CoordinatorOptions {
 
 export class Coordinator {
   readonly transaction: Transaction;
+  private readonly nextDot: () => Dot;
   /** In the order of their counters; settled ones leave with the next tick. */
   private unsettled: Settlement[] = [];
   private turnSettlements: Settlement[] = [];
@@ -50,7 +51,8 @@ export class Coordinator {
 
   constructor(private readonly options: CoordinatorOptions) {
     const { store, actor, clock } = options;
-    this.transaction = new Transaction((): Dot => ({ actor: actor(), counter: store.nextCounter() }));
+    this.nextDot = () => ({ actor: actor(), counter: store.nextCounter() });
+    this.transaction = new Transaction(this.nextDot);
     this.lastLookMs = clock.monotonicMs();
   }
 
@@ -104,7 +106,7 @@ export class Coordinator {
     if (this.unsettled.length > 0) this.unsettled = this.unsettled.filter(({ settled }) => !settled);
     for (const settlement of this.unsettled) {
       const { writer, readers } = settlement.giveUp((call) => call.options.deadlineMs < nowMs);
-      writer?.answer(unknownOutcome);
+      writer?.answer(settlement.isEmpty ? notServedInTime : unknownOutcome);
       for (const call of readers) call.answer(call.operation.access === 'write' ? unknownOutcome : notServedInTime);
     }
     for (const coordination of this.options.coordinations()) {
@@ -218,7 +220,8 @@ export class Coordinator {
     const dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
     if (dot === undefined) {
       if (transaction.staged.length > 0) transaction.discard();
-      this.answerUnwritten(coordination, call, reply);
+      if (this.needsProof(call)) this.write(coordination, partition, this.nextDot(), call, reply);
+      else this.answerUnwritten(coordination, call, reply);
     } else this.write(coordination, partition, dot, call, reply);
   }
 
@@ -248,6 +251,14 @@ export class Coordinator {
     for (const peer of membership.otherHomes(call.partition)) peer.link.sendBatch(settlement);
     if (this.turnNumber !== turn.number) this.beginTurn();
     this.turnSettlements.push(settlement);
+  }
+
+  /**
+   * A write that changes nothing (SET NX that finds a value, DEL that finds none, an error) speaks of what is there, and a coordinator that was superseded does
+   * not know that by itself. So it writes a batch without records: its acknowledgements say that the term stands, and that all before it is settled.
+   */
+  private needsProof({ operation }: Call): boolean {
+    return operation.access === 'write' && !operation.wholePartition && this.options.membership.memberCount > 1;
   }
 
   /** The own copies of a turn's batches count once the log has them. */
@@ -291,8 +302,9 @@ export class Coordinator {
   private release(settlement: Settlement): void {
     const again: Call[] = [];
     const { writer, readers } = settlement.giveUp(() => true);
-    if (writer !== undefined) writer.mayHaveWritten = true;
-    if (writer?.operation.blind === false) writer.answer(unknownOutcome);
+    const wroteSomething = !settlement.isEmpty;
+    if (writer !== undefined && wroteSomething) writer.mayHaveWritten = true;
+    if (writer?.operation.blind === false && wroteSomething) writer.answer(unknownOutcome);
     else if (writer !== undefined) again.push(writer);
     again.push(...readers);
     settlement.settle();

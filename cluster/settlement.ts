@@ -43,6 +43,11 @@ export class Settlement implements Unsettled {
     for (let i = 0; i < entries.length; i++) (entries[i] as KeyEntry).unsettled = this;
   }
 
+  /** It carries no record: nothing but the proof that its term stands. */
+  get isEmpty(): boolean {
+    return this.entry === undefined;
+  }
+
   /** `call` saw what the batch wrote: `reply` goes out once that is settled. */
   wait(call: Call, reply: Reply): void {
     (this.readers ??= []).push({ call, reply });
