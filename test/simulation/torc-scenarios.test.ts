@@ -215,3 +215,7 @@ test('found by a seed: a pull is given up and sent again when the stream that it
   // Node c lacked the batches before those it held ahead, and its only pull waited for an answer that was lost with b's old stream.
   t.is((await runSeed(65)).fault, undefined);
 });
+
+test('found by a seed: a coordinator that was superseded unawares does not say that there is nothing to delete', async (t) => {
+  t.is((await runSeed(766)).fault, undefined);
+});
