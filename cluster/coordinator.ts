@@ -51,7 +51,7 @@ export class Coordinator {
 
   constructor(private readonly options: CoordinatorOptions) {
     const { store, actor, clock } = options;
-    this.nextDot = () => ({ actor: actor(), counter: store.nextCounter() });
+    this.nextDot = () => ({ actor: actor(), counter: store.hybridClock.next() });
     this.transaction = new Transaction(this.nextDot);
     this.lastLookMs = clock.monotonicMs();
   }
@@ -230,7 +230,7 @@ export class Coordinator {
     const { staged } = this.transaction;
     const { offset, length } = store.writeBatch(partition, dot, coordination.term.counter, membership.configuration?.number ?? 0, staged);
     this.batchesWritten++;
-    if (membership.memberCount === 1 && store.isDurableOnceAppended) {
+    if (membership.memberCount === 1 && store.isDurableOnceAppended && !turn.isEnding) {
       // No reply leaves before this turn's end, which appends the batch first and sends nothing when it cannot.
       turn.schedule();
       return call.answer(reply);

@@ -68,7 +68,7 @@ export class TakeOver {
     const drawn = this.term();
     // Another's newer term may have been promised since this turn's was drawn.
     const isNewest = compareTerms(store.partition(coordination.partition).promised, drawn) < 0;
-    const term = isNewest ? drawn : { counter: store.nextCounter(), actor: actor() };
+    const term = isNewest ? drawn : { counter: store.hybridClock.next(), actor: actor() };
     const now = clock.monotonicMs();
     coordination.state = 'taking';
     store.promise([coordination.partition], term);
@@ -165,7 +165,7 @@ export class TakeOver {
   private term(): Term {
     const { store, turn, actor } = this.options;
     if (this.turnTerm === undefined) {
-      this.turnTerm = { counter: store.nextCounter(), actor: actor() };
+      this.turnTerm = { counter: store.hybridClock.next(), actor: actor() };
       turn.whenWritten(() => this.sendAsks());
     }
     return this.turnTerm;

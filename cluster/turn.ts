@@ -29,6 +29,11 @@ export class Turn {
     private readonly failed: (error: StorageError) => void,
   ) {}
 
+  /** What is written now belongs to the next turn, though replies may still leave with this one. */
+  get isEnding(): boolean {
+    return this.ending;
+  }
+
   /** Makes sure that this turn has an end: something was written or has to be read. */
   schedule(): void {
     if (this.scheduled) return;

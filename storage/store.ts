@@ -116,12 +116,6 @@ export class Store {
     return this.commitLog.tornBytes;
   }
 
-  /** A counter above all that were issued or met; what a peer's clock or a pause has put out of reach gets a ceiling of its own, in the log before it. */
-  nextCounter(): number {
-    if (!this.hybridClock.canIssue()) this.raiseCeiling();
-    return this.hybridClock.next();
-  }
-
   partition(number: number): Partition {
     const known = this.byNumber[number];
     if (known !== undefined) return known;
