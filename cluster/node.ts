@@ -36,6 +36,9 @@ const stepAsideMs = { quiet: 100, most: 1000 };
 /** How many peer timeouts a whole partition may take. */
 const wholePartitionPatience = 10;
 
+/** How long a node waits for links to enough peers before it says that it is ready all the same. */
+const readyWaitMs = 5000;
+
 /** Batches kept in memory for a peer that does not acknowledge them; what it misses beyond that it gets by comparison. */
 const unackedBytesMax = 64 * 1024 * 1024;
 
@@ -90,6 +93,7 @@ export class Node {
   private life: number;
   private leaving = false;
   private closed = false;
+  private readyByMs = 0;
   private readonly whenReady: (() => void)[] = [];
 
   constructor(private readonly options: NodeOptions) {
@@ -229,7 +233,10 @@ export class Node {
 
   /** Resolves once commands are served. */
   ready(): Promise<void> {
-    return this.isReady ? Promise.resolve() : new Promise((resolve) => this.whenReady.push(resolve));
+    return new Promise((resolve) => {
+      this.whenReady.push(resolve);
+      this.announceReady();
+    });
   }
 
   /** W or R was changed. */
@@ -348,7 +355,8 @@ export class Node {
     options.log('info', `configuration ${configuration.number}: ${configuration.members.map(({ nodeId }) => nodeId).join(', ')}`);
     this.rebuild.begin(options.doubtful || !acceptedHere);
     this.peers.hear();
-    for (const resolve of this.whenReady.splice(0)) resolve();
+    this.readyByMs = options.clock.monotonicMs() + readyWaitMs;
+    this.announceReady();
   }
 
   /** A new directory behind a known name: the life has to be one that nobody has seen anything of. */
@@ -460,8 +468,20 @@ export class Node {
     this.options.clock.after(this.options.gossipIntervalMs, this.gossip);
   };
 
+  /** A node that knows its configuration but has no link to its peers yet would refuse what it is asked: it says that it is ready a moment later. */
+  private announceReady(): void {
+    if (this.whenReady.length === 0 || !this.isReady) return;
+    const { membership } = this;
+    let reachable = 0;
+    for (let member = 0; member < membership.memberCount; member++) if (membership.isReachable(member)) reachable++;
+    const wanted = Math.max(membership.quorums.write, membership.quorums.read);
+    if (reachable < wanted && this.options.clock.monotonicMs() < this.readyByMs) return;
+    for (const resolve of this.whenReady.splice(0)) resolve();
+  }
+
   private readonly tick = (): void => {
     if (this.closed) return;
+    this.announceReady();
     const { clock } = this.options;
     this.coordinator.tick();
     this.takeOver.tick();
