@@ -4,7 +4,9 @@
  *
  *   dialer   -> Hello {gossip}, everyone I know and how far
  *   acceptor -> Hello, what you lack, whom I want news of
- *   dialer   -> what you wanted; both close
+ *   dialer   -> what you wanted
+ *
+ * Whoever has nothing to say closes instead.
  */
 import { torc } from '../protocol/generated/messages.js';
 import { beginFrame, framed, FrameSplitter } from '../protocol/peer/framing.js';
@@ -87,7 +89,7 @@ export function dialExchange(
           end(String(error));
         }
       },
-      closed: (reason) => end(reason),
+      closed: (reason) => end(greeted ? undefined : reason),
     },
     (opened) => {
       if (ended) return opened.close();

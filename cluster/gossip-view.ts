@@ -169,8 +169,9 @@ export class GossipView {
   }
 
   /** Merges what was heard. What is older changes nothing. */
-  take(news: readonly MemberState[], nowMs: number): Change[] {
+  take({ digests, news }: Pick<Exchange, 'digests' | 'news'>, nowMs: number): Change[] {
     const changes: Change[] = [];
+    for (const digest of digests) if (digest.nodeId === this.self.nodeId) this.hearOfSelf(digest, changes);
     for (const state of news) {
       if (state.nodeId === this.self.nodeId) this.hearOfSelf(state, changes);
       else this.takeOne(state, nowMs, changes);
@@ -221,7 +222,8 @@ export class GossipView {
     return [{ kind: status, nodeId: entry.state.nodeId }];
   }
 
-  private hearOfSelf(state: MemberState, changes: Change[]): void {
+  /** What others have of this node. To be doubted is refuted once an incarnation, though by its later heartbeats alone it would be believed. */
+  private hearOfSelf(state: Digest, changes: Change[]): void {
     const { own } = this;
     const isDoubted = state.incarnation === own.incarnation && state.status !== 'up';
     if (state.incarnation <= own.incarnation && !isDoubted) return;

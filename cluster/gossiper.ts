@@ -63,11 +63,13 @@ export class Gossiper {
   answer(stream: PeerStream, message: Buffer): void {
     countIn(this.traffic, message);
     const answer = this.heard(decodeExchange(message));
-    if (answer !== undefined) sendExchange(stream, answer, this.traffic);
+    if (answer === undefined) stream.close();
+    else sendExchange(stream, answer, this.traffic);
   }
 
-  take(news: readonly MemberState[]): void {
-    this.tell(this.view.take(news, this.nowMs));
+  /** A node told its state by another road. */
+  take(state: MemberState): void {
+    this.tell(this.view.take({ digests: [], news: [state] }, this.nowMs));
   }
 
   /** The link to the node is silent. */
@@ -81,7 +83,7 @@ export class Gossiper {
   }
 
   private readonly heard = (exchange: Exchange): Exchange | undefined => {
-    this.take(exchange.news);
+    this.tell(this.view.take(exchange, this.nowMs));
     return this.view.answer(exchange, this.nowMs);
   };
 

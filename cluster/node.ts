@@ -17,6 +17,7 @@ import { Coordination } from './coordination.js';
 import { Coordinator } from './coordinator.js';
 import { FormationDriver } from './formation-driver.js';
 import { decodeMemberState, encodeMemberState, GossipError } from './gossip-codec.js';
+import { newsFor } from './gossip-state.js';
 import type { Change, OwnWords } from './gossip-view.js';
 import { Gossiper } from './gossiper.js';
 import { Membership } from './membership.js';
@@ -465,12 +466,13 @@ export class Node {
     for (const [partition, { dots, term }] of byPartition) this.coordinator.superseded(partition, dots, term);
   }
 
-  private heardGossip(peer: Peer, { doubtful, partition, seen, state }: torc.Gossip): void {
+  private heardGossip(peer: Peer, { doubtful, partition, seen, state, doubted }: torc.Gossip): void {
+    if (doubted?.nodeId === this.options.description.nodeId) this.gossiper.take(decodeMemberState(doubted as torc.MemberState));
     if (state) {
       const heartbeat = decodeMemberState(state as torc.MemberState);
       if (heartbeat.nodeId !== peer.nodeId) throw new GossipError(`'${peer.nodeId}' has the heart of '${heartbeat.nodeId}'`);
       peer.beatsEvery(heartbeat.intervalMs, this.options.clock.monotonicMs());
-      this.gossiper.take([heartbeat]);
+      this.gossiper.take(heartbeat);
     }
     if (peer.doubtful !== doubtful) {
       peer.doubtful = doubtful;
@@ -496,6 +498,7 @@ export class Node {
       partition.push(number);
       seen.push(clockBytes(here.seen));
     }
+    const doubted = this.gossiper.view.get(peer.nodeId)?.state;
     peer.link.say({
       gossip: {
         configurationNumber: configuration?.number ?? 0,
@@ -503,6 +506,7 @@ export class Node {
         partition,
         seen,
         state: encodeMemberState(this.gossiper.view.ownState),
+        doubted: doubted === undefined || doubted.status === 'up' ? null : encodeMemberState(newsFor(doubted, doubted)),
       },
     });
   }

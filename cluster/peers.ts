@@ -291,6 +291,11 @@ export class Peers {
         throw new Error(`refused: ${refusal}`);
       }
       if (hello.gossip) return gossip();
+      // Two nodes that moved at once would else look into each other for ever.
+      if (hello.probe) {
+        clock.after(greetingTimeoutMs, () => ended || end());
+        return greet();
+      }
       const description = descriptionOf(hello);
       if (description === undefined) throw new Error('a hand-shake without a node id');
       if (description.nodeId === this.options.self.nodeId) return greet(); // who dialled will see that it met itself
@@ -357,7 +362,7 @@ export class Peers {
     if (this.claims >= claimsMax) throw new Error(`${claimsMax} others are being looked into`);
     this.claims++;
     const link = new PeerLink(
-      this.linkOptions(),
+      { ...this.linkOptions(), greeting: () => ({ ...this.greeting(), probe: true }) },
       {
         opened: ({ from, incarnation }) => settle(from?.nodeId === nodeId && incarnation === hello.incarnation),
         broken: () => undefined,
@@ -399,7 +404,7 @@ export class Peers {
     if (!nodeId) return 'no node-id';
     if (nodeId === self.nodeId)
       return hello.incarnation === this.options.incarnation ? undefined : `node-id '${nodeId}' is this node's own`;
-    if (hello.gossip || this.byNodeId.has(nodeId) || this.mayMeetStranger()) return undefined;
+    if (hello.gossip || hello.probe || this.byNodeId.has(nodeId) || this.mayMeetStranger()) return undefined;
     return `'${nodeId}' is no member, and ${strangersMax} others that are none are connected`;
   }
 
