@@ -2,7 +2,7 @@
  * What this node knows of another: its address, the link to it, and whether it can be relied on now. A peer is reachable while the link to it is open
  * and it is not suspected: by phi over its heartbeats, or because it owes an answer and has been silent for the peer timeout.
  */
-import { heartbeat, phi, phiAccrual, type PhiState } from './phi-accrual.js';
+import { heartbeat, phi, phiAccrual, postponed, type PhiState } from './phi-accrual.js';
 import type { NodeDescription } from './configuration.js';
 import type { PeerLink } from './peer-link.js';
 
@@ -97,6 +97,13 @@ export class Peer {
     if (this.suspected || nowMs - this.lastHeardMs <= this.intervalMs) return false;
     this.suspected = true;
     return true;
+  }
+
+  /** This node stood still for so long and could hear nobody. */
+  excuse(ms: number): void {
+    this.phiState = postponed(this.phiState, ms);
+    this.lastHeardMs += ms;
+    if (this.owesSinceMs !== undefined) this.owesSinceMs += ms;
   }
 
   /** Its heartbeats come so often from now on. */

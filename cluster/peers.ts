@@ -63,6 +63,8 @@ export class Peers {
   private readonly seedAddresses = new Map<string, readonly PeerAddress[]>();
   /** Ends the streams of which a frame was not taken: an acknowledgement of what follows would speak for it. */
   private readonly unheard = new Set<() => void>();
+  /** The last tick, monotonic ms. */
+  private tickedMs = Infinity;
   private claims = 0;
   private exchanges = 0;
   private hears = false;
@@ -179,8 +181,11 @@ export class Peers {
     for (const peer of this.byNodeId.values()) this.forgetStranger(peer);
   }
 
-  /** Judges everyone's silence. */
+  /** Judges everyone's silence. What this node slept through nobody is blamed for. */
   tick(nowMs: number): void {
+    const sleptMs = nowMs - this.tickedMs;
+    this.tickedMs = nowMs;
+    if (sleptMs > this.options.suspicion.gossipIntervalMs) for (const peer of this.byNodeId.values()) peer.excuse(sleptMs);
     for (const peer of this.byNodeId.values()) {
       if (!peer.judge(nowMs)) continue;
       this.options.log('warn', `node '${peer.nodeId}' is suspected: nothing was heard of it in time`);

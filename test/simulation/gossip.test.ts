@@ -76,6 +76,7 @@ test('a node that stands still is bypassed by phi, down 5 s later, back as soon 
   t.is(blamed, undefined);
   await cluster.scheduler.runFor(5000);
   t.true(healthAt(cluster, 'a', 'c').incarnation > before.incarnation, 'it refuted what was said of it');
+  for (const other of ['a', 'b']) t.is(cluster.runningNow(other).node.gossiper.view.refutations, 0, 'it accused nobody');
 });
 
 test('one direction between two nodes is dead: the deaf one bypasses the other, nobody takes it for down, and commands are served', async (t) => {
