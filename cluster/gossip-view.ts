@@ -17,6 +17,8 @@ import { heartbeat, phi, phiAccrual, postponed, type PhiState } from './phi-accr
 export const nodesMax = 10_000;
 /** After so many suspicion timeouts of being down a node is not told of any more, and after twice as many forgotten. */
 const forgetAfter = 60;
+/** An incarnation is a time in ms. What lies further ahead of this node's clock is made up, and ignored: nobody could refute the greatest of all. */
+const incarnationAheadMaxMs = 10 * 365 * 86_400_000;
 /** A heartbeat count near the end of its 32 bits begins anew in a new incarnation. */
 const heartbeatsMax = 2 ** 31 - 1;
 const intervalsMax = 100;
@@ -63,10 +65,11 @@ export class GossipView {
   ignored = 0;
   refutations = 0;
 
-  /** `incarnation`: greater than that of any earlier process of this node, as far as it can know. */
+  /** `incarnation`: of `clockMs`, Unix ms, and so greater than that of any earlier process of this node, as far as it can know. */
   constructor(
     private readonly self: NodeDescription,
     incarnation: number,
+    private readonly clockMs: () => number,
     private readonly directives: GossipDirectives,
   ) {
     this.own = {
@@ -171,8 +174,11 @@ export class GossipView {
   /** Merges what was heard. What is older changes nothing. */
   take({ digests, news }: Pick<Exchange, 'digests' | 'news'>, nowMs: number): Change[] {
     const changes: Change[] = [];
-    for (const digest of digests) if (digest.nodeId === this.self.nodeId) this.hearOfSelf(digest, changes);
+    const incarnationMax = this.clockMs() + incarnationAheadMaxMs;
+    for (const digest of digests)
+      if (digest.incarnation <= incarnationMax && digest.nodeId === this.self.nodeId) this.hearOfSelf(digest, changes);
     for (const state of news) {
+      if (state.incarnation > incarnationMax) continue;
       if (state.nodeId === this.self.nodeId) this.hearOfSelf(state, changes);
       else this.takeOne(state, nowMs, changes);
     }

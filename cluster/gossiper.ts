@@ -17,7 +17,8 @@ const judgementsPerInterval = 10;
 
 export interface GossiperOptions {
   readonly self: NodeDescription;
-  readonly incarnation: number;
+  /** Unix ms, never going back, as far as it can be helped not even over restarts: incarnations are taken from it. */
+  readonly clockMs: () => number;
   readonly seeds: readonly PeerAddress[];
   readonly transport: Transport;
   readonly clock: Clock;
@@ -44,8 +45,8 @@ export class Gossiper {
   private closed = false;
 
   constructor(private readonly options: GossiperOptions) {
-    const { self, incarnation, directives, seeds, transport, clock, random } = options;
-    this.view = new GossipView(self, incarnation, directives);
+    const { self, clockMs, directives, seeds, transport, clock, random } = options;
+    this.view = new GossipView(self, clockMs(), clockMs, directives);
     this.seeds = new Seeds({ seeds, resolver: transport, clock, random });
   }
 

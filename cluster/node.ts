@@ -151,7 +151,7 @@ export class Node {
     );
     this.gossiper = new Gossiper({
       self: description,
-      incarnation: store.hybridClock.nowMs(),
+      clockMs: () => store.hybridClock.nowMs(),
       seeds: options.seeds,
       transport: options.transport,
       clock,

@@ -10,7 +10,7 @@ const at = (nodeId: string, host = nodeId): NodeDescription => ({ nodeId, host, 
 const words = { clock: 1, load: 0, seen: Buffer.alloc(0) };
 
 function view(nodeId: string, incarnation = 1, host = nodeId): GossipView {
-  return new GossipView(at(nodeId, host), incarnation, directives);
+  return new GossipView(at(nodeId, host), incarnation, () => 1000, directives);
 }
 
 /** All three messages; what came of them at the dialer and the acceptor. */
@@ -132,6 +132,16 @@ test('a process that began anew is known by its greater incarnation, wherever it
   exchange(reborn, a, 400);
   t.is(a.get('b')?.description.host, 'third');
   t.true(reborn.ownState.incarnation > 11);
+});
+
+test('an incarnation that nobody could refute is ignored', (t) => {
+  const [a, b] = [view('a'), view('b')];
+  exchange(a, b, 0);
+  const { state } = b.get('a') ?? t.fail() ?? { state: b.ownState };
+  const lie = { ...state, incarnation: 2 ** 52, status: 'down' } as const;
+  t.deepEqual([b.take({ digests: [lie], news: [lie] }, 0), a.take({ digests: [lie], news: [lie] }, 0)], [[], []]);
+  t.is(b.get('a')?.state.status, 'up');
+  t.is(a.ownState.incarnation, 1);
 });
 
 test('a node that stood still blames nobody for the time', (t) => {

@@ -190,7 +190,7 @@ function startGossiping(cluster: TorcCluster, name: string, seeds: readonly stri
   );
   const gossiper: Gossiper = new Gossiper({
     self,
-    incarnation: clock.wallMs(),
+    clockMs: () => clock.wallMs(),
     seeds: seeds.map((host) => ({ host, port })),
     transport,
     clock,
@@ -230,7 +230,7 @@ test('a hundred nodes more that gossip: views converge in O(log n) rounds, at a 
   };
 
   const messages: number[] = [];
-  for (const size of [14, 28, 54, 107]) {
+  for (const size of [14, 54, 107]) {
     // They start at once and know two seeds.
     while (gossiping.length < size) gossiping.push(startGossiping(cluster, `g${gossiping.length}`, ['a', 'b']));
     const met = await secondsUntil(() => gossiping.every(({ gossiper }) => gossiper.view.size === size), 60_000);
@@ -248,10 +248,10 @@ test('a hundred nodes more that gossip: views converge in O(log n) rounds, at a 
         }),
       30_000,
     );
-    await scheduler.runFor(5000);
+    await scheduler.runFor(2000);
     const [messagesBefore, bytesBefore] = [total('messagesOut'), total('bytesOut')];
-    await scheduler.runFor(10_000);
-    const perNode = (sum: number): number => sum / size / 10;
+    await scheduler.runFor(5000);
+    const perNode = (sum: number): number => sum / size / 5;
     const messagesPerSecond = perNode(total('messagesOut') - messagesBefore);
     const bytesPerSecond = perNode(total('bytesOut') - bytesBefore);
     messages.push(messagesPerSecond);
