@@ -14,7 +14,7 @@ import { compareDigests, merge, newsFor, type Digest, type MemberState } from '.
 import { heartbeat, phi, phiAccrual, postponed, type PhiState } from './phi-accrual.js';
 
 /** Nodes known at once. What is heard of more is ignored, and counted. */
-export const nodesMax = 10_000;
+const nodesMax = 10_000;
 /** After so many suspicion timeouts of being down a node is not told of any more, and after twice as many forgotten. */
 const forgetAfter = 60;
 /** An incarnation is a time in ms. What lies further ahead of this node's clock is made up, and ignored: nobody could refute the greatest of all. */
