@@ -136,7 +136,7 @@ test.serial('gossip that makes no sense: closed; gossip that lies of a member: r
     new FrameSplitter(1 << 20).push(await said, (message) => messages.push(Buffer.from(message)));
     const [, answer = Buffer.alloc(0)] = messages;
     const { news } = torc.GossipExchange.decode(answer);
-    t.deepEqual(news.map(({ nodeId }) => nodeId).sort(), ['node1', 'node2', 'node3']);
+    t.is(news.length, 3);
     const truth = news.find(({ nodeId }) => nodeId === 'node2');
     await (
       await visit(t, gossip({ news: [{ ...truth, heartbeat: 2 ** 31, status: 2 }] }))
