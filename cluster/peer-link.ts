@@ -58,6 +58,7 @@ export class PeerLink {
   private closed = false;
   private dialling = false;
   private retryDelayMs = reconnectDelayMs.first;
+  private otherAddress: PeerAddress | undefined;
   private bytesOut = 0;
   /** Raised whenever a stream opens: what was sent under another number may be lost. */
   streamNumber = 0;
@@ -119,6 +120,12 @@ export class PeerLink {
 
   setAddress(address: PeerAddress): void {
     this.address = address;
+    this.otherAddress = undefined;
+  }
+
+  /** The peer may be there instead: a link that is down dials the two by turns. */
+  tryAlso(address: PeerAddress): void {
+    if (address.host !== this.address.host || address.port !== this.address.port) this.otherAddress = address;
   }
 
   /** Dials, and dials again whenever the link is down, until close(). */
@@ -413,6 +420,7 @@ export class PeerLink {
 
   private redial(): void {
     if (this.closed) return;
+    if (this.otherAddress !== undefined) [this.address, this.otherAddress] = [this.otherAddress, this.address];
     const delayMs = this.retryDelayMs + this.options.random.integer(this.retryDelayMs);
     this.retryDelayMs = Math.min(this.retryDelayMs * 2, reconnectDelayMs.most);
     this.options.clock.after(delayMs, () => this.open());
