@@ -405,8 +405,8 @@ export class Node {
     return true;
   }
 
-  private acknowledged(peer: Peer, { actor, counter, superseded }: torc.Ack): void {
-    if (actor !== this.actor()) return;
+  private acknowledged(peer: Peer, { actor, first, counter, superseded }: torc.Ack): void {
+    if (memberNumberOf(actor) !== memberNumberOf(this.actor())) return;
     const counters = new Set<number>();
     const byPartition = new Map<number, { readonly dots: Set<number>; term: Term }>();
     for (const { counter: dot = 0, partition = 0, termCounter = 0, termActor = 0 } of superseded as torc.Superseded[]) {
@@ -420,7 +420,7 @@ export class Node {
         if (compareTerms(term, known.term) > 0) known.term = term;
       }
     }
-    peer.link.acknowledged(counter, counters);
+    peer.link.acknowledged(first, counter, counters);
     for (const [partition, { dots, term }] of byPartition) this.coordinator.superseded(partition, dots, term);
   }
 

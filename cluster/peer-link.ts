@@ -303,9 +303,14 @@ export class PeerLink {
     if (this.stream !== undefined && this.opened) this.resend(this.stream);
   }
 
-  /** The peer holds every batch up to `counter`. `superseded` of them count for nothing. */
-  acknowledged(counter: number, superseded: ReadonlySet<number>): void {
+  /**
+   * The peer holds every batch from `first` to `counter`; `superseded` of them count for nothing. Where there are earlier ones that it has not
+   * acknowledged, its answer to them was lost, which may have named them superseded: nothing counts until all are sent again and answered in order, as they
+   * are when its stream is replaced.
+   */
+  acknowledged(first: number, counter: number, superseded: ReadonlySet<number>): void {
     const { unacked } = this;
+    if ((unacked[this.unackedHead]?.counter ?? first) < first) return;
     while (this.unackedHead < unacked.length) {
       const head = unacked[this.unackedHead];
       if (head === undefined || head.counter > counter) break;

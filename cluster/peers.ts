@@ -200,6 +200,7 @@ export class Peers {
     const { clock, log } = this.options;
     let splitter = new FrameSplitter(greetingBytesMax);
     let greeted = false;
+    let spoke = false;
     let peer: Peer | undefined;
     /** Gives up looking into what the stream claims. */
     let giveUp: (() => void) | undefined;
@@ -223,7 +224,6 @@ export class Peers {
       peer.streamAccepted();
       peer.streamsAccepted++;
       peer.link.dialNow();
-      peer.link.resendUnacked(); // its answers to them may have been lost with the stream before this one
     };
     const greeting = (hello: torc.Hello): void => {
       greeted = true;
@@ -258,6 +258,11 @@ export class Peers {
       const nowMs = clock.monotonicMs();
       peer.frameSent(counterMs(frame.clock), nowMs);
       if (peer.heard(nowMs, frame.gossip !== null && frame.gossip !== undefined)) this.events.changed();
+      if (!spoke) {
+        spoke = true;
+        // Its answers to them may have been lost with the stream before this one. From here on they come: who speaks has had its welcome.
+        peer.link.resendUnacked();
+      }
       if (this.events.frame(peer, frame)) return;
       if (this.hears) end();
       else this.unheard.add(end);

@@ -1,6 +1,6 @@
 /**
  * A home replica's side of a write: batches from a coordinator are stored and acknowledged. One acknowledgement answers all batches of
- * a frame, since a link keeps their order; those whose term was superseded are named in it, for they count for nothing.
+ * a frame; those whose term was superseded are named in it, for they count for nothing.
  */
 import type { torc } from '../protocol/generated/messages.js';
 import type { AppliedPart, Store } from '../storage/store.js';
@@ -20,24 +20,27 @@ export class Replica {
 
   /** Stores `bytes`, batches back to back, borrowed. Throws FormatError. */
   receive(peer: Peer, bytes: Buffer): void {
+    let first: AppliedPart | undefined;
     let last: AppliedPart | undefined;
     let superseded: torc.Superseded.$Shape[] | undefined;
     this.store.applyBatches(bytes, (part) => {
       this.batchesApplied++;
-      if (last !== undefined && last.dot.actor !== part.dot.actor) {
-        this.acknowledge(peer, last, superseded);
-        superseded = undefined;
+      if (first !== undefined && last !== undefined && last.dot.actor !== part.dot.actor) {
+        this.acknowledge(peer, first, last, superseded);
+        first = superseded = undefined;
       }
+      first ??= part;
       last = part;
       if (part.gap) this.fetchMissing(part.partition, peer);
       if (!part.superseded) return;
       const { counter: termCounter, actor: termActor } = this.store.partition(part.partition).promised;
       (superseded ??= []).push({ counter: part.dot.counter, partition: part.partition, termCounter, termActor });
     });
-    if (last !== undefined) this.acknowledge(peer, last, superseded);
+    if (first !== undefined && last !== undefined) this.acknowledge(peer, first, last, superseded);
   }
 
-  private acknowledge(peer: Peer, { dot }: AppliedPart, superseded: torc.Superseded.$Shape[] = []): void {
-    this.turn.whenWritten(() => peer.link.acknowledge({ actor: dot.actor, counter: dot.counter, superseded }));
+  private acknowledge(peer: Peer, first: AppliedPart, { dot }: AppliedPart, superseded: torc.Superseded.$Shape[] = []): void {
+    const ack = { actor: dot.actor, first: first.dot.counter, counter: dot.counter, superseded };
+    this.turn.whenWritten(() => peer.link.acknowledge(ack));
   }
 }

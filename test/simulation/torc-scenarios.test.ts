@@ -48,6 +48,23 @@ function homes(cluster: TorcCluster, key: string): string[] {
   return membership.preferenceList(partition).map((member) => membership.configuration?.members[member]?.nodeId ?? '');
 }
 
+/** Appends at a node that runs it itself, until it is acknowledged: the first time the node may learn that it was superseded. */
+async function append(cluster: TorcCluster, name: string, key: string, element: string): Promise<void> {
+  let reply: string | null = null;
+  for (let attempt = 0; attempt < 3; attempt++) {
+    reply = await ask(cluster, name, ['APPEND', key, element], true);
+    if (/^\d+$/.test(String(reply))) return;
+  }
+  throw new Error(`${name} does not append: ${reply}`);
+}
+
+function keysOfDifferentPartitions(cluster: TorcCluster): string[] {
+  const partitionOf = (key: string): number => partitionOfSlot(slotOf(Buffer.from(key)), cluster.partitions);
+  const other = Array.from({ length: 50 }, (_, i) => `k${i}`).find((key) => partitionOf(key) !== partitionOf('k'));
+  if (other === undefined) throw new Error('all keys are of one partition');
+  return ['k', other];
+}
+
 async function well(cluster: TorcCluster): Promise<void> {
   await cluster.scheduler.runFor(60_000, () => cluster.allWell());
   await cluster.scheduler.runFor(3000);
@@ -218,4 +235,31 @@ test('found by a seed: a pull is given up and sent again when the stream that it
 
 test('found by a seed: a coordinator that was superseded unawares does not say that there is nothing to delete', async (t) => {
   t.is((await runSeed(766)).fault, undefined);
+});
+
+test('found by a seed: an acknowledgement says nothing of earlier batches whose own answer was lost', async (t) => {
+  // A coordinator was superseded unawares. The replica that would have said so had no link back yet; then it acknowledged a later batch, of another partition.
+  const cluster = await started({ partitions: 16, network: { spikeChance: 0, cutChance: 0, lateDetectionMs: 1 } });
+  const [key = '', other = ''] = keysOfDifferentPartitions(cluster);
+  const [first = '', second = '', third = ''] = homes(cluster, key);
+  for (let round = 0; round < 8; round++) {
+    for (const k of [key, other]) await append(cluster, first, k, '0;');
+    cluster.network.block(second, first);
+    await append(cluster, second, key, `new${round};`);
+    cluster.network.breakStreams(first, second);
+    cluster.network.block(third, first);
+    const late = begin(cluster, first, ['APPEND', key, `late${round};`], true);
+    await cluster.scheduler.runFor(5);
+    cluster.network.unblock(second, first);
+    const back = cluster.nodes.indexOf(first);
+    await cluster.scheduler.runFor(900, () => cluster.runningNow(second).node.membership.isReachable(back));
+    begin(cluster, first, ['APPEND', other, 'later;'], true);
+    await cluster.scheduler.runFor(2000, () => late.reply() !== undefined);
+    cluster.network.unblock(third, first);
+    await well(cluster);
+    const isAcknowledged = /^\d+$/.test(textOf(late.reply()));
+    const shown = elementsOf(await ask(cluster, third, ['GET', key]));
+    t.true(!isAcknowledged || shown.includes(`late${round}`), `round ${round}`);
+    t.true(shown.includes(`new${round}`));
+  }
 });
