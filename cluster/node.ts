@@ -3,7 +3,7 @@
  * on real ones, the simulation on simulated ones; nothing else differs.
  */
 import type { torc } from '../protocol/generated/messages.js';
-import type { VersionedRecord } from '../protocol/record.js';
+import type { VectorClock, VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
 import { actorOf, compareTerms, lifeOf, memberNumberOf, type Term } from '../protocol/dot.js';
 import type { Clock, Random } from '../storage/clock.js';
@@ -115,6 +115,7 @@ export class Node {
     );
     const { turn } = this;
     const isDoubtful = (partition: number): boolean => this.rebuild.isDoubtful(partition);
+    const provesLoss = (partition: number, seen: VectorClock): boolean => this.rebuild.provesLoss(partition, seen);
     const coordination = (partition: number): Coordination => this.coordination(partition);
     const reroute = (calls: readonly Call[]): void => this.router.reroute(calls);
     const actor = (): number => this.actor();
@@ -149,6 +150,7 @@ export class Node {
       },
       partitions: () => membership.configuration?.partitions ?? 1,
       isDoubtful,
+      provesLoss,
     });
     const { comparison } = this;
     this.takeOver = new TakeOver({
@@ -161,6 +163,7 @@ export class Node {
       directives: options,
       actor,
       isDoubtful,
+      provesLoss,
       coordination,
       taken: (taken) => this.coordinator.taken(taken),
       reroute,
@@ -186,6 +189,8 @@ export class Node {
       comparison,
       clock,
       log: options.log,
+      actor,
+      doubted: () => this.doubted(),
       raiseLife: (member) => this.raiseLife(member),
     });
     this.router = new Router({
@@ -196,6 +201,8 @@ export class Node {
       decoder: options.decoder,
       isReady: () => this.isReady,
       isDoubtful: (partition) => this.leaving || isDoubtful(partition),
+      // Also where a partition is sure already: its new life begins when all are.
+      coordinatesNothing: () => this.leaving || this.rebuild.doubtfulPartitions > 0,
     });
     this.sweeper = new ExpirySweeper({
       store,
@@ -370,6 +377,13 @@ export class Node {
     }
     store.setFact('life', Buffer.from(String(this.life)));
     this.turn.schedule();
+  }
+
+  /** What this node coordinates goes to others, who hear at once that it is in doubt. */
+  private doubted(): void {
+    this.membership.changed();
+    this.takeOver.dropAll(this.known);
+    for (const peer of this.peers.all()) if (peer.link.isOpen) this.say(peer, false);
   }
 
   private linkOpened(peer: Peer): void {

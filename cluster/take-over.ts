@@ -45,6 +45,8 @@ export interface TakeOverOptions {
   readonly directives: { readonly peerTimeoutMs: number; readonly sloppyQuorum: boolean };
   readonly actor: () => number;
   readonly isDoubtful: (partition: number) => boolean;
+  /** A peer's clock may prove that this node lost some of what it wrote, and then it takes nothing over. */
+  readonly provesLoss: (partition: number, seen: VectorClock) => boolean;
   readonly coordination: (partition: number) => Coordination;
   /** The partition is this node's to run. */
   readonly taken: (coordination: Coordination) => void;
@@ -115,9 +117,10 @@ export class TakeOver {
     store.hybridClock.raise(promises.refusedTerm);
     const ahead = new Set(promises.hasAhead);
     promises.partition.forEach((number, i) => {
-      const attempt = this.attempts.get(number);
       const bytes = promises.seen[i];
-      if (attempt === undefined || bytes === undefined || compareTerms(attempt.term, term) !== 0 || attempt.promised.has(peer)) return;
+      if (bytes === undefined || this.options.provesLoss(number, clockOf(bytes))) return;
+      const attempt = this.attempts.get(number);
+      if (attempt === undefined || compareTerms(attempt.term, term) !== 0 || attempt.promised.has(peer)) return;
       if (promises.doubtful) this.askNext(attempt);
       else attempt.promised.set(peer, clockOf(bytes));
       if (ahead.has(number) || !coversClock(store.partition(number).seen, clockOf(bytes))) this.pull(attempt, peer);
