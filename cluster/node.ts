@@ -33,6 +33,8 @@ import { Turn } from './turn.js';
 const tickMs = 10;
 /** A node that steps aside is done when its peers have asked nothing of it for so long, and waits no longer than so long. */
 const stepAsideMs = { quiet: 100, most: 1000 };
+/** How many gossip intervals a stream may bring nothing to the peer, which says so, before it is dead. */
+const streamPatienceGossips = 3;
 /** How many peer timeouts a whole partition may take. */
 const wholePartitionPatience = 10;
 
@@ -136,6 +138,9 @@ export class Node {
       {
         opened: (peer) => this.linkOpened(peer),
         broken: (peer) => this.linkBroken(peer),
+        ended: (peer) => {
+          if (peer.link.isOpen) this.say(peer, false);
+        },
         frame: (peer, frame) => this.receive(peer, frame),
         changed: () => membership.changed(),
       },
@@ -438,7 +443,8 @@ export class Node {
     for (const [partition, { dots, term }] of byPartition) this.coordinator.superseded(partition, dots, term);
   }
 
-  private heardGossip(peer: Peer, { doubtful, partition, seen }: torc.Gossip): void {
+  private heardGossip(peer: Peer, { doubtful, partition, seen, stream, heard, ended }: torc.Gossip): void {
+    peer.link.echoed({ stream, heard, ended }, streamPatienceGossips * this.options.gossipIntervalMs);
     if (peer.doubtful !== doubtful) {
       peer.doubtful = doubtful;
       this.membership.changed();
@@ -469,6 +475,7 @@ export class Node {
         doubtful: this.leaving || this.rebuild.doubtfulPartitions > 0,
         partition,
         seen,
+        ...peer.heardStream,
       },
     });
   }

@@ -11,6 +11,7 @@ import type { Clock, Random } from '../storage/clock.js';
 import type { Call } from './call.js';
 import { IdWindow } from './id-window.js';
 import type { Settlement } from './settlement.js';
+import { StreamEcho, type HeardStream } from './stream-echo.js';
 import type { PeerAddress, PeerStream, Transport } from './transport.js';
 
 export const protocolVersion = 1;
@@ -61,6 +62,9 @@ export class PeerLink {
   private dialling = false;
   private retryDelayMs = reconnectDelayMs.first;
   private bytesOut = 0;
+  private dials: number;
+  /** Of the stream that was dialled last. */
+  private echo: StreamEcho;
   /** Raised whenever a stream opens: what was sent under another number may be lost. */
   streamNumber = 0;
 
@@ -96,6 +100,8 @@ export class PeerLink {
   ) {
     this.forwarded = new IdWindow(firstId(options.random));
     this.upcomingReadId = firstId(options.random);
+    this.dials = firstId(options.random);
+    this.echo = new StreamEcho(options.clock, this.dials);
   }
 
   get isOpen(): boolean {
@@ -145,7 +151,10 @@ export class PeerLink {
         this.dialling = false;
         if (this.closed || this.stream !== undefined) return stream.close();
         mine = this.stream = stream;
-        stream.write([framed(torc.Hello.encode(greeting(), beginFrame()))]);
+        this.echo = new StreamEcho(clock, ++this.dials);
+        const hello = framed(torc.Hello.encode({ stream: this.dials, ...greeting() }, beginFrame()));
+        this.echo.sent(hello.length);
+        stream.write([hello]);
         clock.after(greetingTimeoutMs, () => {
           if (this.stream === mine && !this.opened) this.lose(mine, 'no answer to the hand-shake');
         });
@@ -173,6 +182,12 @@ export class PeerLink {
   /** Breaks the stream; the link dials again. */
   reset(reason: string): void {
     this.lose(this.stream, reason);
+  }
+
+  /** What the peer says of the stream. A dead one is broken, and dialled again. */
+  echoed(heard: HeardStream, patienceMs: number): void {
+    const reason = this.opened ? this.echo.echoed(heard, patienceMs) : undefined;
+    if (reason !== undefined) this.reset(reason);
   }
 
   /** A batch of this turn. It is kept until the peer has acknowledged it. */
@@ -366,6 +381,7 @@ export class PeerLink {
   private write(stream: PeerStream, frame: torc.Frame.$Shape): void {
     const bytes = framed(torc.Frame.encode(frame, beginFrame()));
     this.bytesOut += bytes.length;
+    this.echo.sent(bytes.length);
     stream.write([bytes]);
     if (stream.bufferedBytes > this.options.streamBufferBytesMax) this.lose(stream, 'it does not read what it is sent');
   }

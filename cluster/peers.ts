@@ -42,6 +42,8 @@ export interface PeersEvents {
   /** The link to the peer is up. */
   opened(peer: Peer): void;
   broken(peer: Peer): void;
+  /** The stream that the peer dialled last has ended here; it may not know. */
+  ended(peer: Peer): void;
   /** False: its batches cannot be taken yet, and have to come again over a new stream (hear). */
   frame(peer: Peer, frame: torc.Frame): boolean;
   /** Reachability of some peer changed. */
@@ -201,6 +203,7 @@ export class Peers {
     let splitter = new FrameSplitter(greetingBytesMax);
     let greeted = false;
     let spoke = false;
+    const heardStream = { stream: 0, heard: 0, ended: false };
     let peer: Peer | undefined;
     /** Gives up looking into what the stream claims. */
     let giveUp: (() => void) | undefined;
@@ -217,9 +220,11 @@ export class Peers {
       end();
     });
     const greet = (refusal = ''): void => stream.write(frameChunks(torc.Hello.encode({ ...this.greeting(), refusal }).finish() as Buffer));
-    const admit = (description: NodeDescription): void => {
+    const admit = (hello: torc.Hello, description: NodeDescription): void => {
       greet();
       peer = this.meet(description);
+      heardStream.stream = hello.stream;
+      if (hello.stream !== 0) peer.heardStream = heardStream;
       peer.streams++;
       peer.streamAccepted();
       peer.streamsAccepted++;
@@ -237,12 +242,12 @@ export class Peers {
       if (description === undefined) throw new Error('a hand-shake without a node id');
       if (description.nodeId === this.options.self.nodeId) return greet(); // who dialled will see that it met itself
       const known = this.byNodeId.get(description.nodeId);
-      if (known === undefined || agrees(known, hello)) return admit(description);
+      if (known === undefined || agrees(known, hello)) return admit(hello, description);
       giveUp = this.lookInto(hello, description, (isTrue) => {
         giveUp = undefined;
         if (isTrue) {
           this.beganAnew(hello, description);
-          return admit(description);
+          return admit(hello, description);
         }
         const reason = `another node '${description.nodeId}' is known, and it does not answer at ${description.host}:${description.peerPort} as this one`;
         greet(reason);
@@ -270,6 +275,7 @@ export class Peers {
     return {
       data: (chunk) => {
         if (this.closed || ended) return;
+        heardStream.heard += chunk.length;
         try {
           // The hand-shake changes the splitter: what follows it in the same chunk belongs to the new one.
           let rest: Buffer | undefined = chunk;
@@ -292,6 +298,8 @@ export class Peers {
         this.unheard.delete(end);
         if (peer === undefined) return;
         peer.streams--;
+        heardStream.ended = true;
+        if (peer.heardStream === heardStream && !this.closed) this.events.ended(peer);
         this.forgetStranger(peer);
       },
     };
@@ -302,7 +310,7 @@ export class Peers {
     if (this.claims >= claimsMax) throw new Error(`${claimsMax} others are being looked into`);
     this.claims++;
     const link = new PeerLink(
-      this.linkOptions(),
+      { ...this.linkOptions(), greeting: () => ({ ...this.greeting(), stream: 0 }) },
       {
         opened: ({ from, incarnation }) => settle(from?.nodeId === nodeId && incarnation === hello.incarnation),
         broken: () => undefined,

@@ -123,6 +123,7 @@ class Cluster {
       {
         opened: (peer) => driver.linkOpened(peer),
         broken: (peer) => driver.linkBroken(peer),
+        ended: () => undefined,
         changed: () => undefined,
         frame: (peer, frame) => this.hear(host, peer, frame),
       },

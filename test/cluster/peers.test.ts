@@ -33,7 +33,13 @@ function accepted(take: (frame: torc.Frame) => boolean): {
       schedule: () => undefined,
       log: () => undefined,
     },
-    { opened: () => undefined, broken: () => undefined, frame: (_, frame) => take(frame), changed: () => undefined },
+    {
+      opened: () => undefined,
+      broken: () => undefined,
+      ended: () => undefined,
+      frame: (_, frame) => take(frame),
+      changed: () => undefined,
+    },
   );
   peers.listen();
   let closed = false;
@@ -143,6 +149,7 @@ class PlayedOthers {
     {
       opened: () => undefined,
       broken: ({ nodeId }) => this.broken.push(nodeId),
+      ended: () => undefined,
       frame: (_, { clock }) => this.taken.push(clock) > 0,
       changed: () => undefined,
     },

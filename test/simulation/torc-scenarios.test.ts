@@ -73,7 +73,7 @@ async function well(cluster: TorcCluster): Promise<void> {
 test('a coordinator stopped for 3 s under write load and woken: what was acknowledged meanwhile is what later reads show', async (t) => {
   const cluster = await started({ partitions: 1 });
   const clients = new SimulatedClients(cluster, {
-    clients: 6,
+    clients: 18, // a third of them waits for the one that is stopped
     keysPerWorkload: 3,
     workloads: ['register', 'list', 'counter'],
     thinkMs: 10,
@@ -305,4 +305,53 @@ test('a node whose disk went back to an earlier state without its knowing learns
   await cluster.scheduler.runFor(1000);
   for (const name of cluster.nodes) t.is(await ask(cluster, name, ['GET', 'k']), 'lost 9');
   t.is(await convergenceFault(cluster), undefined);
+});
+
+test('found by a seed: a node that was not told that its stream broke hears it from the other side, and is heard again', async (t) => {
+  // The other side heard nothing of it for 20 s, suspected it, and refused reads.
+  const cluster = await started({ network: { spikeChance: 0, lateDetectionMs: 60_000 } });
+  for (let round = 0; round < 10; round++) {
+    for (const [one = '', other = ''] of [
+      ['a', 'b'],
+      ['b', 'c'],
+      ['c', 'a'],
+    ])
+      cluster.network.breakStreams(one, other);
+    await cluster.scheduler.runFor(5000, () => cluster.log.some((line) => line.includes('is suspected')));
+    t.true(cluster.allWell());
+  }
+  t.deepEqual(
+    cluster.log.filter((line) => line.includes('is suspected')),
+    [],
+  );
+});
+
+test('a node whose words do not arrive notices it, though it hears the other well', async (t) => {
+  const cluster = await started({ network: { spikeChance: 0, stallBreakMs: 120_000 } });
+  const reaches = (name: string, member: number): boolean => cluster.runningNow(name).node.membership.isReachable(member);
+  cluster.network.block('a', 'b');
+  await cluster.scheduler.runFor(7000);
+  t.false(reaches('a', 1));
+  t.true(reaches('a', 2));
+  t.is(await ask(cluster, 'a', ['SET', 'k', 'v'], true), 'OK');
+  t.is(await ask(cluster, 'a', ['GET', 'k']), 'v');
+  cluster.network.unblock('a', 'b');
+  await cluster.scheduler.runFor(5000);
+  t.true(cluster.allWell());
+});
+
+test('a node that stood still, and one whose peers did, keep their streams', async (t) => {
+  const cluster = await started({ network: { spikeChance: 0 } });
+  for (let round = 0; round < 12; round++) {
+    const name = cluster.nodes[round % 3] ?? '';
+    cluster.scheduler.pause(name);
+    await cluster.scheduler.runFor(400 + 1717 * (round % 5));
+    cluster.scheduler.resume(name);
+    await cluster.scheduler.runFor(2600 + 83 * round);
+  }
+  t.deepEqual(
+    cluster.log.filter((line) => line.includes('broke')),
+    [],
+  );
+  t.true(cluster.allWell());
 });
