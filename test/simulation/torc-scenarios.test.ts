@@ -234,7 +234,17 @@ test('found by a seed: a pull is given up and sent again when the stream that it
 });
 
 test('found by a seed: a coordinator that was superseded unawares does not say that there is nothing to delete', async (t) => {
-  t.is((await runSeed(766)).fault, undefined);
+  const cluster = await started({ partitions: 1 });
+  const [first = '', second = '', third = ''] = homes(cluster, 'k');
+  t.is(await ask(cluster, first, ['SET', 'other', 'v']), 'OK');
+  for (const other of [second, third]) cluster.network.block(other, first);
+  t.is(await ask(cluster, second, ['SET', 'k', 'v'], true), 'OK');
+  const deletion = begin(cluster, first, ['DEL', 'k'], true);
+  await cluster.scheduler.runFor(50);
+  t.is(deletion.reply(), undefined);
+  for (const other of [second, third]) cluster.network.unblock(other, first);
+  await cluster.scheduler.runFor(5000, () => deletion.reply() !== undefined);
+  t.regex(textOf(deletion.reply()), /^(1|UNKNOWNOUTCOME .*|NOREPLICAS .*)$/);
 });
 
 test('found by a seed: an acknowledgement says nothing of earlier batches whose own answer was lost', async (t) => {
