@@ -138,6 +138,10 @@ export class Node {
       {
         opened: (peer) => this.linkOpened(peer),
         broken: (peer) => this.linkBroken(peer),
+        speaks: (peer) => {
+          peer.link.resendUnacked();
+          this.takeOver.askAgain(peer);
+        },
         ended: (peer) => {
           if (peer.link.isOpen) this.say(peer, false);
         },
@@ -394,6 +398,7 @@ export class Node {
   private linkOpened(peer: Peer): void {
     this.formation.linkOpened(peer);
     this.say(peer, true);
+    this.takeOver.askAgain(peer);
   }
 
   private linkBroken(peer: Peer): void {

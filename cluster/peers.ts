@@ -42,6 +42,8 @@ export interface PeersEvents {
   /** The link to the peer is up. */
   opened(peer: Peer): void;
   broken(peer: Peer): void;
+  /** The peer speaks over a new stream, so it has a link that answers can come over; those before may be lost. */
+  speaks(peer: Peer): void;
   /** The stream that the peer dialled last has ended here; it may not know. */
   ended(peer: Peer): void;
   /** False: its batches cannot be taken yet, and have to come again over a new stream (hear). */
@@ -265,8 +267,7 @@ export class Peers {
       if (peer.heard(nowMs, frame.gossip !== null && frame.gossip !== undefined)) this.events.changed();
       if (!spoke) {
         spoke = true;
-        // Its answers to them may have been lost with the stream before this one. From here on they come: who speaks has had its welcome.
-        peer.link.resendUnacked();
+        this.events.speaks(peer); // it has had its welcome
       }
       if (this.events.frame(peer, frame)) return;
       if (this.hears) end();

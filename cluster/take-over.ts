@@ -132,6 +132,18 @@ export class TakeOver {
     }
   }
 
+  /** What was said to the peer, or what it answered, may be lost with a stream: who has not promised is asked again. A promise given twice is the same promise. */
+  askAgain(peer: Peer): void {
+    const again = new Map<Term, number[]>();
+    for (const { coordination, term, asked, promised } of this.attempts.values()) {
+      if (!asked.has(peer) || promised.has(peer)) continue;
+      const partitions = again.get(term);
+      if (partitions === undefined) again.set(term, [coordination.partition]);
+      else partitions.push(coordination.partition);
+    }
+    for (const [term, partitions] of again) this.ask(peer, partitions, term);
+  }
+
   /** Asks further replicas when those asked are slow, and begins anew what does not come to an end. */
   tick(): void {
     const { clock, reroute } = this.options;
@@ -183,7 +195,7 @@ export class TakeOver {
   }
 
   private askNext(attempt: Attempt): void {
-    const { membership, clock, turn } = this.options;
+    const { membership, clock } = this.options;
     attempt.askedMs = clock.monotonicMs();
     const next = membership.otherHomes(attempt.coordination.partition).find((peer) => peer.reachable && !attempt.asked.has(peer));
     if (next === undefined) return;
@@ -191,11 +203,12 @@ export class TakeOver {
     const asks = this.asks.get(next);
     if (asks !== undefined && this.turnTerm === attempt.term) asks.push(attempt.coordination.partition);
     else if (this.turnTerm === attempt.term) this.asks.set(next, [attempt.coordination.partition]);
-    else {
-      const { term } = attempt;
-      const words = { takeOvers: [{ termCounter: term.counter, termActor: term.actor, partition: [attempt.coordination.partition] }] };
-      turn.whenWritten(() => next.link.say(words));
-    }
+    else this.ask(next, [attempt.coordination.partition], attempt.term);
+  }
+
+  private ask(peer: Peer, partition: number[], { counter, actor }: Term): void {
+    const words = { takeOvers: [{ termCounter: counter, termActor: actor, partition }] };
+    this.options.turn.whenWritten(() => peer.link.say(words));
   }
 
   private sendAsks(): void {

@@ -123,6 +123,7 @@ class Cluster {
       {
         opened: (peer) => driver.linkOpened(peer),
         broken: (peer) => driver.linkBroken(peer),
+        speaks: () => undefined,
         ended: () => undefined,
         changed: () => undefined,
         frame: (peer, frame) => this.hear(host, peer, frame),

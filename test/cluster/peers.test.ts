@@ -36,6 +36,7 @@ function accepted(take: (frame: torc.Frame) => boolean): {
     {
       opened: () => undefined,
       broken: () => undefined,
+      speaks: () => undefined,
       ended: () => undefined,
       frame: (_, frame) => take(frame),
       changed: () => undefined,
@@ -149,6 +150,7 @@ class PlayedOthers {
     {
       opened: () => undefined,
       broken: ({ nodeId }) => this.broken.push(nodeId),
+      speaks: () => undefined,
       ended: () => undefined,
       frame: (_, { clock }) => this.taken.push(clock) > 0,
       changed: () => undefined,

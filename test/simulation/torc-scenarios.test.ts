@@ -365,3 +365,26 @@ test('a node that stood still, and one whose peers did, keep their streams', asy
   );
   t.true(cluster.allWell());
 });
+
+test('a take-over whose words were lost with a stream is asked again as soon as there is a new one', async (t) => {
+  const cluster = await started({ partitions: 1, peerTimeoutMs: 20_000, network: { spikeChance: 0, lateDetectionMs: 1 } });
+  const [first = '', second = '', third = ''] = homes(cluster, 'k');
+  for (const [from, to] of [
+    [first, second],
+    [second, first],
+  ] as const) {
+    cluster.network.block(third, first);
+    cluster.network.block(third, second);
+    cluster.network.block(from, to); // the ask, then the promise
+    const write = begin(cluster, first, ['SET', 'k', 'v'], true);
+    await cluster.scheduler.runFor(20);
+    cluster.network.breakStreams(first, second);
+    cluster.network.unblock(from, to);
+    await cluster.scheduler.runFor(1500, () => write.reply() !== undefined);
+    t.is(textOf(write.reply()), 'OK', `${from} to ${to}`);
+    cluster.network.unblock(third, first);
+    cluster.network.unblock(third, second);
+    await well(cluster);
+    t.is(await ask(cluster, second, ['SET', 'k', 'v'], true), 'OK'); // so that there is something to take over again
+  }
+});
