@@ -157,7 +157,7 @@ export class Comparison {
     const partition = store.partition(transfer.partition);
     this.options.provesLoss(transfer.partition, clockOf(transfer.seen)); // before this transfer makes it good
     const term = { counter: transfer.termCounter, actor: transfer.termActor };
-    const current = term.counter === 0 || partition.promise(term);
+    const current = term.counter === 0 || partition.promise(term.counter, term.actor);
     const taken = store.applyTransfer(transfer);
     turn.schedule();
     if (transfer.answer) {
