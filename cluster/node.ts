@@ -322,7 +322,11 @@ export class Node {
   /** Figures of the cluster's side, for INFO and TORC STATUS. */
   statistics(): readonly (readonly [name: string, value: string | number])[] {
     let running = 0;
-    for (const { state } of this.known) if (state === 'running') running++;
+    let unsettled = 0;
+    for (const coordination of this.known) {
+      if (coordination.state === 'running') running++;
+      unsettled += coordination.unsettled;
+    }
     const links = [...this.peers.all()];
     return [
       ['actor', this.actor()],
@@ -330,6 +334,7 @@ export class Node {
       ['doubtful_partitions', this.rebuild.doubtfulPartitions],
       ['coordinated_partitions', running],
       ['take_overs', this.takeOver.finished],
+      ['unsettled_batches', unsettled],
       ['batches_written', this.coordinator.batchesWritten],
       ['batches_applied', this.replica.batchesApplied],
       ['commands_forwarded', this.router.forwarded],
@@ -460,7 +465,10 @@ export class Node {
     }
     partition.forEach((number, i) => {
       const bytes = seen[i];
-      if (bytes !== undefined) this.comparison.noteSeen(peer, number, clockOf(bytes));
+      if (bytes === undefined) return;
+      const clock = clockOf(bytes);
+      peer.link.covered(number, clock.get(this.actor()) ?? 0);
+      this.comparison.noteSeen(peer, number, clock);
     });
   }
 

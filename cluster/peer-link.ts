@@ -74,6 +74,8 @@ export class PeerLink {
   private unacked: Settlement[] = [];
   private unackedHead = 0;
   private unackedBytes = 0;
+  /** Of those that were dropped, what was not settled then: no acknowledgement will come for it. */
+  private dropped: Settlement[] = [];
   /** Batches dropped because the peer did not take them in time. */
   droppedBatches = 0;
 
@@ -339,6 +341,14 @@ export class PeerLink {
     }
   }
 
+  /** The peer's `seen` of the partition covers all that this node wrote there up to `counter`: so it holds, too, what was dropped here. */
+  covered(partition: number, counter: number): void {
+    if (this.dropped.length === 0) return;
+    const held = this.dropped.filter((settlement) => settlement.partition === partition && settlement.counter <= counter);
+    this.dropped = this.dropped.filter((settlement) => !settlement.settled && !held.includes(settlement));
+    for (const settlement of held) settlement.cover();
+  }
+
   /** True while the peer owes an answer. */
   get expectsAnswer(): boolean {
     return this.unackedHead < this.unacked.length || this.forwarded.size > 0;
@@ -373,6 +383,7 @@ export class PeerLink {
 
   private dropUnacked(): void {
     this.droppedBatches += this.unacked.length - this.unackedHead;
+    this.dropped = [...this.dropped, ...this.unacked.slice(this.unackedHead)].filter(({ settled }) => !settled);
     this.unacked = [];
     this.unackedHead = 0;
     this.unackedBytes = 0;

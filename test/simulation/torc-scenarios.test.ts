@@ -388,3 +388,27 @@ test('a take-over whose words were lost with a stream is asked again as soon as 
     t.is(await ask(cluster, second, ['SET', 'k', 'v'], true), 'OK'); // so that there is something to take over again
   }
 });
+
+test('batches that were dropped from the queues of both peers are settled once both have caught up', async (t) => {
+  const cluster = await started({ partitions: 1, hintBytesMax: 300, network: { spikeChance: 0, lateDetectionMs: 1 } });
+  const [first = '', ...others] = homes(cluster, 'k');
+  t.is(await ask(cluster, first, ['SET', 'k', 'v']), 'OK');
+  const figure = (name: string): unknown => new Map(cluster.runningNow(first).node.statistics()).get(name);
+  const takeOvers = figure('take_overs');
+  for (const other of others) cluster.network.block(first, other);
+  const writes = [];
+  for (let i = 0; i < 40; i++) {
+    writes.push(begin(cluster, first, ['INCR', `n${i}`], true));
+    await cluster.scheduler.runFor(1);
+  }
+  t.true(Number(figure('dropped_batches')) > 40);
+  for (const other of others) {
+    cluster.network.breakStreams(first, other);
+    cluster.network.unblock(first, other);
+  }
+  await well(cluster);
+  t.is(figure('unsettled_batches'), 0);
+  t.is(figure('take_overs'), takeOvers);
+  t.true(writes.some(({ reply }) => textOf(reply()).startsWith('UNKNOWNOUTCOME')));
+  t.is(await convergenceFault(cluster), undefined);
+});
