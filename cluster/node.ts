@@ -3,7 +3,7 @@
  * on real ones, the simulation on simulated ones; nothing else differs.
  */
 import type { torc } from '../protocol/generated/messages.js';
-import type { VersionedRecord } from '../protocol/record.js';
+import type { VectorClock, VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
 import { actorOf, compareTerms, lifeOf, memberNumberOf, type Term } from '../protocol/dot.js';
 import type { Clock, Random } from '../storage/clock.js';
@@ -39,6 +39,8 @@ import { Turn } from './turn.js';
 const tickMs = 10;
 /** A node that steps aside is done when its peers have asked nothing of it for so long, and waits no longer than so long. */
 const stepAsideMs = { quiet: 100, most: 1000 };
+/** How many gossip intervals a stream may bring nothing to the peer, which says so, before it is dead. */
+const streamPatienceGossips = 3;
 /** How many peer timeouts a whole partition may take. */
 const wholePartitionPatience = 10;
 
@@ -123,6 +125,7 @@ export class Node {
     );
     const { turn } = this;
     const isDoubtful = (partition: number): boolean => this.rebuild.isDoubtful(partition);
+    const provesLoss = (partition: number, seen: VectorClock): boolean => this.rebuild.provesLoss(partition, seen);
     const coordination = (partition: number): Coordination => this.coordination(partition);
     const reroute = (calls: readonly Call[]): void => this.router.reroute(calls);
     const actor = (): number => this.actor();
@@ -143,6 +146,13 @@ export class Node {
       {
         opened: (peer) => this.linkOpened(peer),
         broken: (peer) => this.linkBroken(peer),
+        speaks: (peer) => {
+          peer.link.resendUnacked();
+          this.takeOver.askAgain(peer);
+        },
+        ended: (peer) => {
+          if (peer.link.isOpen) this.say(peer, false);
+        },
         frame: (peer, frame) => this.receive(peer, frame),
         changed: () => membership.changed(),
         suspected: ({ nodeId }) => this.gossiper.suspect(nodeId),
@@ -173,6 +183,7 @@ export class Node {
       },
       partitions: () => membership.configuration?.partitions ?? 1,
       isDoubtful,
+      provesLoss,
     });
     const { comparison } = this;
     this.takeOver = new TakeOver({
@@ -185,6 +196,7 @@ export class Node {
       directives: options,
       actor,
       isDoubtful,
+      provesLoss,
       coordination,
       taken: (taken) => this.coordinator.taken(taken),
       reroute,
@@ -210,6 +222,8 @@ export class Node {
       comparison,
       clock,
       log: options.log,
+      actor,
+      doubted: () => this.doubted(),
       raiseLife: (member) => this.raiseLife(member),
     });
     this.router = new Router({
@@ -220,6 +234,8 @@ export class Node {
       decoder: options.decoder,
       isReady: () => this.isReady,
       isDoubtful: (partition) => this.leaving || isDoubtful(partition),
+      // Also where a partition is sure already: its new life begins when all are.
+      coordinatesNothing: () => this.leaving || this.rebuild.doubtfulPartitions > 0,
     });
     this.sweeper = new ExpirySweeper({
       store,
@@ -337,7 +353,11 @@ export class Node {
   /** Figures of the cluster's side, for INFO and TORC STATUS. */
   statistics(): readonly (readonly [name: string, value: string | number])[] {
     let running = 0;
-    for (const { state } of this.known) if (state === 'running') running++;
+    let unsettled = 0;
+    for (const coordination of this.known) {
+      if (coordination.state === 'running') running++;
+      unsettled += coordination.unsettled;
+    }
     const links = [...this.peers.all()];
     return [
       ['actor', this.actor()],
@@ -345,6 +365,7 @@ export class Node {
       ['doubtful_partitions', this.rebuild.doubtfulPartitions],
       ['coordinated_partitions', running],
       ['take_overs', this.takeOver.finished],
+      ['unsettled_batches', unsettled],
       ['batches_written', this.coordinator.batchesWritten],
       ['batches_applied', this.replica.batchesApplied],
       ['commands_forwarded', this.router.forwarded],
@@ -418,9 +439,17 @@ export class Node {
     this.turn.schedule();
   }
 
+  /** What this node coordinates goes to others, who hear at once that it is in doubt. */
+  private doubted(): void {
+    this.membership.changed();
+    this.takeOver.dropAll(this.known);
+    for (const peer of this.peers.all()) if (peer.link.isOpen) this.say(peer, false);
+  }
+
   private linkOpened(peer: Peer): void {
     this.formation.linkOpened(peer);
     this.say(peer, true);
+    this.takeOver.askAgain(peer);
   }
 
   private linkBroken(peer: Peer): void {
@@ -451,8 +480,8 @@ export class Node {
     return true;
   }
 
-  private acknowledged(peer: Peer, { actor, counter, superseded }: torc.Ack): void {
-    if (actor !== this.actor()) return;
+  private acknowledged(peer: Peer, { actor, first, counter, superseded }: torc.Ack): void {
+    if (memberNumberOf(actor) !== memberNumberOf(this.actor())) return;
     const counters = new Set<number>();
     const byPartition = new Map<number, { readonly dots: Set<number>; term: Term }>();
     for (const { counter: dot = 0, partition = 0, termCounter = 0, termActor = 0 } of superseded as torc.Superseded[]) {
@@ -466,11 +495,11 @@ export class Node {
         if (compareTerms(term, known.term) > 0) known.term = term;
       }
     }
-    peer.link.acknowledged(counter, counters);
+    peer.link.acknowledged(first, counter, counters);
     for (const [partition, { dots, term }] of byPartition) this.coordinator.superseded(partition, dots, term);
   }
 
-  private heardGossip(peer: Peer, { doubtful, partition, seen, state, doubted }: torc.Gossip): void {
+  private heardGossip(peer: Peer, { doubtful, partition, seen, state, doubted, stream, heard, ended }: torc.Gossip): void {
     if (doubted?.nodeId === this.options.description.nodeId) this.gossiper.take(decodeMemberState(doubted as torc.MemberState));
     if (state) {
       const heartbeat = decodeMemberState(state as torc.MemberState);
@@ -478,13 +507,17 @@ export class Node {
       peer.beatsEvery(heartbeat.intervalMs, this.options.clock.monotonicMs());
       this.gossiper.take(heartbeat);
     }
+    peer.link.echoed({ stream, heard, ended }, streamPatienceGossips * this.options.gossipIntervalMs);
     if (peer.doubtful !== doubtful) {
       peer.doubtful = doubtful;
       this.membership.changed();
     }
     partition.forEach((number, i) => {
       const bytes = seen[i];
-      if (bytes !== undefined) this.comparison.noteSeen(peer, number, clockOf(bytes));
+      if (bytes === undefined) return;
+      const clock = clockOf(bytes);
+      peer.link.covered(number, clock.get(this.actor()) ?? 0);
+      this.comparison.noteSeen(peer, number, clock);
     });
   }
 
@@ -511,6 +544,7 @@ export class Node {
         seen,
         state: encodeMemberState(this.gossiper.view.ownState),
         doubted: doubted === undefined || doubted.status === 'up' ? null : encodeMemberState(newsFor(doubted, doubted)),
+        ...peer.heardStream,
       },
     });
   }

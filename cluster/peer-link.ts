@@ -13,6 +13,7 @@ import type { Clock, Random } from '../storage/clock.js';
 import type { Call } from './call.js';
 import { IdWindow } from './id-window.js';
 import type { Settlement } from './settlement.js';
+import { StreamEcho, type HeardStream } from './stream-echo.js';
 import type { PeerAddress, PeerStream, Transport } from './transport.js';
 
 export const protocolVersion = 1;
@@ -60,6 +61,9 @@ export class PeerLink {
   private retryDelayMs = reconnectDelayMs.first;
   private otherAddress: PeerAddress | undefined;
   private bytesOut = 0;
+  private dials: number;
+  /** Of the stream that was dialled last. */
+  private echo: StreamEcho;
   /** Raised whenever a stream opens: what was sent under another number may be lost. */
   streamNumber = 0;
 
@@ -69,6 +73,8 @@ export class PeerLink {
   private unacked: Settlement[] = [];
   private unackedHead = 0;
   private unackedBytes = 0;
+  /** Of those that were dropped, what was not settled then: no acknowledgement will come for it. */
+  private dropped: Settlement[] = [];
   /** Batches dropped because the peer did not take them in time. */
   droppedBatches = 0;
 
@@ -98,6 +104,8 @@ export class PeerLink {
   ) {
     this.forwarded = new IdWindow(firstId(options.random));
     this.upcomingReadId = firstId(options.random);
+    this.dials = firstId(options.random);
+    this.echo = new StreamEcho(options.clock, this.dials);
   }
 
   get isOpen(): boolean {
@@ -153,7 +161,10 @@ export class PeerLink {
         this.dialling = false;
         if (this.closed || this.stream !== undefined) return stream.close();
         mine = this.stream = stream;
-        stream.write([framed(torc.Hello.encode(greeting(), beginFrame()))]);
+        this.echo = new StreamEcho(clock, ++this.dials);
+        const hello = framed(torc.Hello.encode({ stream: this.dials, ...greeting() }, beginFrame()));
+        this.echo.sent(hello.length);
+        stream.write([hello]);
         clock.after(greetingTimeoutMs, () => {
           if (this.stream === mine && !this.opened) this.lose(mine, 'no answer to the hand-shake');
         });
@@ -181,6 +192,12 @@ export class PeerLink {
   /** Breaks the stream; the link dials again. */
   reset(reason: string): void {
     this.lose(this.stream, reason);
+  }
+
+  /** What the peer says of the stream. A dead one is broken, and dialled again. */
+  echoed(heard: HeardStream, patienceMs: number): void {
+    const reason = this.opened ? this.echo.echoed(heard, patienceMs) : undefined;
+    if (reason !== undefined) this.reset(reason);
   }
 
   /** A batch of this turn. It is kept until the peer has acknowledged it. */
@@ -313,9 +330,14 @@ export class PeerLink {
     if (this.stream !== undefined && this.opened) this.resend(this.stream);
   }
 
-  /** The peer holds every batch up to `counter`. `superseded` of them count for nothing. */
-  acknowledged(counter: number, superseded: ReadonlySet<number>): void {
+  /**
+   * The peer holds every batch from `first` to `counter`; `superseded` of them count for nothing. Where there are earlier ones that it has not
+   * acknowledged, its answer to them was lost, which may have named them superseded: nothing counts until all are sent again and answered in order, as they
+   * are when its stream is replaced.
+   */
+  acknowledged(first: number, counter: number, superseded: ReadonlySet<number>): void {
     const { unacked } = this;
+    if ((unacked[this.unackedHead]?.counter ?? first) < first) return;
     while (this.unackedHead < unacked.length) {
       const head = unacked[this.unackedHead];
       if (head === undefined || head.counter > counter) break;
@@ -327,6 +349,14 @@ export class PeerLink {
       this.unacked = unacked.slice(this.unackedHead);
       this.unackedHead = 0;
     }
+  }
+
+  /** The peer's `seen` of the partition covers all that this node wrote there up to `counter`: so it holds, too, what was dropped here. */
+  covered(partition: number, counter: number): void {
+    if (this.dropped.length === 0) return;
+    const held = this.dropped.filter((settlement) => settlement.partition === partition && settlement.counter <= counter);
+    this.dropped = this.dropped.filter((settlement) => !settlement.settled && !held.includes(settlement));
+    for (const settlement of held) settlement.cover();
   }
 
   /** True while the peer owes an answer. */
@@ -363,6 +393,7 @@ export class PeerLink {
 
   private dropUnacked(): void {
     this.droppedBatches += this.unacked.length - this.unackedHead;
+    this.dropped = [...this.dropped, ...this.unacked.slice(this.unackedHead)].filter(({ settled }) => !settled);
     this.unacked = [];
     this.unackedHead = 0;
     this.unackedBytes = 0;
@@ -371,6 +402,7 @@ export class PeerLink {
   private write(stream: PeerStream, frame: torc.Frame.$Shape): void {
     const bytes = framed(torc.Frame.encode(frame, beginFrame()));
     this.bytesOut += bytes.length;
+    this.echo.sent(bytes.length);
     stream.write([bytes]);
     if (stream.bufferedBytes > this.options.streamBufferBytesMax) this.lose(stream, 'it does not read what it is sent');
   }

@@ -29,8 +29,10 @@ export interface RouterOptions {
   readonly clock: Clock;
   readonly decoder: CommandDecoder;
   readonly isReady: () => boolean;
-  /** This node is not to coordinate the partition, nor to answer reads of it alone. */
+  /** This node is not to answer reads of the partition alone. */
   readonly isDoubtful: (partition: number) => boolean;
+  /** This node is not to coordinate anything. */
+  readonly coordinatesNothing: () => boolean;
 }
 
 export class Router {
@@ -123,7 +125,7 @@ export class Router {
 
   private target(call: Call): number | undefined {
     const { membership } = this.options;
-    const selfMay = !this.options.isDoubtful(call.partition);
+    const selfMay = !this.options.coordinatesNothing();
     if (selfMay && call.hops >= hopsMax && membership.isHome(call.partition)) return membership.selfIndex;
     return membership.coordinatorOf(call.partition, selfMay);
   }

@@ -45,6 +45,8 @@ export interface TakeOverOptions {
   readonly directives: { readonly peerTimeoutMs: number; readonly sloppyQuorum: boolean };
   readonly actor: () => number;
   readonly isDoubtful: (partition: number) => boolean;
+  /** A peer's clock may prove that this node lost some of what it wrote, and then it takes nothing over. */
+  readonly provesLoss: (partition: number, seen: VectorClock) => boolean;
   readonly coordination: (partition: number) => Coordination;
   /** The partition is this node's to run. */
   readonly taken: (coordination: Coordination) => void;
@@ -115,9 +117,10 @@ export class TakeOver {
     store.hybridClock.raise(promises.refusedTerm);
     const ahead = new Set(promises.hasAhead);
     promises.partition.forEach((number, i) => {
-      const attempt = this.attempts.get(number);
       const bytes = promises.seen[i];
-      if (attempt === undefined || bytes === undefined || compareTerms(attempt.term, term) !== 0 || attempt.promised.has(peer)) return;
+      if (bytes === undefined || this.options.provesLoss(number, clockOf(bytes))) return;
+      const attempt = this.attempts.get(number);
+      if (attempt === undefined || compareTerms(attempt.term, term) !== 0 || attempt.promised.has(peer)) return;
       if (promises.doubtful) this.askNext(attempt);
       else attempt.promised.set(peer, clockOf(bytes));
       if (ahead.has(number) || !coversClock(store.partition(number).seen, clockOf(bytes))) this.pull(attempt, peer);
@@ -127,6 +130,18 @@ export class TakeOver {
       const attempt = this.attempts.get(number);
       if (attempt !== undefined && compareTerms(attempt.term, term) === 0) this.retryLater(attempt);
     }
+  }
+
+  /** What was said to the peer, or what it answered, may be lost with a stream: who has not promised is asked again. A promise given twice is the same promise. */
+  askAgain(peer: Peer): void {
+    const again = new Map<Term, number[]>();
+    for (const { coordination, term, asked, promised } of this.attempts.values()) {
+      if (!asked.has(peer) || promised.has(peer)) continue;
+      const partitions = again.get(term);
+      if (partitions === undefined) again.set(term, [coordination.partition]);
+      else partitions.push(coordination.partition);
+    }
+    for (const [term, partitions] of again) this.ask(peer, partitions, term);
   }
 
   /** Asks further replicas when those asked are slow, and begins anew what does not come to an end. */
@@ -180,7 +195,7 @@ export class TakeOver {
   }
 
   private askNext(attempt: Attempt): void {
-    const { membership, clock, turn } = this.options;
+    const { membership, clock } = this.options;
     attempt.askedMs = clock.monotonicMs();
     const next = membership.otherHomes(attempt.coordination.partition).find((peer) => peer.reachable && !attempt.asked.has(peer));
     if (next === undefined) return;
@@ -188,11 +203,12 @@ export class TakeOver {
     const asks = this.asks.get(next);
     if (asks !== undefined && this.turnTerm === attempt.term) asks.push(attempt.coordination.partition);
     else if (this.turnTerm === attempt.term) this.asks.set(next, [attempt.coordination.partition]);
-    else {
-      const { term } = attempt;
-      const words = { takeOvers: [{ termCounter: term.counter, termActor: term.actor, partition: [attempt.coordination.partition] }] };
-      turn.whenWritten(() => next.link.say(words));
-    }
+    else this.ask(next, [attempt.coordination.partition], attempt.term);
+  }
+
+  private ask(peer: Peer, partition: number[], { counter, actor }: Term): void {
+    const words = { takeOvers: [{ termCounter: counter, termActor: actor, partition }] };
+    this.options.turn.whenWritten(() => peer.link.say(words));
   }
 
   private sendAsks(): void {
