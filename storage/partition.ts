@@ -11,7 +11,7 @@ import { KeyEntry } from './key-entry.js';
 import { mergeFromPeer, mergeRecords } from './merge.js';
 import { maxClock } from './vector-clock.js';
 
-/** A batch applied beyond a gap. */
+/** Batches applied beyond a gap: all of the actor's in this partition after `prev` up to `counter`, nearly always one. */
 export interface Ahead extends Dot {
   readonly prev: number;
 }
@@ -109,7 +109,8 @@ export class Partition {
   }
 
   hasSeen(dot: Dot): boolean {
-    return (this.seen.get(dot.actor) ?? 0) >= dot.counter || this.ahead.some((a) => a.actor === dot.actor && a.counter === dot.counter);
+    if ((this.seen.get(dot.actor) ?? 0) >= dot.counter) return true;
+    return this.ahead.some((a) => a.actor === dot.actor && a.prev < dot.counter && dot.counter <= a.counter);
   }
 
   /** Notes an applied batch. Returns false when it lies beyond a gap, which then has to be asked for. */
@@ -117,7 +118,10 @@ export class Partition {
     this.clocksDirty = true;
     this.changes++;
     if ((this.seen.get(actor) ?? 0) < prev) {
-      this.ahead.push({ actor, counter, prev });
+      // What follows a batch ahead joins it: hints come in long rows, and each look goes through all of this.
+      const before = this.ahead.findIndex((a) => a.actor === actor && a.counter === prev);
+      if (before < 0) this.ahead.push({ actor, counter, prev });
+      else this.ahead[before] = { actor, counter, prev: (this.ahead[before] as Ahead).prev };
       return false;
     }
     if ((this.seen.get(actor) ?? 0) < counter) this.seen.set(actor, counter);
