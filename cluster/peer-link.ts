@@ -2,7 +2,7 @@
  * The link to one peer: everything this node says to it, over one stream that this node dials. It gathers a turn's words into columns, sends them as
  * one frame, resends after a reconnect, in order, the batches that were not acknowledged, and never resends a command.
  *
- * Bounds: unacknowledged batches by `unackedBytesMax` (beyond it they are dropped, and comparison brings the peer up to date),
+ * Bounds: unacknowledged batches by `unackedBytesMax` (beyond it they become hints on disk, as far as there is room: hand-off.ts),
  * the stream's buffer by `streamBufferBytesMax` (a peer that does not read is cut off).
  */
 import { torc } from '../protocol/generated/messages.js';
@@ -10,7 +10,7 @@ import { beginFrame, framed, FrameSplitter, FramingError } from '../protocol/pee
 import type { Clock, Random } from '../storage/clock.js';
 import type { Call } from './call.js';
 import { IdWindow } from './id-window.js';
-import type { Settlement } from './settlement.js';
+import { bytesOf, type Settlement } from './settlement.js';
 import type { PeerAddress, PeerStream, Transport } from './transport.js';
 
 export const protocolVersion = 1;
@@ -41,6 +41,10 @@ export interface PeerLinkEvents {
   broken(reason: string): void;
   /** The peer refused, or it is not who it should be. */
   refused(reason: string): void;
+  /** More batches wait for the peer than may be held in memory, or older ones are kept elsewhere. Returns how many of them are not kept; absent: none is. */
+  overflowed?(batches: readonly Settlement[]): number;
+  /** Older batches for the peer are kept elsewhere: those in memory come after them. */
+  hasOlder?(): boolean;
 }
 
 /** A random place to count from, with room for 2^52 more. */
@@ -70,8 +74,11 @@ export class PeerLink {
   private unacked: Settlement[] = [];
   private unackedHead = 0;
   private unackedBytes = 0;
-  /** Batches dropped because the peer did not take them in time. */
+  /** Batches dropped because the peer did not take them in time and there was no room on disk. */
   droppedBatches = 0;
+
+  /** Pieces of hints that the peer has not acknowledged. */
+  owedHints = 0;
 
   private commands: CommandColumns | undefined;
   private reads: ReadColumns | undefined;
@@ -257,7 +264,12 @@ export class PeerLink {
   }
 
   /** Everything that is said rarely. */
-  say(words: Pick<torc.Frame.$Shape, 'gossip' | 'takeOvers' | 'promises' | 'transfers' | 'transferAcks' | 'pulls' | 'formation'>): void {
+  say(
+    words: Pick<
+      torc.Frame.$Shape,
+      'gossip' | 'takeOvers' | 'promises' | 'transfers' | 'transferAcks' | 'pulls' | 'formation' | 'hints' | 'hintAcks' | 'hintPulls'
+    >,
+  ): void {
     const { rest } = this;
     if (words.gossip) rest.gossip = rest.gossip ? joined(rest.gossip, words.gossip) : words.gossip;
     if (words.takeOvers) (rest.takeOvers ??= []).push(...words.takeOvers);
@@ -266,6 +278,9 @@ export class PeerLink {
     if (words.transferAcks) (rest.transferAcks ??= []).push(...words.transferAcks);
     if (words.pulls) (rest.pulls ??= []).push(...words.pulls);
     if (words.formation) (rest.formation ??= []).push(...words.formation);
+    if (words.hints) (rest.hints ??= []).push(...words.hints);
+    if (words.hintAcks) (rest.hintAcks ??= []).push(...words.hintAcks);
+    if (words.hintPulls) (rest.hintPulls ??= []).push(...words.hintPulls);
     this.gather();
   }
 
@@ -321,7 +336,7 @@ export class PeerLink {
 
   /** True while the peer owes an answer. */
   get expectsAnswer(): boolean {
-    return this.unackedHead < this.unacked.length || this.forwarded.size > 0;
+    return this.unackedHead < this.unacked.length || this.forwarded.size > 0 || this.owedHints > 0;
   }
 
   private gather(): void {
@@ -342,7 +357,7 @@ export class PeerLink {
       sum += settlement.length;
     }
     this.unackedBytes += sum;
-    if (this.unackedBytes > this.options.unackedBytesMax) this.dropUnacked();
+    if (this.unackedBytes > this.options.unackedBytesMax) this.overflow();
     const [first] = taken;
     const last = taken.at(-1);
     const from = first?.offset ?? 0;
@@ -351,8 +366,19 @@ export class PeerLink {
     return to - from === sum ? batches.subarray(from, to) : Buffer.concat(taken.map(bytesOf));
   }
 
-  private dropUnacked(): void {
-    this.droppedBatches += this.unacked.length - this.unackedHead;
+  /** What was kept before `counter` for a peer that is away is dropped. */
+  dropUnackedBefore(counter: number): void {
+    if (this.opened) return;
+    for (let head = this.unacked[this.unackedHead]; head !== undefined && head.counter < counter; head = this.unacked[this.unackedHead]) {
+      this.unackedHead++;
+      this.unackedBytes -= head.length;
+      this.droppedBatches++;
+    }
+  }
+
+  private overflow(): void {
+    const batches = this.unacked.slice(this.unackedHead);
+    this.droppedBatches += this.events.overflowed?.(batches) ?? batches.length;
     this.unacked = [];
     this.unackedHead = 0;
     this.unackedBytes = 0;
@@ -376,7 +402,8 @@ export class PeerLink {
     this.opened = true;
     this.streamNumber++;
     this.retryDelayMs = reconnectDelayMs.first;
-    this.resend(this.stream);
+    if (this.unackedHead < this.unacked.length && this.events.hasOlder?.() === true) this.overflow();
+    else this.resend(this.stream);
     this.events.opened(hello);
   }
 
@@ -432,12 +459,6 @@ export class PeerLink {
     if (this.answers.equal.length + this.answers.different.length + this.answers.doubtful.length > 0)
       this.answers = { equal: [], doubtful: [], different: [] };
   }
-}
-
-/** A batch's bytes, borrowed from its turn's. */
-function bytesOf({ turnBytes, offset, length }: Settlement): Buffer {
-  if (turnBytes === undefined) throw new Error('a batch is sent before its turn has ended');
-  return turnBytes.subarray(offset, offset + length);
 }
 
 /** Two gossips of one turn: what the first says of clocks is not said again. */

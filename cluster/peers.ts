@@ -12,6 +12,7 @@ import type { Clock, Random } from '../storage/clock.js';
 import type { NodeDescription } from './configuration.js';
 import { PeerLink, protocolVersion, type PeerLinkOptions } from './peer-link.js';
 import { Peer, type SuspicionOptions } from './peer.js';
+import type { Settlement } from './settlement.js';
 import type { PeerAddress, PeerStream, PeerStreamEvents, Transport } from './transport.js';
 
 /** The largest frame that is taken from a peer: the largest value, with room for a turn's other words. */
@@ -42,6 +43,9 @@ export interface PeersEvents {
   /** The link to the peer is up. */
   opened(peer: Peer): void;
   broken(peer: Peer): void;
+  /** As PeerLinkEvents.overflowed and hasOlder. */
+  overflowed?(peer: Peer, batches: readonly Settlement[]): number;
+  hasOlder?(peer: Peer): boolean;
   /** False: its batches cannot be taken yet, and have to come again over a new stream (hear). */
   frame(peer: Peer, frame: torc.Frame): boolean;
   /** Reachability of some peer changed. */
@@ -92,6 +96,8 @@ export class Peers {
         },
         broken: (reason) => peer !== undefined && this.linkBroken(peer, reason),
         refused: (reason) => this.options.log('warn', `seed ${name} refuses this node: ${reason}`),
+        overflowed: (batches) => (peer === undefined ? undefined : this.events.overflowed?.(peer, batches)) ?? batches.length,
+        hasOlder: () => peer !== undefined && this.events.hasOlder?.(peer) === true,
       },
       address,
     );
@@ -113,6 +119,8 @@ export class Peers {
         },
         broken: (reason) => this.linkBroken(peer, reason),
         refused: (reason) => this.options.log('warn', `node '${description.nodeId}' refuses this node: ${reason}`),
+        overflowed: (batches) => this.events.overflowed?.(peer, batches) ?? batches.length,
+        hasOlder: () => this.events.hasOlder?.(peer) === true,
       },
       { host: description.host, port: description.peerPort },
     );

@@ -81,6 +81,12 @@ export class Settlement implements Unsettled {
   }
 }
 
+/** A batch's bytes, borrowed from its turn's. */
+export function bytesOf({ turnBytes, offset, length }: Settlement): Buffer {
+  if (turnBytes === undefined) throw new Error('a batch is sent before its turn has ended');
+  return turnBytes.subarray(offset, offset + length);
+}
+
 function forget(entry: KeyEntry | undefined, settlement: Settlement): void {
   if (entry?.unsettled === settlement) entry.unsettled = undefined;
 }

@@ -19,6 +19,7 @@ import { readRecordKey, recordPart, recordType } from '../protocol/record-key.js
 import type { Clock } from './clock.js';
 import { CommitLog, type Durability } from './commit-log.js';
 import type { Engine, StorageError } from './engine.js';
+import { HintStore } from './hint-store.js';
 import { HybridClock } from './hybrid-clock.js';
 import type { KeyEntry } from './key-entry.js';
 import { Loader } from './loader.js';
@@ -29,7 +30,7 @@ import { WriteBehind } from './write-behind.js';
 import { Evictor } from './evictor.js';
 
 /** Kinds of log entries; fixed on disk. */
-const entryKind = { batches: 1, transfer: 2, promised: 3, fact: 4 } as const;
+const entryKind = { batches: 1, transfer: 2, promised: 3, fact: 4, keptHint: 5, letGoHints: 6 } as const;
 
 const ceilingFact = 'clock-ceiling';
 
@@ -60,6 +61,8 @@ export class Store {
   readonly hybridClock: HybridClock;
   readonly loader: Loader;
   readonly evictor: Evictor;
+  /** What this node keeps for others. */
+  readonly hints: HintStore;
   private readonly partitions = new Map<number, Partition>();
   /** The same for the hot path. */
   private readonly byNumber: (Partition | undefined)[] = [];
@@ -78,10 +81,16 @@ export class Store {
     this.hybridClock = new HybridClock(options.clock, 0, () => this.raiseCeiling());
     this.loader = new Loader(options.engine, this.partitions, (error) => options.onFailure(error));
     this.evictor = new Evictor(this.partitions, options.cacheBytesMax);
+    this.hints = new HintStore(
+      options.engine,
+      (kind, payload) => this.commitLog.append(kind === 'kept' ? entryKind.keptHint : entryKind.letGoHints, payload),
+      (error) => options.onFailure(error),
+    );
     this.writeBehind = new WriteBehind(
       options.engine,
       options.clock,
       this.loader,
+      this.hints,
       (number) => this.partition(number),
       (error) => options.onFailure(error),
     );
@@ -268,7 +277,9 @@ export class Store {
       const { name, value } = torc.Fact.decode(payload);
       this.facts.set(name, Buffer.from(value));
       this.writeBehind.markFact(name, Buffer.from(value));
-    } else throw new Error(`log entry of unknown kind ${kind}`);
+    } else if (kind === entryKind.keptHint) this.hints.replayKept(payload);
+    else if (kind === entryKind.letGoHints) this.hints.replayLetGo(payload);
+    else throw new Error(`log entry of unknown kind ${kind}`);
   }
 
   private mergeTransfer({ partition: number, term, records, seen, complete, ahead, purged }: DecodedTransfer): boolean {

@@ -10,6 +10,7 @@ import { encodeRecord } from '../protocol/record.js';
 import type { Clock, Timer } from './clock.js';
 import type { CommitLog } from './commit-log.js';
 import { StorageError, type Engine } from './engine.js';
+import type { HintStore } from './hint-store.js';
 import type { KeyEntry } from './key-entry.js';
 import type { Loader } from './loader.js';
 import { encodePartitionClocks, restorePartitionClocks } from './partition-clocks.js';
@@ -49,6 +50,7 @@ export class WriteBehind {
     private readonly engine: Engine,
     private readonly clock: Clock,
     private readonly loader: Loader,
+    private readonly hints: HintStore,
     private readonly partition: (number: number) => Partition,
     private readonly onFailure: (error: StorageError) => void,
   ) {}
@@ -72,6 +74,7 @@ export class WriteBehind {
       empty = chunk.length === 0;
       break;
     }
+    await this.hints.restore();
     this.roundPosition = position === undefined ? 0 : position.readDoubleBE(0);
     return { empty, facts, position: this.roundPosition };
   }
@@ -145,7 +148,10 @@ export class WriteBehind {
       puts.push([partitionRow(partition.number), encodePartitionClocks(partition)]);
     }
     for (const [name, value] of facts) puts.push([factRow(name), value]);
+    const hintTotals = this.hints.totalsRow();
+    if (hintTotals !== undefined) puts.push(hintTotals as [Buffer, Buffer]);
     await log.sync(); // the engine must not know more than the log would replay
+    await this.hints.writeOut();
     await this.loader.complete(entries);
     const writer = new ByteWriter();
     for (let i = 0; i < entries.length; i++) {

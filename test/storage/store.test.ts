@@ -126,7 +126,11 @@ function stateOf(
   return {
     records: Object.fromEntries(records.toSorted(([x], [y]) => (x < y ? -1 : 1))),
     seen: seen.map((clock) => [...clock].toSorted(([x], [y]) => x - y)),
-    ahead: ahead.map((list) => joined(list).map(({ actor, counter, prev }) => `${actor} ${counter} ${prev}`).toSorted()),
+    ahead: ahead.map((list) =>
+      joined(list)
+        .map(({ actor, counter, prev }) => `${actor} ${counter} ${prev}`)
+        .toSorted(),
+    ),
     promised: promised.map(({ counter, actor }) => [counter, actor]),
     facts: Object.fromEntries([...facts].toSorted(([x], [y]) => (x < y ? -1 : 1))),
   };
