@@ -121,10 +121,12 @@ export class HandOff {
 
   private take(peer: Peer, batches: Buffer): void {
     const { store, membership, turn, fetchMissing } = this.options;
-    store.applyBatches(batches, ({ partition, gap }) => {
-      this.counts.taken++;
-      // A holder has nothing but hints of the partition; home replicas tell by gossip what they have more.
-      if (gap && membership.isHome(partition) && membership.preferenceList(partition).includes(peer.member)) fetchMissing(partition, peer);
+    store.applyBatches(batches, {
+      applied: (partition, _actor, _counter, _superseded, gap) => {
+        this.counts.taken++;
+        // A holder has nothing but hints of the partition; home replicas tell by gossip what they have more.
+        if (gap && membership.isHome(partition) && membership.preferenceList(partition).includes(peer.member)) fetchMissing(partition, peer);
+      },
     });
     turn.schedule();
   }
