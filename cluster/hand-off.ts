@@ -125,7 +125,8 @@ export class HandOff {
       applied: (partition, _actor, _counter, _superseded, gap) => {
         this.counts.taken++;
         // A holder has nothing but hints of the partition; home replicas tell by gossip what they have more.
-        if (gap && membership.isHome(partition) && membership.preferenceList(partition).includes(peer.member)) fetchMissing(partition, peer);
+        if (gap && membership.isHome(partition) && membership.preferenceList(partition).includes(peer.member))
+          fetchMissing(partition, peer);
       },
     });
     turn.schedule();

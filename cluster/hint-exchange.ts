@@ -58,13 +58,13 @@ export class HintExchange {
   }
 
   linkBroken(peer: Peer): void {
-    for (const [id, waiting] of [...this.waiting]) if (waiting.peer === peer) this.end(id, undefined);
+    for (const [id, waiting] of this.waiting) if (waiting.peer === peer) this.end(id, undefined);
   }
 
   /** Gives up what does not come. */
   tick(): void {
     const now = this.clock.monotonicMs();
-    for (const [id, { peer, streamNumber, streamsAccepted, lastProgressMs }] of [...this.waiting]) {
+    for (const [id, { peer, streamNumber, streamsAccepted, lastProgressMs }] of this.waiting) {
       const isLost = !peer.link.isOpen || peer.link.streamNumber !== streamNumber || peer.streamsAccepted !== streamsAccepted;
       if (isLost || now - lastProgressMs > this.timeoutMs()) this.end(id, undefined);
     }

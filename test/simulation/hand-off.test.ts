@@ -164,6 +164,25 @@ for (const [name, between] of Object.entries({
   });
 }
 
+test('a planted bug is caught: a holder that forgets a hint now and then', async (t) => {
+  const scene = await Scene.set({
+    plant: (store) => {
+      const keep = store.hints.keep.bind(store.hints);
+      let count = 0;
+      store.hints.keep = (...hint) => (++count % 10 === 0 ? undefined : keep(...hint));
+    },
+  });
+  const [first, , last] = scene.homes as [string, string, string];
+  await scene.crash(last);
+  const values = thousand(20);
+  await write(t, scene, first, values);
+  scene.cutOff(last, [scene.other(0)]);
+  await scene.start(last);
+  await scene.run(5000);
+  const { length } = scene.missing(last, values);
+  t.true(length > 0 && length < 1000, `${length} missing`);
+});
+
 test('holder and target crash in the middle of the hand-over, in turn, and again', async (t) => {
   const scene = await Scene.set();
   const [first, , last] = scene.homes as [string, string, string];
