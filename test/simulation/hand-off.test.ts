@@ -296,6 +296,20 @@ test('what is kept for a node is bounded in age, and 0 bytes keep nothing: compa
   }
 });
 
+test('what a node coordinated that is no home reaches the homes though all hints of it were dropped', async (t) => {
+  const scene = await Scene.set({ hintAgeMaxMs: 5000 });
+  await scene.crash(...scene.homes);
+  t.is(await scene.one(scene.other(0), 'INCRBY', 'n', '5'), '5');
+  await scene.run(8000);
+  for (const name of scene.others) t.is(scene.hintBytes(name), 0, name);
+  t.true(scene.figure(scene.other(1), 'hints_dropped') > 0);
+  await scene.crash(...scene.others);
+  await scene.start(...five);
+  await scene.healed(t);
+  for (const name of five) t.is(await scene.one(name, 'GET', 'n'), '5');
+  for (const home of scene.homes) t.is(scene.figure(home, 'hints_taken'), 0);
+});
+
 test("without a stand-in: what a coordinator's memory does not hold for a replica that is away it keeps on disk", async (t) => {
   const nodes = ['a', 'b', 'c'];
   const cluster = new TorcCluster(1, { nodes, partitions: 1, sloppyQuorum: true, hintBytesMax: 100_000, network: { spikeChance: 0 } });
