@@ -21,16 +21,15 @@ interface Waiting {
 const pulled = { id: 0, refused: false, superseded: [] } as unknown as torc.HintAck;
 
 export class HintExchange {
-  private nextId: number;
+  /** Drawn when it is needed first: most nodes have no hints for long, and in a simulation each draw shifts those after it. */
+  private nextId: number | undefined;
   private readonly waiting = new Map<number, Waiting>();
 
   constructor(
     private readonly clock: Clock,
-    random: Random,
+    private readonly random: Random,
     private readonly timeoutMs: () => number,
-  ) {
-    this.nextId = firstId(random);
-  }
+  ) {}
 
   /** Sends batches, back to back, for the member numbered `target`; `done` gets the acknowledgement, undefined = none will come. */
   send(peer: Peer, target: number, batches: Buffer, done: (ack: torc.HintAck | undefined) => void): void {
@@ -71,7 +70,8 @@ export class HintExchange {
   }
 
   private wait(peer: Peer, kind: Waiting['kind'], done: Waiting['done']): number {
-    const id = this.nextId++;
+    const id = (this.nextId ??= firstId(this.random));
+    this.nextId++;
     const { streamNumber } = peer.link;
     this.waiting.set(id, {
       peer,

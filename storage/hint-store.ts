@@ -190,9 +190,8 @@ export class HintStore {
     this.remove(target, partition, number, hints, bytes);
   }
 
-  /** Reads the totals back, before the log is replayed. Rejects with StorageError. */
-  async restore(): Promise<void> {
-    const [row] = await this.engine.getMany([hintTotalsRow]);
+  /** Takes the totals back from the engine's row of them, if it has one, before the log is replayed. */
+  restore(row: Buffer | undefined): void {
     if (row === undefined) return;
     const totals = torc.HintTotals.decode(row);
     this.lastNumber = totals.lastNumber;

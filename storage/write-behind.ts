@@ -15,7 +15,7 @@ import type { KeyTable } from './key-table.js';
 import type { Loader } from './loader.js';
 import { encodePartitionClocks, restorePartitionClocks } from './partition-clocks.js';
 import type { Partition } from './partition.js';
-import { factRow, partitionRow, positionRow, stringRow, table as tables } from './rows.js';
+import { factRow, hintTotalsRow, partitionRow, positionRow, stringRow, table as tables } from './rows.js';
 
 /** A round begins when the log has grown by this much since the last one began: it bounds what a start has to replay... */
 const roundBytes = 128 * 1024 * 1024;
@@ -63,7 +63,7 @@ export class WriteBehind {
 
   /** Reads clocks and facts back. Rejects with StorageError. */
   async restore(): Promise<Recovered> {
-    const [position] = await this.engine.getMany([positionRow]);
+    const [position, hintTotals] = await this.engine.getMany([positionRow, hintTotalsRow]);
     const facts: [string, Buffer][] = [];
     for await (const chunk of this.engine.iterate(tableRange(tables.fact))) {
       for (const [row, value] of chunk) facts.push([row.subarray(1).toString(), value]);
@@ -76,7 +76,7 @@ export class WriteBehind {
       empty = chunk.length === 0;
       break;
     }
-    await this.hints.restore();
+    this.hints.restore(hintTotals);
     this.roundPosition = position === undefined ? 0 : position.readDoubleBE(0);
     return { empty, facts, position: this.roundPosition };
   }
