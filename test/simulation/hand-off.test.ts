@@ -110,6 +110,7 @@ class Scene {
 
   async healed(t: ExecutionContext): Promise<void> {
     await this.run(60_000, () => this.cluster.allWell());
+    await this.run(20_000, () => five.every((name) => this.hintBytes(name) === 0));
     await this.run(5000);
     t.deepEqual(this.cluster.faults, []);
     t.is(await convergenceFault(this.cluster), undefined);
