@@ -30,7 +30,7 @@ test('commands, replies and reads come back as they were', (t) => {
       const row = new CommandRow();
       for (const { partition, options, remainingMs, args } of commands) {
         readCommand(reader, row);
-        t.deepEqual({ ...row }, { partition, options, remainingMs, args });
+        t.deepEqual([row.partition, row.options, row.remainingMs, row.args], [partition, options, remainingMs, args]);
       }
       t.is(reader.remaining, 0);
       for (const each of replies) writeReply(writer, each.id, each.bytes);
