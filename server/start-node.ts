@@ -103,6 +103,9 @@ export async function startNode(configuration: Configuration, version: string): 
     get sloppyQuorum() {
       return running.current.sloppyQuorum;
     },
+    get hintAgeMaxMs() {
+      return running.current.hintAgeMaxSeconds * 1000;
+    },
     get gossipIntervalMs() {
       return running.current.gossipIntervalMs;
     },
