@@ -431,7 +431,7 @@ export class Node {
     }
     partition.forEach((number, i) => {
       const bytes = seen[i];
-      if (bytes !== undefined) this.comparison.noteSeen(peer, number, clockOf(bytes));
+      if (bytes !== undefined && this.membership.isHome(number)) this.comparison.noteSeen(peer, number, clockOf(bytes));
     });
   }
 
