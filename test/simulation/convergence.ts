@@ -72,14 +72,25 @@ export async function convergenceFault(cluster: TorcCluster): Promise<string | u
     }
     if (bytes !== store.memoryBytes) return `${name} accounts ${store.memoryBytes} bytes, not ${bytes}`;
   }
-  const [first] = all;
-  for (const other of all.slice(1)) {
-    for (let number = 0; number < cluster.partitions && first !== undefined; number++) {
-      const fault = difference(first.name, first.store.partition(number), other.name, other.store.partition(number));
+  for (let number = 0; number < cluster.partitions; number++) {
+    const homes = cluster.homesOf(number);
+    const [first = ''] = homes;
+    for (const name of cluster.nodes) {
+      const partition = cluster.runningNow(name).store.partition(number);
+      const fault = homes.includes(name)
+        ? difference(first, cluster.runningNow(first).store.partition(number), name, partition)
+        : strayFault(name, partition);
       if (fault !== undefined) return fault;
     }
   }
   return undefined;
+}
+
+/** Why a node that is no home of the partition holds some of it; undefined when it does not. */
+function strayFault(name: string, { number, entries, seen }: Partition): string | undefined {
+  const held = [...entries.values()].find(({ record }) => record !== undefined);
+  if (held === undefined && seen.size === 0) return undefined;
+  return `${name} is no home of partition ${number} and holds ${held === undefined ? 'a clock' : held.key} of it`;
 }
 
 function difference(xName: string, x: Partition, yName: string, y: Partition): string | undefined {

@@ -39,7 +39,9 @@ export class SimulatedClients {
   /** Replies that a client must never see. */
   readonly strange: string[] = [];
   acknowledged = 0;
-  refusedOrUnknown = 0;
+  /** Surely without effect. */
+  refused = 0;
+  unknown = 0;
   readonly #connections = new Set<ClientConnection>();
   readonly #random: SeededRandom;
   #serial = 0;
@@ -203,7 +205,8 @@ export class SimulatedClients {
             else if (meaning === 'nothing') ending.fail();
             else if (meaning.value instanceof ErrorReply) this.strange.push(`${command}: ${meaning.value.text}`);
             else ending.complete(outputOf(meaning));
-            if (typeof meaning === 'string') this.refusedOrUnknown++;
+            if (meaning === 'unknown') this.unknown++;
+            else if (meaning === 'nothing') this.refused++;
             else this.acknowledged++;
             told(typeof meaning !== 'string');
           }),

@@ -111,6 +111,10 @@ export class SimulatedNetwork {
   readonly #slowMs = new Map<string, number>();
   readonly #dark = new Set<string>();
   #count = 0;
+  /** Segments that took much longer than usual, and those that were lost with their stream; streams that stood still behind a block. */
+  late = 0;
+  lost = 0;
+  stalled = 0;
 
   constructor(scheduler: Scheduler, random: SeededRandom, settings: Partial<NetworkSettings> = {}) {
     this.settings = { ...defaultNetworkSettings, ...settings };
@@ -280,6 +284,7 @@ export class SimulatedNetwork {
 
   #stall(endpoint: Endpoint): void {
     endpoint.stalled = true;
+    this.stalled++;
     const waitMs = this.#random.between(1, 4) * this.settings.stallBreakMs;
     const stall = ++endpoint.stalls;
     this.#scheduler.schedule(undefined, waitMs, `stalled ${endpoint.label}`, () => {
@@ -310,7 +315,10 @@ export class SimulatedNetwork {
       if (peer.ended) continue;
       // Some of what was in flight still arrives; then the kernel says goodbye, or nobody does.
       const kept = this.#random.integer(peer.incoming.length + 1);
-      for (const lost of peer.incoming.splice(kept)) peer.incomingBytes -= lost.bytes.length;
+      for (const { bytes } of peer.incoming.splice(kept)) {
+        peer.incomingBytes -= bytes.length;
+        this.lost++;
+      }
       if (kind === 'process') this.#send(endpoint, peer, noBytes, 'connection reset');
       else this.#scheduler.schedule(undefined, this.#lateMs(), `silence ${peer.label}`, () => this.#break(peer, 'timed out'));
     }
@@ -326,6 +334,7 @@ export class SimulatedNetwork {
   }
 
   #drop(endpoint: Endpoint): void {
+    this.lost += endpoint.incoming.length;
     endpoint.incoming.length = 0;
     endpoint.incomingBytes = 0;
   }
@@ -342,6 +351,7 @@ export class SimulatedNetwork {
     const { latencyMinMs, latencyMeanMs, spikeChance, spikeMs, bytesPerMs } = this.settings;
     const usualMs = latencyMinMs - Math.log(1 - this.#random.fraction()) * latencyMeanMs + bytes / bytesPerMs;
     const spike = this.#random.chance(spikeChance) ? this.#random.between(0, spikeMs) : 0;
+    if (spike > 0) this.late++;
     return usualMs + spike + (this.#slowMs.get(linkOf(from, to)) ?? 0);
   }
 

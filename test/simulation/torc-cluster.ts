@@ -6,6 +6,7 @@
 import { Node } from '../../cluster/node.js';
 import { Session } from '../../cluster/session.js';
 import type { Call } from '../../cluster/call.js';
+import type { Dot } from '../../protocol/dot.js';
 import { EncodedReply, type Reply } from '../../protocol/resp/reply.js';
 import { ErrorReply } from '../../protocol/resp/reply.js';
 import { CommandLookup } from '../../server/command-lookup.js';
@@ -33,6 +34,7 @@ export interface TorcSettings {
   /** Wall clock minus true time, by node; 0 by default. */
   readonly skewMs?: Readonly<Record<string, number>>;
   readonly network?: Partial<NetworkSettings>;
+  readonly sloppyQuorum?: boolean;
   /** Called with each store before its node is made: to plant a bug. */
   readonly plant?: (store: Store, node: string) => void;
   /** A planted bug: a machine that lost its power believes that it did not. */
@@ -41,6 +43,7 @@ export interface TorcSettings {
 
 /** One batch that was written somewhere in the run: what must be held by whoever claims to have seen its dot. */
 export interface WrittenBatch {
+  readonly node: string;
   readonly partition: number;
   readonly actor: number;
   readonly counter: number;
@@ -58,6 +61,7 @@ export interface RunningNode {
 }
 
 const lookup = new CommandLookup(allRows);
+const idOf = (partition: number, { actor, counter }: Dot): string => `${partition} ${actor} ${counter}`;
 
 export class TorcCluster {
   readonly nodes: readonly string[];
@@ -67,6 +71,11 @@ export class TorcCluster {
   readonly disks: ReadonlyMap<string, SimulatedDisk>;
   readonly partitions: number;
   readonly batches: WrittenBatch[] = [];
+  /** How often a node was sent a batch again, and one before another that its writer had written earlier. */
+  duplicates = 0;
+  gaps = 0;
+  /** Those of them that are neither durable as the node's mode says, nor held by any other node. */
+  readonly #fleeting = new Map<string, WrittenBatch>();
   /** What must not happen and did: a node that failed, a call that was answered twice. */
   readonly faults: string[] = [];
   readonly log: string[] = [];
@@ -87,7 +96,10 @@ export class TorcCluster {
     this.network = new SimulatedNetwork(this.scheduler, this.random, settings.network);
     for (const node of nodes) this.scheduler.clockFor(node, { skewMs: skewMs[node] ?? 0, driftPpm: this.random.integer(200) - 100 });
     this.disks = new Map(nodes.map((node) => [node, new SimulatedDisk(this.scheduler, this.random, node)]));
-    this.scheduler.onCrash((node) => this.#running.delete(node));
+    this.scheduler.onCrash((node, kind) => {
+      this.#running.delete(node);
+      if (kind === 'machine') this.#losePower(node);
+    });
   }
 
   /** The node's present incarnation; undefined while it is down or recovering. */
@@ -105,7 +117,12 @@ export class TorcCluster {
   /** Begins a new incarnation, on the disk as the last one left it. */
   readonly start = (name: string): void => {
     this.scheduler.clockFor(name);
-    this.#open(name).catch((error: unknown) => this.#fault(`${name} cannot start: ${String(error)}`));
+    this.#open(name).catch((error: unknown) => this.#stopped(name, `${name} cannot start: ${String(error)}`));
+  };
+
+  /** What stood in the directory of a node beside log and engine is gone too, with its disk. */
+  readonly forget = (name: string): void => {
+    this.#records.delete(name);
   };
 
   /** Starts all and waits, in simulated time, until all serve. */
@@ -128,6 +145,12 @@ export class TorcCluster {
     });
   }
 
+  /** Home replicas of a partition, the first coordinator first. All nodes run. */
+  homesOf(partition: number): string[] {
+    const { membership } = this.runningNow(this.nodes[0] ?? '').node;
+    return membership.preferenceList(partition).map((member) => membership.configuration?.members[member]?.nodeId ?? '');
+  }
+
   /** A client's connection to the node's present incarnation. */
   connect(name: string): ClientConnection {
     return new ClientConnection(this, this.runningNow(name));
@@ -145,11 +168,11 @@ export class TorcCluster {
     const clock = scheduler.clockFor(name);
     const disk = this.disks.get(name);
     if (disk === undefined) throw new Error(`no disk ${name}`);
-    const onFailure = (error: Error): void => this.#fault(`${name} failed: ${error.message}`);
+    const onFailure = (error: Error): void => this.#stopped(name, `${name} failed: ${error.message}`);
     const logFiles = disk.logFiles();
     const engine = await disk.openEngine();
     const store = await Store.open({ engine, logFiles, clock, durability, cacheBytesMax, onFailure });
-    this.#watch(store);
+    this.#watch(name, store);
     settings.plant?.(store, name);
     await this.onRecovered({ name, store });
     const bootId = settings.plantedSameBoot === true ? 'boot' : `boot ${scheduler.bootOf(name)}`;
@@ -173,7 +196,7 @@ export class TorcCluster {
       replicas: 3,
       writeQuorum: settings.writeQuorum ?? 2,
       readQuorum: settings.readQuorum ?? 2,
-      sloppyQuorum: false,
+      sloppyQuorum: settings.sloppyQuorum ?? false,
       gossipIntervalMs: 1000,
       phiThreshold: 8,
       peerTimeoutMs: settings.peerTimeoutMs ?? 1000,
@@ -196,13 +219,51 @@ export class TorcCluster {
     node.start();
   }
 
-  /** Remembers every batch. */
-  #watch(store: Store): void {
+  /** Remembers every batch, once it is in the log. */
+  #watch(name: string, store: Store): void {
+    let turn: WrittenBatch[] = [];
     const writeBatch = store.writeBatch.bind(store);
     store.writeBatch = (partition, dot, term, epoch, staged) => {
-      this.batches.push({ partition: partition.number, ...dot, keys: staged.map(({ key }) => key) });
+      turn.push({ node: name, partition: partition.number, ...dot, keys: staged.map(({ key }) => key) });
       return writeBatch(partition, dot, term, epoch, staged);
     };
+    const endTurn = store.endTurn.bind(store);
+    store.endTurn = (send) => {
+      endTurn(send);
+      if (turn.length === 0) return;
+      const written = turn;
+      turn = [];
+      this.batches.push(...written);
+      for (const batch of written) this.#fleeting.set(idOf(batch.partition, batch), batch);
+      store.whenDurable(() => written.forEach((batch) => this.#fleeting.delete(idOf(batch.partition, batch))));
+    };
+    const applyBatches = store.applyBatches.bind(store);
+    const applied = new Set<string>();
+    store.applyBatches = (bytes, report) =>
+      applyBatches(bytes, (part) => {
+        const id = idOf(part.partition, part.dot);
+        this.#fleeting.delete(id);
+        if (applied.has(id)) this.duplicates++;
+        if (part.gap) this.gaps++;
+        applied.add(id);
+        report(part);
+      });
+  }
+
+  /** What only the node had, and not on its disk, is gone with its power: its next batches do not follow that. */
+  #losePower(name: string): void {
+    for (const [id, batch] of this.#fleeting) {
+      if (batch.node !== name) continue;
+      this.#fleeting.delete(id);
+      this.batches.splice(this.batches.indexOf(batch), 1);
+    }
+  }
+
+  /** A node ends by itself: as it should when its disk fails it, and else as it must not. */
+  #stopped(name: string, why: string): void {
+    if (this.disks.get(name)?.isFailing !== true) return this.#fault(why);
+    this.scheduler.note(why);
+    this.scheduler.crash(name, 'process');
   }
 
   #fault(what: string): void {
