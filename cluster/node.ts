@@ -9,7 +9,7 @@ import { actorOf, compareTerms, lifeOf, memberNumberOf, type Term } from '../pro
 import type { Clock, Random } from '../storage/clock.js';
 import { clockBytes, clockOf } from '../storage/partition-clocks.js';
 import type { Store } from '../storage/store.js';
-import type { Call } from './call.js';
+import type { Call, ReadFrom } from './call.js';
 import type { CommandDecoder } from './command.js';
 import { Comparison } from './comparison.js';
 import type { Configuration, NodeDescription } from './configuration.js';
@@ -26,6 +26,7 @@ import { Replica } from './replica.js';
 import { Router } from './router.js';
 import { ExpirySweeper } from './expiry-sweeper.js';
 import { TakeOver } from './take-over.js';
+import { TermProofs } from './term-proofs.js';
 import type { PeerAddress, Transport } from './transport.js';
 import { Turn } from './turn.js';
 
@@ -54,6 +55,7 @@ export interface NodeOptions {
   readonly writeQuorum: number;
   readonly readQuorum: number;
   readonly sloppyQuorum: boolean;
+  readonly readFrom: ReadFrom;
   readonly gossipIntervalMs: number;
   readonly phiThreshold: number;
   readonly peerTimeoutMs: number;
@@ -80,6 +82,7 @@ export class Node {
   readonly reader: Reader;
   readonly comparison: Comparison;
   readonly takeOver: TakeOver;
+  private readonly termProofs: TermProofs;
   readonly replica: Replica;
   readonly peers: Peers;
   readonly turn: Turn;
@@ -165,6 +168,8 @@ export class Node {
       taken: (taken) => this.coordinator.taken(taken),
       reroute,
     });
+    this.termProofs = new TermProofs({ store, membership, turn, clock, random, isDoubtful, reroute });
+    const { termProofs } = this;
     this.coordinator = new Coordinator({
       store,
       membership,
@@ -175,6 +180,7 @@ export class Node {
       coordinations: () => this.known,
       takeOver: () => this.takeOver,
       read: (call) => this.reader.submit(call),
+      prove: (...read) => termProofs.prove(...read),
       reroute,
     });
     const { coordinator } = this;
@@ -195,6 +201,7 @@ export class Node {
       clock,
       decoder: options.decoder,
       isReady: () => this.isReady,
+      directives: options,
       isDoubtful: (partition) => this.leaving || isDoubtful(partition),
     });
     this.sweeper = new ExpirySweeper({
@@ -401,6 +408,8 @@ export class Node {
     if (frame.replies) this.router.onReplies(peer, frame.replies as torc.Replies);
     if (frame.reads) this.reader.onReads(peer, frame.reads as torc.Reads);
     if (frame.readAnswers) this.reader.onAnswers(peer, frame.readAnswers as torc.ReadAnswers);
+    for (const check of frame.termChecks) this.termProofs.onTermCheck(peer, check as torc.TermCheck);
+    for (const answer of frame.termAnswers) this.termProofs.onTermAnswer(peer, answer as torc.TermAnswer);
     if (frame.gossip) this.heardGossip(peer, frame.gossip as torc.Gossip);
     return true;
   }
@@ -485,6 +494,7 @@ export class Node {
     const { clock } = this.options;
     this.coordinator.tick();
     this.takeOver.tick();
+    this.termProofs.tick();
     this.reader.tick();
     this.router.tick(this.peers.all());
     this.peers.tick(clock.monotonicMs());

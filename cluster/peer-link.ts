@@ -43,11 +43,15 @@ export interface PeerLinkEvents {
   refused(reason: string): void;
 }
 
+/** Among a forwarded command's options (frame.proto). */
+export const fromCoordinatorBit = 1 << 12;
+
 /** A random place to count from, with room for 2^52 more. */
 export function firstId(random: Random): number {
   return 1 + random.integer(2 ** 32) * 2 ** 16;
 }
 
+type RareWord = 'gossip' | 'takeOvers' | 'promises' | 'transfers' | 'transferAcks' | 'pulls' | 'formation' | 'termChecks' | 'termAnswers';
 type Columns<T> = { -readonly [K in keyof T]-?: NonNullable<T[K]> };
 type CommandColumns = Columns<
   Pick<torc.Commands.$Shape, 'firstId' | 'partition' | 'options' | 'remainingMs' | 'argumentCount' | 'argument'>
@@ -187,7 +191,8 @@ export class PeerLink {
     const columns = (this.commands ??= { firstId: id, partition: [], options: [], remainingMs: [], argumentCount: [], argument: [] });
     const { resp, writeQuorum, readQuorum, deadlineMs } = call.options;
     columns.partition.push(call.partition);
-    columns.options.push((resp & 3) | ((writeQuorum & 15) << 2) | ((readQuorum & 15) << 6) | (call.hops << 10));
+    const bits = (resp & 3) | ((writeQuorum & 15) << 2) | ((readQuorum & 15) << 6) | (call.hops << 10);
+    columns.options.push(call.fromCoordinator ? bits | fromCoordinatorBit : bits);
     columns.remainingMs.push(deadlineMs - this.options.clock.monotonicMs());
     columns.argumentCount.push(call.args.length);
     for (const argument of call.args) columns.argument.push(argument);
@@ -257,7 +262,7 @@ export class PeerLink {
   }
 
   /** Everything that is said rarely. */
-  say(words: Pick<torc.Frame.$Shape, 'gossip' | 'takeOvers' | 'promises' | 'transfers' | 'transferAcks' | 'pulls' | 'formation'>): void {
+  say(words: Pick<torc.Frame.$Shape, RareWord>): void {
     const { rest } = this;
     if (words.gossip) rest.gossip = rest.gossip ? joined(rest.gossip, words.gossip) : words.gossip;
     if (words.takeOvers) (rest.takeOvers ??= []).push(...words.takeOvers);
@@ -266,6 +271,8 @@ export class PeerLink {
     if (words.transferAcks) (rest.transferAcks ??= []).push(...words.transferAcks);
     if (words.pulls) (rest.pulls ??= []).push(...words.pulls);
     if (words.formation) (rest.formation ??= []).push(...words.formation);
+    if (words.termChecks) (rest.termChecks ??= []).push(...words.termChecks);
+    if (words.termAnswers) (rest.termAnswers ??= []).push(...words.termAnswers);
     this.gather();
   }
 

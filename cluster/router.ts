@@ -7,11 +7,12 @@ import { EncodedReply, type Reply } from '../protocol/resp/reply.js';
 import { encodeReply } from '../protocol/resp/reply-writer.js';
 import type { Clock } from '../storage/clock.js';
 import { CommandError } from '../storage/execution.js';
-import { Call, loading, noReplicas, notServedInTime, unknownOutcome, type CallOptions } from './call.js';
+import { Call, loading, noReplicas, notServedInTime, unknownOutcome, type CallOptions, type ReadFrom } from './call.js';
 import type { CommandDecoder, Operation } from './command.js';
 import type { Coordinator } from './coordinator.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
+import { fromCoordinatorBit } from './peer-link.js';
 import type { Reader } from './reader.js';
 
 /** From a front node to a coordinator, and from one that is not first any more to the one that is. */
@@ -27,6 +28,8 @@ export interface RouterOptions {
   readonly clock: Clock;
   readonly decoder: CommandDecoder;
   readonly isReady: () => boolean;
+  /** Read each time. */
+  readonly directives: { readonly readFrom: ReadFrom };
   /** This node is not to coordinate the partition, nor to answer reads of it alone. */
   readonly isDoubtful: (partition: number) => boolean;
 }
@@ -81,6 +84,7 @@ export class Router {
       try {
         const call = new ForwardedCall(args, decoder.decode(args), commands.partition[i] ?? 0, options, peer, id);
         call.hops = (bits >> 10) & 3;
+        call.fromCoordinator = (bits & fromCoordinatorBit) !== 0;
         this.submit(call);
       } catch (error) {
         if (!(error instanceof CommandError)) throw error;
@@ -113,8 +117,11 @@ export class Router {
     }
   }
 
-  private isReadHere({ operation, partition }: Call): boolean {
+  private isReadHere(call: Call): boolean {
+    const { operation, partition } = call;
     if (operation.access !== 'read' || operation.wholePartition) return false;
+    if (call.hops === 0) call.fromCoordinator = this.options.directives.readFrom === 'coordinator';
+    if (call.fromCoordinator) return false;
     return this.options.membership.isHome(partition) && !this.options.isDoubtful(partition);
   }
 

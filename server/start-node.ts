@@ -102,6 +102,9 @@ export async function startNode(configuration: Configuration, version: string): 
     get sloppyQuorum() {
       return running.current.sloppyQuorum;
     },
+    get readFrom() {
+      return running.current.readFrom;
+    },
     get gossipIntervalMs() {
       return running.current.gossipIntervalMs;
     },

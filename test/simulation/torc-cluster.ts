@@ -35,6 +35,7 @@ export interface TorcSettings {
   readonly skewMs?: Readonly<Record<string, number>>;
   readonly network?: Partial<NetworkSettings>;
   readonly sloppyQuorum?: boolean;
+  readonly readFrom?: 'any' | 'coordinator';
   /** Called with each store before its node is made: to plant a bug. */
   readonly plant?: (store: Store, node: string) => void;
   /** A planted bug: a machine that lost its power believes that it did not. */
@@ -83,6 +84,7 @@ export class TorcCluster {
   onRecovered: (running: { readonly name: string; readonly store: Store }) => Promise<void> = () => Promise.resolve();
   readonly #running = new Map<string, RunningNode>();
   readonly #records = new Map<string, NodeRecord>();
+  #connections = 0;
   readonly #starts = new Map<string, number>();
 
   constructor(
@@ -153,7 +155,7 @@ export class TorcCluster {
 
   /** A client's connection to the node's present incarnation. */
   connect(name: string): ClientConnection {
-    return new ClientConnection(this, this.runningNow(name));
+    return new ClientConnection(this, this.runningNow(name), `connection ${++this.#connections}`);
   }
 
   #isSure(node: Node): boolean {
@@ -197,6 +199,7 @@ export class TorcCluster {
       writeQuorum: settings.writeQuorum ?? 2,
       readQuorum: settings.readQuorum ?? 2,
       sloppyQuorum: settings.sloppyQuorum ?? false,
+      readFrom: settings.readFrom ?? 'any',
       gossipIntervalMs: 1000,
       phiThreshold: 8,
       peerTimeoutMs: settings.peerTimeoutMs ?? 1000,
@@ -279,12 +282,16 @@ export class TorcCluster {
 
 /** A connection as server/connection.ts keeps one, without the bytes: an order of its own, and replies that leave at the end of a turn. */
 export class ClientConnection {
+  /** True time at which the last command that was sent over it arrives. */
+  arrivalMs = 0;
   readonly #session: Session;
   #unanswered = 0;
 
   constructor(
     private readonly cluster: TorcCluster,
     readonly running: RunningNode,
+    /** Unique in a run. */
+    readonly name: string,
   ) {
     this.#session = new Session(running.node.router.submit);
   }
