@@ -110,6 +110,8 @@ export class SimulatedNetwork {
   readonly #blocked = new Map<string, number>();
   readonly #slowMs = new Map<string, number>();
   readonly #dark = new Set<string>();
+  /** Sides of broken streams that have not been told yet. */
+  readonly #untold = new Set<Endpoint>();
   #count = 0;
   /** Segments that took much longer than usual, and those that were lost with their stream; streams that stood still behind a block. */
   late = 0;
@@ -181,6 +183,11 @@ export class SimulatedNetwork {
     let open = 0;
     for (const endpoint of this.#streams) if (!endpoint.ended && !endpoint.peer.ended) open++;
     return open / 2;
+  }
+
+  /** Every node knows of each of its streams that broke. Until then what it sends over one arrives nowhere. */
+  get allTold(): boolean {
+    return this.#untold.size === 0;
   }
 
   /** For Endpoint only. */
@@ -298,6 +305,7 @@ export class SimulatedNetwork {
     for (const side of [endpoint, endpoint.peer]) {
       if (side.ended) continue;
       side.ended = true;
+      this.#untold.add(side);
       this.#drop(side);
       this.#tell(side, side === late ? this.#lateMs() : this.#latencyMs(side.peer.node, side.node, 0), reason);
     }
@@ -311,8 +319,10 @@ export class SimulatedNetwork {
       endpoint.ended = true;
       this.#drop(endpoint);
       this.#streams.delete(endpoint);
+      this.#untold.delete(endpoint);
       const { peer } = endpoint;
       if (peer.ended) continue;
+      if (kind === 'machine') this.#untold.add(peer);
       // Some of what was in flight still arrives; then the kernel says goodbye, or nobody does.
       const kept = this.#random.integer(peer.incoming.length + 1);
       for (const { bytes } of peer.incoming.splice(kept)) {
@@ -329,6 +339,7 @@ export class SimulatedNetwork {
     const waitMs = Math.max(delayMs, endpoint.events === undefined ? endpoint.lastArrivalMs - this.#scheduler.nowMs : 0);
     this.#scheduler.schedule(endpoint.node, waitMs, `closed ${endpoint.label} at ${endpoint.node}: ${reason}`, () => {
       this.#streams.delete(endpoint);
+      this.#untold.delete(endpoint);
       endpoint.events?.closed(reason);
     });
   }

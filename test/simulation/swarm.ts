@@ -41,10 +41,13 @@ export function swarmOf(seed: number): RunSettings {
     hintBytesMax: random.pick([1000, 1 << 20, 1 << 20]),
     ...random.pick(quorums),
   };
+  const awayMax = random.pick(nodes.length > 3 ? [1, 2] : [1, 1, 2]);
+  const loadMs = random.pick([3000, 6000]);
+  const readFrom = random.pick(['any', 'any', 'coordinator'] as const);
   return {
-    cluster,
+    cluster: { ...cluster, readFrom },
     kinds: [...faultKinds, ...diskFaultKinds],
-    awayMax: random.pick(nodes.length > 3 ? [1, 2] : [1, 1, 2]),
-    loadMs: random.pick([3000, 6000]),
+    awayMax,
+    loadMs,
   };
 }

@@ -108,14 +108,15 @@ export async function runSeed(seed: number, settings: RunSettings = {}): Promise
     await scheduler.runUntil(untilMs, broken);
     clients.stop();
     if (broken()) return result();
-    await scheduler.runFor(90_000, () => broken() || cluster.allWell());
-    if (!broken() && !cluster.allWell()) fault = `not healed: ${cluster.log.slice(-5).join('; ')}`;
+    const healed = (): boolean => network.allTold && cluster.allWell();
+    await scheduler.runFor(90_000, () => broken() || healed());
+    if (!broken() && !healed()) fault = `not healed: ${cluster.log.slice(-5).join('; ')}`;
     // Two rounds of gossip, and time for what they bring about.
     await scheduler.runFor(5000, broken);
     if (!broken()) await readEverything(cluster, clients, (reason) => (fault ??= reason));
     await scheduler.runFor(3000, broken);
     if (!broken() && clients.unanswered > 0) fault = `${clients.unanswered} commands were never answered`;
-    if (!broken()) fault = clients.verdict();
+    if (!broken()) fault = clients.verdict(cluster.settings.readFrom === 'coordinator' && cluster.settings.sloppyQuorum !== true);
     if (!broken()) fault = await convergenceFault(cluster);
     if (!broken()) fault = clients.finalVerdict((key) => shownEverywhere(cluster, key));
   } catch (error) {
