@@ -24,7 +24,7 @@ export interface SeedOutcome {
 
 /** `canary` names a planted bug. */
 export async function runOne(seed: number, canary?: string): Promise<SeedOutcome> {
-  const settings = canary === undefined ? swarmOf(seed) : planted(canary, seed);
+  const settings = canary === undefined ? swarmOf(seed) : planted(canary);
   const result = await runSeed(seed, settings);
   const { fault, hash, plan, acknowledged, refused, unknown, cluster } = result;
   const injected: Record<string, number> = {};

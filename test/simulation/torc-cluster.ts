@@ -38,6 +38,10 @@ export interface TorcSettings {
   readonly readFrom?: 'any' | 'coordinator';
   /** Called with each store before its node is made: to plant a bug. */
   readonly plant?: (store: Store, node: string) => void;
+  /** The same with each node, before it starts. */
+  readonly plantNode?: (node: Node) => void;
+  /** A planted bug: no connection keeps its commands in order. */
+  readonly plantedNoOrder?: boolean;
   /** A planted bug: a machine that lost its power believes that it did not. */
   readonly plantedSameBoot?: boolean;
 }
@@ -158,22 +162,32 @@ export class TorcCluster {
     return new ClientConnection(this, this.runningNow(name), `connection ${++this.#connections}`);
   }
 
+  /** What engine and log of a node that runs give, opened anew after a kill; the node stays down. Takes simulated time. */
+  async reopened(name: string): Promise<Store> {
+    this.scheduler.crash(name, 'process');
+    this.scheduler.clockFor(name);
+    let store: Store | undefined;
+    this.#openStore(name).then(
+      (opened) => (store = opened),
+      (error: unknown) => this.#fault(`${name} cannot be opened again: ${String(error)}`),
+    );
+    await this.scheduler.runFor(60_000, () => store !== undefined || this.faults.length > 0);
+    if (store === undefined) throw new Error(`${name} cannot be opened again`);
+    return store;
+  }
+
   #isSure(node: Node): boolean {
     return node.statistics().every(([figure, value]) => figure !== 'doubtful_partitions' || value === 0);
   }
 
   async #open(name: string): Promise<void> {
     const { scheduler, settings } = this;
-    const { durability = 'everysec', cacheBytesMax = 1 << 20 } = settings;
+    const { durability = 'everysec' } = settings;
     const starts = (this.#starts.get(name) ?? 0) + 1;
     this.#starts.set(name, starts);
     const clock = scheduler.clockFor(name);
-    const disk = this.disks.get(name);
-    if (disk === undefined) throw new Error(`no disk ${name}`);
     const onFailure = (error: Error): void => this.#stopped(name, `${name} failed: ${error.message}`);
-    const logFiles = disk.logFiles();
-    const engine = await disk.openEngine();
-    const store = await Store.open({ engine, logFiles, clock, durability, cacheBytesMax, onFailure });
+    const store = await this.#openStore(name);
     this.#watch(name, store);
     settings.plant?.(store, name);
     await this.onRecovered({ name, store });
@@ -219,7 +233,19 @@ export class TorcCluster {
       onFailure,
     });
     this.#running.set(name, { name, node, store, dispatcher, doubtful });
+    settings.plantNode?.(node);
     node.start();
+  }
+
+  async #openStore(name: string): Promise<Store> {
+    const { durability = 'everysec', cacheBytesMax = 1 << 20 } = this.settings;
+    const clock = this.scheduler.clockFor(name);
+    const disk = this.disks.get(name);
+    if (disk === undefined) throw new Error(`no disk ${name}`);
+    const logFiles = disk.logFiles();
+    const engine = await disk.openEngine();
+    const onFailure = (error: Error): void => this.#stopped(name, `${name} failed: ${error.message}`);
+    return Store.open({ engine, logFiles, clock, durability, cacheBytesMax, onFailure });
   }
 
   /** Remembers every batch, once it is in the log. */
@@ -321,7 +347,7 @@ export class ClientConnection {
       options: { resp: 2, writeQuorum: 0, readQuorum: 0, deadlineMs: node.deadlineMs() },
       attach: (call: Call) => {
         if (here) call.hops = 2;
-        else call.session = this.#session;
+        else if (this.cluster.settings.plantedNoOrder !== true) call.session = this.#session;
       },
     } as const;
     const finish = (reply: Reply): void => {

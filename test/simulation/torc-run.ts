@@ -1,7 +1,7 @@
 /** One seed's run of a whole cluster: faults and clients together, then healing, then everything is demanded that must be true. */
 import { partitionOfSlot } from '../../cluster/ring.js';
 import { slotOf } from '../../protocol/slot.js';
-import { claimedAndMissing, convergenceFault, loadAll } from './convergence.js';
+import { claimedAndMissing, convergenceFault, loadAll, reopenedFault } from './convergence.js';
 import { describePlan, faultTarget, planFaults, schedulePlan, type Fault, type FaultKind, type FaultPlan } from './faults.js';
 import { SeededRandom } from './random.js';
 import { SimulatedClients, type ClientSettings } from './simulated-clients.js';
@@ -119,6 +119,7 @@ export async function runSeed(seed: number, settings: RunSettings = {}): Promise
     if (!broken()) fault = clients.verdict(cluster.settings.readFrom === 'coordinator' && cluster.settings.sloppyQuorum !== true);
     if (!broken()) fault = await convergenceFault(cluster);
     if (!broken()) fault = clients.finalVerdict((key) => shownEverywhere(cluster, key));
+    for (const name of nodes) if (!broken()) fault = await reopenedFault(cluster, name);
   } catch (error) {
     fault ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
   }
