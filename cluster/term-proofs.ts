@@ -10,7 +10,7 @@
  */
 import type { torc } from '../protocol/generated/messages.js';
 import { compareTerms, type Term } from '../protocol/dot.js';
-import type { Reply } from '../protocol/resp/reply.js';
+import { ownReply, type Reply } from '../protocol/resp/reply.js';
 import type { Clock, Random } from '../storage/clock.js';
 import type { Store } from '../storage/store.js';
 import { notServedInTime, type Call } from './call.js';
@@ -75,7 +75,7 @@ export class TermProofs {
       this.ofTurn.set(coordination.partition, proof);
       this.ask(proof);
     }
-    proof.reads.push({ call, reply, newest, needed: quorum - 1 });
+    proof.reads.push({ call, reply: ownReply(reply), newest, needed: quorum - 1 });
   }
 
   /** The turn's questions have left. */

@@ -76,7 +76,7 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
       plant: (store) =>
         inEachPartition(store, (partition) => {
           const promise = partition.promise.bind(partition);
-          partition.promise = (term) => promise(term) || true;
+          partition.promise = (counter, actor) => promise(counter, actor) || true;
         }),
     },
     clients: duels,
@@ -99,7 +99,7 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
   'a promise is not logged': {
     cluster: {
       plant: (store) => {
-        store.promise = (numbers, term) => numbers.filter((number) => store.partition(number).promise(term));
+        store.promise = (numbers, term) => numbers.filter((number) => store.partition(number).promise(term.counter, term.actor));
       },
       readFrom: 'coordinator',
       partitions: 16,
@@ -123,10 +123,10 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
         if (node !== 'b') return;
         const applyBatches = store.applyBatches.bind(store);
         let count = 0;
-        store.applyBatches = (bytes, report) => {
-          if (++count % 20 !== 0) return applyBatches(bytes, report);
+        store.applyBatches = (bytes, listener) => {
+          if (++count % 20 !== 0) return applyBatches(bytes, listener);
           for (const { dot, parts } of decodeBatches(bytes)) {
-            for (const { partition } of parts) report({ partition, dot, superseded: false, gap: false });
+            for (const { partition } of parts) listener?.applied(partition, dot.actor, dot.counter, false, false);
           }
         };
       },

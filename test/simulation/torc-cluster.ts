@@ -7,7 +7,7 @@ import { Node } from '../../cluster/node.js';
 import { Session } from '../../cluster/session.js';
 import type { Call } from '../../cluster/call.js';
 import type { Dot } from '../../protocol/dot.js';
-import { EncodedReply, type Reply } from '../../protocol/resp/reply.js';
+import { EncodedReply, ownReply, type Reply } from '../../protocol/resp/reply.js';
 import { ErrorReply } from '../../protocol/resp/reply.js';
 import { CommandLookup } from '../../server/command-lookup.js';
 import { allRows } from '../../server/commands/all.js';
@@ -245,16 +245,17 @@ export class TorcCluster {
     const logFiles = disk.logFiles();
     const engine = await disk.openEngine();
     const onFailure = (error: Error): void => this.#stopped(name, `${name} failed: ${error.message}`);
-    return Store.open({ engine, logFiles, clock, durability, cacheBytesMax, onFailure });
+    return Store.open({ engine, logFiles, clock, durability, cacheBytesMax, hashSeed: 1, onFailure });
   }
 
   /** Remembers every batch, once it is in the log. */
   #watch(name: string, store: Store): void {
     let turn: WrittenBatch[] = [];
     const writeBatch = store.writeBatch.bind(store);
-    store.writeBatch = (partition, dot, term, epoch, staged) => {
-      turn.push({ node: name, partition: partition.number, ...dot, keys: staged.map(({ key }) => key) });
-      return writeBatch(partition, dot, term, epoch, staged);
+    store.writeBatch = (partition, dot, term, epoch, transaction) => {
+      const keys = transaction.staged.slice(0, transaction.stagedCount).map(({ key }) => key.toString('latin1'));
+      turn.push({ node: name, partition: partition.number, ...dot, keys });
+      return writeBatch(partition, dot, term, epoch, transaction);
     };
     const endTurn = store.endTurn.bind(store);
     store.endTurn = (send) => {
@@ -268,14 +269,16 @@ export class TorcCluster {
     };
     const applyBatches = store.applyBatches.bind(store);
     const applied = new Set<string>();
-    store.applyBatches = (bytes, report) =>
-      applyBatches(bytes, (part) => {
-        const id = idOf(part.partition, part.dot);
-        this.#fleeting.delete(id);
-        if (applied.has(id)) this.duplicates++;
-        if (part.gap) this.gaps++;
-        applied.add(id);
-        report(part);
+    store.applyBatches = (bytes, listener) =>
+      applyBatches(bytes, {
+        applied: (partition, actor, counter, superseded, gap) => {
+          const id = idOf(partition, { actor, counter });
+          this.#fleeting.delete(id);
+          if (applied.has(id)) this.duplicates++;
+          if (gap) this.gaps++;
+          applied.add(id);
+          listener?.applied(partition, actor, counter, superseded, gap);
+        },
       });
   }
 
@@ -354,7 +357,7 @@ export class ClientConnection {
       if (answered) this.cluster.answeredTwice(words.map(String).join(' '));
       answered = true;
       this.#unanswered--;
-      const value = reply instanceof EncodedReply ? decodeReply(reply.bytes) : reply;
+      const value = reply instanceof EncodedReply ? decodeReply(reply.bytes) : ownReply(reply);
       node.turn.flushAtEnd({ flush: () => done(value) });
     };
     const operation = row.scope === 'keys' ? operationOf(row, args) : undefined;
