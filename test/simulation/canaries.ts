@@ -54,6 +54,7 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
   'a machine that lost its power believes that it kept all it wrote': {
     cluster: { plantedSameBoot: true, durability: 'os' },
     kinds: ['power', 'isolate', 'pause'],
+    kindChance: 1,
     awayMax: 2,
     clients: duels,
   },
@@ -68,6 +69,7 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
       },
     },
     kinds: ['lost-disk', 'isolate', 'pause'],
+    kindChance: 1,
     awayMax: 2,
     clients: duels,
   },
@@ -105,6 +107,7 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
       partitions: 16,
     },
     kinds: ['kill', 'isolate'],
+    kindChance: 1,
   },
   'seen moves over gaps': {
     cluster: {
@@ -145,6 +148,7 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
       },
     },
     kinds: ['pause', 'isolate'],
+    kindChance: 1,
     clients: { thinkMs: 10, keysPerWorkload: 1 },
   },
   'commands of a connection overtake each other': {

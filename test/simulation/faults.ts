@@ -84,6 +84,8 @@ export interface FaultPlanSettings {
   readonly untilMs: number;
   /** Kinds that may be on; all by default. */
   readonly kinds?: readonly FaultKind[];
+  /** Of each of these kinds to be on; 0.4 by default. */
+  readonly kindChance?: number;
   /** How many nodes may be down, paused or isolated at once, but for kill-all; 1 by default. */
   readonly awayMax?: number;
   /** How far a wall clock may jump either way; an hour by default. */
@@ -172,7 +174,7 @@ export function planFaults(parent: SeededRandom, settings: FaultPlanSettings): F
   const { nodes, fromMs, untilMs, awayMax = 1, jumpMsMax = 3_600_000 } = settings;
   const random = parent.fork('faults');
   const possible = settings.kinds ?? faultKinds;
-  const drawn = possible.filter(() => random.chance(0.4));
+  const drawn = possible.filter(() => random.chance(settings.kindChance ?? 0.4));
   const kinds = drawn.length > 0 || possible.length === 0 ? drawn : [random.pick(possible)];
   const gapMs = random.pick([100, 500, 2000]);
   const lastsMs = random.pick([50, 500, 3000, 8000]);

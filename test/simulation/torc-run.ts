@@ -2,7 +2,7 @@
 import { partitionOfSlot } from '../../cluster/ring.js';
 import { slotOf } from '../../protocol/slot.js';
 import { claimedAndMissing, convergenceFault, loadAll, reopenedFault } from './convergence.js';
-import { describePlan, faultTarget, planFaults, schedulePlan, type Fault, type FaultKind, type FaultPlan } from './faults.js';
+import { describePlan, faultKinds, faultTarget, planFaults, schedulePlan, type Fault, type FaultKind, type FaultPlan } from './faults.js';
 import { SeededRandom } from './random.js';
 import { SimulatedClients, type ClientSettings } from './simulated-clients.js';
 import { TorcCluster, type TorcSettings } from './torc-cluster.js';
@@ -23,6 +23,8 @@ export interface RunSettings {
   readonly cluster?: Partial<TorcSettings>;
   readonly clients?: Partial<ClientSettings>;
   readonly kinds?: readonly FaultKind[];
+  /** Of each of these kinds to be on. */
+  readonly kindChance?: number;
   /** Nodes that may be down at once, but for faults that take all. */
   readonly awayMax?: number;
   readonly loadMs?: number;
@@ -66,7 +68,7 @@ export async function runSeed(seed: number, settings: RunSettings = {}): Promise
   const fromMs = scheduler.nowMs;
   const untilMs = fromMs + (settings.loadMs ?? 8000);
   const mayLosePower = random.pick(nodes);
-  const kinds = settings.kinds === undefined ? {} : { kinds: settings.kinds };
+  const kinds = { kinds: settings.kinds ?? faultKinds, kindChance: settings.kindChance ?? 0.4 };
   const drawn = planFaults(cluster.random, { nodes, fromMs, untilMs, ...kinds, awayMax: settings.awayMax ?? 1 });
   // What one machine loses, W >= 2 have elsewhere: so where acknowledged writes need not be on the disk, only one machine may lose its power.
   const synced = durability === 'always';
