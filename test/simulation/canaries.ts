@@ -52,6 +52,7 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
     kinds: ['power', 'power-all'],
   },
   'a machine that lost its power believes that it kept all it wrote': {
+    firstSeed: 17,
     cluster: { plantedSameBoot: true, durability: 'os' },
     kinds: ['power', 'isolate', 'pause'],
     kindChance: 1,
@@ -59,6 +60,7 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
     clients: duels,
   },
   'a node that lost its disk counts before it was rebuilt': {
+    firstSeed: 16,
     cluster: {
       durability: 'always',
       plantNode: (node) => {
@@ -121,6 +123,7 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
     clients: { hereChance: 0.3 },
   },
   'a replica acknowledges what it did not store': {
+    firstSeed: 15,
     cluster: {
       plant: (store, node) => {
         if (node !== 'b') return;
