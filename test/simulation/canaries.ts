@@ -121,9 +121,11 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
         }),
     },
     clients: { hereChance: 0.3 },
+    reopens: false,
+    firstSeed: 18,
   },
   'a replica acknowledges what it did not store': {
-    firstSeed: 15,
+    firstSeed: 20,
     cluster: {
       plant: (store, node) => {
         if (node !== 'b') return;
@@ -150,9 +152,9 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
         };
       },
     },
-    kinds: ['pause', 'isolate'],
-    kindChance: 1,
-    clients: { thinkMs: 10, keysPerWorkload: 1 },
+    kinds: ['pause', 'isolate', 'block'],
+    clients: { thinkMs: 5, keysPerWorkload: 1 },
+    firstSeed: 20,
   },
   'commands of a connection overtake each other': {
     cluster: { plantedNoOrder: true },

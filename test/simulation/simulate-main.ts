@@ -24,6 +24,9 @@ const { values } = parseArgs({
   },
 });
 
+/** How often a long run says how far it is. */
+const progressSeeds = 1000;
+
 function wholeNumber(text: string, what: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new Error(`--${what} takes a whole number from 1 on, not '${text}'`);
   return Number(text);
@@ -65,6 +68,7 @@ async function many(first: number, count: number): Promise<void> {
   const processes = wholeNumber(values.processes, 'processes');
   const outcomes: SeedOutcome[] = [];
   const bad: Told[] = [];
+  let ended = 0;
   const beganMs = performance.now();
   await runSeeds(seeds, processes, values.canary, (outcome) => {
     if ('hash' in outcome) outcomes.push(outcome);
@@ -72,6 +76,7 @@ async function many(first: number, count: number): Promise<void> {
       bad.push(outcome);
       console.log(`seed ${outcome.seed} is bad: ${outcome.fault}\n  ${replay(outcome.seed)}`);
     }
+    if (++ended % progressSeeds === 0 && ended < count) console.log(`${ended} of ${count} seeds have run`);
     return values.canary === undefined || bad.length === 0;
   });
   const seconds = ((performance.now() - beganMs) / 1000).toFixed(1);
