@@ -10,7 +10,7 @@ import type { Clock, Random } from '../storage/clock.js';
 import { clockBytes, clockOf } from '../storage/partition-clocks.js';
 import { noEntry } from '../storage/key-table.js';
 import type { Store } from '../storage/store.js';
-import type { Call } from './call.js';
+import type { Call, ReadFrom } from './call.js';
 import type { CommandDecoder } from './command.js';
 import { Comparison } from './comparison.js';
 import type { Configuration, NodeDescription } from './configuration.js';
@@ -35,6 +35,7 @@ import { Router } from './router.js';
 import { ExpirySweeper } from './expiry-sweeper.js';
 import { StandIns } from './stand-ins.js';
 import { TakeOver } from './take-over.js';
+import { TermProofs } from './term-proofs.js';
 import type { PeerAddress, Transport } from './transport.js';
 import { Turn } from './turn.js';
 
@@ -67,6 +68,7 @@ export interface NodeOptions {
   readonly readQuorum: number;
   readonly sloppyQuorum: boolean;
   readonly hintAgeMaxMs: number;
+  readonly readFrom: ReadFrom;
   readonly gossipIntervalMs: number;
   readonly phiThreshold: number;
   readonly suspicionTimeoutMs: number;
@@ -94,6 +96,7 @@ export class Node {
   readonly reader: Reader;
   readonly comparison: Comparison;
   readonly takeOver: TakeOver;
+  private readonly termProofs: TermProofs;
   readonly replica: Replica;
   readonly peers: Peers;
   readonly gossiper: Gossiper;
@@ -239,6 +242,8 @@ export class Node {
       taken: (taken) => this.coordinator.taken(taken),
       reroute,
     });
+    this.termProofs = new TermProofs({ store, membership, turn, clock, random, isDoubtful, reroute });
+    const { termProofs } = this;
     this.coordinator = new Coordinator({
       store,
       membership,
@@ -250,6 +255,7 @@ export class Node {
       takeOver: () => this.takeOver,
       standIns,
       read: (call) => this.reader.submit(call),
+      prove: (...read) => termProofs.prove(...read),
       reroute,
     });
     const { coordinator } = this;
@@ -273,6 +279,7 @@ export class Node {
       decoder: options.decoder,
       isReady: () => this.isReady,
       isSloppy: () => options.sloppyQuorum,
+      directives: options,
       isDoubtful: (partition) => this.leaving || isDoubtful(partition),
       // Also where a partition is sure already: its new life begins when all are.
       coordinatesNothing: () => this.leaving || this.rebuild.doubtfulPartitions > 0,
@@ -536,6 +543,8 @@ export class Node {
     if (frame.replies) this.router.onReplies(peer, frame.replies as torc.Replies);
     if (frame.reads) this.reader.onReads(peer, frame.reads as torc.Reads);
     if (frame.readAnswers) this.reader.onAnswers(peer, frame.readAnswers as torc.ReadAnswers);
+    for (const check of frame.termChecks) this.termProofs.onTermCheck(peer, check as torc.TermCheck);
+    for (const answer of frame.termAnswers) this.termProofs.onTermAnswer(peer, answer as torc.TermAnswer);
     if (frame.gossip) this.heardGossip(peer, frame.gossip as torc.Gossip);
     return true;
   }
@@ -676,6 +685,7 @@ export class Node {
     const { clock } = this.options;
     this.coordinator.tick();
     this.takeOver.tick();
+    this.termProofs.tick();
     this.reader.tick();
     this.router.tick(this.peers.all());
     this.peers.tick(clock.monotonicMs());

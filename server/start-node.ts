@@ -106,6 +106,9 @@ export async function startNode(configuration: Configuration, version: string): 
     get hintAgeMaxMs() {
       return running.current.hintAgeMaxSeconds * 1000;
     },
+    get readFrom() {
+      return running.current.readFrom;
+    },
     get gossipIntervalMs() {
       return running.current.gossipIntervalMs;
     },

@@ -200,10 +200,10 @@ export const directives = {
   }),
   readFrom: row({
     name: 'read-from',
-    type: onlyYet(oneOf('any', 'coordinator'), 'any', 'any home replica answers reads'),
+    type: oneOf('any', 'coordinator'),
     default: 'any',
     whileRunning: true,
-    doc: 'Which home replica answers a read.',
+    doc: "Which home replica answers a read that comes to this node: any, or the partition's coordinator, linearizable under strict quorums.",
   }),
   crossSlot: row({
     name: 'cross-slot',
