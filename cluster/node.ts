@@ -7,10 +7,12 @@ import type { VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
 import { actorOf, compareTerms, lifeOf, memberNumberOf, type Term } from '../protocol/dot.js';
 import type { Clock, Random } from '../storage/clock.js';
+import type { Hasher } from '../storage/merkle-hashing.js';
 import { clockBytes, clockOf } from '../storage/partition-clocks.js';
 import type { Store } from '../storage/store.js';
 import type { Call } from './call.js';
 import type { CommandDecoder } from './command.js';
+import { AntiEntropy, type RepairPlan } from './anti-entropy.js';
 import { Comparison } from './comparison.js';
 import type { Configuration, NodeDescription } from './configuration.js';
 import { Coordination } from './coordination.js';
@@ -57,12 +59,18 @@ export interface NodeOptions {
   readonly gossipIntervalMs: number;
   readonly phiThreshold: number;
   readonly peerTimeoutMs: number;
+  readonly repairBytesPerSecond: number;
+  /** Between two comparisons with the other replicas; 0 = never. */
+  readonly repairIntervalMs: number;
+  readonly fullRepairIntervalMs: number;
   /** The life this node begins or continues, and whether it cannot prove that it kept all it wrote in earlier ones. */
   readonly life: number;
   readonly doubtful: boolean;
   /** Distinguishes this run of the process from others. */
   readonly incarnation: number;
   readonly store: Store;
+  /** Where records are hashed. Its failure is the node's: it tells onFailure. */
+  readonly hasher: Hasher;
   readonly transport: Transport;
   readonly clock: Clock;
   readonly random: Random;
@@ -80,6 +88,7 @@ export class Node {
   readonly reader: Reader;
   readonly comparison: Comparison;
   readonly takeOver: TakeOver;
+  readonly antiEntropy: AntiEntropy;
   readonly replica: Replica;
   readonly peers: Peers;
   readonly turn: Turn;
@@ -205,6 +214,20 @@ export class Node {
       clock,
       directives: options,
     });
+    this.antiEntropy = new AntiEntropy({
+      store,
+      membership,
+      comparison,
+      reader: this.reader,
+      turn,
+      clock,
+      hasher: options.hasher,
+      directives: options,
+      firstId: 1 + (options.incarnation % 2 ** 20) * 2 ** 32,
+      isDoubtful,
+      log: options.log,
+      onFailure: options.onFailure,
+    });
     this.view = new NodeView(clusterName, membership, description, options, () => this.isReady);
     this.formation = new FormationDriver({
       settings: options,
@@ -268,7 +291,13 @@ export class Node {
   /** Says nothing more to anyone. The store is the caller's to close. */
   close(): void {
     this.closed = true;
+    this.antiEntropy.close();
     this.peers.close();
+  }
+
+  /** Begins to compare this node's partitions with their other replicas; how many pairs of partition and peer, or why not. */
+  repair(plan: RepairPlan): number | 'under way' | 'no peer' {
+    return this.antiEntropy.request(plan);
   }
 
   /** The deadline of a command that begins now, monotonic ms. */
@@ -318,6 +347,7 @@ export class Node {
       ['catch_ups', this.comparison.finished],
       ['partitions_behind', this.comparison.partitionsBehind],
       ['expired_keys', this.sweeper.expired],
+      ...this.antiEntropy.statistics(),
       ['unacknowledged_bytes', links.reduce((bytes, { link }) => bytes + link.queuedBytes, 0)],
       ['dropped_batches', links.reduce((batches, { link }) => batches + link.droppedBatches, 0)],
       ['peer_bytes_out', links.reduce((bytes, { link }) => bytes + link.bytesSent, 0)],
@@ -397,6 +427,8 @@ export class Node {
     for (const transfer of frame.transfers) this.comparison.onTransfer(peer, transfer as torc.Transfer);
     for (const ack of frame.transferAcks) this.comparison.onTransferAck(peer, ack as torc.TransferAck);
     for (const pull of frame.pulls) this.comparison.onPull(peer, pull as torc.Pull);
+    for (const question of frame.treeQuestions) this.antiEntropy.onQuestion(peer, question as torc.TreeQuestion);
+    for (const answer of frame.treeAnswers) this.antiEntropy.onAnswer(peer, answer as torc.TreeAnswer);
     if (frame.commands) this.router.onCommands(peer, frame.commands as torc.Commands);
     if (frame.replies) this.router.onReplies(peer, frame.replies as torc.Replies);
     if (frame.reads) this.reader.onReads(peer, frame.reads as torc.Reads);
@@ -464,6 +496,7 @@ export class Node {
     this.formation.tick();
     this.comparison.tick();
     this.rebuild.tick();
+    this.antiEntropy.tick();
     for (const peer of this.peers.all()) if (peer.link.isOpen) this.say(peer, false);
     this.options.clock.after(this.options.gossipIntervalMs, this.gossip);
   };

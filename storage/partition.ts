@@ -8,6 +8,7 @@ import type { Dot, Term } from '../protocol/dot.js';
 import { compareTerms, noTerm } from '../protocol/dot.js';
 import { emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
 import { KeyEntry } from './key-entry.js';
+import type { LeafMarks } from './merkle-tree.js';
 import { mergeFromPeer, mergeRecords } from './merge.js';
 import { maxClock } from './vector-clock.js';
 
@@ -36,6 +37,8 @@ export class Partition {
   clocksDirty = false;
   /** Raised with every change of the clocks. */
   changes = 0;
+  /** Its Merkle tree, once there is one: told of every record that changes. */
+  leaves: LeafMarks | undefined = undefined;
 
   constructor(
     readonly number: number,
@@ -47,6 +50,11 @@ export class Partition {
     const entry = this.entries.get(key);
     if (entry?.referenced === false) entry.referenced = true;
     return entry;
+  }
+
+  /** All entries in memory; more may come while it is gone through. */
+  everyEntry(): Iterable<KeyEntry> {
+    return this.entries.values();
   }
 
   /** True when a command may run on `key` without asking the engine. */

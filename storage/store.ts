@@ -24,7 +24,10 @@ import type { KeyEntry } from './key-entry.js';
 import { Loader } from './loader.js';
 import type { LogFiles } from './log-files.js';
 import { clockOf, decodeAhead } from './partition-clocks.js';
+import { emptyRecord } from './merge.js';
 import { Partition, type Ahead } from './partition.js';
+import { withPayloadsOf } from './payload-choice.js';
+import { RecordScan } from './record-scan.js';
 import { WriteBehind } from './write-behind.js';
 import { Evictor } from './evictor.js';
 
@@ -60,6 +63,7 @@ export class Store {
   readonly hybridClock: HybridClock;
   readonly loader: Loader;
   readonly evictor: Evictor;
+  readonly scan: RecordScan;
   private readonly partitions = new Map<number, Partition>();
   /** The same for the hot path. */
   private readonly byNumber: (Partition | undefined)[] = [];
@@ -78,6 +82,7 @@ export class Store {
     this.hybridClock = new HybridClock(options.clock, 0, () => this.raiseCeiling());
     this.loader = new Loader(options.engine, this.partitions, (error) => options.onFailure(error));
     this.evictor = new Evictor(this.partitions, options.cacheBytesMax);
+    this.scan = new RecordScan(options.engine, options.clock, (entry) => this.writeBehind.mark(entry));
     this.writeBehind = new WriteBehind(
       options.engine,
       options.clock,
@@ -145,7 +150,7 @@ export class Store {
       encoder.namedRecord(entry.slot, entry.key, recordType.string, recordPart.value, record);
       partition.merge(entry, record); // a counter's record carries its actor's sum alone: the other sums stay beside it
       entry.staged = undefined;
-      this.writeBehind.mark(entry);
+      this.changed(partition, entry);
     }
     partition.note(dot.actor, dot.counter, prev);
     return encoder.end();
@@ -235,6 +240,7 @@ export class Store {
     readonly logBytes: number;
     readonly flushes: number;
     readonly loads: number;
+    readonly rowsRewritten: number;
   } {
     return {
       memoryBytes: this.memoryBytes,
@@ -242,12 +248,19 @@ export class Store {
       logBytes: this.commitLog.endPosition,
       flushes: this.writeBehind.rounds,
       loads: this.loader.reads,
+      rowsRewritten: this.scan.rowsRewritten,
     };
   }
 
   private get commitLog(): CommitLog {
     if (this.log === undefined) throw new Error('the store is used before its log is open');
     return this.log;
+  }
+
+  /** A record was changed: its row has to be written, its leaf hashed anew. */
+  private changed(partition: Partition, entry: KeyEntry): void {
+    this.writeBehind.mark(entry);
+    partition.leaves?.touch(entry.key);
   }
 
   private raiseCeiling(): void {
@@ -271,14 +284,15 @@ export class Store {
     } else throw new Error(`log entry of unknown kind ${kind}`);
   }
 
-  private mergeTransfer({ partition: number, term, records, seen, complete, ahead, purged }: DecodedTransfer): boolean {
+  private mergeTransfer({ partition: number, term, records, seen, complete, ahead, purged, replaces }: DecodedTransfer): boolean {
     const partition = this.partition(number);
     let taken = true;
     for (const { slot, name, record } of records) {
       for (const version of record.versions) this.hybridClock.raise(version.counter);
       const entry = partition.getOrCreate(name, slot);
       if (!partition.mergeFromPeer(entry, record, seen)) taken = false;
-      this.writeBehind.mark(entry);
+      if (replaces) partition.put(entry, withPayloadsOf(entry.record ?? emptyRecord, record));
+      this.changed(partition, entry);
     }
     if (complete && taken) {
       for (const counter of seen.values()) this.hybridClock.raise(counter);
@@ -300,7 +314,7 @@ export class Store {
           for (const { slot, name, record } of part.records) {
             const entry = partition.getOrCreate(name, slot);
             partition.merge(entry, record);
-            this.writeBehind.mark(entry);
+            this.changed(partition, entry);
           }
           gap = !partition.note(dot.actor, dot.counter, part.prev);
         }
@@ -323,6 +337,7 @@ interface DecodedTransfer {
   readonly complete: boolean;
   readonly ahead: readonly Ahead[];
   readonly purged: VectorClock;
+  readonly replaces: boolean;
 }
 
 /** All of it, so that a malformed one is refused whole. Records are owned. Throws FormatError. */
@@ -339,5 +354,6 @@ function decodeTransfer(transfer: torc.Transfer): DecodedTransfer {
     complete: transfer.complete,
     ahead: decodeAhead(transfer.ahead),
     purged: clockOf(transfer.purged),
+    replaces: transfer.replaces,
   };
 }

@@ -15,6 +15,7 @@ import { Dispatcher, InnerCall, operationOf } from '../../server/dispatcher.js';
 import type { Durability } from '../../storage/commit-log.js';
 import { nextLife, type NodeRecord } from '../../storage/data-directory.js';
 import { Store } from '../../storage/store.js';
+import { DirectHasher } from '../storage/direct-hasher.js';
 import { SeededRandom } from './random.js';
 import { Scheduler } from './simulated-clock.js';
 import { SimulatedDisk } from './simulated-disk.js';
@@ -30,6 +31,9 @@ export interface TorcSettings {
   readonly cacheBytesMax?: number;
   /** Batches kept for a peer that does not acknowledge them; few make gaps common. */
   readonly hintBytesMax?: number;
+  /** 0 = never, the default, as the seeds of other tests were drawn without. */
+  readonly repairIntervalMs?: number;
+  readonly fullRepairIntervalMs?: number;
   /** Wall clock minus true time, by node; 0 by default. */
   readonly skewMs?: Readonly<Record<string, number>>;
   readonly network?: Partial<NetworkSettings>;
@@ -178,6 +182,10 @@ export class TorcCluster {
       phiThreshold: 8,
       peerTimeoutMs: settings.peerTimeoutMs ?? 1000,
       hintBytesMax: settings.hintBytesMax ?? 1 << 20,
+      repairBytesPerSecond: 8 << 20,
+      repairIntervalMs: settings.repairIntervalMs ?? 0,
+      fullRepairIntervalMs: settings.fullRepairIntervalMs ?? 0,
+      hasher: new DirectHasher(),
       life,
       doubtful,
       incarnation: random.integer(2 ** 32),
