@@ -22,6 +22,8 @@ export class HashingFailure extends Error {
 export class HashingPool implements Hasher {
   private readonly pool: Piscina<HashingJob, Uint8Array>;
   private closed = false;
+  /** Of the tasks under way. A thread that never came up leaves those that waited for it unanswered: they are told here. */
+  private readonly rejections = new Set<(failure: HashingFailure) => void>();
 
   /** `onFailure` is told before a task is rejected. `worker`: the compiled module that threads run. */
   constructor(
@@ -38,12 +40,14 @@ export class HashingPool implements Hasher {
     this.pool.on('error', (error: unknown) => this.fail(error));
   }
 
-  async run(task: HashingTask, input: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-    try {
-      return await this.pool.run({ task, input }, { transferList: [input.buffer] });
-    } catch (error) {
-      throw this.fail(error);
-    }
+  run(task: HashingTask, input: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      this.rejections.add(reject);
+      this.pool
+        .run({ task, input }, { transferList: [input.buffer] })
+        .then(resolve, (error: unknown) => this.fail(error))
+        .finally(() => this.rejections.delete(reject));
+    });
   }
 
   /** Ends the threads, whatever they are at. */
@@ -52,14 +56,11 @@ export class HashingPool implements Hasher {
     await this.pool.destroy();
   }
 
-  private fail(error: unknown): HashingFailure {
-    const failure = new HashingFailure(
-      `the pool that hashes records for comparison failed: ${error instanceof Error ? error.message : String(error)}`,
-      {
-        cause: error,
-      },
-    );
+  private fail(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    const failure = new HashingFailure(`the pool that hashes records for comparison failed: ${reason}`, { cause: error });
     if (!this.closed) this.onFailure(failure);
-    return failure;
+    for (const reject of this.rejections) reject(failure);
+    this.rejections.clear();
   }
 }
