@@ -224,8 +224,10 @@ export class AntiEntropy {
     const suspected = kind === 'by clocks' ? await this.behind(peer, numbers) : numbers;
     this.equalByClocks += numbers.length - suspected.length;
     if (suspected.length === 0) return;
-    const roots = await this.trees.roots(suspected, this.pace, anew ? round : 0);
-    const answer = await this.ask(peer, { level: level.roots, partition: [...suspected], digest: sha256(roots), round: anew ? round : 0 });
+    const question = { level: level.roots, partition: [...suspected], round: anew ? round : 0 };
+    const prepared = anew ? this.ask(peer, question) : undefined; // without a digest: only to read, which both do at once
+    const [roots] = await Promise.all([this.trees.roots(suspected, this.pace, question.round), prepared]);
+    const answer = await this.ask(peer, { ...question, digest: sha256(roots) });
     this.compared += suspected.length;
     if (answer.digest.length === 0) return;
     for (const index of differences(roots, answer.digest as Buffer)) {
