@@ -140,11 +140,10 @@ export class RecordRepair {
   /** This replica's record, read from the engine if need be. */
   private async load(partition: Partition, recordKey: Buffer): Promise<VersionedRecord | undefined> {
     const { key, slot } = decodeRecordKey(recordKey);
-    const name = key.toString('latin1');
-    if (!partition.isLoaded(name)) {
+    if (!partition.isLoaded(key)) {
       const { store, turn } = this.options;
       await new Promise<void>((resolve) => {
-        store.loader.load(partition, name, slot, resolve);
+        store.loader.load(partition, key, slot, resolve);
         turn.schedule();
       });
     }

@@ -16,19 +16,21 @@ const leavesPerBranch = leafCount / branchCount;
 export const digestBytes = 32;
 const branchBytes = leavesPerBranch * digestBytes;
 
-/** FNV-1a over the characters of `name` (latin1) and `element`, then mixed, since its high bits alone are poor for short keys. */
-export function leafOf(name: string, element = ''): number {
+const noElement = Buffer.alloc(0);
+
+/** FNV-1a over the key (`length` bytes from `from`) and the element of a collection's record, then mixed, since its low bits alone are poor for short keys. */
+export function leafOf(key: Buffer, from = 0, length = key.length, element = noElement): number {
   let state = 0x811c9dc5;
-  for (let i = 0; i < name.length; i++) state = Math.imul(state ^ name.charCodeAt(i), 0x01000193);
-  for (let i = 0; i < element.length; i++) state = Math.imul(state ^ element.charCodeAt(i), 0x01000193);
+  for (let i = from, end = from + length; i < end; i++) state = Math.imul(state ^ (key[i] as number), 0x01000193);
+  for (let i = 0; i < element.length; i++) state = Math.imul(state ^ (element[i] as number), 0x01000193);
   state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d);
   return (state ^ (state >>> 16)) & (leafCount - 1);
 }
 
 /** What a partition tells of its writes. */
 export interface LeafMarks {
-  /** A record of the key was changed. */
-  touch(name: string): void;
+  /** A record was changed of the key that stands in `bytes` from `from`, `length` bytes long. */
+  touch(bytes: Buffer, from: number, length: number): void;
 }
 
 export class MerkleTree implements LeafMarks {
@@ -42,8 +44,8 @@ export class MerkleTree implements LeafMarks {
   private readonly stale = new Uint8Array(branchCount).fill(1);
   private topIsStale = true;
 
-  touch(name: string): void {
-    this.dirty[leafOf(name)] = 1;
+  touch(bytes: Buffer, from: number, length: number): void {
+    this.dirty[leafOf(bytes, from, length)] = 1;
   }
 
   touchLeaf(leaf: number): void {

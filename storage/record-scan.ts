@@ -11,12 +11,12 @@ import { decodeRecord, emptyClock, encodeRecord, type VersionedRecord } from '..
 import { decodeRecordKey, encodeRecordKey, recordPart, recordType, slotRange } from '../protocol/record-key.js';
 import type { Clock } from './clock.js';
 import { StorageError, type Engine } from './engine.js';
-import type { KeyEntry } from './key-entry.js';
+import { noEntry, type KeyTable } from './key-table.js';
 import type { HashedRecord } from './merkle-hashing.js';
 import { leafOf } from './merkle-tree.js';
 import { mergeRecords } from './merge.js';
 import type { Partition } from './partition.js';
-import { recordRow, rowKey } from './rows.js';
+import { recordRow, stringRow } from './rows.js';
 
 /** A slice ends after so many records or so many bytes of them, or when so many entries were looked at. */
 const sliceRecords = 500;
@@ -38,17 +38,18 @@ export class RecordScan {
   constructor(
     private readonly engine: Engine,
     private readonly clock: Clock,
+    private readonly table: KeyTable,
     /** The entry's record is to be written to the engine. */
-    private readonly rewrite: (entry: KeyEntry) => void,
+    private readonly rewrite: (entry: number) => void,
   ) {}
 
   /** Slices of records, each once, owned by the caller; some may be empty. Rejects with StorageError. */
   async *read(partition: Partition, options: ScanOptions): AsyncGenerator<readonly HashedRecord[]> {
     partition.pins++; // what is in memory now stays there, so that nothing is read from an old row
     try {
-      const inMemory = new Map<string, KeyEntry>();
-      yield* this.memory(partition, options, inMemory);
-      if (!partition.resident || options.checkDisk) yield* this.disk(partition, options, inMemory);
+      const told = new Set<number>();
+      yield* this.memory(partition, options, told);
+      if (!partition.resident || options.checkDisk) yield* this.disk(partition, options, told);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       throw new StorageError('DAMAGED', `a record of partition ${partition.number} cannot be understood: ${error.message}`, {
@@ -59,18 +60,14 @@ export class RecordScan {
     }
   }
 
-  /** Whole records in memory. At its end all of those that are not in `inMemory` are in the engine's snapshot, which is taken at once. */
-  private async *memory(
-    partition: Partition,
-    { wanted }: ScanOptions,
-    inMemory: Map<string, KeyEntry>,
-  ): AsyncGenerator<readonly HashedRecord[]> {
+  /** Whole records in memory, but those that come meanwhile. `told` gets their entries. */
+  private async *memory(partition: Partition, { wanted }: ScanOptions, told: Set<number>): AsyncGenerator<readonly HashedRecord[]> {
+    const { table } = this;
     let slice = new Slice();
-    for (const entry of partition.everyEntry()) {
-      if (!entry.complete) continue;
-      inMemory.set(entry.key, entry);
-      const leaf = leafOf(entry.key);
-      if (wanted === undefined || wanted[leaf] === 1) slice.add(leaf, keyOf(entry), encodedForDigest(entry.record));
+    for (const entry of partition.entries.ids()) {
+      if (!table.isComplete(entry)) continue;
+      told.add(entry);
+      this.tell(slice, entry, wanted);
       if (!slice.countsAsFull()) continue;
       yield slice.records;
       await this.nextTurn();
@@ -79,31 +76,33 @@ export class RecordScan {
     yield slice.records;
   }
 
+  /** What the engine holds and `told` does not; with it, what came to memory since. */
   private async *disk(
     partition: Partition,
     { firstSlot, lastSlot, wanted, checkDisk }: ScanOptions,
-    inMemory: Map<string, KeyEntry>,
+    told: Set<number>,
   ): AsyncGenerator<readonly HashedRecord[]> {
+    const { table } = this;
     const range = slotRange(firstSlot, lastSlot);
+    // A snapshot, taken now: all that is not in it is in memory.
     const rows = this.engine.iterate({ from: recordRow(range.from), to: recordRow(range.to) }, sliceRecords);
-    const incomplete = new Map<string, KeyEntry>();
-    for (const entry of partition.everyEntry()) if (!inMemory.has(entry.key)) incomplete.set(entry.key, entry);
-    const suspects: KeyEntry[] = [];
+    const others = new Set<number>();
+    for (const entry of partition.entries.ids()) if (!told.has(entry)) others.add(entry);
+    const suspects: number[] = [];
     for await (const chunk of rows) {
       const slice = new Slice();
       for (const [row, value] of chunk) {
         const recordKey = row.subarray(1);
-        const name = decodeRecordKey(recordKey).key.toString('latin1');
-        const held = inMemory.get(name);
-        incomplete.delete(name);
-        if (held !== undefined) {
-          inMemory.delete(name);
-          if (checkDisk && held.dirtyRound === 0 && !value.equals(encoded(held.record))) suspects.push(held);
+        const { key } = decodeRecordKey(recordKey);
+        const entry = table.find(key, 0, key.length);
+        others.delete(entry);
+        if (told.delete(entry)) {
+          if (checkDisk && table.dirtyOf(entry) === 0 && !value.equals(encoded(table.recordOf(entry)))) suspects.push(entry);
           continue;
         }
-        const leaf = leafOf(name);
+        const leaf = leafOf(key);
         if (wanted !== undefined && wanted[leaf] !== 1) continue;
-        const newer = partition.entries.get(name)?.record;
+        const newer = entry === noEntry ? undefined : table.recordOf(entry);
         if (newer === undefined) slice.add(leaf, recordKey, stored(value));
         else slice.add(leaf, recordKey, encodedForDigest(mergeRecords(newer, decodeRecord(value))));
       }
@@ -111,23 +110,31 @@ export class RecordScan {
       await this.nextTurn();
     }
     const rest = new Slice();
-    for (const entry of incomplete.values()) {
-      const leaf = leafOf(entry.key);
-      if (wanted === undefined || wanted[leaf] === 1) rest.add(leaf, keyOf(entry), encodedForDigest(entry.record));
-    }
+    for (const entry of others) this.tell(rest, entry, wanted);
     yield rest.records;
     if (!checkDisk) return;
-    for (const entry of inMemory.values()) if (entry.dirtyRound === 0 && !isNothing(entry.record)) suspects.push(entry);
+    for (const entry of told) if (table.dirtyOf(entry) === 0 && !isNothing(table.recordOf(entry))) suspects.push(entry);
     for (let at = 0; at < suspects.length; at += sliceRecords) await this.verify(suspects.slice(at, at + sliceRecords));
   }
 
+  private tell(slice: Slice, entry: number, wanted: Uint8Array | undefined): void {
+    const { table } = this;
+    const key = table.keyBytes(entry);
+    const leaf = leafOf(key);
+    if (wanted !== undefined && wanted[leaf] !== 1) return;
+    const recordKey = encodeRecordKey(table.slotOf(entry), key, recordType.string, recordPart.value);
+    slice.add(leaf, recordKey, encodedForDigest(table.recordOf(entry)));
+  }
+
   /** A snapshot is older than memory: only a row that is read now, while nothing changes, shows that the disk is wrong. */
-  private async verify(suspects: readonly KeyEntry[]): Promise<void> {
-    const before = suspects.map((entry) => (entry.dirtyRound === 0 ? encoded(entry.record) : undefined));
-    const rows = await this.engine.getMany(suspects.map((entry) => rowKey(entry)));
+  private async verify(suspects: readonly number[]): Promise<void> {
+    const { table } = this;
+    const before = suspects.map((entry) => (table.dirtyOf(entry) === 0 ? encoded(table.recordOf(entry)) : undefined));
+    const rows = await this.engine.getMany(suspects.map((entry) => stringRow(table.slotOf(entry), table.keyBytes(entry))));
     suspects.forEach((entry, i) => {
       const bytes = before[i];
-      if (bytes === undefined || entry.dirtyRound !== 0 || !bytes.equals(encoded(entry.record)) || rows[i]?.equals(bytes) === true) return;
+      const changed = table.dirtyOf(entry) !== 0 || bytes?.equals(encoded(table.recordOf(entry))) !== true;
+      if (changed || rows[i]?.equals(bytes) === true) return;
       this.rowsRewritten++;
       this.rewrite(entry);
     });
@@ -182,8 +189,4 @@ const generalShape = 2;
 
 function isNothing(record: VersionedRecord | undefined): boolean {
   return record === undefined || (record.versions.length === 0 && record.context.size === 0);
-}
-
-function keyOf(entry: KeyEntry): Buffer {
-  return encodeRecordKey(entry.slot, Buffer.from(entry.key, 'latin1'), recordType.string, recordPart.value);
 }

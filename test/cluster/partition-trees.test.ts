@@ -44,10 +44,10 @@ class Bench {
   async record(key: string): Promise<VersionedRecord | undefined> {
     const { store } = await this.opened;
     const partition = store.partition(0);
-    if (!partition.isLoaded(key)) {
+    if (!partition.isLoaded(Buffer.from(key))) {
       await this.driven(
         new Promise<void>((resolve) => {
-          store.loader.load(partition, key, slotOf(Buffer.from(key)), resolve);
+          store.loader.load(partition, Buffer.from(key), slotOf(Buffer.from(key)), resolve);
           store.loader.flush();
         }),
       );
@@ -83,7 +83,7 @@ class Bench {
     for (const key of keys) {
       const record = await this.record(key);
       if (record === undefined || (record.versions.length === 0 && record.context.size === 0)) continue;
-      records.push({ leaf: leafOf(key), key: recordKey(key), record: encoded(record) });
+      records.push({ leaf: leafOf(Buffer.from(key)), key: recordKey(key), record: encoded(record) });
     }
     const tree = new MerkleTree();
     const leaves = runHashing('leaves', packRecords(records.toReversed()));
@@ -189,9 +189,9 @@ test('the records of some leaves are listed by digest, and only theirs', async (
   const bench = new Bench(1 << 20);
   for (const key of keys) await bench.set(key, 'v');
   const trees = await bench.trees;
-  const leaves = [leafOf('k1'), leafOf('k2')];
+  const leaves = [leafOf(Buffer.from('k1')), leafOf(Buffer.from('k2'))];
   const listed = await bench.driven(trees.list(0, leaves));
-  const wanted = keys.filter((key) => leaves.includes(leafOf(key)));
+  const wanted = keys.filter((key) => leaves.includes(leafOf(Buffer.from(key))));
   t.deepEqual(
     listed.map(({ key }) => key.toString('latin1')).toSorted(),
     wanted.map((key) => recordKey(key).toString('latin1')).toSorted(),

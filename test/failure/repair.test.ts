@@ -75,7 +75,7 @@ async function repaired(connection: RespConnection, ...what: string[]): Promise<
 }
 
 test('one record lost and one changed on the disk of one node', async (t) => {
-  t.timeout(600_000);
+  t.timeout(sized(300_000, 1_500_000));
   const cluster = await startCluster();
   stoppedAtEnd(t, cluster);
   const connection = await RespConnection.open(cluster.port);

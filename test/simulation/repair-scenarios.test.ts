@@ -44,7 +44,7 @@ function plant(cluster: TorcCluster, name: string, index: number, change: (recor
   const partition = cluster.runningNow(name).store.partition(partitionOfSlot(slot, cluster.partitions));
   const entry = partition.get(key(index));
   if (entry?.record === undefined) throw new Error(`${name} has no ${key(index)}`);
-  partition.put(entry, change(entry.record));
+  partition.put(entry.id, change(entry.record));
 }
 
 const lose = (): VersionedRecord => emptyRecord;
