@@ -6,7 +6,11 @@ import { HashingFailure, HashingPool } from '../../server/hashing-pool.js';
 
 const records = (count: number) =>
   packRecords(
-    Array.from({ length: count }, (_, i) => ({ leaf: leafOf(Buffer.from(`k${i}`)), key: Buffer.from(`k${i}`), record: Buffer.from(`value ${i}`) })),
+    Array.from({ length: count }, (_, i) => ({
+      leaf: leafOf(Buffer.from(`k${i}`)),
+      key: Buffer.from(`k${i}`),
+      record: Buffer.from(`value ${i}`),
+    })),
   );
 
 test('many tasks at once give what the same code gives here, and their buffers are gone', async (t) => {

@@ -194,6 +194,15 @@ test('expired values that are not swept yet are equal wherever the clocks stand'
   await assertHealed(cluster, t);
 });
 
+test('a pool that fails ends the node: nothing is compared by other means', async (t) => {
+  const cluster = await started({ hasher: { run: () => Promise.reject(new Error('no threads')) } });
+  await filled(cluster, t);
+  cluster.scheduler.schedule('a', 0, 'repair', () => void cluster.runningNow('a').node.repair({ kind: 'asked', anew: true }));
+  await cluster.scheduler.runFor(5000, () => cluster.faults.length > 0);
+  t.regex(cluster.faults.join(), /failed: no threads/);
+  t.is(figure(cluster, 'a', 'repair_partitions_compared'), 0);
+});
+
 test('under faults and writes, with repair always at work, histories stay right', async (t) => {
   for (const seed of seeds(4)) {
     const result = await runSeed(seed, { cluster: { repairIntervalMs: 1500, fullRepairIntervalMs: 2500 } });

@@ -14,6 +14,7 @@ import { decodeReply } from '../../server/decode-reply.js';
 import { Dispatcher, InnerCall, operationOf } from '../../server/dispatcher.js';
 import type { Durability } from '../../storage/commit-log.js';
 import { nextLife, type NodeRecord } from '../../storage/data-directory.js';
+import type { Hasher } from '../../storage/merkle-hashing.js';
 import { Store } from '../../storage/store.js';
 import { DirectHasher } from '../storage/direct-hasher.js';
 import { SeededRandom } from './random.js';
@@ -34,6 +35,8 @@ export interface TorcSettings {
   /** 0 = never, the default, as the seeds of other tests were drawn without. */
   readonly repairIntervalMs?: number;
   readonly fullRepairIntervalMs?: number;
+  /** In place of one that works. */
+  readonly hasher?: Hasher;
   /** Wall clock minus true time, by node; 0 by default. */
   readonly skewMs?: Readonly<Record<string, number>>;
   readonly network?: Partial<NetworkSettings>;
@@ -185,7 +188,7 @@ export class TorcCluster {
       repairBytesPerSecond: 8 << 20,
       repairIntervalMs: settings.repairIntervalMs ?? 0,
       fullRepairIntervalMs: settings.fullRepairIntervalMs ?? 0,
-      hasher: new DirectHasher(),
+      hasher: settings.hasher ?? new DirectHasher(),
       life,
       doubtful,
       incarnation: random.integer(2 ** 32),
