@@ -28,8 +28,7 @@ import { clockDigest, level, partitionsAtOnce, TreeAnswers } from './tree-answer
 import { TreeQuestions } from './tree-questions.js';
 import type { Turn } from './turn.js';
 
-/** Leaves whose records are listed in one go, and digests of records in one question. */
-const leavesAtOnce = 32;
+/** Digests of records in one question. */
 const digestsAtOnce = 8192;
 /** How many peer timeouts a peer may take without a word of being at work. */
 const patience = 10;
@@ -158,7 +157,7 @@ export class AntiEntropy {
       ['repair_records_sent', repair.sent],
       ['repair_records_taken', repair.taken],
       ['repair_payloads_replaced', repair.replaced],
-      ['repair_bytes_sent', this.pace.bytes],
+      ['repair_bytes_sent', this.questions.bytesSent],
       ['repair_leaves_hashed', trees.leavesHashed],
       ['repair_records_hashed', trees.recordsHashed],
       ['hashing_tasks', trees.tasks],
@@ -269,8 +268,10 @@ export class AntiEntropy {
     const leaves = branch.flatMap((one, i) =>
       leafNumbers(one, differences(tree.leavesOf(one), bytes.subarray(i * perBranch, (i + 1) * perBranch))),
     );
-    for (let at = 0; at < leaves.length && !this.closed; at += leavesAtOnce) {
-      await this.exchange(peer, number, leaves.slice(at, at + leavesAtOnce));
+    const atOnce = this.trees.listableLeaves(number);
+    for (let at = 0; at < leaves.length && !this.closed; at += atOnce) {
+      await this.exchange(peer, number, leaves.slice(at, at + atOnce));
+      await this.pace.breathe();
     }
   }
 

@@ -10,8 +10,12 @@ import { slotsOfPartition } from './ring.js';
 
 /** Partitions that are read and hashed at once: what bounds the memory that it takes. */
 const readsAtOnce = 3;
-/** Bytes of records in one task. */
+/** Bytes of records in one task, and records: packing them must not hold the event loop up. */
 const taskBytes = 1024 * 1024;
+const taskRecords = 4000;
+/** Records to be listed in one go, about; and leaves. */
+const listedAtOnce = 4000;
+const leavesListedAtOnce = 32;
 /** Tasks of one partition that the pool has not done yet. */
 const tasksAhead = 4;
 
@@ -32,6 +36,8 @@ export class PartitionTrees {
   private readonly readFor = new Map<number, Map<string, number>>();
   /** Work on one partition is done in turn. */
   private readonly last = new Map<number, Promise<unknown>>();
+  /** Records of a partition when all of it was hashed last, about. */
+  private readonly sizes = new Map<number, number>();
   private reading = 0;
   private readonly waiting: (() => void)[] = [];
   leavesHashed = 0;
@@ -66,13 +72,14 @@ export class PartitionTrees {
     });
   }
 
-  /** The roots of many, back to back; the event loop gets its turns. Rejects as prepare does. */
+  /** The roots of many, back to back; where something has to be hashed, the event loop gets its turns. Rejects as prepare does. */
   async roots(numbers: readonly number[], pace: RepairPace, round = 0, asker = ''): Promise<Buffer> {
     const roots: Buffer[] = [];
     for (let at = 0; at < numbers.length; at += readsAtOnce) {
+      const before = this.leavesHashed;
       const some = numbers.slice(at, at + readsAtOnce).map((number) => this.prepare(number, round, asker));
       for (const tree of await Promise.all(some)) roots.push(Buffer.from(tree.root()));
-      await pace.breathe();
+      if (this.leavesHashed !== before) await pace.breathe();
     }
     return Buffer.concat(roots);
   }
@@ -91,32 +98,44 @@ export class PartitionTrees {
     });
   }
 
+  /** How many leaves of a partition to list in one go: by how many records it had when all of it was hashed last. */
+  listableLeaves(number: number): number {
+    const perLeaf = (this.sizes.get(number) ?? 0) / leafCount;
+    return Math.max(1, Math.min(leavesListedAtOnce, Math.floor(listedAtOnce / Math.max(1, perLeaf))));
+  }
+
   private async hash(number: number, tree: MerkleTree, dirty: readonly number[], checkDisk: boolean): Promise<void> {
-    const leaves = await this.leavesOf(this.slices(number, dirty.length === leafCount ? undefined : wantedOf(dirty), checkDisk));
+    const all = dirty.length === leafCount;
+    const { leaves, records } = await this.leavesOf(this.slices(number, all ? undefined : wantedOf(dirty), checkDisk));
     const filled = new Map<number, Uint8Array>();
     for (let at = 0; at < leaves.length; at += rowBytes) filled.set(leaves[at] ?? 0, leaves.subarray(at + 1, at + rowBytes));
     for (const leaf of dirty) tree.setLeaf(leaf, filled.get(leaf));
+    if (all) this.sizes.set(number, records);
+    this.recordsHashed += records;
     this.leavesHashed += dirty.length;
   }
 
   /** One task where there is one slice, as nearly always. */
-  private async leavesOf(slices: AsyncIterable<readonly HashedRecord[]>): Promise<Uint8Array> {
+  private async leavesOf(
+    slices: AsyncIterable<readonly HashedRecord[]>,
+  ): Promise<{ readonly leaves: Uint8Array; readonly records: number }> {
     const rows: Promise<Uint8Array>[] = [];
     let last: readonly HashedRecord[] = [];
+    let count = 0;
     const digest = (records: readonly HashedRecord[]): void => {
       const task = this.run('digest', packRecords(records));
       task.catch(() => undefined); // it is awaited below, perhaps only after another has failed
       rows.push(task);
     };
     for await (const records of slices) {
-      this.recordsHashed += records.length;
+      count += records.length;
       if (last.length > 0) digest(last);
       last = records;
       if (rows.length >= tasksAhead) await rows[rows.length - tasksAhead];
     }
-    if (rows.length === 0) return this.run('leaves', packRecords(last));
+    if (rows.length === 0) return { leaves: await this.run('leaves', packRecords(last)), records: count };
     digest(last);
-    return this.run('fold', joinRows(await Promise.all(rows)));
+    return { leaves: await this.run('fold', joinRows(await Promise.all(rows))), records: count };
   }
 
   /** The partition's records, as many at a time as one task takes. */
@@ -130,7 +149,7 @@ export class PartitionTrees {
         records.push(record);
         bytes += record.key.length + record.record.length;
       }
-      if (bytes < taskBytes) continue;
+      if (bytes < taskBytes && records.length < taskRecords) continue;
       yield records;
       [records, bytes] = [[], 0];
     }

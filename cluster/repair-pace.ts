@@ -4,16 +4,15 @@
  */
 import type { Clock } from '../storage/clock.js';
 
-/** A wait that is this much late means that the loop is busy; repair then stands back for ten times as long. */
+/** A wait that is this much late means that the loop is busy; repair then stands back for three times as long. */
 const lateMs = 5;
-const standBackMs = { perLateMs: 10, most: 1000 };
+const standBackMs = { perLateMs: 3, most: 500 };
 /** Of the rate: what may be sent at once after a quiet time. */
 const burstSeconds = 0.25;
 
 export class RepairPace {
   /** When all that was spent is paid for. */
   private paidAtMs = 0;
-  bytes = 0;
 
   constructor(
     private readonly clock: Clock,
@@ -22,7 +21,6 @@ export class RepairPace {
 
   /** Resolves when `bytes` more may be sent. */
   async spend(bytes: number): Promise<void> {
-    this.bytes += bytes;
     const now = this.clock.monotonicMs();
     this.paidAtMs = Math.max(this.paidAtMs, now) + (1000 * bytes) / this.bytesPerSecond();
     const aheadMs = this.paidAtMs - now - 1000 * burstSeconds;

@@ -2,7 +2,7 @@
  * Questions about trees that this node has asked its peers, and those that it is answering. A question ends with its answer, or unanswered: when the
  * streams that question and answer travel on are no longer those of its beginning, or when the peer has not even said that it is at work for long.
  */
-import type { torc } from '../protocol/generated/messages.js';
+import { torc } from '../protocol/generated/messages.js';
 import type { Clock } from '../storage/clock.js';
 import type { Peer } from './peer.js';
 
@@ -23,6 +23,8 @@ export interface TreeQuestionsOptions {
 
 export class TreeQuestions {
   private nextId: number;
+  /** Of questions and answers sent, without the frames around them. */
+  bytesSent = 0;
   private readonly asked = new Map<number, Asked>();
   /** Questions of peers that are being answered. */
   private readonly answering = new Set<{ readonly peer: Peer; readonly id: number }>();
@@ -44,7 +46,9 @@ export class TreeQuestions {
     const { streamsAccepted } = peer;
     return new Promise((answered) => {
       this.asked.set(id, { peer, answered, streamNumber, streamsAccepted, lastProgressMs: this.options.clock.monotonicMs() });
-      peer.link.say({ treeQuestions: [{ ...question, id }] });
+      const whole = { ...question, id };
+      this.bytesSent += torc.TreeQuestion.encode(whole).finish().length;
+      peer.link.say({ treeQuestions: [whole] });
     });
   }
 
@@ -60,8 +64,7 @@ export class TreeQuestions {
     const underWay = { peer, id };
     this.answering.add(underWay);
     try {
-      const answer = await work();
-      peer.link.say({ treeAnswers: [{ ...answer, id }] });
+      this.say(peer, { ...(await work()), id });
     } finally {
       this.answering.delete(underWay);
     }
@@ -74,7 +77,12 @@ export class TreeQuestions {
       const isLost = !peer.link.isOpen || peer.link.streamNumber !== streamNumber || peer.streamsAccepted !== streamsAccepted;
       if (isLost || now - lastProgressMs > this.options.timeoutMs()) this.end(id, undefined);
     }
-    for (const { peer, id } of this.answering) if (peer.link.isOpen) peer.link.say({ treeAnswers: [{ id, working: true }] });
+    for (const { peer, id } of this.answering) if (peer.link.isOpen) this.say(peer, { id, working: true });
+  }
+
+  private say(peer: Peer, answer: torc.TreeAnswer.$Shape): void {
+    this.bytesSent += torc.TreeAnswer.encode(answer).finish().length;
+    peer.link.say({ treeAnswers: [answer] });
   }
 
   private end(id: number, answer: torc.TreeAnswer | undefined): void {
