@@ -154,7 +154,6 @@ export class Comparison {
     const partition = store.partition(transfer.partition);
     const term = { counter: transfer.termCounter, actor: transfer.termActor };
     const current = term.counter === 0 || partition.promise(term.counter, term.actor);
-    transfer.replaces = false; // of a node's own log only
     const taken = store.applyTransfer(transfer);
     turn.schedule();
     if (transfer.answer) {

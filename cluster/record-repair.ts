@@ -122,13 +122,8 @@ export class RecordRepair {
       if (!unanimous) log('warn', `${where}: another replica holds other bytes under the same dot; this one's copy stays`);
       return;
     }
-    store.applyTransfer({
-      partition: partition.number,
-      key: [recordKey],
-      record: [encodedRecord(chosen)],
-      seen: clockBytes(partition.seen),
-      replaces: true,
-    });
+    const { number } = partition;
+    store.applyTransfer({ partition: number, key: [recordKey], record: [encodedRecord(chosen)], seen: clockBytes(partition.seen) }, true);
     turn.schedule();
     this.replaced++;
     log(

@@ -174,9 +174,11 @@ export class Store {
 
   /**
    * Merges records that a peer sent with its `seen` (read repair, comparison, take-over) and logs them. Returns false when one was
-   * discarded as possibly older than what was purged here: it has to be fetched anew. Throws FormatError.
+   * discarded as possibly older than what was purged here: it has to be fetched anew. `replaces`: where a version held here has the same
+   * dot, its payload becomes that of the transfer. Throws FormatError.
    */
-  applyTransfer(transfer: torc.Transfer.$Shape): boolean {
+  applyTransfer(transfer: torc.Transfer.$Shape, replaces = false): boolean {
+    transfer.replaces = replaces; // no peer says so
     const bytes = torc.Transfer.encode(transfer).finish() as Buffer;
     const decoded = decodeTransfer(torc.Transfer.decode(bytes)); // what cannot be decoded must not reach the log
     this.commitLog.append(entryKind.transfer, bytes);

@@ -1,10 +1,15 @@
 /** Other bytes under one dot: the majority of the home replicas decides; without one and with all asked, the bytes that sort last; every replica alike. */
 import fc from 'fast-check';
 import test from 'ava';
-import type { VersionedRecord } from '../../protocol/record.js';
+import { ByteWriter } from '../../protocol/byte-writer.js';
+import { encodeRecordKey, recordPart, recordType } from '../../protocol/record-key.js';
+import { encodeRecord, type VersionedRecord } from '../../protocol/record.js';
+import { slotOf } from '../../protocol/slot.js';
+import { MemoryEngine } from '../../storage/memory-engine.js';
+import { MemoryLogFiles } from '../../storage/memory-log-files.js';
 import { emptyRecord } from '../../storage/merge.js';
 import { chosenPayloads, payloadsDiffer, withPayloadsOf } from '../../storage/payload-choice.js';
-import { plainRecord } from './store-fixtures.js';
+import { encodeBatches, openStore, plainRecord, type OpenedStore } from './store-fixtures.js';
 
 const dot = { actor: 0x1_0001, counter: 9 };
 const holding = (text: string): VersionedRecord => plainRecord(dot, text);
@@ -47,3 +52,36 @@ test('all who can ask all come to the same', (t) => {
     }),
   );
 });
+
+test('a payload that was replaced stays so after a crash, over the row that the engine has', async (t) => {
+  const [engine, files] = [new MemoryEngine(), new MemoryLogFiles()];
+  const key = Buffer.from('k');
+  const recordKey = encodeRecordKey(slotOf(key), key, recordType.string, recordPart.value);
+  const shown = ({ store }: OpenedStore): string | undefined => store.partition(0).get('k')?.bytes.toString();
+  const first = await openStore(engine, files);
+  first.store.applyBatches(encodeBatches([{ partition: 0, dot, prev: 0, records: [['k', holding('bad')]] }]));
+  await first.close();
+  const second = await openStore(engine.reopened(), files);
+  const transfer = { partition: 0, key: [recordKey], record: [encoded(holding('good'))], seen: Buffer.alloc(0) };
+  const load = async ({ store }: OpenedStore): Promise<void> => {
+    const loaded = new Promise<void>((resolve) => store.loader.load(store.partition(0), key, slotOf(key), resolve));
+    store.loader.flush();
+    await loaded;
+  };
+  await load(second);
+  second.store.applyTransfer({ ...transfer, replaces: true });
+  t.is(shown(second), 'bad', 'a peer cannot ask for it');
+  second.store.applyTransfer(transfer, true);
+  t.is(shown(second), 'good');
+  second.store.endTurn(() => undefined);
+  files.kill();
+  const third = await openStore(engine.reopened(), files);
+  await load(third);
+  t.is(shown(third), 'good');
+});
+
+function encoded(record: VersionedRecord): Buffer {
+  const writer = new ByteWriter();
+  encodeRecord(writer, record);
+  return writer.take();
+}
