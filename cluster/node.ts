@@ -7,11 +7,13 @@ import type { VectorClock, VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
 import { actorOf, compareTerms, counterAt, lifeOf, memberNumberOf, type Term } from '../protocol/dot.js';
 import type { Clock, Random } from '../storage/clock.js';
+import type { Hasher } from '../storage/merkle-hashing.js';
 import { clockBytes, clockOf } from '../storage/partition-clocks.js';
 import { noEntry } from '../storage/key-table.js';
 import type { Store } from '../storage/store.js';
 import type { Call, ReadFrom } from './call.js';
 import type { CommandDecoder } from './command.js';
+import { AntiEntropy, type RepairPlan } from './anti-entropy.js';
 import { Comparison } from './comparison.js';
 import type { Configuration, NodeDescription } from './configuration.js';
 import { Coordination } from './coordination.js';
@@ -73,12 +75,18 @@ export interface NodeOptions {
   readonly phiThreshold: number;
   readonly suspicionTimeoutMs: number;
   readonly peerTimeoutMs: number;
+  readonly repairBytesPerSecond: number;
+  /** Between two comparisons with the other replicas; 0 = never. */
+  readonly repairIntervalMs: number;
+  readonly fullRepairIntervalMs: number;
   /** The life this node begins or continues, and whether it cannot prove that it kept all it wrote in earlier ones. */
   readonly life: number;
   readonly doubtful: boolean;
   /** Distinguishes this run of the process from others. */
   readonly incarnation: number;
   readonly store: Store;
+  /** Where records are hashed. Its failure is the node's: it tells onFailure. */
+  readonly hasher: Hasher;
   readonly transport: Transport;
   readonly clock: Clock;
   readonly random: Random;
@@ -97,6 +105,7 @@ export class Node {
   readonly comparison: Comparison;
   readonly takeOver: TakeOver;
   private readonly termProofs: TermProofs;
+  readonly antiEntropy: AntiEntropy;
   readonly replica: Replica;
   readonly peers: Peers;
   readonly gossiper: Gossiper;
@@ -292,6 +301,20 @@ export class Node {
       clock,
       directives: options,
     });
+    this.antiEntropy = new AntiEntropy({
+      store,
+      membership,
+      comparison,
+      reader: this.reader,
+      turn,
+      clock,
+      hasher: options.hasher,
+      directives: options,
+      firstId: 1 + (options.incarnation % 2 ** 20) * 2 ** 32,
+      isDoubtful,
+      log: options.log,
+      onFailure: options.onFailure,
+    });
     this.view = new NodeView(
       clusterName,
       membership,
@@ -363,8 +386,14 @@ export class Node {
   close(): void {
     this.closed = true;
     this.handOff.close();
+    this.antiEntropy.close();
     this.gossiper.close();
     this.peers.close();
+  }
+
+  /** Begins to compare this node's partitions with their other replicas; how many pairs of partition and peer, or why not. */
+  repair(plan: RepairPlan): number | 'under way' | 'no peer' {
+    return this.antiEntropy.request(plan);
   }
 
   /** The deadline of a command that begins now, monotonic ms. */
@@ -422,6 +451,7 @@ export class Node {
       ['catch_ups', this.comparison.finished],
       ['partitions_behind', this.comparison.partitionsBehind],
       ['expired_keys', this.sweeper.expired],
+      ...this.antiEntropy.statistics(),
       ['unacknowledged_bytes', links.reduce((bytes, { link }) => bytes + link.queuedBytes, 0)],
       ['hint_bytes', this.hintBytes().reduce((sum, [, bytes]) => sum + bytes, 0)],
       ...this.hintBytes().map(([nodeId, bytes]) => [`hint_bytes_for_${nodeId}`, bytes] as const),
@@ -539,6 +569,8 @@ export class Node {
     for (const transfer of frame.transfers) this.comparison.onTransfer(peer, transfer as torc.Transfer);
     for (const ack of frame.transferAcks) this.comparison.onTransferAck(peer, ack as torc.TransferAck);
     for (const pull of frame.pulls) this.comparison.onPull(peer, pull as torc.Pull);
+    for (const question of frame.treeQuestions) this.antiEntropy.onQuestion(peer, question as torc.TreeQuestion);
+    for (const answer of frame.treeAnswers) this.antiEntropy.onAnswer(peer, answer as torc.TreeAnswer);
     if (frame.commands) this.router.onCommands(peer, frame.commands as torc.Commands);
     if (frame.replies) this.router.onReplies(peer, frame.replies as torc.Replies);
     if (frame.reads) this.reader.onReads(peer, frame.reads as torc.Reads);
@@ -637,6 +669,7 @@ export class Node {
     this.hintExchange.tick();
     this.dropOld();
     if (this.isReady) this.handOff.tick();
+    this.antiEntropy.tick();
     for (const peer of this.peers.all()) if (peer.link.isOpen) this.say(peer, false);
   }
 

@@ -72,7 +72,9 @@ type RareWord =
   | 'termAnswers'
   | 'hints'
   | 'hintAcks'
-  | 'hintPulls';
+  | 'hintPulls'
+  | 'treeQuestions'
+  | 'treeAnswers';
 
 export class PeerLink {
   private stream: PeerStream | undefined;
@@ -323,6 +325,8 @@ export class PeerLink {
     if (words.hintPulls) (rest.hintPulls ??= []).push(...words.hintPulls);
     if (words.termChecks) (rest.termChecks ??= []).push(...words.termChecks);
     if (words.termAnswers) (rest.termAnswers ??= []).push(...words.termAnswers);
+    if (words.treeQuestions) (rest.treeQuestions ??= []).push(...words.treeQuestions);
+    if (words.treeAnswers) (rest.treeAnswers ??= []).push(...words.treeAnswers);
     this.gather();
   }
 

@@ -1,5 +1,6 @@
 /** What a node-local command (PING, CLIENT, CONFIG, INFO, CLUSTER, TORC...) may see and change: its connection and its node. */
 import type { Reply } from '../protocol/resp/reply.js';
+import type { RepairPlan } from '../cluster/anti-entropy.js';
 import type { ClusterView } from '../cluster/view.js';
 
 /** One client's connection, as CLIENT and HELLO see it. */
@@ -69,6 +70,8 @@ export interface LocalContext {
   readonly torcVersion: string;
   /** Runs `args` (name first) through the table at a partition's coordinator and resolves with its reply: COUNTKEYSINSLOT, GETKEYSINSLOT. */
   readonly atPartition: (partition: number, args: readonly Buffer[]) => Promise<Reply>;
+  /** TORC REPAIR: begins it; how many pairs of partition and peer are compared, or why it cannot begin. */
+  readonly repair: (plan: RepairPlan) => number | 'under way' | 'no peer';
   /** TORC VERSION: each home replica's record context of `key` as printable text, or why it did not answer. */
   readonly versionsOf: (
     key: Buffer,

@@ -1,6 +1,7 @@
 /** Builds a node on the real machine: data directory, clock, network, listener. The one place where the seams get their real ends. */
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type { RepairPlan } from '../cluster/anti-entropy.js';
 import { Node } from '../cluster/node.js';
 import { keyVersions } from '../cluster/key-versions.js';
 import { DataDirectory, nextLife } from '../storage/data-directory.js';
@@ -13,6 +14,7 @@ import type { Configuration } from './config/directives.js';
 import { RunningConfiguration } from './config/running-configuration.js';
 import type { Connection, ServerState } from './connection.js';
 import { Dispatcher } from './dispatcher.js';
+import { HashingPool } from './hashing-pool.js';
 import { Listener } from './listener.js';
 import type { LocalContext } from './local-context.js';
 import { createLog, setLogLevel } from './log.js';
@@ -73,6 +75,7 @@ export async function startNode(configuration: Configuration, version: string): 
   const doubtful = begun.reason === 'writes may be lost' || begun.reason === 'log damaged';
   await directory.write({ ...record, life, cleanStop: false });
 
+  const hasher = new HashingPool(fail);
   const lookup = new CommandLookup(allRows);
   const dispatcher: Dispatcher = new Dispatcher({
     lookup,
@@ -121,11 +124,21 @@ export async function startNode(configuration: Configuration, version: string): 
     get peerTimeoutMs() {
       return running.current.peerTimeoutMs;
     },
+    get repairBytesPerSecond() {
+      return running.current.repairBytesPerSecond;
+    },
+    get repairIntervalMs() {
+      return 1000 * running.current.repairIntervalSeconds;
+    },
+    get fullRepairIntervalMs() {
+      return 1000 * running.current.fullRepairIntervalSeconds;
+    },
     hintBytesMax: configuration.hintBytesMax,
     life,
     doubtful,
     incarnation: randomInt(2 ** 47),
     store,
+    hasher,
     transport,
     clock: systemClock,
     random: systemRandom,
@@ -149,6 +162,7 @@ export async function startNode(configuration: Configuration, version: string): 
     statistics,
     torcVersion: version,
     versionsOf: (key: Buffer) => keyVersions(node, key),
+    repair: (plan: RepairPlan) => node.repair(plan),
   };
   const state: ServerState = {
     lookup,
@@ -205,6 +219,7 @@ export async function startNode(configuration: Configuration, version: string): 
       await listener.close();
       await node.stepAside();
       node.close();
+      await hasher.close();
       transport.close();
       await store.close();
       await directory.write({ ...record, life, cleanStop: true });

@@ -16,7 +16,9 @@ import { decodeReply } from '../../server/decode-reply.js';
 import { Dispatcher, InnerCall, operationOf } from '../../server/dispatcher.js';
 import type { Durability } from '../../storage/commit-log.js';
 import { nextLife, type NodeRecord } from '../../storage/data-directory.js';
+import type { Hasher } from '../../storage/merkle-hashing.js';
 import { Store } from '../../storage/store.js';
+import { DirectHasher } from '../storage/direct-hasher.js';
 import { SeededRandom } from './random.js';
 import { Scheduler } from './simulated-clock.js';
 import { SimulatedDisk } from './simulated-disk.js';
@@ -36,6 +38,11 @@ export interface TorcSettings {
   readonly cacheBytesMax?: number;
   /** Batches kept for a peer that does not acknowledge them; few make gaps common. */
   readonly hintBytesMax?: number;
+  /** 0 = never, the default, as the seeds of other tests were drawn without. */
+  readonly repairIntervalMs?: number;
+  readonly fullRepairIntervalMs?: number;
+  /** In place of one that works. */
+  readonly hasher?: Hasher;
   /** Wall clock minus true time, by node; 0 by default. */
   readonly skewMs?: Readonly<Record<string, number>>;
   readonly network?: Partial<NetworkSettings>;
@@ -238,6 +245,10 @@ export class TorcCluster {
       peerTimeoutMs: settings.peerTimeoutMs ?? 1000,
       hintBytesMax: settings.hintBytesMax ?? 1 << 20,
       hintAgeMaxMs: settings.hintAgeMaxMs ?? 10_800_000,
+      repairBytesPerSecond: 8 << 20,
+      repairIntervalMs: settings.repairIntervalMs ?? 0,
+      fullRepairIntervalMs: settings.fullRepairIntervalMs ?? 0,
+      hasher: settings.hasher ?? new DirectHasher(),
       life,
       doubtful,
       incarnation: random.integer(2 ** 32),

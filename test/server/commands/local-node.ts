@@ -145,6 +145,7 @@ export function localContext(cluster: ClusterView = clusterOfThree()): LocalNode
       sent.push({ partition, args: args.map(String) });
       return Promise.resolve(1);
     },
+    repair: ({ anew, partition }) => (anew ? (partition === 7 ? 2 : 'under way') : 'no peer'),
     versionsOf: () =>
       Promise.resolve([
         { member: 'node-1', context: '{1.1: 5}', values: 1 },

@@ -105,14 +105,13 @@ test('what has no effect yet is refused, not ignored', (t) => {
   for (const [name, other, only] of [
     ['max-clock-drift', '100', '500'],
     ['remove-down-after', '60', '0'],
-    ['repair-rate', '1mb', '8mb'],
     ['migration-rate', '1mb', '32mb'],
   ] as const) {
     const error = t.throws(() => resolve({ [name]: other }), { instanceOf: ConfigurationError });
     t.true(error.message.startsWith(`${name} '${other}' is not allowed: it takes only '${only}' until there is more: `), error.message);
     t.notThrows(() => resolve({ [name]: only }));
   }
-  t.notThrows(() => resolve({ 'repair-rate': String(8 * 1024 ** 2) }));
+  t.notThrows(() => resolve({ 'migration-rate': String(32 * 1024 ** 2) }));
 });
 
 test('rules between directives', (t) => {
