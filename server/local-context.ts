@@ -69,6 +69,8 @@ export interface LocalContext {
   readonly torcVersion: string;
   /** Runs `args` (name first) through the table at a partition's coordinator and resolves with its reply: COUNTKEYSINSLOT, GETKEYSINSLOT. */
   readonly atPartition: (partition: number, args: readonly Buffer[]) => Promise<Reply>;
+  /** TORC DRAIN: the node begins to stop as on SIGTERM. */
+  readonly drain: () => void;
   /** TORC VERSION: each home replica's record context of `key` as printable text, or why it did not answer. */
   readonly versionsOf: (
     key: Buffer,

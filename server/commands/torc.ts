@@ -83,6 +83,12 @@ function status({ cluster, statistics, torcVersion }: LocalContext): Reply {
   ]);
 }
 
+/** Answered before anything is stopped. */
+function drain({ drain: begin }: LocalContext): Reply {
+  begin();
+  return ok;
+}
+
 const usual: readonly CommandFlag[] = ['noscript', 'loading', 'stale'];
 
 function row(name: string, arity: number, rowDocs: LocalRow['docs'], run: LocalRow['run'], keys = noKeys): LocalRow {
@@ -101,6 +107,8 @@ const help = [
   '    Return or set how many replicas must answer the writes and the reads of this connection.',
   'STATUS',
   '    Return how the cluster looks from this node.',
+  'DRAIN',
+  '    Stop this node as SIGTERM does: it says that it is not ready, hands over what it coordinates, answers what it was asked, and ends.',
 ];
 
 export const torcRows: readonly LocalRow[] = [
@@ -118,6 +126,7 @@ export const torcRows: readonly LocalRow[] = [
       ),
       row('quorum', -2, docs(since, 'O(1)', 'Returns or sets the quorums of the connection.', '[w r | DEFAULT]'), quorum),
       row('status', 2, docs(since, 'O(N) where N is the number of members.', 'Returns how the cluster looks from this node.'), status),
+      row('drain', 2, docs(since, 'O(1)', 'Stops the node once it has handed over what it coordinates.'), drain),
     ],
   ),
 ];
