@@ -1,0 +1,20 @@
+/**
+ * `npm run infra:synth [-- --parameter value ...]`: writes the cloud assembly to infra/cdk.out. It takes no account, no credentials and no network;
+ * deploying it does (docs/deploy.md).
+ */
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ParameterError, parametersOf } from './parameters.js';
+import { torcApp } from './torc-app.js';
+
+/** Compiled, this file is in dist/infra/. */
+const sources = fileURLToPath(new URL('../../', import.meta.url));
+
+try {
+  const { parameters, output = join(sources, 'infra/cdk.out') } = parametersOf(process.argv.slice(2));
+  torcApp(parameters, sources, output).app.synth();
+} catch (error) {
+  if (!(error instanceof ParameterError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 2;
+}
