@@ -3,7 +3,6 @@
  * Any other finding fails the synthesis.
  */
 import type { IConstruct } from 'constructs';
-import type { Parameters } from './parameters.js';
 import type { TorcApp } from './torc-app.js';
 
 const managedPolicy = (name: string): string => `AwsSolutions::AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/${name}]`;
@@ -20,7 +19,7 @@ export interface Acknowledgement {
   readonly reason: string;
 }
 
-export function acknowledgements({ network, cluster }: Omit<TorcApp, 'app'>, parameters: Parameters): Acknowledgement[] {
+export function acknowledgements({ network, cluster }: Omit<TorcApp, 'app'>): Acknowledgement[] {
   const accepted: Acknowledgement[] = [];
   const accept = (construct: IConstruct, reason: string, ...ids: readonly string[]): void => {
     for (const id of ids) accepted.push({ construct, id, reason });
@@ -85,11 +84,5 @@ export function acknowledgements({ network, cluster }: Omit<TorcApp, 'app'>, par
       ].map(wildcard),
     );
   }
-  if (parameters['api-cidrs'].length > 0)
-    accept(
-      at(cluster, 'Cluster'),
-      `The Kubernetes API is open to ${parameters['api-cidrs'].join(', ')} because the operator asked for it (api-cidrs); never to everyone.`,
-      'AwsSolutions::AwsSolutions-EKS1',
-    );
   return accepted;
 }

@@ -46,8 +46,7 @@ const schema = z.strictObject({
 });
 
 export type Parameters = Readonly<z.output<typeof schema>>;
-export type ParameterName = keyof Parameters;
-export const parameterNames = Object.keys(schema.shape) as readonly ParameterName[];
+export const parameterNames: readonly string[] = Object.keys(schema.shape);
 
 /** What is wrong with the parameters, one line each. */
 export class ParameterError extends Error {}
@@ -82,14 +81,20 @@ function conflictWithin(parameters: Parameters): string | undefined {
  *
  * @throws ParameterError
  */
-export function parametersOf(argv: readonly string[]): { readonly parameters: Parameters; readonly output: string | undefined } {
-  const options = Object.fromEntries([...parameterNames, 'output'].map((name) => [name, { type: 'string' } as const]));
+export function parametersOf(argv: readonly string[]): {
+  readonly parameters: Parameters;
+  /** Where the cloud assembly, and the picture of it, are wanted. */
+  readonly output: string | undefined;
+  readonly picture: string | undefined;
+} {
+  const options = Object.fromEntries([...parameterNames, 'output', 'picture'].map((name) => [name, { type: 'string' } as const]));
   let values: Record<string, unknown>;
   try {
     ({ values } = parseArgs({ args: [...argv], options }));
   } catch (error) {
     throw new ParameterError(error instanceof Error ? error.message : String(error), { cause: error });
   }
-  const { output, ...given } = values;
-  return { parameters: checkedParameters(given), output: typeof output === 'string' ? output : undefined };
+  const { output, picture, ...given } = values;
+  const place = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+  return { parameters: checkedParameters(given), output: place(output), picture: place(picture) };
 }

@@ -50,6 +50,6 @@ export function torcApp(parameters: Parameters, sources: string, outdir: string,
   Tags.of(app).add('app', 'torc');
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   const stacks = { network, cluster, store };
-  if (accepts) for (const { construct, id, reason } of acknowledgements(stacks, parameters)) Validations.of(construct).acknowledge({ id, reason });
+  if (accepts) for (const { construct, id, reason } of acknowledgements(stacks)) Validations.of(construct).acknowledge({ id, reason });
   return { app, ...stacks };
 }

@@ -1,6 +1,7 @@
 /** The specification's 1.2, and what of 5 is of EKS. */
 import assert from 'node:assert/strict';
-import { at, change, type Deployment, type Fields, type Line, only, ofType, type Resource } from './deployment.js';
+import { at, type Deployment, type Fields, only, ofType, type Resource } from '../assembly.js';
+import { change, type Line } from './deployment.js';
 
 const resourcesOf = (deployment: Deployment): Record<string, Resource> => deployment.resources.TorcCluster;
 const controlPlane = (deployment: Deployment): Fields => only(resourcesOf(deployment), 'AWS::EKS::Cluster').properties;

@@ -1,6 +1,7 @@
 /** The specification's 1.1, and what of 5 is of the network. */
 import assert from 'node:assert/strict';
-import { at, change, type Deployment, type Fields, type Line, ofType, only, type Resource } from './deployment.js';
+import { at, type Deployment, type Fields, ofType, only, type Resource } from '../assembly.js';
+import { change, type Line } from './deployment.js';
 
 const resourcesOf = (deployment: Deployment): Record<string, Resource> => deployment.resources.TorcNetwork;
 

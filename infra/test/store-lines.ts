@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { parseConfigurationFile } from '../../server/config/configuration-file.js';
 import type { Configuration } from '../../server/config/directives.js';
 import { resolveConfiguration } from '../../server/config/load-configuration.js';
-import { at, change, type Deployment, type Fields, type Line, manifest, only, type Resource } from './deployment.js';
+import { at, type Deployment, type Fields, manifest, only, type Resource } from '../assembly.js';
+import { change, type Line } from './deployment.js';
 
 const resourcesOf = (deployment: Deployment): Record<string, Resource> => deployment.resources.TorcStore;
 const balancer = (d: Deployment) => only(resourcesOf(d), 'AWS::ElasticLoadBalancingV2::LoadBalancer');
@@ -12,7 +13,7 @@ const targetGroup = (d: Deployment) => only(resourcesOf(d), 'AWS::ElasticLoadBal
 
 const statefulSet = (d: Deployment): Fields => manifest(d, 'StatefulSet');
 const podSpec = (d: Deployment): unknown => at(statefulSet(d), 'spec', 'template', 'spec');
-export const container = (d: Deployment): unknown => at(podSpec(d), 'containers', 0);
+const container = (d: Deployment): unknown => at(podSpec(d), 'containers', 0);
 const selectorOf = (d: Deployment): unknown => at(statefulSet(d), 'spec', 'selector', 'matchLabels');
 
 /** The configuration as a node would read it. */

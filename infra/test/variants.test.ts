@@ -1,6 +1,7 @@
 /** Deployments that ask for more than the defaults: TLS, the Internet, more nodes, an image by name, a public Kubernetes API. */
 import test from 'ava';
-import { at, manifest, ofType, only, synthesized } from './deployment.js';
+import { at, manifest, ofType, only } from '../assembly.js';
+import { synthesized } from './deployment.js';
 
 const certificate = 'arn:aws:acm:us-east-1:123456789012:certificate/0a1b';
 
