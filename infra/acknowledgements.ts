@@ -3,7 +3,8 @@
  * Any other finding fails the synthesis.
  */
 import type { IConstruct } from 'constructs';
-import type { TorcApp } from './torc-app.js';
+import type { ClusterStack } from './stacks/cluster-stack.js';
+import type { NetworkStack } from './stacks/network-stack.js';
 
 const managedPolicy = (name: string): string => `AwsSolutions::AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/${name}]`;
 const wildcard = (resource: string): string => `AwsSolutions::AwsSolutions-IAM5[Resource::${resource}]`;
@@ -19,7 +20,13 @@ export interface Acknowledgement {
   readonly reason: string;
 }
 
-export function acknowledgements({ network, cluster }: Omit<TorcApp, 'app'>): Acknowledgement[] {
+export function acknowledgements({
+  network,
+  cluster,
+}: {
+  readonly network: NetworkStack;
+  readonly cluster: ClusterStack;
+}): Acknowledgement[] {
   const accepted: Acknowledgement[] = [];
   const accept = (construct: IConstruct, reason: string, ...ids: readonly string[]): void => {
     for (const id of ids) accepted.push({ construct, id, reason });
@@ -53,11 +60,16 @@ export function acknowledgements({ network, cluster }: Omit<TorcApp, 'app'>): Ac
     'CloudFormation-Validate::W9009',
   );
 
-  const kubectl = 'The function that applies manifests, made by aws-cdk-lib: it writes its log, runs in the private subnets and fetches charts from registries.';
+  const kubectl =
+    'The function that applies manifests, made by aws-cdk-lib: it writes its log, runs in the private subnets and fetches charts from registries.';
   accept(
     at(cluster, 'Cluster', 'KubectlProvider'),
     kubectl,
-    ...['service-role/AWSLambdaBasicExecutionRole', 'service-role/AWSLambdaVPCAccessExecutionRole', 'AmazonEC2ContainerRegistryReadOnly'].map(managedPolicy),
+    ...[
+      'service-role/AWSLambdaBasicExecutionRole',
+      'service-role/AWSLambdaVPCAccessExecutionRole',
+      'AmazonEC2ContainerRegistryReadOnly',
+    ].map(managedPolicy),
     'AwsSolutions::AwsSolutions-IAM4[Policy::{"Fn::If":["ClusterKubectlProviderHandlerHasEcrPublic69E09706",{"Fn::Join":["",["arn:",{"Ref":"AWS::Partition"},":iam::aws:policy/AmazonElasticContainerRegistryPublicReadOnly"]]},{"Ref":"AWS::NoValue"}]}]',
   );
   accept(
@@ -80,7 +92,9 @@ export function acknowledgements({ network, cluster }: Omit<TorcApp, 'app'>): Ac
         '*',
         'arn:<AWS::Partition>:ec2:*:*:security-group/*',
         ...['loadbalancer/app/*/*', 'loadbalancer/net/*/*', 'targetgroup/*/*'].map((name) => `${elb}:${name}`),
-        ...['listener-rule/app/*/*/*', 'listener-rule/net/*/*/*', 'listener/app/*/*/*', 'listener/net/*/*/*'].map((name) => `${elb}:${name}`),
+        ...['listener-rule/app/*/*/*', 'listener-rule/net/*/*/*', 'listener/app/*/*/*', 'listener/net/*/*/*'].map(
+          (name) => `${elb}:${name}`,
+        ),
       ].map(wildcard),
     );
   }

@@ -5,10 +5,10 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 
-const cidr = z.string().regex(/^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!\/)|(?=\/))){4}\/(?:3[0-2]|[12]?\d)$/, 'takes a CIDR such as 10.0.0.0/16');
-const cidrs = z
-  .union([z.array(cidr), z.string().transform((text) => text.split(',').filter(Boolean))])
-  .pipe(z.array(cidr));
+const cidr = z
+  .string()
+  .regex(/^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!\/)|(?=\/))){4}\/(?:3[0-2]|[12]?\d)$/, 'takes a CIDR such as 10.0.0.0/16');
+const cidrs = z.union([z.array(cidr), z.string().transform((text) => text.split(',').filter(Boolean))]).pipe(z.array(cidr));
 const label = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/, 'takes up to 40 lower-case letters, digits and dashes');
 const yesOrNo = z.union([z.boolean(), z.enum(['yes', 'no']).transform((word) => word === 'yes')]);
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
@@ -18,7 +18,10 @@ const schema = z.strictObject({
   /** Torc nodes when the cluster is born: pods, and at least one machine each. Not to be changed later: nodes cannot join or leave yet. */
   nodes: whole(3, 30).default(3),
   /** repository:tag or repository@digest of an image that was pushed by somebody else; without it the image is built from this tree and pushed by `cdk deploy`. */
-  image: z.string().regex(/^[^\s:@]+(?::\d+\/[^\s:@]+)?(?::[\w.-]+|@sha256:[0-9a-f]{64})$/, 'takes a name with a tag or digest').optional(),
+  image: z
+    .string()
+    .regex(/^[^\s:@]+(?::\d+\/[^\s:@]+)?(?::[\w.-]+|@sha256:[0-9a-f]{64})$/, 'takes a name with a tag or digest')
+    .optional(),
   scheme: z.enum(['internal', 'internet-facing']).default('internal'),
   /** Of AWS Certificate Manager, in us-east-1: adds a TLS listener on 6380. */
   'certificate-arn': arn('acm').optional(),
@@ -46,7 +49,7 @@ const schema = z.strictObject({
 });
 
 export type Parameters = Readonly<z.output<typeof schema>>;
-export const parameterNames: readonly string[] = Object.keys(schema.shape);
+const parameterNames: readonly string[] = Object.keys(schema.shape);
 
 /** What is wrong with the parameters, one line each. */
 export class ParameterError extends Error {}
@@ -66,7 +69,8 @@ export function checkedParameters(given: Readonly<Record<string, unknown>>): Par
 /** What no parameter shows alone. */
 function conflictWithin(parameters: Parameters): string | undefined {
   if (parameters.scheme === 'internet-facing') {
-    if (parameters['certificate-arn'] === undefined) return 'scheme internet-facing: needs certificate-arn, or values would cross the Internet in the clear';
+    if (parameters['certificate-arn'] === undefined)
+      return 'scheme internet-facing: needs certificate-arn, or values would cross the Internet in the clear';
     const open = parameters['client-cidrs'].find((one) => one.endsWith('/0'));
     // Torc asks for no password yet: whoever reaches it may read and write everything.
     if (open !== undefined) return `client-cidrs ${open}: not with scheme internet-facing, since Torc asks nobody who they are`;

@@ -9,8 +9,16 @@ function zonesOf({ Subnets }: Fields): number[] {
   return (Subnets as unknown[]).map((one) => Number(/VpcPrivateSubnet(\d)Subnet/.exec(String(at(one, 'Fn::ImportValue')))?.[1]));
 }
 
-function zoneLines(network: Record<string, Resource>, cluster: Record<string, Resource>, deployment: Deployment, zone: string, number: number): string[] {
-  const subnets = Object.entries(network).filter(([, { Type, Properties }]) => Type === 'AWS::EC2::Subnet' && Properties['AvailabilityZone'] === zone);
+function zoneLines(
+  network: Record<string, Resource>,
+  cluster: Record<string, Resource>,
+  deployment: Deployment,
+  zone: string,
+  number: number,
+): string[] {
+  const subnets = Object.entries(network).filter(
+    ([, { Type, Properties }]) => Type === 'AWS::EC2::Subnet' && Properties['AvailabilityZone'] === zone,
+  );
   const nats = ofType(network, 'AWS::EC2::NatGateway').map(({ SubnetId }) => at(SubnetId, 'Ref'));
   const set = manifest(deployment, 'StatefulSet');
   const claim = at(set, 'spec', 'volumeClaimTemplates', 0, 'spec');
@@ -18,7 +26,9 @@ function zoneLines(network: Record<string, Resource>, cluster: Record<string, Re
   const lines: string[] = [];
   for (const [id, { Properties }] of subnets) {
     const isPublic = nats.includes(id);
-    lines.push(`subgraph ${isPublic ? 'public' : 'private'}${number}["${isPublic ? 'Public' : 'Private'} subnet ${String(Properties['CidrBlock'])}"]`);
+    lines.push(
+      `subgraph ${isPublic ? 'public' : 'private'}${number}["${isPublic ? 'Public' : 'Private'} subnet ${String(Properties['CidrBlock'])}"]`,
+    );
     if (isPublic) lines.push(box(`nat${number}`, `NAT gateway ${number}`));
     else {
       for (const group of ofType(cluster, 'AWS::EKS::Nodegroup').filter((one) => zonesOf(one).includes(number))) {
@@ -43,7 +53,9 @@ export function picture(deployment: Deployment): string {
   const zones = [...new Set(ofType(network, 'AWS::EC2::Subnet').map(({ AvailabilityZone }) => String(AvailabilityZone)))].toSorted();
   const balancer = only(store, 'AWS::ElasticLoadBalancingV2::LoadBalancer').properties;
   const group = only(store, 'AWS::ElasticLoadBalancingV2::TargetGroup').properties;
-  const listeners = ofType(store, 'AWS::ElasticLoadBalancingV2::Listener').map(({ Protocol, Port }) => `${String(Protocol)} ${String(Port)}`);
+  const listeners = ofType(store, 'AWS::ElasticLoadBalancingV2::Listener').map(
+    ({ Protocol, Port }) => `${String(Protocol)} ${String(Port)}`,
+  );
   const eks = only(cluster, 'AWS::EKS::Cluster').properties;
   const addOns = ofType(cluster, 'AWS::EKS::Addon').map(({ AddonName }) => String(AddonName));
   const charts = ofType(cluster, 'Custom::AWSCDK-EKS-HelmChart').map(({ Chart }) => String(Chart));
@@ -55,7 +67,12 @@ export function picture(deployment: Deployment): string {
     'graph TB',
     'clients((clients))',
     `subgraph region["AWS, ${region}"]`,
-    box('control', `EKS ${String(eks['Version'])} control plane`, `add-ons: ${addOns.toSorted().join(', ')}`, `chart: ${charts.join(', ')}`),
+    box(
+      'control',
+      `EKS ${String(eks['Version'])} control plane`,
+      `add-ons: ${addOns.toSorted().join(', ')}`,
+      `chart: ${charts.join(', ')}`,
+    ),
     `subgraph vpc["VPC ${String(vpc['CidrBlock'])}"]`,
     box('balancer', `Network load balancer, ${String(balancer['Scheme'])}`, listeners.toSorted().join(', ')),
     box('targets', `Target group, by ${String(group['TargetType'])}, port ${String(group['Port'])}`, `health: ${health}`, every),

@@ -8,7 +8,13 @@ import { statefulSet } from './stateful-set.js';
 export function manifests(parameters: Parameters, image: string) {
   return {
     foundation: [namespaceOf(parameters), storageClass()],
-    settings: [serviceAccount(parameters), configMap(parameters), secret(parameters), networkPolicy(parameters), disruptionBudget(parameters)],
+    settings: [
+      serviceAccount(parameters),
+      configMap(parameters),
+      secret(parameters),
+      networkPolicy(parameters),
+      disruptionBudget(parameters),
+    ],
     services: [peerService(parameters), clientService(parameters)],
     store: [statefulSet(parameters, image)],
   };

@@ -20,7 +20,7 @@ export interface IServiceMonitor {
   };
 }
 
-export function serviceMonitor({ namespace }: Parameters) {
+function serviceMonitor({ namespace }: Parameters) {
   return {
     apiVersion: 'monitoring.coreos.com/v1',
     kind: 'ServiceMonitor',
@@ -43,7 +43,11 @@ export function monitoring(parameters: Parameters, directory: string): object[] 
   }
   const { namespace } = parameters;
   const read = (file: string): string => readFileSync(join(directory, file), 'utf8');
-  const nameOf = (file: string): string => `${names.store}-${file.replace(/\.\w+$/, '').toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}`;
+  const nameOf = (file: string): string =>
+    `${names.store}-${file
+      .replace(/\.\w+$/, '')
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9]+/g, '-')}`;
   return [
     serviceMonitor(parameters),
     ...rules.map((file) => ({

@@ -9,7 +9,7 @@ export function podHost(index: number | string, namespace: string): string {
 }
 
 /** The pods that the cluster forms of. */
-export function seeds({ nodes, namespace }: Parameters): string[] {
+function seeds({ nodes, namespace }: Parameters): string[] {
   return Array.from({ length: nodes }, (_, index) => `${podHost(index, namespace)}:${ports.peer}`);
 }
 

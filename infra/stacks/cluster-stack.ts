@@ -38,11 +38,7 @@ export class ClusterStack extends Stack {
     const adminRole = parameters['admin-role-arn'];
     if (adminRole !== undefined) this.cluster.grantClusterAdmin('Administrators', adminRole);
     // Pods get no address without the first two, and no permissions without the third: they come before the machines.
-    const early = [
-      this.addOn('vpc-cni', { enableNetworkPolicy: 'true' }),
-      this.addOn('kube-proxy'),
-      this.addOn('eks-pod-identity-agent'),
-    ];
+    const early = [this.addOn('vpc-cni', { enableNetworkPolicy: 'true' }), this.addOn('kube-proxy'), this.addOn('eks-pod-identity-agent')];
     const groups = this.addNodeGroups(parameters);
     for (const group of groups) group.node.addDependency(...early);
     for (const late of [this.addOn('coredns'), this.addEbsDriver()]) late.node.addDependency(...groups);
@@ -75,7 +71,11 @@ export class ClusterStack extends Stack {
     const managed = (name: string): iam.IManagedPolicy => iam.ManagedPolicy.fromAwsManagedPolicyName(name);
     const nodeRole = new iam.Role(this, 'NodeRole', {
       assumedBy: new iam.ServicePrincipal('ec2.amazonaws.com'),
-      managedPolicies: [managed('AmazonEKSWorkerNodePolicy'), managed('AmazonEKS_CNI_Policy'), managed('AmazonEC2ContainerRegistryReadOnly')],
+      managedPolicies: [
+        managed('AmazonEKSWorkerNodePolicy'),
+        managed('AmazonEKS_CNI_Policy'),
+        managed('AmazonEC2ContainerRegistryReadOnly'),
+      ],
     });
     const general = this.nodeGroup('GeneralPurpose', 't3.medium', {
       ...sized(zones.length),
@@ -97,11 +97,20 @@ export class ClusterStack extends Stack {
     return [general, ...stores];
   }
 
-  private nodeGroup(id: string, instanceType: string, options: Omit<eks.NodegroupOptions, 'launchTemplateSpec' | 'instanceTypes'>): eks.Nodegroup {
+  private nodeGroup(
+    id: string,
+    instanceType: string,
+    options: Omit<eks.NodegroupOptions, 'launchTemplateSpec' | 'instanceTypes'>,
+  ): eks.Nodegroup {
     const template = new ec2.LaunchTemplate(this, `${id}-Template`, {
       requireImdsv2: true,
       httpPutResponseHopLimit: 1, // a pod reaches no credentials of the machine it runs on
-      blockDevices: [{ deviceName: '/dev/xvda', volume: ec2.BlockDeviceVolume.ebs(diskGiB, { encrypted: true, volumeType: ec2.EbsDeviceVolumeType.GP3 }) }],
+      blockDevices: [
+        {
+          deviceName: '/dev/xvda',
+          volume: ec2.BlockDeviceVolume.ebs(diskGiB, { encrypted: true, volumeType: ec2.EbsDeviceVolumeType.GP3 }),
+        },
+      ],
     });
     return new eks.Nodegroup(this, id, {
       cluster: this.cluster,

@@ -44,7 +44,10 @@ export class NetworkStack extends Stack {
 
   private addFlowLogs(): void {
     const group = new logs.LogGroup(this, 'FlowLogs', { retention: logs.RetentionDays.THREE_MONTHS, removalPolicy: RemovalPolicy.DESTROY });
-    this.vpc.addFlowLog('FlowLog', { destination: ec2.FlowLogDestination.toCloudWatchLogs(group), trafficType: ec2.FlowLogTrafficType.ALL });
+    this.vpc.addFlowLog('FlowLog', {
+      destination: ec2.FlowLogDestination.toCloudWatchLogs(group),
+      trafficType: ec2.FlowLogTrafficType.ALL,
+    });
   }
 
   /**
@@ -70,7 +73,11 @@ export class NetworkStack extends Stack {
 
   /** Clients reach the load balancer's listeners, and it reaches pods and their readiness; nothing more. */
   private addLoadBalancerGroup(parameters: Parameters): ec2.SecurityGroup {
-    const group = new ec2.SecurityGroup(this, 'LoadBalancer', { vpc: this.vpc, allowAllOutbound: false, description: 'Torc load balancer' });
+    const group = new ec2.SecurityGroup(this, 'LoadBalancer', {
+      vpc: this.vpc,
+      allowAllOutbound: false,
+      description: 'Torc load balancer',
+    });
     const listeners = [
       ...(parameters.scheme === 'internal' ? [ports.client] : []),
       ...(parameters['certificate-arn'] === undefined ? [] : [ports.tls]),

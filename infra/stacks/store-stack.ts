@@ -106,7 +106,8 @@ export class StoreStack extends Stack {
         healthyHttpCodes: '200',
       },
     });
-    if (!internetFacing) balancer.addListener('Clients', { port: ports.client, protocol: elb.Protocol.TCP, defaultTargetGroups: [targets] });
+    if (!internetFacing)
+      balancer.addListener('Clients', { port: ports.client, protocol: elb.Protocol.TCP, defaultTargetGroups: [targets] });
     const certificate = parameters['certificate-arn'];
     if (certificate !== undefined) {
       balancer.addListener('ClientsTls', {
@@ -135,4 +136,3 @@ export class StoreStack extends Stack {
     });
   }
 }
-

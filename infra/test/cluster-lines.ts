@@ -12,7 +12,9 @@ function privateSubnets(imports: unknown): string[] {
 }
 
 const group = (deployment: Deployment, name: string, index = 0): Resource => {
-  const found = Object.values(resourcesOf(deployment)).filter(({ Type, Properties }) => Type === 'AWS::EKS::Nodegroup' && at(Properties, 'Labels', 'torc.io/group') === name)[index];
+  const found = Object.values(resourcesOf(deployment)).filter(
+    ({ Type, Properties }) => Type === 'AWS::EKS::Nodegroup' && at(Properties, 'Labels', 'torc.io/group') === name,
+  )[index];
   assert.ok(found !== undefined, `no node group ${name} ${index}`);
   return found;
 };
@@ -48,7 +50,8 @@ function addOnLine(line: string, name: string, when: 'before machines' | 'after 
         else assert.ok(resource.DependsOn?.includes(groupId), `${name} does not wait for ${groupId}`);
       }
       if (name === 'vpc-cni') assert.equal(at(resource.Properties, 'ConfigurationValues'), '{"enableNetworkPolicy":"true"}');
-      if (name === 'aws-ebs-csi-driver') assert.equal(at(resource.Properties, 'PodIdentityAssociations', 0, 'ServiceAccount'), 'ebs-csi-controller-sa');
+      if (name === 'aws-ebs-csi-driver')
+        assert.equal(at(resource.Properties, 'PodIdentityAssociations', 0, 'ServiceAccount'), 'ebs-csi-controller-sa');
     },
     breaks: [
       (d) => change(resourcesOf(d), [addOn(d, name).id], undefined),

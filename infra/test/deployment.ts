@@ -25,7 +25,8 @@ export function synthesized(given: Readonly<Record<string, unknown>> = {}): Depl
 export function change(value: unknown, path: readonly (string | number)[], to: unknown): void {
   const parent = at(value, ...path.slice(0, -1));
   const last = path.at(-1);
-  if (typeof parent !== 'object' || parent === null || last === undefined || !(last in parent)) throw new Error(`there is no ${path.join('.')}`);
+  if (typeof parent !== 'object' || parent === null || last === undefined || !(last in parent))
+    throw new Error(`there is no ${path.join('.')}`);
   if (to === undefined) delete (parent as Fields)[last];
   else (parent as Fields)[last] = to;
 }

@@ -34,7 +34,9 @@ function stagesOf(text: string): Stage[] {
 }
 
 const argumentsOf = (stage: Stage | undefined, keyword: string): string[] =>
-  (stage?.instructions ?? []).filter((one) => one.getKeyword() === keyword).map((one) => (one.getArgumentsContent() ?? '').replaceAll(/\\\n\s*/g, ''));
+  (stage?.instructions ?? [])
+    .filter((one) => one.getKeyword() === keyword)
+    .map((one) => (one.getArgumentsContent() ?? '').replaceAll(/\\\n\s*/g, ''));
 
 /** What is wrong with a Dockerfile, in words. */
 function faults(text: string): string[] {
@@ -46,13 +48,20 @@ function faults(text: string): string[] {
   judge(version?.split('.')[0] === process.versions.node.split('.')[0], 'Node is of another major version than the tests run on');
   judge(/^\d+\.\d+\.\d+-[a-z]+-slim$/.test(version ?? ''), "Node's version is not pinned");
   judge(stages.length === 2 && stages.every(({ from }) => from.startsWith('${NODE_IMAGE}')), 'there are not two stages of one image');
-  judge(argumentsOf(last, 'RUN').every((one) => !/\bnpm\b|apt-get/.test(one)), 'the last stage installs things');
+  judge(
+    argumentsOf(last, 'RUN').every((one) => !/\bnpm\b|apt-get/.test(one)),
+    'the last stage installs things',
+  );
   judge(argumentsOf(last, 'USER').at(-1) === `${imageUser}:${imageUser}`, 'it does not end as its own user, by number');
   judge(argumentsOf(last, 'EXPOSE').join(' ') === `${ports.client} ${ports.http} ${ports.peer}`, 'it exposes other ports');
   judge(argumentsOf(last, 'VOLUME').join() === dataVolume, 'its data is on no volume');
   judge(argumentsOf(last, 'WORKDIR').join() === programDirectory, 'it works elsewhere');
-  judge(argumentsOf(last, 'HEALTHCHECK').some((one) => one.includes(`:${ports.http}/livez`)), 'it has no health check');
-  for (const keyword of ['ENTRYPOINT', 'CMD']) judge(/^\[.*\]$/.test(argumentsOf(last, keyword).at(-1) ?? ''), `${keyword} is not in exec form: a shell would take the signals`);
+  judge(
+    argumentsOf(last, 'HEALTHCHECK').some((one) => one.includes(`:${ports.http}/livez`)),
+    'it has no health check',
+  );
+  for (const keyword of ['ENTRYPOINT', 'CMD'])
+    judge(/^\[.*\]$/.test(argumentsOf(last, keyword).at(-1) ?? ''), `${keyword} is not in exec form: a shell would take the signals`);
   judge(!/^ADD /m.test(text), 'ADD fetches and unpacks; COPY does not');
   return found;
 }
@@ -80,7 +89,10 @@ test('the Dockerfile has no faults, and each that is looked for is found', (t) =
 });
 
 test('the compose file: three nodes that seed one another, in zones of their own, with volumes, and nothing writable beside them', (t) => {
-  const compose = parse(imageFile('compose.yaml'), { merge: true }) as { services: Record<string, Record<string, unknown>>; volumes: object };
+  const compose = parse(imageFile('compose.yaml'), { merge: true }) as {
+    services: Record<string, Record<string, unknown>>;
+    volumes: object;
+  };
   const names = Object.keys(compose.services);
   t.deepEqual(names, ['torc-1', 'torc-2', 'torc-3']);
   t.deepEqual(Object.keys(compose.volumes), names);
@@ -91,7 +103,10 @@ test('the compose file: three nodes that seed one another, in zones of their own
     if (commandLine.kind !== 'server') throw new Error(`${name} runs ${commandLine.kind}`);
     const configuration = resolveConfiguration(commandLine.settings);
     t.like(configuration, { nodeId: name, announceHost: name, initialNodes: 3, replicas: 3, bind: ['0.0.0.0'], directory: dataDirectory });
-    t.deepEqual(configuration.seeds, names.map((host) => ({ host, port: ports.peer })));
+    t.deepEqual(
+      configuration.seeds,
+      names.map((host) => ({ host, port: ports.peer })),
+    );
     for (const port of service['ports'] as string[]) t.regex(port, /^127\.0\.0\.1:\d+:(6379|8379)$/);
     return configuration.zone;
   });
@@ -114,14 +129,20 @@ test('built and laid out as the Dockerfile says, it runs as a user who owns noth
   const root = mkdtempSync(join(tmpdir(), 'torc-image-'));
   t.teardown(() => rmSync(root, { recursive: true, force: true }));
   const [build, last] = stagesOf(imageFile('Dockerfile'));
-  const allowed = imageFile('Dockerfile.dockerignore').split('\n').filter((line) => line.startsWith('!')).map((line) => line.slice(1));
+  const allowed = imageFile('Dockerfile.dockerignore')
+    .split('\n')
+    .filter((line) => line.startsWith('!'))
+    .map((line) => line.slice(1));
   const built = join(root, 'build');
   mkdirSync(built);
   for (const { names } of copies(build))
     for (const name of names) {
       t.true(allowed.includes(name), `${name} is kept out of the build`);
       const whole = !name.includes('.');
-      cpSync(join(sources, name), join(built, whole ? name : basename(name)), { recursive: true, filter: (path) => !path.endsWith('protocol/generated') });
+      cpSync(join(sources, name), join(built, whole ? name : basename(name)), {
+        recursive: true,
+        filter: (path) => !path.endsWith('protocol/generated'),
+      });
     }
   symlinkSync(join(sources, 'node_modules'), join(built, 'node_modules')); // what npm ci would install
   const compiled = spawnSync('npm', ['run', '-s', 'build'], { cwd: built, encoding: 'utf8' });
@@ -129,11 +150,17 @@ test('built and laid out as the Dockerfile says, it runs as a user who owns noth
   rmSync(join(built, 'node_modules'));
   // What npm prune --omit=dev would leave.
   const packages = spawnSync('npm', ['ls', '--omit=dev', '--all', '--parseable'], { cwd: sources, encoding: 'utf8' });
-  for (const path of packages.stdout.split('\n').filter((line) => line.includes('node_modules'))) cpSync(path, join(built, relative(sources, path)), { recursive: true });
+  for (const path of packages.stdout.split('\n').filter((line) => line.includes('node_modules')))
+    cpSync(path, join(built, relative(sources, path)), { recursive: true });
 
   const program = join(root, 'torc');
   for (const { from, names, to } of copies(last))
-    for (const name of names) cpSync(from === 'build' ? join(built, relative(programDirectory, name)) : join(sources, name), join(program, relative(programDirectory, to)), { recursive: true });
+    for (const name of names)
+      cpSync(
+        from === 'build' ? join(built, relative(programDirectory, name)) : join(sources, name),
+        join(program, relative(programDirectory, to)),
+        { recursive: true },
+      );
   t.deepEqual(readdirSync(program).toSorted(), ['LICENSE', 'dist', 'node_modules', 'package.json']);
   t.false(existsSync(join(program, 'node_modules/aws-cdk-lib')));
 
@@ -145,9 +172,18 @@ test('built and laid out as the Dockerfile says, it runs as a user who owns noth
   chmodSync(root, 0o755);
   const address = `127.${1 + (process.pid % 200)}.${1 + (Math.floor(process.pid / 200) % 200)}.9`;
   const words = (keyword: string): string[] => JSON.parse(/\[.*\]/.exec(argumentsOf(last, keyword).at(-1) ?? '')?.[0] ?? '[]') as string[];
-  const here = (word: string): string => word.replace(/^0\.0\.0\.0$/, address).replace('127.0.0.1', address).replace(new RegExp(`^${dataVolume}/`), `${data}/`);
+  const here = (word: string): string =>
+    word
+      .replace(/^0\.0\.0\.0$/, address)
+      .replace('127.0.0.1', address)
+      .replace(new RegExp(`^${dataVolume}/`), `${data}/`);
   const started = [...words('ENTRYPOINT'), ...words('CMD')].map(here);
-  const child = spawn(started[0] ?? '', started.slice(1), { cwd: program, ...user, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] ?? '', NODE_ENV: 'production' } });
+  const child = spawn(started[0] ?? '', started.slice(1), {
+    cwd: program,
+    ...user,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env['PATH'] ?? '', NODE_ENV: 'production' },
+  });
   t.teardown(() => child.kill('SIGKILL'));
   let output = '';
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));

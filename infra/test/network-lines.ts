@@ -93,7 +93,9 @@ function admits(deployment: Deployment, acl: string, { direction, protocol, port
     (one) =>
       (one['CidrBlock'] === '0.0.0.0/0' || (one['CidrBlock'] === '10.0.0.0/16' && other === 'vpc')) &&
       (one['Protocol'] === -1 ||
-        (one['Protocol'] === protocolNumbers[protocol] && Number(at(one, 'PortRange', 'From')) <= port && port <= Number(at(one, 'PortRange', 'To')))),
+        (one['Protocol'] === protocolNumbers[protocol] &&
+          Number(at(one, 'PortRange', 'From')) <= port &&
+          port <= Number(at(one, 'PortRange', 'To')))),
   );
   return rule?.['RuleAction'] === 'allow';
 }
@@ -101,7 +103,11 @@ function admits(deployment: Deployment, acl: string, { direction, protocol, port
 /** The ACL of a subnet. */
 function aclOf(deployment: Deployment, cidr: string): string {
   const { id } = subnet(deployment, cidr);
-  const { properties } = only(resourcesOf(deployment), 'AWS::EC2::SubnetNetworkAclAssociation', ({ SubnetId }) => at(SubnetId, 'Ref') === id);
+  const { properties } = only(
+    resourcesOf(deployment),
+    'AWS::EC2::SubnetNetworkAclAssociation',
+    ({ SubnetId }) => at(SubnetId, 'Ref') === id,
+  );
   return String(at(properties, 'NetworkAclId', 'Ref'));
 }
 
@@ -134,17 +140,21 @@ export const networkLines: readonly Line[] = [
   {
     line: 'Three public subnets, three private subnets, three NAT gateways',
     holds: (d) => {
-      const cidrs = ofType(resourcesOf(d), 'AWS::EC2::Subnet').map(({ CidrBlock }) => CidrBlock);
+      const cidrs = ofType(resourcesOf(d), 'AWS::EC2::Subnet').map(({ CidrBlock }) => String(CidrBlock));
       assert.deepEqual(cidrs.toSorted(), [...privateCidrs, ...publicCidrs].toSorted());
       assert.equal(ofType(resourcesOf(d), 'AWS::EC2::NatGateway').length, 3);
     },
-    breaks: [(d) => change(resourcesOf(d), [subnet(d, '10.0.64.0/19').id], undefined), (d) => change(resourcesOf(d), [natOf(d, '10.0.96.0/19').id], undefined)],
+    breaks: [
+      (d) => change(resourcesOf(d), [subnet(d, '10.0.64.0/19').id], undefined),
+      (d) => change(resourcesOf(d), [natOf(d, '10.0.96.0/19').id], undefined),
+    ],
   },
   {
     line: 'Security group: clients in, pods and their readiness out, and nothing else',
     holds: (d) => {
       const { properties } = loadBalancerGroup(d);
-      const rules = (name: string): unknown[] => (properties[name] as Fields[]).map((rule) => [rule['CidrIp'], rule['IpProtocol'], rule['FromPort'], rule['ToPort']]);
+      const rules = (name: string): unknown[] =>
+        (properties[name] as Fields[]).map((rule) => [rule['CidrIp'], rule['IpProtocol'], rule['FromPort'], rule['ToPort']]);
       assert.deepEqual(rules('SecurityGroupIngress'), [['10.0.0.0/16', 'tcp', 6379, 6379]]);
       assert.deepEqual(rules('SecurityGroupEgress'), [
         ['10.0.0.0/16', 'tcp', 6379, 6379],
@@ -163,13 +173,18 @@ export const networkLines: readonly Line[] = [
         const passes = (packet: Packet): boolean => admits(d, aclOf(d, cidr), packet);
         // Replies to what was opened from inside: to Linux' and to a NAT gateway's ephemeral ports.
         for (const port of [1024, 32768, 65535])
-          for (const protocol of ['tcp', 'udp'] as const) assert.ok(passes({ direction: 'in', protocol, port, other: 'internet' }), `${cidr}: ${protocol} ${port}`);
-        for (const port of [22, 443, 6379, 8379, 16379]) assert.ok(passes({ direction: 'in', protocol: 'tcp', port, other: 'vpc' }), `${cidr}: ${port} from the VPC`);
+          for (const protocol of ['tcp', 'udp'] as const)
+            assert.ok(passes({ direction: 'in', protocol, port, other: 'internet' }), `${cidr}: ${protocol} ${port}`);
+        for (const port of [22, 443, 6379, 8379, 16379])
+          assert.ok(passes({ direction: 'in', protocol: 'tcp', port, other: 'vpc' }), `${cidr}: ${port} from the VPC`);
         for (const port of [53, 443, 40000])
-          for (const other of ['vpc', 'internet'] as const) assert.ok(passes({ direction: 'out', protocol: 'tcp', port, other }), `${cidr}: out to ${port}`);
-        for (const port of [22, 80, 443, 1023]) assert.ok(!passes({ direction: 'in', protocol: 'tcp', port, other: 'internet' }), `${cidr}: ${port} is open`);
+          for (const other of ['vpc', 'internet'] as const)
+            assert.ok(passes({ direction: 'out', protocol: 'tcp', port, other }), `${cidr}: out to ${port}`);
+        for (const port of [22, 80, 443, 1023])
+          assert.ok(!passes({ direction: 'in', protocol: 'tcp', port, other: 'internet' }), `${cidr}: ${port} is open`);
       }
-      for (const cidr of publicCidrs) assert.ok(admits(d, aclOf(d, cidr), { direction: 'in', protocol: 'tcp', port: 6379, other: 'internet' }));
+      for (const cidr of publicCidrs)
+        assert.ok(admits(d, aclOf(d, cidr), { direction: 'in', protocol: 'tcp', port: 6379, other: 'internet' }));
     },
     breaks: [
       (d) => removeAclEntry(d, (entry) => entry['Protocol'] === 6 && at(entry, 'PortRange', 'From') === 1024),
@@ -177,9 +192,21 @@ export const networkLines: readonly Line[] = [
       (d) => removeAclEntry(d, (entry) => entry['CidrBlock'] === '10.0.0.0/16'),
       (d) => removeAclEntry(d, (entry) => entry['Egress'] === true),
       (d) => {
-        for (const entry of ofType(resourcesOf(d), 'AWS::EC2::NetworkAclEntry')) if (at(entry, 'PortRange', 'From') === 1024) change(entry, ['PortRange', 'From'], 20);
+        for (const entry of ofType(resourcesOf(d), 'AWS::EC2::NetworkAclEntry'))
+          if (at(entry, 'PortRange', 'From') === 1024) change(entry, ['PortRange', 'From'], 20);
       },
-      (d) => change(resourcesOf(d), [only(resourcesOf(d), 'AWS::EC2::SubnetNetworkAclAssociation', ({ SubnetId }) => at(SubnetId, 'Ref') === subnet(d, '10.0.32.0/19').id).id], undefined),
+      (d) =>
+        change(
+          resourcesOf(d),
+          [
+            only(
+              resourcesOf(d),
+              'AWS::EC2::SubnetNetworkAclAssociation',
+              ({ SubnetId }) => at(SubnetId, 'Ref') === subnet(d, '10.0.32.0/19').id,
+            ).id,
+          ],
+          undefined,
+        ),
     ],
   },
   {

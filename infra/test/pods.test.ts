@@ -52,7 +52,8 @@ class Pod {
   private onThisMachine(text: string): string {
     let here = text.replace(/^bind 0\.0\.0\.0$/m, `bind ${this.address}`);
     for (let other = 0; other < parameters.nodes; other++) here = here.replaceAll(podHost(other, parameters.namespace), addressOf(other));
-    for (const directory of [secretDirectory, `${configDirectory}/`, `${dataVolume}/`]) here = here.replaceAll(new RegExp(`(^|\\s)${directory}`, 'gm'), `$1${this.root}${directory}`);
+    for (const directory of [secretDirectory, `${configDirectory}/`, `${dataVolume}/`])
+      here = here.replaceAll(new RegExp(`(^|\\s)${directory}`, 'gm'), `$1${this.root}${directory}`);
     return here;
   }
 
@@ -82,7 +83,8 @@ class Pod {
   start(): void {
     const child = this.command([...(container?.command ?? []), ...(container?.args ?? [])]);
     this.process = child;
-    for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => (this.output = (this.output + text).slice(-4000)));
+    for (const stream of [child.stdout, child.stderr])
+      stream?.setEncoding('utf8').on('data', (text: string) => (this.output = (this.output + text).slice(-4000)));
   }
 
   /** Asks as kubelet would until the probe succeeds. */
@@ -110,7 +112,9 @@ class Pod {
     const child = this.process;
     if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null;
     child.kill('SIGTERM');
-    const [code] = (await once(child, 'exit', { signal: AbortSignal.timeout((spec?.terminationGracePeriodSeconds ?? 0) * 1000) })) as [number | null];
+    const [code] = (await once(child, 'exit', { signal: AbortSignal.timeout((spec?.terminationGracePeriodSeconds ?? 0) * 1000) })) as [
+      number | null,
+    ];
     return code;
   }
 
@@ -149,7 +153,16 @@ test('three pods become ready, answer, drain and come back', async (t) => {
   t.is(await first.ask('SET', 'key', 'value'), 'OK');
   for (const pod of pods) t.is(await pod.ask('GET', 'key'), 'value');
   const info = await third.ask('INFO', 'torc');
-  for (const line of ['node_name:torc-2', 'zone:us-east-1c', 'members:3', 'replicas:3', 'write_quorum:2', 'read_quorum:2', 'cluster_name:torc']) t.true(info.includes(line), line);
+  for (const line of [
+    'node_name:torc-2',
+    'zone:us-east-1c',
+    'members:3',
+    'replicas:3',
+    'write_quorum:2',
+    'read_quorum:2',
+    'cluster_name:torc',
+  ])
+    t.true(info.includes(line), line);
 
   t.is(await first.preStop(), 0);
   await first.probed('readinessProbe', 503);

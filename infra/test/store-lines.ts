@@ -98,7 +98,11 @@ export const storeLines: readonly Line[] = [
     breaks: [
       (d) => {
         const attributes = balancer(d).properties['LoadBalancerAttributes'] as Fields[];
-        change(attributes.find(({ Key }) => Key === 'access_logs.s3.enabled'), ['Value'], 'false');
+        change(
+          attributes.find(({ Key }) => Key === 'access_logs.s3.enabled'),
+          ['Value'],
+          'false',
+        );
       },
       (d) => change(only(resourcesOf(d), 'AWS::S3::Bucket').properties, ['BucketEncryption'], undefined),
     ],
@@ -130,7 +134,10 @@ export const storeLines: readonly Line[] = [
       const port = (at(service, 'spec', 'ports') as Fields[]).find((one) => one['port'] === at(binding, 'spec', 'serviceRef', 'port'));
       assert.equal(portNumber(d, port?.['targetPort']), configuration(d).port);
       assert.deepEqual(at(service, 'spec', 'selector'), selectorOf(d));
-      for (const [name, wanted] of [['6379', 6379], ['8379', 8379]] as const) {
+      for (const [name, wanted] of [
+        ['6379', 6379],
+        ['8379', 8379],
+      ] as const) {
         const rule = only(resourcesOf(d), 'AWS::EC2::SecurityGroupIngress', ({ ToPort }) => ToPort === wanted).properties;
         assert.match(String(at(rule, 'SourceSecurityGroupId', 'Fn::ImportValue')), /LoadBalancer/, name);
         assert.match(String(at(rule, 'GroupId', 'Fn::ImportValue')), /ClusterSecurityGroupId/);
@@ -182,7 +189,10 @@ export const storeLines: readonly Line[] = [
       assert.equal(kind['provisioner'], 'ebs.csi.aws.com');
       assert.equal(at(kind, 'parameters', 'type'), 'gp3');
       assert.equal(at(kind, 'parameters', 'encrypted'), 'true');
-      assert.deepEqual([kind['volumeBindingMode'], kind['reclaimPolicy'], kind['allowVolumeExpansion']], ['WaitForFirstConsumer', 'Retain', true]);
+      assert.deepEqual(
+        [kind['volumeBindingMode'], kind['reclaimPolicy'], kind['allowVolumeExpansion']],
+        ['WaitForFirstConsumer', 'Retain', true],
+      );
       const claim = at(statefulSet(d), 'spec', 'volumeClaimTemplates', 0);
       assert.equal(at(claim, 'spec', 'storageClassName'), at(kind, 'metadata', 'name'));
       assert.deepEqual(at(claim, 'spec', 'accessModes'), ['ReadWriteOnce']);
@@ -244,15 +254,20 @@ export const storeLines: readonly Line[] = [
     line: 'Pods spread over zones and machines, those of KVStore alone, and one may be away on purpose',
     holds: (d) => {
       const constraints = at(podSpec(d), 'topologySpreadConstraints') as Fields[];
-      assert.deepEqual(constraints.map(({ topologyKey, whenUnsatisfiable, maxSkew }) => [topologyKey, whenUnsatisfiable, maxSkew]), [
-        ['topology.kubernetes.io/zone', 'DoNotSchedule', 1],
-        ['kubernetes.io/hostname', 'DoNotSchedule', 1],
-      ]);
+      assert.deepEqual(
+        constraints.map(({ topologyKey, whenUnsatisfiable, maxSkew }) => [topologyKey, whenUnsatisfiable, maxSkew]),
+        [
+          ['topology.kubernetes.io/zone', 'DoNotSchedule', 1],
+          ['kubernetes.io/hostname', 'DoNotSchedule', 1],
+        ],
+      );
       for (const one of constraints) assert.deepEqual(at(one, 'labelSelector', 'matchLabels'), selectorOf(d));
       const anti = at(podSpec(d), 'affinity', 'podAntiAffinity', 'requiredDuringSchedulingIgnoredDuringExecution', 0);
       assert.equal(at(anti, 'topologyKey'), 'kubernetes.io/hostname');
       assert.deepEqual(at(podSpec(d), 'nodeSelector'), { 'torc.io/dedicated': 'kvstore' });
-      assert.deepEqual(at(podSpec(d), 'tolerations'), [{ key: 'torc.io/dedicated', value: 'kvstore', operator: 'Equal', effect: 'NoSchedule' }]);
+      assert.deepEqual(at(podSpec(d), 'tolerations'), [
+        { key: 'torc.io/dedicated', value: 'kvstore', operator: 'Equal', effect: 'NoSchedule' },
+      ]);
       const budget = manifest(d, 'PodDisruptionBudget');
       assert.equal(at(budget, 'spec', 'maxUnavailable'), 1);
       assert.deepEqual(at(budget, 'spec', 'selector', 'matchLabels'), selectorOf(d));
@@ -295,7 +310,10 @@ export const storeLines: readonly Line[] = [
       assert.equal(at(volumes['config'], 'configMap', 'name'), at(manifest(d, 'ConfigMap'), 'metadata', 'name'));
       assert.equal(at(volumes['secret'], 'secret', 'secretName'), at(manifest(d, 'Secret'), 'metadata', 'name'));
       assert.deepEqual(Object.keys(manifest(d, 'Secret')['stringData'] as object), ['torc-secret.conf']);
-      assert.match(String(at(manifest(d, 'ConfigMap'), 'data', 'torc.conf')), new RegExp(`^include ${String(mounts['secret'])}/torc-secret\\.conf$`, 'm'));
+      assert.match(
+        String(at(manifest(d, 'ConfigMap'), 'data', 'torc.conf')),
+        new RegExp(`^include ${String(mounts['secret'])}/torc-secret\\.conf$`, 'm'),
+      );
       assert.match(String(at(statefulSet(d), 'spec', 'template', 'metadata', 'annotations', 'torc.io/config-sha256')), /^[0-9a-f]{64}$/);
     },
     breaks: [

@@ -31,7 +31,8 @@ function contents(directory: string): Map<string, Buffer> {
 const withoutNetwork = spawnSync('unshare', ['--net', 'true'], { stdio: 'ignore' }).status === 0 ? ['unshare', '--net'] : [];
 
 /** Says on standard error, when the process ends, how many seconds of CPU it took. */
-const countsCpu = "data:text/javascript,process.on('exit',()=>{const{user,system}=process.cpuUsage();process.stderr.write('cpu '+(user+system)/1e6)})";
+const countsCpu =
+  "data:text/javascript,process.on('exit',()=>{const{user,system}=process.cpuUsage();process.stderr.write('cpu '+(user+system)/1e6)})";
 
 test.serial('offline, quickly, twice the same', (t) => {
   const seconds: number[] = [];
@@ -47,7 +48,9 @@ test.serial('offline, quickly, twice the same', (t) => {
   t.deepEqual([...(first?.keys() ?? [])], [...(second?.keys() ?? [])]);
   for (const [name, bytes] of first ?? []) t.true(bytes.equals(second?.get(name) ?? Buffer.alloc(0)), `${name} differs`);
   t.true(Math.max(...seconds) < cpuSecondsMax, `${seconds.join(' and ')} s of CPU`);
-  t.log(`${seconds.join(' and ')} s of CPU, ${withoutNetwork.length > 0 ? 'without a network' : 'with a network: no rights to take it away'}`);
+  t.log(
+    `${seconds.join(' and ')} s of CPU, ${withoutNetwork.length > 0 ? 'without a network' : 'with a network: no rights to take it away'}`,
+  );
 });
 
 /** Ids of all findings of a synthesis that they stopped. */
@@ -55,7 +58,8 @@ function findings(directory: string): string[] {
   const report = JSON.parse(readFileSync(join(directory, 'validation-report.json'), 'utf8')) as {
     pluginReports: { pluginName: string; violations: { ruleName: string }[] }[];
   };
-  const prefix = (pluginName: string): string => (pluginName === 'AwsSolutions' ? 'AwsSolutions::' : `${pluginName.replaceAll(' ', '-')}::`);
+  const prefix = (pluginName: string): string =>
+    pluginName === 'AwsSolutions' ? 'AwsSolutions::' : `${pluginName.replaceAll(' ', '-')}::`;
   return report.pluginReports.flatMap(({ pluginName, violations }) => violations.map(({ ruleName }) => prefix(pluginName) + ruleName));
 }
 

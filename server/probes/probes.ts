@@ -29,14 +29,14 @@ function check(name: string, ok: boolean, reason: string): Check {
   return ok ? { name, ok } : { name, ok, reason };
 }
 
-export function startupChecks({ storageOpen, listening }: ProbedNode): Check[] {
+function startupChecks({ storageOpen, listening }: ProbedNode): Check[] {
   return [
     check('storage', storageOpen, 'the commit log is being replayed'),
     check('listener', listening, 'the client port is not open yet'),
   ];
 }
 
-export function readinessChecks(node: ProbedNode): Check[] {
+function readinessChecks(node: ProbedNode): Check[] {
   const { readiness } = node;
   const known = readiness?.ringKnown === true;
   const { shortPartitions = 0, homePartitions = 0, doubtfulPartitions = 0, leaving = false } = readiness ?? {};
@@ -51,7 +51,7 @@ export function readinessChecks(node: ProbedNode): Check[] {
 }
 
 /** 200 when every check holds, else 503; the checks either way. */
-export function probeAnswer(checks: readonly Check[]): HttpAnswer {
+function probeAnswer(checks: readonly Check[]): HttpAnswer {
   const ok = checks.every((one) => one.ok);
   return { status: ok ? 200 : 503, contentType: 'application/json', body: `${JSON.stringify({ ok, checks })}\n` };
 }
