@@ -86,6 +86,7 @@ async function startServing(configuration: Configuration, version: string, progr
       clock: systemClock,
       durability: configuration.durability,
       cacheBytesMax: configuration.cacheBytesMax,
+      hashSeed: systemRandom.integer(2 ** 32),
       onFailure: fail,
     });
     progress.storageOpen = true;
