@@ -139,6 +139,9 @@ async function startServing(configuration: Configuration, version: string, progr
     get phiThreshold() {
       return running.current.phiThreshold;
     },
+    get suspicionTimeoutMs() {
+      return running.current.suspicionTimeoutMs;
+    },
     get peerTimeoutMs() {
       return running.current.peerTimeoutMs;
     },
