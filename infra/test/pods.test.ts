@@ -19,7 +19,7 @@ import { ports } from '../ports.js';
 import { sources } from './deployment.js';
 
 const patienceMs = 60_000;
-const parameters = checkedParameters({ 'drain-wait-seconds': 2 });
+const parameters = checkedParameters({ 'drain-wait-seconds': 5 });
 const { settings, store } = manifests(parameters, 'torc:test');
 const spec = store[0]?.spec.template.spec;
 const [container] = spec?.containers ?? [];

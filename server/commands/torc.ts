@@ -146,7 +146,11 @@ export const torcRows: readonly LocalRow[] = [
       ),
       row('quorum', -2, docs(since, 'O(1)', 'Returns or sets the quorums of the connection.', '[w r | DEFAULT]'), quorum),
       row('status', 2, docs(since, 'O(N) where N is the number of members.', 'Returns how the cluster looks from this node.'), status),
-      row('drain', 2, docs(since, 'O(1)', 'Stops the node once it has handed over what it coordinates.'), drain),
+      {
+        ...row('drain', 2, docs(since, 'O(1)', 'Stops the node once it has handed over what it coordinates.'), drain),
+        flags: ['admin', ...usual],
+        categories: ['admin', 'slow', 'dangerous'],
+      },
     ],
   ),
 ];

@@ -10,7 +10,7 @@ import { startCluster, startNode, torcEntry } from '../harness/processes.js';
 import { RawClient } from './raw-client.js';
 
 test('on SIGTERM a node is not ready, goes on serving for drain-wait, answers what it took, and ends', async (t) => {
-  const node = await startNode({ 'drain-wait': '2' });
+  const node = await startNode({ 'drain-wait': '5' });
   t.teardown(() => node.stop());
   const http = httpPortOf(node.port);
   t.is((await probe(http, '/readyz')).status, 200);
@@ -44,7 +44,7 @@ test('a second signal ends a node that drains at once, and nothing acknowledged 
 });
 
 test('TORC DRAIN is answered, and the node ends; a signal meanwhile joins in', async (t) => {
-  const node = await startNode({ 'drain-wait': '1' });
+  const node = await startNode({ 'drain-wait': '5' });
   t.teardown(() => node.stop());
   const client = await RawClient.connect(node.port);
   t.deepEqual(await client.ask(['TORC', 'DRAIN']), ['+OK']);
