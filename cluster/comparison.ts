@@ -47,6 +47,8 @@ export interface ComparisonOptions {
   readonly partitions: () => number;
   /** This node cannot prove that it kept all it wrote in the partition. */
   readonly isDoubtful: (partition: number) => boolean;
+  /** A peer's clock may prove that this node lost some of what it wrote. */
+  readonly provesLoss: (partition: number, seen: VectorClock) => boolean;
 }
 
 export class Comparison {
@@ -96,6 +98,7 @@ export class Comparison {
 
   /** What gossip says of a peer's clocks. Batches on their way explain most differences, so it counts only if it still holds at the next tick. */
   noteSeen(peer: Peer, partition: number, seen: VectorClock): void {
+    this.options.provesLoss(partition, seen);
     if (!coversClock(this.options.store.partition(partition).seen, seen)) this.noteBehind(partition, peer, seen);
   }
 
@@ -152,6 +155,7 @@ export class Comparison {
   onTransfer(peer: Peer, transfer: torc.Transfer): void {
     const { store, turn } = this.options;
     const partition = store.partition(transfer.partition);
+    this.options.provesLoss(transfer.partition, clockOf(transfer.seen)); // before this transfer makes it good
     const term = { counter: transfer.termCounter, actor: transfer.termActor };
     const current = term.counter === 0 || partition.promise(term.counter, term.actor);
     const taken = store.applyTransfer(transfer);

@@ -2,7 +2,7 @@
  * The link to one peer: everything this node says to it, over one stream that this node dials. It gathers a turn's words into columns, sends them as
  * one frame, resends after a reconnect, in order, the batches that were not acknowledged, and never resends a command.
  *
- * Bounds: unacknowledged batches by `unackedBytesMax` (beyond it they are dropped, and comparison brings the peer up to date),
+ * Bounds: unacknowledged batches by `unackedBytesMax` (beyond it they become hints on disk, as far as there is room: hand-off.ts),
  * the stream's buffer by `streamBufferBytesMax` (a peer that does not read is cut off).
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
@@ -12,7 +12,8 @@ import { writeCommand, writeRead, writeReply } from '../protocol/peer/packed-row
 import type { Clock, Random } from '../storage/clock.js';
 import type { Call } from './call.js';
 import { IdWindow } from './id-window.js';
-import type { Settlement } from './settlement.js';
+import { bytesOf, type Settlement } from './settlement.js';
+import { StreamEcho, type HeardStream } from './stream-echo.js';
 import type { PeerAddress, PeerStream, Transport } from './transport.js';
 
 export const protocolVersion = 1;
@@ -45,6 +46,10 @@ export interface PeerLinkEvents {
   broken(reason: string): void;
   /** The peer refused, or it is not who it should be. */
   refused(reason: string): void;
+  /** More batches wait for the peer than may be held in memory, or older ones are kept elsewhere. Returns how many of them are not kept; absent: none is. */
+  overflowed?(batches: readonly Settlement[]): number;
+  /** Older batches for the peer are kept elsewhere: those in memory come after them. */
+  hasOlder?(): boolean;
 }
 
 /** A random place to count from, with room for 2^52 more. */
@@ -60,6 +65,9 @@ export class PeerLink {
   private retryDelayMs = reconnectDelayMs.first;
   private otherAddress: PeerAddress | undefined;
   private bytesOut = 0;
+  private dials: number;
+  /** Of the stream that was dialled last. */
+  private echo: StreamEcho;
   /** Raised whenever a stream opens: what was sent under another number may be lost. */
   streamNumber = 0;
 
@@ -69,8 +77,13 @@ export class PeerLink {
   private unacked: Settlement[] = [];
   private unackedHead = 0;
   private unackedBytes = 0;
-  /** Batches dropped because the peer did not take them in time. */
+  /** Of those that were dropped, what was not settled then: no acknowledgement will come for it. */
+  private dropped: Settlement[] = [];
+  /** Batches dropped because the peer did not take them in time and there was no room on disk. */
   droppedBatches = 0;
+
+  /** Pieces of hints that the peer has not acknowledged. */
+  owedHints = 0;
 
   /** Rows of this turn (packed-rows.ts), and the id of the first of them. */
   private readonly commands = new ByteWriter();
@@ -98,6 +111,8 @@ export class PeerLink {
   ) {
     this.forwarded = new IdWindow(firstId(options.random));
     this.upcomingReadId = firstId(options.random);
+    this.dials = firstId(options.random);
+    this.echo = new StreamEcho(options.clock, this.dials);
   }
 
   get isOpen(): boolean {
@@ -153,7 +168,10 @@ export class PeerLink {
         this.dialling = false;
         if (this.closed || this.stream !== undefined) return stream.close();
         mine = this.stream = stream;
-        stream.write([framed(torc.Hello.encode(greeting(), beginFrame()))]);
+        this.echo = new StreamEcho(clock, ++this.dials);
+        const hello = framed(torc.Hello.encode({ stream: this.dials, ...greeting() }, beginFrame()));
+        this.echo.sent(hello.length);
+        stream.write([hello]);
         clock.after(greetingTimeoutMs, () => {
           if (this.stream === mine && !this.opened) this.lose(mine, 'no answer to the hand-shake');
         });
@@ -181,6 +199,12 @@ export class PeerLink {
   /** Breaks the stream; the link dials again. */
   reset(reason: string): void {
     this.lose(this.stream, reason);
+  }
+
+  /** What the peer says of the stream. A dead one is broken, and dialled again. */
+  echoed(heard: HeardStream, patienceMs: number): void {
+    const reason = this.opened ? this.echo.echoed(heard, patienceMs) : undefined;
+    if (reason !== undefined) this.reset(reason);
   }
 
   /** A batch of this turn. It is kept until the peer has acknowledged it. */
@@ -267,7 +291,12 @@ export class PeerLink {
   }
 
   /** Everything that is said rarely. */
-  say(words: Pick<torc.Frame.$Shape, 'gossip' | 'takeOvers' | 'promises' | 'transfers' | 'transferAcks' | 'pulls' | 'formation'>): void {
+  say(
+    words: Pick<
+      torc.Frame.$Shape,
+      'gossip' | 'takeOvers' | 'promises' | 'transfers' | 'transferAcks' | 'pulls' | 'formation' | 'hints' | 'hintAcks' | 'hintPulls'
+    >,
+  ): void {
     const { rest } = this;
     if (words.gossip) rest.gossip = rest.gossip ? joined(rest.gossip, words.gossip) : words.gossip;
     if (words.takeOvers) (rest.takeOvers ??= []).push(...words.takeOvers);
@@ -276,6 +305,9 @@ export class PeerLink {
     if (words.transferAcks) (rest.transferAcks ??= []).push(...words.transferAcks);
     if (words.pulls) (rest.pulls ??= []).push(...words.pulls);
     if (words.formation) (rest.formation ??= []).push(...words.formation);
+    if (words.hints) (rest.hints ??= []).push(...words.hints);
+    if (words.hintAcks) (rest.hintAcks ??= []).push(...words.hintAcks);
+    if (words.hintPulls) (rest.hintPulls ??= []).push(...words.hintPulls);
     this.gather();
   }
 
@@ -313,9 +345,14 @@ export class PeerLink {
     if (this.stream !== undefined && this.opened) this.resend(this.stream);
   }
 
-  /** The peer holds every batch up to `counter`. `superseded` of them count for nothing. */
-  acknowledged(counter: number, superseded: ReadonlySet<number>): void {
+  /**
+   * The peer holds every batch from `first` to `counter`; `superseded` of them count for nothing. Where there are earlier ones that it has not
+   * acknowledged, its answer to them was lost, which may have named them superseded: nothing counts until all are sent again and answered in order, as they
+   * are when its stream is replaced.
+   */
+  acknowledged(first: number, counter: number, superseded: ReadonlySet<number>): void {
     const { unacked } = this;
+    if ((unacked[this.unackedHead]?.counter ?? first) < first) return;
     while (this.unackedHead < unacked.length) {
       const head = unacked[this.unackedHead];
       if (head === undefined || head.counter > counter) break;
@@ -329,9 +366,17 @@ export class PeerLink {
     }
   }
 
+  /** The peer's `seen` of the partition covers all that this node wrote there up to `counter`: so it holds, too, what was dropped here. */
+  covered(partition: number, counter: number): void {
+    if (this.dropped.length === 0) return;
+    const held = this.dropped.filter((settlement) => settlement.partition === partition && settlement.counter <= counter);
+    this.dropped = this.dropped.filter((settlement) => !settlement.settled && !held.includes(settlement));
+    for (const settlement of held) settlement.cover();
+  }
+
   /** True while the peer owes an answer. */
   get expectsAnswer(): boolean {
-    return this.unackedHead < this.unacked.length || this.forwarded.size > 0;
+    return this.unackedHead < this.unacked.length || this.forwarded.size > 0 || this.owedHints > 0;
   }
 
   private gather(): void {
@@ -352,7 +397,7 @@ export class PeerLink {
       sum += settlement.length;
     }
     this.unackedBytes += sum;
-    if (this.unackedBytes > this.options.unackedBytesMax) this.dropUnacked();
+    if (this.unackedBytes > this.options.unackedBytesMax) this.overflow();
     const [first] = taken;
     const last = taken.at(-1);
     const from = first?.offset ?? 0;
@@ -361,8 +406,21 @@ export class PeerLink {
     return to - from === sum ? batches.subarray(from, to) : Buffer.concat(taken.map(bytesOf));
   }
 
-  private dropUnacked(): void {
-    this.droppedBatches += this.unacked.length - this.unackedHead;
+  /** What was kept before `counter` for a peer that is away is dropped. */
+  dropUnackedBefore(counter: number): void {
+    if (this.opened) return;
+    for (let head = this.unacked[this.unackedHead]; head !== undefined && head.counter < counter; head = this.unacked[this.unackedHead]) {
+      this.unackedHead++;
+      this.unackedBytes -= head.length;
+      this.droppedBatches++;
+      if (!head.settled) this.dropped.push(head);
+    }
+  }
+
+  private overflow(): void {
+    const batches = this.unacked.slice(this.unackedHead);
+    this.dropped = [...this.dropped, ...batches].filter(({ settled }) => !settled);
+    this.droppedBatches += this.events.overflowed?.(batches) ?? batches.length;
     this.unacked = [];
     this.unackedHead = 0;
     this.unackedBytes = 0;
@@ -371,6 +429,7 @@ export class PeerLink {
   private write(stream: PeerStream, frame: torc.Frame.$Shape): void {
     const bytes = framed(torc.Frame.encode(frame, beginFrame()));
     this.bytesOut += bytes.length;
+    this.echo.sent(bytes.length);
     stream.write([bytes]);
     if (stream.bufferedBytes > this.options.streamBufferBytesMax) this.lose(stream, 'it does not read what it is sent');
   }
@@ -386,7 +445,8 @@ export class PeerLink {
     this.opened = true;
     this.streamNumber++;
     this.retryDelayMs = reconnectDelayMs.first;
-    this.resend(this.stream);
+    if (this.unackedHead < this.unacked.length && this.events.hasOlder?.() === true) this.overflow();
+    else this.resend(this.stream);
     this.events.opened(hello);
   }
 
@@ -456,12 +516,6 @@ function noAnswers(): Answers {
 function empty(rows: ByteWriter): void {
   if (rows.length > rowsKeptBytes) rows.take();
   else rows.reset();
-}
-
-/** A batch's bytes, borrowed from its turn's. */
-function bytesOf({ turnBytes, offset, length }: Settlement): Buffer {
-  if (turnBytes === undefined) throw new Error('a batch is sent before its turn has ended');
-  return turnBytes.subarray(offset, offset + length);
 }
 
 /** Two gossips of one turn: what the first says of clocks is not said again. */

@@ -5,6 +5,7 @@
 import { heartbeat, phi, phiAccrual, postponed, type PhiState } from './phi-accrual.js';
 import type { NodeDescription } from './configuration.js';
 import type { PeerLink } from './peer-link.js';
+import type { HeardStream } from './stream-echo.js';
 
 export interface SuspicionOptions {
   readonly gossipIntervalMs: number;
@@ -31,8 +32,12 @@ export class Peer {
   doubtful = false;
   /** `changes` of each partition when this peer was last told its clock. */
   readonly told = new Map<number, number>();
+  /** The stream that it dialled last, to be told what came over it. */
+  heardStream: HeardStream = { stream: 0, heard: 0, ended: false };
   /** That it dialled here and that are open. */
   streams = 0;
+  /** Since when this node's link to it is open though none of its own is, monotonic; -1 = that is not so. */
+  oneWaySinceMs = -1;
   /** Bytes of frames from it. */
   bytesReceived = 0;
   /** Streams that it opened to this node: what it said on one before the last may be lost. */

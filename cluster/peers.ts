@@ -14,6 +14,7 @@ import { exchangeBytesMax } from './gossip-codec.js';
 import { exchangeTimeoutMs } from './gossip-exchange.js';
 import { PeerLink, protocolVersion, type PeerLinkOptions } from './peer-link.js';
 import { Peer, type SuspicionOptions } from './peer.js';
+import type { Settlement } from './settlement.js';
 import type { PeerAddress, PeerStream, PeerStreamEvents, Transport } from './transport.js';
 
 /** The largest frame that is taken from a peer: the largest value, with room for a turn's other words. */
@@ -46,6 +47,13 @@ export interface PeersEvents {
   /** The link to the peer is up. */
   opened(peer: Peer): void;
   broken(peer: Peer): void;
+  /** The peer speaks over a new stream, so it has a link that answers can come over; those before may be lost. */
+  speaks(peer: Peer): void;
+  /** The stream that the peer dialled last has ended here; it may not know. */
+  ended(peer: Peer): void;
+  /** As PeerLinkEvents.overflowed and hasOlder. */
+  overflowed?(peer: Peer, batches: readonly Settlement[]): number;
+  hasOlder?(peer: Peer): boolean;
   /** False: its batches cannot be taken yet, and have to come again over a new stream (hear). */
   frame(peer: Peer, frame: torc.Frame): boolean;
   /** Reachability of some peer changed. */
@@ -130,6 +138,8 @@ export class Peers {
         },
         broken: (reason) => peer !== undefined && this.linkBroken(peer, reason),
         refused: (reason) => this.options.log('warn', `seed ${name} refuses this node: ${reason}`),
+        overflowed: (batches) => (peer === undefined ? undefined : this.events.overflowed?.(peer, batches)) ?? batches.length,
+        hasOlder: () => peer !== undefined && this.events.hasOlder?.(peer) === true,
       },
       address,
     );
@@ -151,6 +161,8 @@ export class Peers {
         },
         broken: (reason) => this.linkBroken(peer, reason),
         refused: (reason) => this.options.log('warn', `node '${description.nodeId}' refuses this node: ${reason}`),
+        overflowed: (batches) => this.events.overflowed?.(peer, batches) ?? batches.length,
+        hasOlder: () => this.events.hasOlder?.(peer) === true,
       },
       { host: description.host, port: description.peerPort },
     );
@@ -187,10 +199,24 @@ export class Peers {
     this.tickedMs = nowMs;
     if (sleptMs > this.options.suspicion.gossipIntervalMs) for (const peer of this.byNodeId.values()) peer.excuse(sleptMs);
     for (const peer of this.byNodeId.values()) {
+      this.mendOneWay(peer, nowMs);
       if (!peer.judge(nowMs)) continue;
       this.options.log('warn', `node '${peer.nodeId}' is suspected: nothing was heard of it in time`);
       this.events.changed();
       this.events.suspected(peer);
+    }
+  }
+
+  /**
+   * A live peer dials again within moments. Where it does not, both streams may be dead and each side know of the one it accepted alone: nobody is
+   * left to tell the other. So this node dials anew, and the peer, hearing of it, does too.
+   */
+  private mendOneWay(peer: Peer, nowMs: number): void {
+    if (peer.streams > 0 || !peer.link.isOpen) peer.oneWaySinceMs = -1;
+    else if (peer.oneWaySinceMs < 0) peer.oneWaySinceMs = nowMs;
+    else if (nowMs - peer.oneWaySinceMs > this.options.suspicion.gossipIntervalMs) {
+      peer.oneWaySinceMs = -1;
+      peer.link.reset('it has no stream to this node');
     }
   }
 
@@ -253,6 +279,8 @@ export class Peers {
     const { clock, log } = this.options;
     let splitter = new FrameSplitter(greetingBytesMax);
     let greeted = false;
+    let spoke = false;
+    const heardStream = { stream: 0, heard: 0, ended: false };
     let peer: Peer | undefined;
     let isGossip = false;
     /** Gives up looking into what the stream claims. */
@@ -270,14 +298,15 @@ export class Peers {
       end();
     });
     const greet = (refusal = ''): void => stream.write(frameChunks(torc.Hello.encode({ ...this.greeting(), refusal }).finish() as Buffer));
-    const admit = (description: NodeDescription): void => {
+    const admit = (hello: torc.Hello, description: NodeDescription): void => {
       greet();
       peer = this.meet(description);
+      heardStream.stream = hello.stream;
+      if (hello.stream !== 0) peer.heardStream = heardStream;
       peer.streams++;
       peer.streamAccepted();
       peer.streamsAccepted++;
       peer.link.dialNow();
-      peer.link.resendUnacked(); // its answers to them may have been lost with the stream before this one
     };
     const gossip = (): void => {
       if (this.exchanges >= exchangesMax) throw new Error(`${exchangesMax} exchanges of gossip are under way`);
@@ -305,12 +334,12 @@ export class Peers {
       if (description === undefined) throw new Error('a hand-shake without a node id');
       if (description.nodeId === this.options.self.nodeId) return greet(); // who dialled will see that it met itself
       const known = this.byNodeId.get(description.nodeId);
-      if (known === undefined || agrees(known, hello)) return admit(description);
+      if (known === undefined || agrees(known, hello)) return admit(hello, description);
       giveUp = this.lookInto(hello, description, (isTrue) => {
         giveUp = undefined;
         if (isTrue) {
           this.beganAnew(hello, description);
-          return admit(description);
+          return admit(hello, description);
         }
         const reason = `another node '${description.nodeId}' is known, and it does not answer at ${description.host}:${description.peerPort} as this one`;
         greet(reason);
@@ -327,6 +356,10 @@ export class Peers {
       const nowMs = clock.monotonicMs();
       peer.frameSent(counterMs(frame.clock), nowMs);
       if (peer.heard(nowMs, frame.gossip !== null && frame.gossip !== undefined)) this.events.changed();
+      if (!spoke) {
+        spoke = true;
+        this.events.speaks(peer); // it has had its welcome
+      }
       if (this.events.frame(peer, frame)) return;
       if (this.hears) end();
       else this.unheard.add(end);
@@ -334,6 +367,7 @@ export class Peers {
     return {
       data: (chunk) => {
         if (this.closed || ended) return;
+        heardStream.heard += chunk.length;
         try {
           // The hand-shake changes the splitter: what follows it in the same chunk belongs to the new one.
           let rest: Buffer | undefined = chunk;
@@ -357,6 +391,8 @@ export class Peers {
         this.unheard.delete(end);
         if (peer === undefined) return;
         peer.streams--;
+        heardStream.ended = true;
+        if (peer.heardStream === heardStream && !this.closed) this.events.ended(peer);
         this.forgetStranger(peer);
       },
     };
@@ -367,7 +403,7 @@ export class Peers {
     if (this.claims >= claimsMax) throw new Error(`${claimsMax} others are being looked into`);
     this.claims++;
     const link = new PeerLink(
-      { ...this.linkOptions(), greeting: () => ({ ...this.greeting(), probe: true }) },
+      { ...this.linkOptions(), greeting: () => ({ ...this.greeting(), stream: 0, probe: true }) },
       {
         opened: ({ from, incarnation }) => settle(from?.nodeId === nodeId && incarnation === hello.incarnation),
         broken: () => undefined,

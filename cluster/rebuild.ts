@@ -2,7 +2,7 @@
  * A doubtful node cannot prove that it kept all it wrote (ARCHITECTURE.md, "actor"): it counts towards W, not R, and coordinates nothing, until each
  * partition has been compared whole with N-W+1 of the other home replicas, none of them doubtful, or with all of them.
  */
-import { emptyClock } from '../protocol/record.js';
+import { emptyClock, type VectorClock } from '../protocol/record.js';
 import type { Clock } from '../storage/clock.js';
 import type { Store } from '../storage/store.js';
 import type { Comparison } from './comparison.js';
@@ -25,6 +25,9 @@ export interface RebuildOptions {
   readonly comparison: Comparison;
   readonly clock: Clock;
   readonly log: (level: 'info' | 'warn', message: string) => void;
+  readonly actor: () => number;
+  /** The node is in doubt from now on, though it served before: it has to drop what it coordinates. */
+  readonly doubted: () => void;
   /** Every partition's clocks are here: the life of this member can be raised above all that were ever seen. */
   readonly raiseLife: (memberNumber: number) => void;
 }
@@ -40,7 +43,8 @@ export class Rebuild {
   }
 
   isDoubtful(partition: number): boolean {
-    return this.inDoubt && this.doubtful.has(partition);
+    // What it stood in for it may have lost too, and is not told of.
+    return this.inDoubt && (this.doubtful.has(partition) || !this.options.membership.isHome(partition));
   }
 
   /** The configuration is known. `doubt`: this start of the node cannot vouch for its data; an earlier one may not have been done either. */
@@ -57,6 +61,21 @@ export class Rebuild {
       'warn',
       `this node may have lost some of what it wrote: ${this.doubtful.size} partitions are compared with their other replicas first`,
     );
+  }
+
+  /**
+   * A peer's clock of a partition. What this node wrote is in its own clock before anyone hears of it; so one that has seen more proves a loss that
+   * the node did not know of (a directory put back from a copy, a disk that lied), and doubt begins. Returns true then.
+   */
+  provesLoss(partition: number, peerSeen: VectorClock): boolean {
+    if (this.inDoubt) return false;
+    const { store, actor, doubted, log } = this.options;
+    const self = actor();
+    if ((peerSeen.get(self) ?? 0) <= (store.partition(partition).seen.get(self) ?? 0)) return false;
+    log('warn', `a peer has seen more of what this node wrote in partition ${partition} than the node itself has`);
+    this.begin(true);
+    doubted();
+    return true;
   }
 
   /** Goes on where it can. */

@@ -1,6 +1,6 @@
 /**
  * A home replica's side of a write: batches from a coordinator are stored and acknowledged. One acknowledgement answers all batches of
- * a frame, since a link keeps their order; those whose term was superseded are named in it, for they count for nothing.
+ * a frame; those whose term was superseded are named in it, for they count for nothing.
  */
 import type { torc } from '../protocol/generated/messages.js';
 import type { AppliedListener, Store } from '../storage/store.js';
@@ -10,9 +10,10 @@ import type { Turn } from './turn.js';
 export class Replica implements AppliedListener {
   /** Batches applied, for INFO. */
   batchesApplied = 0;
-  /** Of the frame that is being stored: its sender, its last batch that was stored, and what was superseded of that actor's. */
+  /** Of the frame that is being stored: its sender, its last batch that was stored, the first of that one's actor, and what was superseded of it. */
   private sender: Peer | undefined;
   private actor = 0;
+  private first = 0;
   private counter = 0;
   private superseded: torc.Superseded.$Shape[] = [];
 
@@ -36,8 +37,11 @@ export class Replica implements AppliedListener {
     const { sender } = this;
     if (sender === undefined) return;
     this.batchesApplied++;
-    if (this.actor !== actor) this.acknowledge(sender);
-    this.actor = actor;
+    if (this.actor !== actor) {
+      this.acknowledge(sender);
+      this.actor = actor;
+      this.first = counter;
+    }
     this.counter = counter;
     if (gap) this.fetchMissing(partition, sender);
     if (!superseded) return;
@@ -46,9 +50,9 @@ export class Replica implements AppliedListener {
   }
 
   private acknowledge(peer: Peer): void {
-    const { actor, counter, superseded } = this;
+    const { actor, first, counter, superseded } = this;
     if (actor === 0) return;
     this.superseded = [];
-    this.turn.whenWritten(() => peer.link.acknowledge({ actor, counter, superseded }));
+    this.turn.whenWritten(() => peer.link.acknowledge({ actor, first, counter, superseded }));
   }
 }

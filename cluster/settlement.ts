@@ -3,7 +3,7 @@
  * not acknowledged in time answers UNKNOWNOUTCOME to its own command; the links to its peers keep it for resending all the same.
  */
 import { ownReply, type Reply } from '../protocol/resp/reply.js';
-import type { Call } from './call.js';
+import { notServedInTime, unknownOutcome, type Call } from './call.js';
 
 interface Waiter {
   readonly call: Call;
@@ -46,6 +46,18 @@ export class Settlement {
     if (--this.missing === 0) this.settle();
   }
 
+  /**
+   * One more replica's `seen` covers it, whose acknowledgement will never come. That says nothing of its term: with it the batch is settled for those who saw it, but
+   * its own command's outcome stays unknown.
+   */
+  cover(): void {
+    if (--this.missing > 0 || this.settled) return;
+    const { writer } = this;
+    this.writer = undefined;
+    writer?.answer(this.isEmpty ? notServedInTime : unknownOutcome);
+    this.settle();
+  }
+
   /** W replicas hold it, by acknowledgement or because their `seen` covers it. */
   settle(): void {
     if (this.settled) return;
@@ -65,4 +77,10 @@ export class Settlement {
     if (readers.length > 0) this.readers = this.readers?.filter(({ call }) => !readers.includes(call));
     return { writer, readers };
   }
+}
+
+/** A batch's bytes, borrowed from its turn's. */
+export function bytesOf({ turnBytes, offset, length }: Settlement): Buffer {
+  if (turnBytes === undefined) throw new Error('a batch is sent before its turn has ended');
+  return turnBytes.subarray(offset, offset + length);
 }

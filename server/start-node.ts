@@ -133,6 +133,9 @@ async function startServing(configuration: Configuration, version: string, progr
     get sloppyQuorum() {
       return running.current.sloppyQuorum;
     },
+    get hintAgeMaxMs() {
+      return running.current.hintAgeMaxSeconds * 1000;
+    },
     get gossipIntervalMs() {
       return running.current.gossipIntervalMs;
     },

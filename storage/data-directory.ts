@@ -102,7 +102,8 @@ export interface LifeQuestion {
 
 /**
  * The life to go on in: the last one if this node can prove that it kept all it wrote in it (ARCHITECTURE.md, "actor"), else the
- * next. The proof by `durability always` is of the last process's mode, not of the one to come. Throws RangeError past the 65535th life.
+ * next. After a loss of power under `durability always`, of the last process's mode, it kept all that it acknowledged and is not doubtful; but a batch leaves
+ * for the peers before the own disk has it, so they may have seen more of the old life. Throws RangeError past the 65535th life.
  */
 export function nextLife({ previous, bootId, logDamaged }: LifeQuestion): { readonly life: number; readonly reason: LifeReason } {
   if (previous === undefined) return { life: 1, reason: 'new directory' };
@@ -110,7 +111,7 @@ export function nextLife({ previous, bootId, logDamaged }: LifeQuestion): { read
   if (logDamaged) return { life: lifeAfter(life), reason: 'log damaged' };
   if (previous.cleanStop) return { life, reason: 'clean stop' };
   if (bootId !== '' && bootId === previous.bootId) return { life, reason: 'same boot' };
-  if (previous.durability === 'always') return { life, reason: 'durability always' };
+  if (previous.durability === 'always') return { life: lifeAfter(life), reason: 'durability always' };
   return { life: lifeAfter(life), reason: 'writes may be lost' };
 }
 

@@ -52,6 +52,7 @@ class Side {
       timeoutMs: 1000,
       partitions: () => 2,
       isDoubtful: () => this.doubtful,
+      provesLoss: () => false,
     });
   }
 

@@ -124,6 +124,8 @@ class Cluster {
       {
         opened: (peer) => driver.linkOpened(peer),
         broken: (peer) => driver.linkBroken(peer),
+        speaks: () => undefined,
+        ended: () => undefined,
         changed: () => undefined,
         suspected: () => undefined,
         gossip: () => undefined,

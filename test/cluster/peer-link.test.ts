@@ -71,17 +71,34 @@ test('an acknowledgement answers all batches up to it, those that were supersede
   const settlements = turn(link, [1, 2, 3, 4]);
   t.is(played.stream.frames.length, 1, 'one frame for a turn');
   t.true(link.expectsAnswer);
-  link.acknowledged(3, new Set([2]));
+  link.acknowledged(1, 3, new Set([2]));
   t.deepEqual(
     settlements.map(({ settled }) => settled),
     [true, false, true, false],
   );
-  link.acknowledged(2, new Set());
+  link.acknowledged(2, 2, new Set());
   t.false(settlements[1]?.settled, 'each batch is judged once');
-  link.acknowledged(4, new Set());
+  link.acknowledged(4, 4, new Set());
   t.true(settlements[3]?.settled);
   t.false(link.expectsAnswer);
   t.is(link.queuedBytes, 0);
+});
+
+test('an acknowledgement says nothing of batches before its first, whose own answer was lost', async (t) => {
+  const played = new PlayedLink();
+  const { link } = played;
+  await played.open();
+  const settlements = [...turn(link, [1, 2]), ...turn(link, [3])];
+  link.acknowledged(3, 3, new Set());
+  t.true(settlements.every(({ settled }) => !settled));
+  link.resendUnacked();
+  t.deepEqual(countersOf(played.stream), [1, 2, 3, 1, 2, 3]);
+  link.acknowledged(1, 3, new Set([2]));
+  t.deepEqual(
+    settlements.map(({ settled }) => settled),
+    [true, false, true],
+  );
+  t.false(link.expectsAnswer);
 });
 
 test('whenever the stream breaks, what a peer gets in the end is all it had not acknowledged, in order', async (t) => {
@@ -113,7 +130,7 @@ test('whenever the stream breaks, what a peer gets in the end is all it had not 
         } else if (kind === 'ack') {
           const got = countersOf(played.stream).at(-1) ?? acknowledged;
           acknowledged = Math.max(acknowledged, Math.min(got, acknowledged + count));
-          link.acknowledged(acknowledged, new Set());
+          link.acknowledged(1, acknowledged, new Set());
         } else {
           played.stream.break();
           const stream = await played.redial();
@@ -206,6 +223,40 @@ test('batches that a peer does not take are bounded: beyond the bound they are d
     got.map((_, i) => 100 - got.length + i + 1),
     'the newest, in order',
   );
+});
+
+test('beyond the bound batches are handed out to be kept elsewhere, and those that are left follow them when there are older ones', async (t) => {
+  const bytes = batch(1).length;
+  const played = new PlayedLink({ unackedBytesMax: bytes * 10 });
+  played.keepsElsewhere = true;
+  const { link } = played;
+  played.unreachable = true;
+  link.open();
+  const all = Array.from({ length: 25 }, (_, index) => index + 1);
+  for (const counter of all) turn(link, [counter]);
+  t.deepEqual([link.droppedBatches, link.queuedBytes], [0, bytes * 3]);
+  t.deepEqual(played.keptElsewhere, all.slice(0, 22));
+  played.hasOlder = true;
+  played.unreachable = false;
+  const stream = await played.redial();
+  stream.welcome();
+  t.deepEqual(countersOf(stream), []);
+  t.deepEqual(played.keptElsewhere, all);
+  turn(link, [26]);
+  t.deepEqual(countersOf(stream), [26]);
+});
+
+test('what waits for a peer that is away is dropped for its age; what a peer that is there owes is not', async (t) => {
+  const played = new PlayedLink();
+  const { link } = played;
+  for (let counter = 1; counter <= 5; counter++) turn(link, [counter]);
+  link.dropUnackedBefore(4);
+  t.is(link.droppedBatches, 3);
+  const stream = await played.open();
+  t.deepEqual(countersOf(stream), [4, 5]);
+  link.dropUnackedBefore(100);
+  t.is(link.droppedBatches, 3);
+  t.true(link.expectsAnswer);
 });
 
 test('a peer that does not read is cut off', async (t) => {

@@ -36,6 +36,8 @@ function accepted(take: (frame: torc.Frame) => boolean): {
     {
       opened: () => undefined,
       broken: () => undefined,
+      speaks: () => undefined,
+      ended: () => undefined,
       frame: (_, frame) => take(frame),
       changed: () => undefined,
       suspected: () => undefined,
@@ -151,6 +153,8 @@ class PlayedOthers {
     {
       opened: () => undefined,
       broken: ({ nodeId }) => this.broken.push(nodeId),
+      speaks: () => undefined,
+      ended: () => undefined,
       frame: (_, { clock }) => this.taken.push(clock) > 0,
       changed: () => undefined,
       suspected: () => undefined,

@@ -8,12 +8,14 @@ import type { Configuration } from '../../cluster/configuration.js';
 import { Membership } from '../../cluster/membership.js';
 import { Peer } from '../../cluster/peer.js';
 import { Rebuild } from '../../cluster/rebuild.js';
+import { actorOf } from '../../protocol/dot.js';
 import { Turn } from '../../cluster/turn.js';
 import { openInMemory, type OpenedStore } from '../storage/store-fixtures.js';
 import { HandClock, seededRandom } from '../storage/log-fixtures.js';
 import { PlayedLink } from './links.js';
 
 const partitions = 40;
+const self = actorOf(1, 1);
 const node = (nodeId: string) => ({ nodeId, host: nodeId, clientPort: 1, peerPort: 2, zone: nodeId, hostLabel: nodeId });
 const configuration: Configuration = {
   number: 1,
@@ -44,6 +46,7 @@ interface Fixture {
   readonly clock: HandClock;
   readonly links: Map<string, PlayedLink>;
   readonly lives: number[];
+  readonly doubted: () => number;
   readonly membership: Membership;
 }
 
@@ -61,6 +64,7 @@ async function fixture(opened: OpenedStore): Promise<Fixture> {
     timeoutMs: 1000,
     partitions: () => partitions,
     isDoubtful: () => false,
+    provesLoss: () => false,
   });
   const links = new Map<string, PlayedLink>();
   const peers = new Map<string, Peer>();
@@ -78,8 +82,10 @@ async function fixture(opened: OpenedStore): Promise<Fixture> {
   });
   const lives: number[] = [];
   const raiseLife = (number: number): void => void lives.push(number);
-  const rebuild = new Rebuild({ store, membership, comparison, clock, log: () => undefined, raiseLife });
-  return { rebuild, comparison, clock, links, lives, membership };
+  let doubts = 0;
+  const doubted = (): void => void doubts++;
+  const rebuild = new Rebuild({ store, membership, comparison, clock, log: () => undefined, actor: () => self, doubted, raiseLife });
+  return { rebuild, comparison, clock, links, lives, doubted: () => doubts, membership };
 }
 
 test('a node that can vouch for its data, and one alone, are not in doubt', async (t) => {
@@ -87,6 +93,19 @@ test('a node that can vouch for its data, and one alone, are not in doubt', asyn
   rebuild.begin(false);
   t.is(rebuild.doubtfulPartitions, 0);
   t.false(rebuild.isDoubtful(0));
+});
+
+test('a node that served is in doubt once a peer has seen more of what it wrote than it has', async (t) => {
+  const { store, ...opened } = await openInMemory();
+  const { rebuild, doubted } = await fixture({ store, ...opened });
+  store.partition(3).seen.set(self, 10);
+  t.false(rebuild.provesLoss(3, new Map([[self, 10]])));
+  t.false(rebuild.provesLoss(3, new Map([[self + 1, 11]])));
+  t.is(doubted(), 0);
+  t.true(rebuild.provesLoss(3, new Map([[self, 11]])));
+  t.is(rebuild.doubtfulPartitions, partitions);
+  t.false(rebuild.provesLoss(4, new Map([[self, 11]])), 'once');
+  t.is(doubted(), 1);
 });
 
 test('every partition is compared with two witnesses, a bounded number at once, then the node counts and has a new life', async (t) => {

@@ -1,6 +1,6 @@
 /** A batch on its way to being settled: counted once, answered once, given up only for those who are due. */
 import test from 'ava';
-import type { Call } from '../../cluster/call.js';
+import { unknownOutcome, type Call } from '../../cluster/call.js';
 import { Settlement } from '../../cluster/settlement.js';
 import { TestCall } from './calls.js';
 
@@ -37,4 +37,16 @@ test('giving up takes out those who are due and no others; the batch can be sett
   t.deepEqual(settlement.giveUp(isDue), { writer: undefined, readers: [] });
   settlement.acknowledge();
   t.deepEqual([due.replies, dueReader.replies, later.replies], [[], [], ['seen']]);
+});
+
+test("a replica whose `seen` covers it settles it for who saw it; its own command's outcome stays unknown", (t) => {
+  const writer = new TestCall('writer', 1);
+  const reader = new TestCall('reader', 1, 'read');
+  const settlement = new Settlement(1, 5, 0, 0, false, writer, 'OK', 2, () => undefined);
+  settlement.wait(reader, 'seen');
+  settlement.acknowledge();
+  t.false(settlement.settled);
+  settlement.cover();
+  t.true(settlement.settled);
+  t.deepEqual([writer.replies, reader.replies], [[unknownOutcome], ['seen']]);
 });

@@ -55,7 +55,7 @@ test('a batch that was gathered between seal and send waits for its own bytes', 
     sent.map(({ batches }) => batches.toString()),
     ['one'],
   );
-  link.acknowledged(9, new Set());
+  link.acknowledged(1, 9, new Set());
   t.deepEqual(settled, [1]);
   link.seal(Buffer.from('two'));
   link.send();

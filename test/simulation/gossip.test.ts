@@ -182,6 +182,8 @@ function startGossiping(cluster: TorcCluster, name: string, seeds: readonly stri
     {
       opened: () => undefined,
       broken: () => undefined,
+      speaks: () => undefined,
+      ended: () => undefined,
       frame: () => false,
       changed: () => undefined,
       suspected: () => undefined,

@@ -50,6 +50,7 @@ const canaries: Readonly<Record<string, RunSettings & { readonly firstSeed?: num
     clients: { hereChance: 0.3 },
   },
   'a replica acknowledges what it did not store': {
+    firstSeed: 20,
     cluster: {
       plant: (store, node) => {
         if (node !== 'b') return;

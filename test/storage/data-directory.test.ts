@@ -67,13 +67,14 @@ test('a newer format is refused by both numbers before anything is touched; a re
   t.deepEqual(readNodeRecord(directory), record);
 });
 
-test('a life goes on exactly when all that was written in it is surely there', (t) => {
+test('a life goes on exactly when all that was written in it, and may have been sent, is surely there', (t) => {
   const life = (previous: Partial<NodeRecord>, bootId: string, logDamaged = false) =>
     nextLife({ previous: { ...record, life: 5, ...previous }, bootId, logDamaged });
   t.deepEqual(nextLife({ previous: undefined, bootId: 'boot-a', logDamaged: false }), { life: 1, reason: 'new directory' });
   t.deepEqual(life({ cleanStop: true }, 'boot-b'), { life: 5, reason: 'clean stop' });
   t.deepEqual(life({}, 'boot-a'), { life: 5, reason: 'same boot' });
-  t.deepEqual(life({ durability: 'always' }, 'boot-b'), { life: 5, reason: 'durability always' });
+  t.deepEqual(life({ durability: 'always' }, 'boot-b'), { life: 6, reason: 'durability always' });
+  t.deepEqual(life({ durability: 'always' }, 'boot-a'), { life: 5, reason: 'same boot' });
   t.deepEqual(life({}, 'boot-b'), { life: 6, reason: 'writes may be lost' });
   t.deepEqual(life({ durability: 'os' }, 'boot-b'), { life: 6, reason: 'writes may be lost' });
   t.deepEqual(life({ bootId: '' }, ''), { life: 6, reason: 'writes may be lost' });
