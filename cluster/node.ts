@@ -31,6 +31,7 @@ import { NodeView } from './node-view.js';
 import type { Peer } from './peer.js';
 import { Peers } from './peers.js';
 import { Reader } from './reader.js';
+import { readiness, type Readiness } from './readiness.js';
 import { Rebuild } from './rebuild.js';
 import { Replica } from './replica.js';
 import { Router } from './router.js';
@@ -361,20 +362,35 @@ export class Node {
     this.membership.setQuorums(this.options);
   }
 
+  /** For the readiness probe. */
+  readiness(): Readiness {
+    return readiness(this.membership, this.rebuild.doubtfulPartitions, this.leaving);
+  }
+
   /**
-   * Leaves what this node coordinates to others, lest its end costs their clients commands of unknown outcome. Resolves when no peer asks anything
-   * of it any more and all they asked is answered, after a second at the latest.
+   * Leaves what this node coordinates to others, lest its end costs clients commands of unknown outcome; its own clients are still served, by way of
+   * the others. Resolves when no peer asks anything of it any more and all it coordinated is settled, after a second at the latest.
    */
   stepAside(): Promise<void> {
-    if (!this.isReady || this.membership.memberCount === 1) return Promise.resolve();
-    const { clock } = this.options;
     this.leaving = true;
+    if (!this.isReady || this.membership.memberCount === 1) return Promise.resolve();
     for (const peer of this.peers.all()) if (peer.link.isOpen) this.say(peer, false);
-    const latestMs = clock.monotonicMs() + stepAsideMs.most;
+    return this.quiet(stepAsideMs.most, () => this.coordinates());
+  }
+
+  /** Resolves when nothing that was asked of this node, or by it, is open, after `limitMs` at the latest. To be called after stepAside(). */
+  settle(limitMs: number): Promise<void> {
+    if (!this.isReady || this.membership.memberCount === 1) return Promise.resolve();
+    return this.quiet(limitMs, () => this.isBusy());
+  }
+
+  private quiet(limitMs: number, isBusy: () => boolean): Promise<void> {
+    const { clock } = this.options;
+    const latestMs = clock.monotonicMs() + limitMs;
     return new Promise((resolve) => {
       const look = (): void => {
         const nowMs = clock.monotonicMs();
-        const isQuiet = nowMs - this.router.lastAskedMs > stepAsideMs.quiet && !this.isBusy();
+        const isQuiet = nowMs - this.router.lastAskedMs > stepAsideMs.quiet && !isBusy();
         if (isQuiet || nowMs > latestMs) resolve();
         else clock.after(tickMs, look);
       };
@@ -485,9 +501,15 @@ export class Node {
     return this.formation.status;
   }
 
+  /** Some call or batch waits here. */
+  private coordinates(): boolean {
+    for (const { queue, unsettled } of this.known) if (queue.length > 0 || unsettled > 0) return true;
+    return false;
+  }
+
   /** Some call or batch waits, here or at a peer that can answer. */
   private isBusy(): boolean {
-    for (const { queue, unsettled } of this.known) if (queue.length > 0 || unsettled > 0) return true;
+    if (this.coordinates()) return true;
     for (const { reachable, link } of this.peers.all()) if (reachable && link.expectsAnswer) return true;
     return false;
   }

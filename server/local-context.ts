@@ -72,6 +72,8 @@ export interface LocalContext {
   readonly atPartition: (partition: number, args: readonly Buffer[]) => Promise<Reply>;
   /** TORC REPAIR: begins it; how many pairs of partition and peer are compared, or why it cannot begin. */
   readonly repair: (plan: RepairPlan) => number | 'under way' | 'no peer';
+  /** TORC DRAIN: the node begins to stop as on SIGTERM. */
+  readonly drain: () => void;
   /** TORC VERSION: each home replica's record context of `key` as printable text, or why it did not answer. */
   readonly versionsOf: (
     key: Buffer,

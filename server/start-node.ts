@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { RepairPlan } from '../cluster/anti-entropy.js';
 import { Node } from '../cluster/node.js';
 import { keyVersions } from '../cluster/key-versions.js';
+import type { Readiness } from '../cluster/readiness.js';
 import { DataDirectory, nextLife } from '../storage/data-directory.js';
 import { StorageError } from '../storage/engine.js';
 import { Store } from '../storage/store.js';
@@ -15,9 +16,12 @@ import { RunningConfiguration } from './config/running-configuration.js';
 import type { Connection, ServerState } from './connection.js';
 import { Dispatcher } from './dispatcher.js';
 import { HashingPool } from './hashing-pool.js';
+import { drain } from './drain.js';
 import { Listener } from './listener.js';
 import type { LocalContext } from './local-context.js';
 import { createLog, setLogLevel } from './log.js';
+import { HttpListener } from './probes/http-listener.js';
+import { probeRoutes, type ProbedNode } from './probes/probes.js';
 import { Statistics } from './statistics.js';
 import { systemClock, systemRandom } from './system-clock.js';
 import { TcpTransport } from './tcp-transport.js';
@@ -35,14 +39,39 @@ function bootId(): string {
   }
 }
 
+/** What the probes see of a node that starts, from before its log is replayed. */
+class Progress implements ProbedNode {
+  storageOpen = false;
+  listening = false;
+  node: Node | undefined = undefined;
+
+  get readiness(): Readiness | undefined {
+    return this.node?.readiness();
+  }
+}
+
 /** Resolves when the node listens. Rejects with StorageError or the system's error. */
 export async function startNode(configuration: Configuration, version: string): Promise<StartedNode> {
+  const progress = new Progress();
+  // Before anything that takes time: a node that replays a long log is alive, and says so.
+  const http = await HttpListener.open(configuration.bind, configuration.httpPort, probeRoutes(progress));
+  try {
+    return await startServing(configuration, version, progress, http);
+  } catch (error) {
+    http.close();
+    throw error;
+  }
+}
+
+async function startServing(configuration: Configuration, version: string, progress: Progress, http: HttpListener): Promise<StartedNode> {
   const running = new RunningConfiguration(configuration);
   const log = createLog(configuration);
   running.onChange('logLevel', ({ logLevel }) => setLogLevel(log, logLevel));
   let fail: (error: Error) => void = () => undefined;
   const failure = new Promise<never>((_, reject) => (fail = reject));
   failure.catch(() => undefined); // whoever awaits it is told; nobody has to
+  let askToStop: () => void = () => undefined;
+  const stopAsked = new Promise<void>((resolve) => (askToStop = resolve));
 
   const directory = await DataDirectory.open(configuration.directory);
   const { previous } = directory;
@@ -62,6 +91,7 @@ export async function startNode(configuration: Configuration, version: string): 
       hashSeed: systemRandom.integer(2 ** 32),
       onFailure: fail,
     });
+    progress.storageOpen = true;
     transport = await TcpTransport.bind(configuration.bind, configuration.peerPort);
   } catch (error) {
     await directory.close();
@@ -147,6 +177,7 @@ export async function startNode(configuration: Configuration, version: string): 
     onFailure: fail,
   });
 
+  progress.node = node;
   running.onChange('writeQuorum', () => node.quorumsChanged());
   running.onChange('readQuorum', () => node.quorumsChanged());
 
@@ -161,6 +192,7 @@ export async function startNode(configuration: Configuration, version: string): 
     configuration: running,
     statistics,
     torcVersion: version,
+    drain: () => askToStop(),
     versionsOf: (key: Buffer) => keyVersions(node, key),
     repair: (plan: RepairPlan) => node.repair(plan),
   };
@@ -210,19 +242,34 @@ export async function startNode(configuration: Configuration, version: string): 
     await store.close();
     throw error;
   }
+  progress.listening = true;
   log.notice(`life ${life} (${begun.reason}), ${store.tornBytes} bytes cut off the log's tail`);
   node.start();
+  const clients = listener;
+  const close = async (): Promise<void> => {
+    node.close();
+    await hasher.close();
+    transport.close();
+    await store.close();
+    await directory.write({ ...record, life, cleanStop: true });
+    http.close();
+  };
   return {
     ready: node.ready(),
     failure,
-    async stop() {
-      await listener.close();
-      await node.stepAside();
-      node.close();
-      await hasher.close();
-      transport.close();
-      await store.close();
-      await directory.write({ ...record, life, cleanStop: true });
+    stopAsked,
+    stop: () => {
+      log.notice('stopping: not ready any more, and what this node coordinates goes to others');
+      const { drainWaitSeconds, shutdownTimeoutSeconds } = running.current;
+      return drain(
+        {
+          handOver: () => node.stepAside(),
+          finishClients: (limitMs) => clients.finish(limitMs),
+          settle: (limitMs) => node.settle(limitMs),
+          close,
+        },
+        { waitSeconds: drainWaitSeconds, timeoutSeconds: shutdownTimeoutSeconds },
+      );
     },
   };
 }

@@ -7,6 +7,7 @@ import type { Configuration } from '../config/directives.js';
 import { loadConfiguration } from '../config/load-configuration.js';
 import { parseCommandLine, UsageError } from './arguments.js';
 import { planCluster, reachableHost } from './cluster-plan.js';
+import { askToDrain } from './ask-to-drain.js';
 import { unavailablePort } from './free-ports.js';
 import { helpText } from './help.js';
 import { runLocalCluster } from './local-cluster.js';
@@ -17,7 +18,9 @@ import { onStopRequest } from './stop-request.js';
 export interface StartedNode {
   /** Resolves when the node serves clients. */
   readonly ready: Promise<void>;
-  /** Ends cleanly, ready or not: replies in flight, log, engine. */
+  /** Resolves when a client asked the node to stop (TORC DRAIN). */
+  readonly stopAsked: Promise<void>;
+  /** Ends cleanly, ready or not: hands over what it coordinates, answers what it was asked, closes log and engine. */
   stop(): Promise<void>;
   /** Rejects when the node cannot go on (its disk failed, for example); never resolves. */
   readonly failure: Promise<never>;
@@ -49,6 +52,9 @@ export async function runCommandLine(argv: readonly string[], program: Program):
         const planned = planCluster(commandLine.nodes, commandLine.settings);
         return await runLocalCluster(planned, { mainScript: program.mainScript, onStopRequest, print, complain });
       }
+      case 'drain':
+        await askToDrain(loadConfiguration({ file: commandLine.file, overrides: commandLine.settings }));
+        return 0;
       case 'server':
         return await runServer(loadConfiguration({ file: commandLine.file, overrides: commandLine.settings }), program);
     }
@@ -64,17 +70,19 @@ async function runServer(configuration: Configuration, program: Program): Promis
     complain(`torc: ${unavailable}`);
     return 1;
   }
-  let requests = 0;
-  const stopAsked = new Promise<void>((resolve) => {
+  let signals = 0;
+  const signalled = new Promise<void>((resolve) => {
     onStopRequest(() => {
-      // The commit log makes an end at any instant safe, so a second request is granted at once.
-      if (++requests > 1) process.exit(130);
+      // The commit log makes an end at any instant safe, so a second signal is granted at once. One after TORC DRAIN joins what that began.
+      if (++signals > 1) process.exit(130);
       resolve();
     });
   });
   const node = await program.startNode(configuration);
+  let asked = false;
+  const stopAsked = Promise.race([signalled, node.stopAsked]).then(() => (asked = true));
   await Promise.race([stopAsked, node.failure, node.ready]);
-  if (requests === 0) {
+  if (!asked) {
     print(readyLine({ nodeId: configuration.nodeId, host: reachableHost(configuration), port: configuration.port }));
     await Promise.race([stopAsked, node.failure]);
   }

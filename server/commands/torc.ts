@@ -123,6 +123,12 @@ function status({ cluster, statistics, torcVersion }: LocalContext): Reply {
   ]);
 }
 
+/** Answered before anything is stopped. */
+function drain({ drain: begin }: LocalContext): Reply {
+  begin();
+  return ok;
+}
+
 const usual: readonly CommandFlag[] = ['noscript', 'loading', 'stale'];
 
 function row(name: string, arity: number, rowDocs: LocalRow['docs'], run: LocalRow['run'], keys = noKeys): LocalRow {
@@ -143,6 +149,8 @@ const help = [
   '    Begin to compare records with the other replicas and to repair what differs: by digests kept, or all read anew.',
   'STATUS',
   '    Return how the cluster looks from this node.',
+  'DRAIN',
+  '    Stop this node as SIGTERM does: it says that it is not ready, hands over what it coordinates, answers what it was asked, and ends.',
 ];
 
 export const torcRows: readonly LocalRow[] = [
@@ -166,6 +174,11 @@ export const torcRows: readonly LocalRow[] = [
         repair,
       ),
       row('status', 2, docs(since, 'O(N) where N is the number of members.', 'Returns how the cluster looks from this node.'), status),
+      {
+        ...row('drain', 2, docs(since, 'O(1)', 'Stops the node once it has handed over what it coordinates.'), drain),
+        flags: ['admin', ...usual],
+        categories: ['admin', 'slow', 'dangerous'],
+      },
     ],
   ),
 ];

@@ -97,7 +97,7 @@ export const directives = {
     default: (from) => String(from.port + 2000),
     defaultIs: 'port + 2000',
     whileRunning: false,
-    doc: 'Kept for probes, metrics and the console: nothing listens there yet.',
+    doc: 'Where the probes /livez, /readyz and /startupz are answered over HTTP.',
   }),
   announceHost: row({
     name: 'announce-host',
@@ -351,6 +351,22 @@ export const directives = {
     default: '511',
     whileRunning: false,
     doc: 'Connections that may wait to be accepted.',
+  }),
+  drainWaitSeconds: row({
+    name: 'drain-wait',
+    type: integer(0, 3600, 'seconds'),
+    default: '0',
+    unit: 's',
+    whileRunning: true,
+    doc: 'How long a node that stops goes on serving its clients once it says that it is not ready, for load balancers to see it.',
+  }),
+  shutdownTimeoutSeconds: row({
+    name: 'shutdown-timeout',
+    type: integer(1, 3600, 'seconds'),
+    default: '10',
+    unit: 's',
+    whileRunning: true,
+    doc: 'After drain-wait: how long a node that stops takes to answer what it was asked and to close log and storage.',
   }),
   bulkBytesMax: row({
     name: 'proto-max-bulk-len',

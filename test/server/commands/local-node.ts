@@ -73,7 +73,7 @@ export function clusterOfThree(unreachable: readonly number[] = [], partitions =
 export interface LocalNode {
   readonly context: LocalContext;
   readonly client: ClientView;
-  /** Emits `closed` when the client is to be closed. */
+  /** Emits `closed` when the client is to be closed, `drain` when the node is to stop. */
   readonly events: EventEmitter;
   /** What was sent to partitions. */
   readonly sent: { readonly partition: number; readonly args: readonly string[] }[];
@@ -141,6 +141,7 @@ export function localContext(cluster: ClusterView = clusterOfThree()): LocalNode
       section: (name) => (name === 'torc' ? [['hints_bytes', 0]] : []),
     },
     torcVersion: '0.1.0',
+    drain: () => events.emit('drain'),
     atPartition: (partition, args) => {
       sent.push({ partition, args: args.map(String) });
       return Promise.resolve(1);

@@ -190,3 +190,18 @@ test('no text makes a parser throw or a value that cannot be printed and read ag
   t.is(directiveKeyOf('PeEr-TiMeOuT'), 'peerTimeoutMs');
   t.is(directives.peerTimeoutMs.unit, 'ms');
 });
+
+test('a file includes others, in their place, and not itself for ever', (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'torc-include-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const [outer, inner] = [join(directory, 'outer.conf'), join(directory, 'inner.conf')];
+  writeFileSync(outer, `zone a\nport 7000\ninclude ${inner}\nport 7002\n`);
+  writeFileSync(inner, '# nothing but\nzone b\nport 7001\n');
+  t.like(loadConfiguration({ file: outer, overrides: [] }), { zone: 'b', port: 7002 });
+  writeFileSync(inner, 'zones b\n');
+  t.throws(() => loadConfiguration({ file: outer, overrides: [] }), {
+    message: `${inner} line 1: unknown directive 'zones'; the nearest is zone`,
+  });
+  writeFileSync(inner, `include ${outer}\n`);
+  t.throws(() => loadConfiguration({ file: outer, overrides: [] }), { message: /line \d: files include one another more than 16 deep$/ });
+});
