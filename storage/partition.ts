@@ -8,6 +8,7 @@ import type { Dot, Term } from '../protocol/dot.js';
 import { compareTerms, noTerm } from '../protocol/dot.js';
 import { emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
 import { KeyEntry } from './key-entry.js';
+import type { KeyOrder } from './key-order.js';
 import { mergeFromPeer, mergeRecords } from './merge.js';
 import { maxClock } from './vector-clock.js';
 
@@ -30,6 +31,8 @@ export class Partition {
   aliveEntries = 0;
   /** latin1 keys whose value carries an expiry. */
   readonly expiring = new Set<string>();
+  /** The order of SCAN; undefined while the partition is small, or nobody has asked. */
+  order: KeyOrder | undefined = undefined;
   /** Something reads the whole of it: nothing may be evicted meanwhile. */
   pins = 0;
   /** Clocks changed since they were last written to the engine. */
@@ -61,6 +64,7 @@ export class Partition {
     if (entry === undefined) {
       entry = new KeyEntry(key, slot, this.number, this.resident);
       this.entries.set(key, entry);
+      this.order?.add(entry);
       this.account(entry.byteSize);
     }
     return entry;
@@ -102,6 +106,7 @@ export class Partition {
   /** Forgets an entry that is complete and clean; the partition is no longer resident. */
   evict(entry: KeyEntry): void {
     this.entries.delete(entry.key);
+    this.order?.remove(entry);
     if (entry.alive) this.aliveEntries--;
     if (entry.expiresAtMs !== 0) this.expiring.delete(entry.key);
     this.account(-entry.byteSize);

@@ -6,14 +6,20 @@ import { type Dot } from '../protocol/dot.js';
 import { ErrorReply } from '../protocol/resp/reply.js';
 import { emptyClock, versionKind, type VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
-import { CommandError, type Execution, type StringObject, type TypeName } from './execution.js';
+import { CommandError, type Execution, type ScannedSlot, type StringObject, type TypeName } from './execution.js';
 import { KeyEntry } from './key-entry.js';
+import { KeyOrder, sliceOf } from './key-order.js';
 import { deleting, emptyRecord, mergeRecords, recordCovers, replacing, withoutVersions } from './merge.js';
 import type { Partition } from './partition.js';
 import { incremented, withExpiry } from './string-value.js';
 
 const notAnInteger = new ErrorReply('ERR value is not an integer or out of range');
 const overflow = new ErrorReply('ERR increment or decrement would overflow');
+
+/** Looking through more entries than these for each SCAN takes too long: from here on a partition keeps them in order. */
+const unorderedEntriesMax = 16_384;
+/** Entries put in order by one command. */
+const orderedAtOnce = 16_384;
 
 export class Transaction implements Execution {
   nowMs = 0;
@@ -144,7 +150,7 @@ export class Transaction implements Execution {
   }
 
   keysInSlot(slot: number, limit: number, after?: Buffer): readonly Buffer[] {
-    const keys = (this.keysBySlot ??= this.sortedKeys()).get(slot) ?? [];
+    const keys = this.livingInSlot(slot).toSorted();
     const afterKey = after?.toString('latin1');
     const found: Buffer[] = [];
     for (const key of keys) {
@@ -152,6 +158,19 @@ export class Transaction implements Execution {
       if (afterKey === undefined || key > afterKey) found.push(Buffer.from(key, 'latin1'));
     }
     return found;
+  }
+
+  scanSlot(slot: number, position: number, limit: number): ScannedSlot {
+    const { here } = this;
+    if (here.order === undefined && here.entries.size > unorderedEntriesMax) here.order = new KeyOrder(here.entries.values());
+    if (here.order === undefined) {
+      const { keys, next } = sliceOf(this.livingInSlot(slot), position, limit);
+      return { keys: keys.map((key) => Buffer.from(key, 'latin1')), examined: keys.length, next };
+    }
+    if (!here.order.fill(orderedAtOnce)) return { keys: [], examined: 0, next: position };
+    const { keys, next } = here.order.slice(slot, position, limit);
+    const living = keys.filter((key) => here.entries.get(key)?.isLiving(this.nowMs) === true);
+    return { keys: living.map((key) => Buffer.from(key, 'latin1')), examined: keys.length, next };
   }
 
   private get here(): Partition {
@@ -192,7 +211,11 @@ export class Transaction implements Execution {
     entry.staged = record;
   }
 
-  private sortedKeys(): Map<number, string[]> {
+  private livingInSlot(slot: number): readonly string[] {
+    return (this.keysBySlot ??= this.livingBySlot()).get(slot) ?? [];
+  }
+
+  private livingBySlot(): Map<number, string[]> {
     const bySlot = new Map<number, string[]>();
     for (const entry of this.here.entries.values()) {
       if (!entry.isLiving(this.nowMs)) continue;
@@ -200,7 +223,6 @@ export class Transaction implements Execution {
       if (keys === undefined) bySlot.set(entry.slot, [entry.key]);
       else keys.push(entry.key);
     }
-    for (const keys of bySlot.values()) keys.sort();
     return bySlot;
   }
 }

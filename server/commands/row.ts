@@ -15,10 +15,10 @@ export function docsOf(group: CommandDocs['group']) {
 
 type Container = Pick<LocalRow, 'name' | 'categories' | 'docs'> & Partial<Pick<LocalRow, 'arity' | 'flags' | 'run'>>;
 
-/** A command that is only a name for its subcommands. `help` is what its HELP prints between the first and the last two lines. */
+/** A command that is only a name for its subcommands. `help` is what its HELP prints between the first and the last two lines, unless `rows` has one. */
 export function container(row: Container, help: readonly string[], rows: readonly CommandRow[]): LocalRow {
   const subcommands = new Map<string, CommandRow>();
-  for (const sub of [...rows, helpRow(row, help)]) subcommands.set(sub.name.slice(row.name.length + 1), sub);
+  for (const sub of [helpRow(row, help), ...rows]) subcommands.set(sub.name.slice(row.name.length + 1), sub);
   return {
     scope: 'local',
     arity: -2,
@@ -30,7 +30,7 @@ export function container(row: Container, help: readonly string[], rows: readonl
   };
 }
 
-function helpRow(row: Container, help: readonly string[]): LocalRow {
+export function helpRow(row: Container, help: readonly string[], since = row.name === 'torc' ? row.docs.since : '5.0.0'): LocalRow {
   const opening = `${row.name.toUpperCase()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`;
   const lines = [opening, ...help, 'HELP', '    Prints this help.'].map((line) => new StatusReply(line));
   return {
@@ -42,7 +42,7 @@ function helpRow(row: Container, help: readonly string[]): LocalRow {
     categories: row.categories,
     docs: {
       ...row.docs,
-      since: row.name === 'torc' ? row.docs.since : '5.0.0',
+      since,
       complexity: 'O(1)',
       summary: 'Returns helpful text about the different subcommands.',
       syntax: '',

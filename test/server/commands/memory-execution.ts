@@ -5,8 +5,9 @@
 import { slotOf } from '../../../protocol/slot.js';
 import { ErrorReply } from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';
+import { sliceOf } from '../../../storage/key-order.js';
 import { CommandError } from '../../../storage/execution.js';
-import type { Execution, StringObject, TypeName } from '../../../storage/execution.js';
+import type { Execution, ScannedSlot, StringObject, TypeName } from '../../../storage/execution.js';
 import type { Run } from '../../../server/command-table.js';
 
 interface Entry {
@@ -100,6 +101,11 @@ export class MemoryExecution implements Execution {
       if (this.living(key) && (!after || Buffer.compare(key, after) > 0)) keys.push(key);
     }
     return keys.toSorted((x, y) => Buffer.compare(x, y)).slice(0, limit);
+  }
+
+  scanSlot(slot: number, position: number, limit: number): ScannedSlot {
+    const { keys, next } = sliceOf(this.keysInSlot(slot, Infinity).map(nameOf), position, limit);
+    return { keys: keys.map((key) => Buffer.from(key, 'latin1')), examined: keys.length, next };
   }
 
   private living(key: Buffer): Entry | undefined {
