@@ -1,5 +1,7 @@
 /** Every command there is. A row that is not in this list does not exist. */
 import type { CommandRow } from '../command-table.js';
+import { bitfieldRows } from './bitfield.js';
+import { bitmapRows } from './bitmaps.js';
 import { clientRows } from './client.js';
 import { clusterRows } from './cluster.js';
 import { commandRows } from './command.js';
@@ -25,6 +27,8 @@ export const allRows: readonly CommandRow[] = [
   ...rangeRows,
   ...floatIncrementRows,
   ...commonSubsequenceRows,
+  ...bitmapRows,
+  ...bitfieldRows,
   ...keyRows,
   ...expiringRows,
   ...renamingRows,

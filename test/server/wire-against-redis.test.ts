@@ -10,18 +10,13 @@
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { redisServer, requireRedisTools, type ServerGroup, startCluster, startNode } from '../harness/processes.js';
-import { openPayload } from '../../protocol/rdb/payload.js';
-import { RdbReader } from '../../protocol/rdb/reader.js';
+import { agree } from './generated/agreement.js';
 import { anyCommand, Coverage, everyFamily, samplesOfEach } from './generated/all.js';
 import { eachOption } from './generated/each-option.js';
 import { spread, type Words } from './generated/words.js';
 import { RawClient, type Shown } from './raw-client.js';
 
 const runs = Number(process.env['TORC_WIRE_RUNS'] ?? 40);
-
-/** A TTL may have run on by this much between two servers' looks. */
-const slackMs = 5000;
-const slackOf: Readonly<Record<string, number>> = { TTL: slackMs / 1000, PTTL: slackMs, EXPIRETIME: slackMs / 1000, PEXPIRETIME: slackMs };
 
 const family = everyFamily({
   any: fc.constantFrom('a', 'b', 'c', 'd', '{a}2', 'foo', 'k\u00e9y', ''),
@@ -34,35 +29,6 @@ const samples = samplesOfEach(family, 42, 10).map((commands): Words[] => [
   ['EXPIRE', '{a}3', '200'],
   ...commands,
 ]);
-
-/** The fields of an array as it is shown, in any order. */
-const sorted = (shown: Shown): string => shown.slice(2, -1).split(', ').toSorted().join(', ');
-const encodings = /^\$(int|embstr|raw)$/;
-
-/** The string that a DUMP holds: Redis compresses, Torc does not. */
-function dumped(shown: Shown): string {
-  const body = openPayload(Buffer.from(shown.slice(1), 'latin1'));
-  if (body === undefined) return 'no payload';
-  const reader = new RdbReader(body);
-  return `${reader.u8()} ${reader.string().toString('latin1')}`;
-}
-
-/** Where two servers may differ: by the time that passes, in order, in chance, and in what is not tracked here. */
-function agree(asked: Words, ours: Shown, theirs: Shown): boolean {
-  if (ours === theirs) return true;
-  const [name = '', subcommand = ''] = asked.map((word) => String(word).toUpperCase());
-  const slack = slackOf[name] ?? 0;
-  const [a, b] = [ours, theirs].map((shown) => (/^:\d+$/.test(shown) ? Number(shown.slice(1)) : -1)) as [number, number];
-  if (slack > 0) return a > 0 && b > 0 && Math.abs(a - b) <= slack;
-  if (name === 'KEYS' || name === 'SCAN') return sorted(ours) === sorted(theirs);
-  if (name === 'RANDOMKEY') return ours.startsWith('$') && theirs.startsWith('$');
-  if (name === 'DUMP') return ours.startsWith('$') && theirs.startsWith('$') && dumped(ours) === dumped(theirs);
-  if (name !== 'OBJECT') return false;
-  // How Redis keeps a string hangs on how it came to be: an APPEND leaves it raw.
-  if (subcommand === 'ENCODING') return encodings.test(ours) && encodings.test(theirs);
-  if (subcommand === 'REFCOUNT') return a === 1 && b >= 1;
-  return subcommand === 'IDLETIME' && ours === '-ERR idle time is not tracked' && b >= 0;
-}
 
 const isScan = ([name]: Words): boolean => /^scan$/i.test(String(name));
 

@@ -4,12 +4,13 @@ import { ErrorReply } from '../../../protocol/resp/reply.js';
 import { CommandLookup } from '../../../server/command-lookup.js';
 import type { CommandRow } from '../../../server/command-table.js';
 import { allRows } from '../../../server/commands/all.js';
+import { bitmapFamily } from './bitmaps.js';
 import { keyFamily, keyspaceFamily } from './keys.js';
 import { stringFamily } from './strings.js';
 import { value, type Family, type Keys, type Words } from './words.js';
 
 export function everyFamily(keys: Keys): Family {
-  return { ...stringFamily(keys), ...keyFamily(keys), ...keyspaceFamily() };
+  return { ...stringFamily(keys), ...bitmapFamily(keys), ...keyFamily(keys), ...keyspaceFamily() };
 }
 
 /** One family after the other, each as often. */
