@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
 import { Session } from '../cluster/session.js';
 import { Call, type CallOptions } from '../cluster/call.js';
 import type { Operation } from '../cluster/command.js';
-import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
+import { ErrorReply, ownReply, type Reply } from '../protocol/resp/reply.js';
 import { ReplyWriter } from '../protocol/resp/reply-writer.js';
 import { RequestDecoder, type RequestLimits } from '../protocol/resp/request-decoder.js';
 import type { CommandLookup } from './command-lookup.js';
@@ -121,7 +121,6 @@ export class Connection implements ClientView, Origin {
       request: (args) => this.request(args),
       protocolError: (text) => this.protocolError(text),
     });
-    socket.on('data', (chunk) => this.data(chunk));
     socket.on('drain', () => this.resumeIfClear());
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
@@ -169,7 +168,8 @@ export class Connection implements ClientView, Origin {
     else this.checkOutput();
   }
 
-  private data(chunk: Buffer): void {
+  /** Takes what the client sent; the chunk is given away. */
+  data(chunk: Buffer): void {
     if (this.closing) return;
     this.bytesIn += chunk.length;
     this.server.statistics.bytesIn += chunk.length;
@@ -256,8 +256,11 @@ export class Connection implements ClientView, Origin {
   }
 
   private settle(place: Place, reply: Reply): void {
+    if (this.places[this.head] !== place) {
+      place.reply = ownReply(reply);
+      return;
+    }
     place.reply = reply;
-    if (this.places[this.head] !== place) return;
     for (;;) {
       const first = this.places[this.head];
       if (first?.reply === undefined) break;

@@ -5,7 +5,7 @@
 import { slotOf } from '../../../protocol/slot.js';
 import { ErrorReply } from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';
-import { sliceOf } from '../../../storage/key-order.js';
+import { scanHash, sliceOf } from '../../../storage/key-order.js';
 import { CommandError } from '../../../storage/execution.js';
 import type { Execution, ScannedSlot, StringObject, TypeName } from '../../../storage/execution.js';
 import type { Run } from '../../../server/command-table.js';
@@ -52,6 +52,10 @@ export class MemoryExecution implements Execution {
     const entry = this.living(key);
     if (entry && entry.type !== 'string') throw new CommandError(wrongType);
     return entry;
+  }
+
+  value(key: Buffer): Buffer | null {
+    return this.string(key)?.bytes ?? null;
   }
 
   typeOf(key: Buffer): TypeName | undefined {
@@ -104,8 +108,8 @@ export class MemoryExecution implements Execution {
   }
 
   scanSlot(slot: number, position: number, limit: number): ScannedSlot {
-    const { keys, next } = sliceOf(this.keysInSlot(slot, Infinity).map(nameOf), position, limit);
-    return { keys: keys.map((key) => Buffer.from(key, 'latin1')), examined: keys.length, next };
+    const { keys, next } = sliceOf(this.keysInSlot(slot, Infinity), scanHash, position, limit);
+    return { keys, examined: keys.length, next };
   }
 
   private living(key: Buffer): Entry | undefined {
