@@ -54,7 +54,15 @@ test('what was written is read', (t) => {
     .map((n) => Buffer.from(String(n)));
   const text = fc.constantFrom('-0', '00', '01', '-', '+1', '1.0', ' 1', '99999999999').map((word) => Buffer.from(word));
   fc.assert(
-    fc.property(fc.oneof(edge, number, text, fc.uint8Array().map(Buffer.from)), (value) => t.deepEqual(load(dump(value)), value)),
+    fc.property(
+      fc.oneof(
+        edge,
+        number,
+        text,
+        fc.uint8Array().map((bytes) => Buffer.from(bytes)),
+      ),
+      (value) => t.deepEqual(load(dump(value)), value),
+    ),
     { numRuns: 500 },
   );
 });
