@@ -38,7 +38,7 @@ export class Staged {
 /** Looking through more entries than these for each SCAN takes too long: from here on a partition keeps them in order. */
 const unorderedEntriesMax = 16_384;
 /** Entries put in order by one command. */
-const orderedAtOnce = 16_384;
+const orderedAtOnce = 2048;
 
 export class Transaction implements Execution {
   nowMs = 0;

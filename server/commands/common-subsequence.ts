@@ -1,6 +1,6 @@
 /**
  * LCS: the longest common subsequence of two strings, by the table of lengths of all pairs of beginnings (t_string.c, lcsCommand).
- * The table is filled in one go, so it is bounded to what takes some ten milliseconds, where Redis lets the server stand still for seconds.
+ * The table is filled in one go, so it is bounded to what takes less than ten milliseconds, where Redis lets the server stand still for seconds.
  */
 import { ErrorReply, MapReply } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';
@@ -11,7 +11,7 @@ import { notAnInteger, syntaxError } from './errors.js';
 import { docsOf } from './row.js';
 
 const docs = docsOf('string');
-const cellsMax = 4 * 1024 * 1024;
+const cellsMax = 1024 * 1024;
 const nothing = Buffer.alloc(0);
 const notStrings = new ErrorReply('ERR The specified keys must contain string values');
 const lengthAndIndexes = new ErrorReply('ERR If you want both the length and indexes, please just use IDX.');
@@ -83,11 +83,13 @@ function lengthTable(a: Buffer, b: Buffer): Uint32Array {
   for (let i = 1; i <= a.length; i++) {
     const byte = a[i - 1];
     const row = i * width;
+    let [left, before] = [0, 0]; // of this row, and of the one above
     for (let j = 1; j <= b.length; j++) {
       const above = table[row - width + j] as number;
-      const left = table[row + j - 1] as number;
-      if (byte === b[j - 1]) table[row + j] = (table[row - width + j - 1] as number) + 1;
-      else table[row + j] = above > left ? above : left;
+      if (byte === b[j - 1]) left = before + 1;
+      else if (above > left) left = above;
+      table[row + j] = left;
+      before = above;
     }
   }
   return table;

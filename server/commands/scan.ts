@@ -5,7 +5,7 @@
  * the ring, and 0 is both begin and end. Slots are visited in ascending order, the keys of each in the order of a hash that is the same
  * everywhere (storage/key-order.ts), so a key that is there throughout is returned at least once.
  *
- * Partitions are asked for a few thousand keys at a time, each in a turn of the event loop of its own.
+ * Partitions are asked for two thousand keys at a time, each in a turn of the event loop of its own.
  */
 import { slotCount } from '../../protocol/slot.js';
 import { EncodedReply, ErrorReply } from '../../protocol/resp/reply.js';
@@ -26,7 +26,7 @@ const countDefault = 10;
 /** Keys looked at by one SCAN, whatever its COUNT. */
 const countMost = 20_000;
 /** Keys looked at in one turn. */
-const sliceKeys = 4000;
+const sliceKeys = 2000;
 /** Bounds the round trips of one SCAN over an empty stretch. */
 const partitionsMost = 64;
 /** KEYS asks as many partitions at once. */
