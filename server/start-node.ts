@@ -110,6 +110,9 @@ export async function startNode(configuration: Configuration, version: string): 
     get phiThreshold() {
       return running.current.phiThreshold;
     },
+    get suspicionTimeoutMs() {
+      return running.current.suspicionTimeoutMs;
+    },
     get peerTimeoutMs() {
       return running.current.peerTimeoutMs;
     },
