@@ -5,9 +5,9 @@
 import { ErrorReply } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';
 import type { Execution, TypeName } from '../../storage/execution.js';
-import type { KeyedRow, LocalRow } from '../command-table.js';
+import type { CommandRow, KeyedRow, LocalRow } from '../command-table.js';
 import { valueTypes } from '../values/all.js';
-import { container, docsOf, helpRow } from './row.js';
+import { container, docsOf } from './row.js';
 
 const docs = docsOf('generic');
 const idleTimeNotTracked = new ErrorReply('ERR idle time is not tracked');
@@ -64,11 +64,20 @@ const help = [
   '    <key>.',
 ];
 
-const row = {
-  name: 'object',
-  categories: ['slow'],
-  docs: docs('2.2.3', 'Depends on subcommand.', 'A container for object introspection commands.'),
-};
-const objectHelp = helpRow({ ...row, categories: ['keyspace', 'slow'] }, help, '6.2.0');
+const object = container(
+  {
+    name: 'object',
+    helpSince: '6.2.0',
+    categories: ['slow'],
+    docs: docs('2.2.3', 'Depends on subcommand.', 'A container for object introspection commands.'),
+  },
+  help,
+  subcommands,
+);
 
-export const objectRows: readonly LocalRow[] = [container(row, help, [...subcommands, objectHelp])];
+/** The HELP among them is said to be about the keyspace, though the container is not. */
+const withCategories = new Map<string, CommandRow>(
+  [...(object.subcommands ?? [])].map(([name, row]) => [name, { ...row, categories: [...new Set(['keyspace', ...row.categories])] }]),
+);
+
+export const objectRows: readonly LocalRow[] = [{ ...object, subcommands: withCategories }];
