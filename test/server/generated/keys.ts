@@ -56,7 +56,7 @@ export function keyFamily({ any, near }: Keys): Family {
     restore: words(
       'RESTORE',
       near,
-      fc.constantFrom('0', '0', '100000', '200000', '33177117420000', '1', '-1', 'x'),
+      fc.constantFrom('0', '0', '100000', '200000', '33177117420000', '-1', 'x'),
       fc.constantFrom(...payloads),
       options(3, 'REPLACE', 'REPLACE', 'ABSTTL', words('IDLETIME', smallNumber), words('FREQ', smallNumber), 'FREQ', 'WRONG'),
     ),
