@@ -101,7 +101,8 @@ export interface KeyspaceRow extends RowBase {
 /**
  * How a keyspace command visits partitions. `command` gives the arguments, name first, that are sent to the partition's coordinator, which
  * runs them through the row's `partitionRun`. `all`: every partition at once, `join` gets the replies by partition number. `walk`: from
- * `from` upwards; after each partition `step` returns the final reply or the next partition to visit.
+ * `from` on; after each visit `step` returns the final reply or the next partition to visit, which may be the same one again. `drain`: every
+ * partition, `atOnce` of them at a time; `take` gets each reply and returns the arguments to go on with in that partition, undefined = it is done.
  */
 export type KeyspacePlan =
   | {
@@ -114,6 +115,13 @@ export type KeyspacePlan =
       readonly from: number;
       readonly command: (partition: number) => readonly Buffer[];
       readonly step: (partition: number, reply: Reply, partitions: number) => { readonly next: number } | { readonly answer: Reply };
+    }
+  | {
+      readonly visit: 'drain';
+      readonly atOnce: number;
+      readonly command: (partition: number) => readonly Buffer[];
+      readonly take: (partition: number, reply: Reply) => readonly Buffer[] | undefined;
+      readonly answer: () => Reply;
     };
 
 /** The half of a keyspace command that runs at a partition's coordinator. Not callable by clients; its name begins with `partition|`. */

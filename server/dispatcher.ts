@@ -64,6 +64,8 @@ export interface DispatcherOptions {
   readonly submit: (call: Call) => void;
   /** The deadline of what visits whole partitions from now on: they may have to be read from disk. */
   readonly wholePartitionDeadlineMs: () => number;
+  /** Calls back in a later turn of the event loop: between two visits of a command that visits many partitions, others get theirs. */
+  readonly nextTurn: (resume: () => void) => void;
 }
 
 export class Dispatcher implements CommandDecoder {
@@ -144,6 +146,7 @@ export class Dispatcher implements CommandDecoder {
     const plan = row.parse(args, this.options.partitions());
     if (plan instanceof ErrorReply) return done(plan);
     if (plan.visit === 'walk') this.walk(plan, plan.from, origin, done);
+    else if (plan.visit === 'drain') this.drain(plan, origin, done);
     else {
       const replies: Reply[] = [];
       let open = this.options.partitions();
@@ -163,8 +166,39 @@ export class Dispatcher implements CommandDecoder {
       if (reply instanceof ErrorReply) return done(reply);
       const step = plan.step(partition, reply, this.options.partitions());
       if ('answer' in step) done(step.answer);
-      else this.walk(plan, step.next, origin, done);
+      else this.options.nextTurn(() => this.walk(plan, step.next, origin, done));
     });
+  }
+
+  private drain(plan: Extract<KeyspacePlan, { visit: 'drain' }>, origin: Origin, done: (reply: Reply) => void): void {
+    const partitions = this.options.partitions();
+    let next = 0;
+    let open = 0;
+    let failed = false;
+    const visit = (partition: number, args: readonly Buffer[]): void =>
+      this.atPartition(partition, args, origin, (reply) => {
+        if (failed) return;
+        if (reply instanceof ErrorReply) {
+          failed = true;
+          return done(reply);
+        }
+        const more = plan.take(partition, reply);
+        this.options.nextTurn(() => {
+          if (failed) return;
+          if (more !== undefined) return visit(partition, more);
+          open--;
+          begin();
+        });
+      });
+    const begin = (): void => {
+      if (open === 0 && next === partitions) return done(plan.answer());
+      while (open < plan.atOnce && next < partitions) {
+        const partition = next++;
+        open++;
+        visit(partition, plan.command(partition));
+      }
+    };
+    begin();
   }
 }
 

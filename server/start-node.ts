@@ -79,6 +79,7 @@ export async function startNode(configuration: Configuration, version: string): 
     partitions: () => node.view.partitions,
     submit: (call) => node.router.submit(call),
     wholePartitionDeadlineMs: () => node.wholePartitionDeadlineMs(),
+    nextTurn: setImmediate,
   });
   const node = new Node({
     description: {

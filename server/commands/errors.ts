@@ -1,9 +1,18 @@
 /** Redis' error texts that more than one command answers, word for word: clients match on them. */
 import { ErrorReply } from '../../protocol/resp/reply.js';
+import { CommandError } from '../../storage/execution.js';
 
 export const syntaxError = new ErrorReply('ERR syntax error');
 export const notAnInteger = new ErrorReply('ERR value is not an integer or out of range');
 export const invalidClientName = new ErrorReply('ERR Client names cannot contain spaces, newlines or special characters.');
+
+const stringTooLong = new ErrorReply('ERR string exceeds maximum allowed size (proto-max-bulk-len)');
+const stringBytesMax = 512 * 1024 * 1024;
+
+/** Throws the client's error when a value would become longer than any may be. */
+export function checkStringLength(bytes: number): void {
+  if (bytes > stringBytesMax) throw new CommandError(stringTooLong);
+}
 
 /** Redis cuts what it repeats of a client's words after as many bytes. */
 const previewBytes = 128;

@@ -63,7 +63,7 @@ async function fixture(
     { addresses: ['127.0.0.1'], port, backlog: 10, clientsMax: () => 10, idleTimeoutSeconds: () => 0, keepaliveSeconds: () => 0 },
     {
       lookup,
-      dispatcher: new Dispatcher({ lookup, partitions: () => 16, submit, wholePartitionDeadlineMs: () => 10_000 }),
+      dispatcher: new Dispatcher({ lookup, partitions: () => 16, submit, wholePartitionDeadlineMs: () => 10_000, nextTurn: setImmediate }),
       statistics,
       submit,
       nowMs: () => 1,

@@ -24,6 +24,7 @@ class Visits {
     partitions: () => partitions,
     submit: (call) => this.calls.push(call),
     wholePartitionDeadlineMs: () => 9000,
+    nextTurn: (resume) => resume(),
   });
 
   run(...words: string[]): this {
@@ -51,7 +52,7 @@ class Visits {
 }
 
 const words = ({ args }: Call): string[] => args.map(String);
-const scanned = (next: number, examined: number, keys: string[]): Reply => [next, examined, keys.map((key) => Buffer.from(key))];
+const scanned = (next: number, examined: number, keys: string[]): Reply => [next, 0, examined, keys.map((key) => Buffer.from(key))];
 
 test('every partition is visited at once, in the connection, with the time that whole partitions need', (t) => {
   const visits = new Visits().run('DBSIZE');
@@ -94,10 +95,10 @@ test("a walk begins in its cursor's partition, goes on where the count is not re
   const first = visits.only();
   t.is(first.partition, 5);
   t.is(first.options.deadlineMs, 9000);
-  t.deepEqual(words(first), ['partition|scan', String(cursor), String(6 * slotsEach - 1), '30', 'string', 'a*']);
+  t.deepEqual(words(first), ['partition|scan', String(cursor), '0', String(6 * slotsEach - 1), '30', '=string', 'a*']);
   first.answer(new EncodedReply(encodeReply(scanned(6 * slotsEach, 10, ['a1']), 2)));
   const second = visits.only();
-  t.deepEqual(words(second), ['partition|scan', String(6 * slotsEach), String(7 * slotsEach - 1), '20', 'string', 'a*']);
+  t.deepEqual(words(second), ['partition|scan', String(6 * slotsEach), '0', String(7 * slotsEach - 1), '20', '=string', 'a*']);
   second.answer(scanned(6 * slotsEach + 9, 25, ['a2', 'a3']));
   t.deepEqual(visits.calls, []);
   t.deepEqual(visits.replies, [[String(6 * slotsEach + 9), ['a1', 'a2', 'a3'].map((key) => Buffer.from(key))]]);
