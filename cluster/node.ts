@@ -22,6 +22,7 @@ import type { Peer } from './peer.js';
 import { Peers } from './peers.js';
 import { Reader } from './reader.js';
 import { Rebuild } from './rebuild.js';
+import { SeenInquiries } from './seen-inquiry.js';
 import { Replica } from './replica.js';
 import { Router } from './router.js';
 import { ExpirySweeper } from './expiry-sweeper.js';
@@ -83,6 +84,7 @@ export class Node {
   readonly replica: Replica;
   readonly peers: Peers;
   readonly turn: Turn;
+  private readonly inquiries: SeenInquiries;
   /** By partition. */
   private readonly coordinations: (Coordination | undefined)[] = [];
   /** The same, without holes. */
@@ -197,6 +199,7 @@ export class Node {
       isReady: () => this.isReady,
       isDoubtful: (partition) => this.leaving || isDoubtful(partition),
     });
+    this.inquiries = new SeenInquiries({ store, membership, clock });
     this.sweeper = new ExpirySweeper({
       store,
       membership,
@@ -291,6 +294,13 @@ export class Node {
       store.loader.load(here, name, slotOf(key), () => resolve(here.get(name)?.record));
       this.turn.schedule();
     });
+  }
+
+  /**
+   * How many home replicas besides one hold everything written to `partitions` so far: `ended` is told once, when `wanted` do or the asker gives up.
+   */
+  replicasHolding(partitions: readonly number[], wanted: number, ended: (replicas: number) => void): { giveUp(): void } {
+    return this.inquiries.begin(partitions, wanted, ended);
   }
 
   /** This node in clocks: 0 with life until it is a member. */
@@ -401,6 +411,7 @@ export class Node {
     if (frame.replies) this.router.onReplies(peer, frame.replies as torc.Replies);
     if (frame.reads) this.reader.onReads(peer, frame.reads as torc.Reads);
     if (frame.readAnswers) this.reader.onAnswers(peer, frame.readAnswers as torc.ReadAnswers);
+    for (const inquiry of frame.inquiries) this.inquiries.onInquiry(peer, inquiry as torc.Inquiry);
     if (frame.gossip) this.heardGossip(peer, frame.gossip as torc.Gossip);
     return true;
   }
