@@ -3,6 +3,7 @@ import { ErrorReply } from '../../protocol/resp/reply.js';
 
 export const syntaxError = new ErrorReply('ERR syntax error');
 export const notAnInteger = new ErrorReply('ERR value is not an integer or out of range');
+export const noAuthentication = new ErrorReply('NOAUTH Authentication required.');
 export const invalidClientName = new ErrorReply('ERR Client names cannot contain spaces, newlines or special characters.');
 
 /** Redis cuts what it repeats of a client's words after as many bytes. */
@@ -35,4 +36,10 @@ function cString(argument: Buffer, bytes: number): string {
   const cut = argument.subarray(0, bytes);
   const nul = cut.indexOf(0);
   return (nul < 0 ? cut : cut.subarray(0, nul)).toString();
+}
+
+/** A subcommand that exists got arguments that it does not take. `args` with the container's name first. */
+export function subcommandSyntax(container: string, args: readonly Buffer[]): ErrorReply {
+  const name = cString(args[1] ?? Buffer.alloc(0), previewBytes);
+  return new ErrorReply(`ERR unknown subcommand or wrong number of arguments for '${name}'. Try ${container.toUpperCase()} HELP.`);
 }
