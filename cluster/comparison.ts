@@ -153,7 +153,7 @@ export class Comparison {
     const { store, turn } = this.options;
     const partition = store.partition(transfer.partition);
     const term = { counter: transfer.termCounter, actor: transfer.termActor };
-    const current = term.counter === 0 || partition.promise(term);
+    const current = term.counter === 0 || partition.promise(term.counter, term.actor);
     const taken = store.applyTransfer(transfer);
     turn.schedule();
     if (transfer.answer) {

@@ -123,7 +123,7 @@ export class Coordinator {
     const partition = this.options.store.partition(call.partition);
     if (partition.resident) return true;
     const { keys, wholePartition } = call.operation;
-    return !wholePartition && keys.every((key) => partition.isLoaded(key.toString('latin1')));
+    return !wholePartition && keys.every((key) => partition.isLoaded(key));
   }
 
   /** Calls `loaded` once `isLoaded(call)` holds or the call is to be tried again. */
@@ -142,10 +142,10 @@ export class Coordinator {
       );
       return;
     }
-    const missing = [...new Set(keys.map((key) => key.toString('latin1')))].filter((key) => !partition.isLoaded(key));
+    const missing = keys.filter((key) => !partition.isLoaded(key));
     let waiting = missing.length;
     if (waiting === 0) loaded();
-    for (const key of missing) store.loader.load(partition, key, slotOf(Buffer.from(key, 'latin1')), () => --waiting === 0 && loaded());
+    for (const key of missing) store.loader.load(partition, key, slotOf(key), () => --waiting === 0 && loaded());
     turn.schedule();
   }
 
@@ -219,7 +219,7 @@ export class Coordinator {
     const reply = run(call, transaction);
     const dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
     if (dot === undefined) {
-      if (transaction.staged.length > 0) transaction.discard();
+      transaction.discard();
       if (this.needsProof(call)) this.write(coordination, partition, this.nextDot(), call, reply);
       else this.answerUnwritten(coordination, call, reply);
     } else this.write(coordination, partition, dot, call, reply);
@@ -227,8 +227,9 @@ export class Coordinator {
 
   private write(coordination: Coordination, partition: Partition, dot: Dot, call: Call, reply: Reply): void {
     const { store, membership, turn } = this.options;
-    const { staged } = this.transaction;
-    const { offset, length } = store.writeBatch(partition, dot, coordination.term.counter, membership.configuration?.number ?? 0, staged);
+    const { transaction } = this;
+    const epoch = membership.configuration?.number ?? 0;
+    const { offset, length } = store.writeBatch(partition, dot, coordination.term.counter, epoch, transaction);
     this.batchesWritten++;
     if (membership.memberCount === 1 && store.isDurableOnceAppended && !turn.isEnding) {
       // No reply leaves before this turn's end, which appends the batch first and sends nothing when it cannot.
@@ -240,7 +241,7 @@ export class Coordinator {
       dot.counter,
       offset,
       length,
-      staged,
+      transaction.stagedCount === 0,
       call,
       reply,
       this.writeQuorum(call),
@@ -278,13 +279,37 @@ export class Coordinator {
     if (call.operation.wholePartition) newest = coordination.last;
     else {
       const { keys } = call.operation;
-      for (let i = 0; i < keys.length; i++) {
-        const unsettled = this.transaction.entryOf(keys[i] as Buffer)?.unsettled;
-        if (unsettled instanceof Settlement && !unsettled.settled && unsettled.counter > (newest?.counter ?? 0)) newest = unsettled;
-      }
+      newest = this.newestUnsettled(coordination, keys);
     }
     if (newest === undefined || newest.settled) call.answer(reply);
     else newest.wait(call, reply);
+  }
+
+  /** The newest batch, not settled yet, that one of the keys shows: all that this node is still writing bears its own actor. */
+  newestUnsettled(coordination: Coordination, keys: readonly Buffer[]): Settlement | undefined {
+    if (coordination.unsettled === 0) return undefined;
+    const partition = this.options.store.partition(coordination.partition);
+    const actor = this.options.actor();
+    let newest: Settlement | undefined;
+    for (let i = 0; i < keys.length; i++) {
+      const counter = partition.counterBy(actor, partition.find(keys[i] as Buffer));
+      const settlement = counter > (newest?.counter ?? 0) ? this.settlementOf(counter) : undefined;
+      if (settlement?.settled === false) newest = settlement;
+    }
+    return newest;
+  }
+
+  /** By binary search: they stand in the order of their counters. */
+  private settlementOf(counter: number): Settlement | undefined {
+    const { unsettled } = this;
+    let low = 0;
+    let high = unsettled.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((unsettled[middle] as Settlement).counter < counter) low = middle + 1;
+      else high = middle;
+    }
+    return unsettled[low]?.counter === counter ? unsettled[low] : undefined;
   }
 
   private unsettledOf({ partition, unsettled }: Coordination): Settlement[] {

@@ -48,11 +48,10 @@ export class ExpirySweeper {
       if (coordination === undefined || this.sweeping.has(coordination.partition)) continue;
       const partition = this.options.store.partition(coordination.partition);
       const due: Buffer[] = [];
-      for (const key of partition.expiring) {
+      const { table } = partition;
+      for (const entry of partition.expiring) {
         looked++;
-        const entry = partition.entries.get(key);
-        if (entry !== undefined && entry.alive && entry.expiresAtMs !== 0 && entry.expiresAtMs <= nowMs)
-          due.push(Buffer.from(key, 'latin1'));
+        if (table.isAlive(entry) && !table.isLiving(entry, nowMs)) due.push(table.keyBytes(entry));
         if (due.length >= deleteMax || looked >= lookMax) break;
       }
       if (due.length > 0) this.sweep(coordination.partition, due);

@@ -8,6 +8,7 @@ import { slotOf } from '../protocol/slot.js';
 import { actorOf, compareTerms, lifeOf, memberNumberOf, type Term } from '../protocol/dot.js';
 import type { Clock, Random } from '../storage/clock.js';
 import { clockBytes, clockOf } from '../storage/partition-clocks.js';
+import { noEntry } from '../storage/key-table.js';
 import type { Store } from '../storage/store.js';
 import type { Call } from './call.js';
 import type { CommandDecoder } from './command.js';
@@ -180,7 +181,7 @@ export class Node {
       reroute,
     });
     const { coordinator } = this;
-    this.reader = new Reader({ store, membership, comparison, coordinator, turn, clock, isDoubtful });
+    this.reader = new Reader({ store, membership, comparison, coordinator, coordination, turn, clock, isDoubtful });
     this.replica = new Replica(store, turn, (partition, from) => comparison.fetchMissing(partition, from));
     this.rebuild = new Rebuild({
       store,
@@ -288,10 +289,13 @@ export class Node {
   ownRecord(partition: number, key: Buffer): Promise<VersionedRecord | undefined> {
     const { store } = this.options;
     const here = store.partition(partition);
-    const name = key.toString('latin1');
-    if (here.isLoaded(name)) return Promise.resolve(here.get(name)?.record);
+    const record = (): VersionedRecord | undefined => {
+      const entry = here.find(key);
+      return entry === noEntry ? undefined : store.table.recordOf(entry);
+    };
+    if (here.isLoaded(key)) return Promise.resolve(record());
     return new Promise((resolve) => {
-      store.loader.load(here, name, slotOf(key), () => resolve(here.get(name)?.record));
+      store.loader.load(here, key, slotOf(key), () => resolve(record()));
       this.turn.schedule();
     });
   }

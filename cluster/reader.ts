@@ -7,22 +7,24 @@
  * it, since session.ts lets writes wait for reads. Of the other home replicas one is asked first for a whole turn, so that its questions share a frame.
  */
 import type { torc } from '../protocol/generated/messages.js';
-import { decodeRecord, emptyClock, type Version, type VersionedRecord } from '../protocol/record.js';
-import type { Reply } from '../protocol/resp/reply.js';
+import type { Dot } from '../protocol/dot.js';
+import { decodeRecord } from '../protocol/record.js';
+import { ownReply, type Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
-import type { KeyEntry } from '../storage/key-entry.js';
-import { recordVersion } from '../storage/merge.js';
+import { KeyEntry } from '../storage/key-entry.js';
+import { noEntry } from '../storage/key-table.js';
+import { dotToken, recordVersion } from '../storage/merge.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
 import { Transaction } from '../storage/transaction.js';
 import { noReplicas, notServedInTime, type Call } from './call.js';
 import type { Comparison } from './comparison.js';
+import type { Coordination } from './coordination.js';
 import { run, type Coordinator } from './coordinator.js';
 import { IdWindow } from './id-window.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
-import { Settlement } from './settlement.js';
 import type { Turn } from './turn.js';
 
 /** Stands in a version's column for "see the token". */
@@ -49,8 +51,8 @@ interface Inspection {
 
 type Question = Asked | Inspection;
 
-/** A key's record, or its one version where that is all; undefined = none. Immutable, so a reference is enough to remember it. */
-type Shown = Version | VersionedRecord | undefined;
+/** Which record a key had: the dot of its one plain version with nothing else seen, or the token of any other; undefined = none. */
+type Shown = Dot | Buffer | undefined;
 
 interface PendingRead {
   readonly call: Call;
@@ -72,6 +74,7 @@ export interface ReaderOptions {
   readonly membership: Membership;
   readonly comparison: Comparison;
   readonly coordinator: Coordinator;
+  readonly coordination: (partition: number) => Coordination;
   readonly turn: Turn;
   readonly clock: Clock;
   readonly isDoubtful: (partition: number) => boolean;
@@ -110,7 +113,7 @@ export class Reader {
     const shown = this.shownOf(call.operation.keys);
     const read: PendingRead = {
       call,
-      reply,
+      reply: ownReply(reply),
       sentMs: this.options.clock.monotonicMs(),
       needed,
       shown,
@@ -166,16 +169,18 @@ export class Reader {
     for (let i = 0; i < reads.slot.length; i++) {
       const id = reads.firstId + i;
       const slot = reads.slot[i] ?? 0;
-      const key = (reads.key[i] as Buffer).toString('latin1');
+      const key = reads.key[i] as Buffer;
       const actor = reads.actor[i] ?? 0;
       const counter = reads.counter[i] ?? 0;
       const partition = store.partition(Math.floor((slot * partitions) / 16384));
       const token = actor === tokenActor ? (reads.token[counter] as Buffer | undefined) : undefined;
-      const entry = partition.get(key);
-      if (entry === undefined ? partition.resident : entry.complete) this.answerRead(peer, id, partition, entry, actor, counter, token);
+      const entry = partition.find(key);
+      if (entry === noEntry ? partition.resident : store.table.isComplete(entry))
+        this.answerRead(peer, id, partition, entry, actor, counter, token);
       else {
         const kept = token === undefined ? undefined : Buffer.from(token);
-        store.loader.load(partition, key, slot, () => this.answerRead(peer, id, partition, partition.get(key), actor, counter, kept));
+        const name = Buffer.from(key);
+        store.loader.load(partition, name, slot, () => this.answerRead(peer, id, partition, partition.find(name), actor, counter, kept));
         this.options.turn.schedule();
       }
     }
@@ -241,10 +246,15 @@ export class Reader {
   private shownOf(keys: readonly Buffer[]): Shown[] {
     const shown: Shown[] = [];
     for (let i = 0; i < keys.length; i++) {
-      const entry = this.transaction.entryOf(keys[i] as Buffer);
-      shown.push(entry?.single ?? entry?.record);
+      shown.push(this.shown(this.transaction.entryOf(keys[i] as Buffer)));
     }
     return shown;
+  }
+
+  private shown(entry: number): Shown {
+    const { table } = this.options.store;
+    if (entry === noEntry || !table.hasRecord(entry)) return undefined;
+    return table.isSingle(entry) ? { actor: table.actorOf(entry), counter: table.counterOf(entry) } : recordVersion(table.recordOf(entry));
   }
 
   private ask(read: PendingRead, peer: Peer): void {
@@ -256,8 +266,8 @@ export class Reader {
       const key = keys[i] as Buffer;
       const shown = read.shown[i];
       asked.put(question);
-      if (shown === undefined || 'kind' in shown) peer.link.sendRead(slotOf(key), key, shown?.actor ?? 0, shown?.counter ?? 0, undefined);
-      else peer.link.sendRead(slotOf(key), key, tokenActor, 0, recordVersion(shown));
+      if (shown instanceof Uint8Array) peer.link.sendRead(slotOf(key), key, tokenActor, 0, shown);
+      else peer.link.sendRead(slotOf(key), key, shown?.actor ?? 0, shown?.counter ?? 0, undefined);
     }
   }
 
@@ -280,19 +290,22 @@ export class Reader {
     peer: Peer,
     id: number,
     partition: Partition,
-    entry: KeyEntry | undefined,
+    entry: number,
     actor: number,
     counter: number,
     token: Buffer | undefined,
   ): void {
     if (this.options.isDoubtful(partition.number)) return peer.link.answerDoubtful(id);
-    const single = entry?.single;
-    if (token === undefined) {
-      const isSame =
-        single === undefined ? actor === 0 && entry?.record === undefined : single.actor === actor && single.counter === counter;
-      if (isSame) return peer.link.answerEqual(id);
-    } else if (entry?.record !== undefined && recordVersion(entry.record).equals(token)) return peer.link.answerEqual(id);
-    peer.link.answerDifferent(id, this.options.comparison.recordTransfer(partition, entry));
+    const { table } = this.options.store;
+    const has = entry !== noEntry && table.hasRecord(entry);
+    let isSame = !has && token === undefined && actor === 0;
+    if (has && token !== undefined) isSame = recordVersion(table.recordOf(entry)).equals(token);
+    else if (has && table.isSingle(entry)) isSame = table.actorOf(entry) === actor && table.counterOf(entry) === counter;
+    if (isSame) return peer.link.answerEqual(id);
+    peer.link.answerDifferent(
+      id,
+      this.options.comparison.recordTransfer(partition, entry === noEntry ? undefined : new KeyEntry(table, entry)),
+    );
   }
 
   /** A peer holds, for one more of the read's keys, what the reply shows. */
@@ -318,7 +331,7 @@ export class Reader {
     turn.schedule();
     if (read.done) return;
     read.differs = true;
-    read.reply = this.run(read.call);
+    read.reply = ownReply(this.run(read.call));
     const shownBefore = read.shown;
     read.shown = this.shownOf(read.call.operation.keys);
     const now = versionOf(read.shown[index]);
@@ -340,9 +353,9 @@ export class Reader {
 
   private writeBack(question: Asked, partition: Partition, peer: Peer, index: number): void {
     const key = question.read.call.operation.keys[index];
-    const entry = key === undefined ? undefined : partition.get(key.toString('latin1'));
-    if (entry === undefined) return this.agreed(question);
-    this.options.comparison.pushRecord(partition, peer, entry, (result) => {
+    const entry = key === undefined ? noEntry : partition.find(key);
+    if (entry === noEntry) return this.agreed(question);
+    this.options.comparison.pushRecord(partition, peer, new KeyEntry(partition.table, entry), (result) => {
       if (result === 'failed') this.askAnother(question.read);
       else this.agreed(question);
     });
@@ -355,23 +368,17 @@ export class Reader {
 
   private finish(read: PendingRead, reply: Reply): void {
     read.done = true;
-    const unsettled = read.differs ? this.newestUnsettled(read) : undefined;
+    // After a merge the reply may show what this node is still writing itself.
+    const { partition, operation } = read.call;
+    const unsettled = read.differs
+      ? this.options.coordinator.newestUnsettled(this.options.coordination(partition), operation.keys)
+      : undefined;
     if (unsettled === undefined) read.call.answer(reply);
     else unsettled.wait(read.call, reply);
-  }
-
-  /** After a merge the reply may show what this node is still writing itself. */
-  private newestUnsettled(read: PendingRead): Settlement | undefined {
-    const partition = this.options.store.partition(read.call.partition);
-    let newest: Settlement | undefined;
-    for (const key of read.call.operation.keys) {
-      const unsettled = partition.get(key.toString('latin1'))?.unsettled;
-      if (unsettled instanceof Settlement && !unsettled.settled && unsettled.counter > (newest?.counter ?? 0)) newest = unsettled;
-    }
-    return newest;
   }
 }
 
 function versionOf(shown: Shown): Buffer {
-  return recordVersion(shown !== undefined && 'kind' in shown ? { context: emptyClock, versions: [shown] } : shown);
+  if (shown === undefined) return recordVersion(undefined);
+  return shown instanceof Uint8Array ? shown : dotToken(shown);
 }

@@ -3,13 +3,18 @@
  * a frame, since a link keeps their order; those whose term was superseded are named in it, for they count for nothing.
  */
 import type { torc } from '../protocol/generated/messages.js';
-import type { AppliedPart, Store } from '../storage/store.js';
+import type { AppliedListener, Store } from '../storage/store.js';
 import type { Peer } from './peer.js';
 import type { Turn } from './turn.js';
 
-export class Replica {
+export class Replica implements AppliedListener {
   /** Batches applied, for INFO. */
   batchesApplied = 0;
+  /** Of the frame that is being stored: its sender, its last batch that was stored, and what was superseded of that actor's. */
+  private sender: Peer | undefined;
+  private actor = 0;
+  private counter = 0;
+  private superseded: torc.Superseded.$Shape[] = [];
 
   constructor(
     private readonly store: Store,
@@ -20,24 +25,30 @@ export class Replica {
 
   /** Stores `bytes`, batches back to back, borrowed. Throws FormatError. */
   receive(peer: Peer, bytes: Buffer): void {
-    let last: AppliedPart | undefined;
-    let superseded: torc.Superseded.$Shape[] | undefined;
-    this.store.applyBatches(bytes, (part) => {
-      this.batchesApplied++;
-      if (last !== undefined && last.dot.actor !== part.dot.actor) {
-        this.acknowledge(peer, last, superseded);
-        superseded = undefined;
-      }
-      last = part;
-      if (part.gap) this.fetchMissing(part.partition, peer);
-      if (!part.superseded) return;
-      const { counter: termCounter, actor: termActor } = this.store.partition(part.partition).promised;
-      (superseded ??= []).push({ counter: part.dot.counter, partition: part.partition, termCounter, termActor });
-    });
-    if (last !== undefined) this.acknowledge(peer, last, superseded);
+    this.sender = peer;
+    this.actor = 0;
+    this.store.applyBatches(bytes, this);
+    this.acknowledge(peer);
+    this.sender = undefined;
   }
 
-  private acknowledge(peer: Peer, { dot }: AppliedPart, superseded: torc.Superseded.$Shape[] = []): void {
-    this.turn.whenWritten(() => peer.link.acknowledge({ actor: dot.actor, counter: dot.counter, superseded }));
+  applied(partition: number, actor: number, counter: number, superseded: boolean, gap: boolean): void {
+    const { sender } = this;
+    if (sender === undefined) return;
+    this.batchesApplied++;
+    if (this.actor !== actor) this.acknowledge(sender);
+    this.actor = actor;
+    this.counter = counter;
+    if (gap) this.fetchMissing(partition, sender);
+    if (!superseded) return;
+    const { counter: termCounter, actor: termActor } = this.store.partition(partition).promised;
+    this.superseded.push({ counter, partition, termCounter, termActor });
+  }
+
+  private acknowledge(peer: Peer): void {
+    const { actor, counter, superseded } = this;
+    if (actor === 0) return;
+    this.superseded = [];
+    this.turn.whenWritten(() => peer.link.acknowledge({ actor, counter, superseded }));
   }
 }

@@ -2,8 +2,7 @@
  * A batch on its way to being settled: it counts the replicas that hold it, and answers those who wait for that. A batch that was
  * not acknowledged in time answers UNKNOWNOUTCOME to its own command; the links to its peers keep it for resending all the same.
  */
-import type { KeyEntry, Unsettled } from '../storage/key-entry.js';
-import type { Reply } from '../protocol/resp/reply.js';
+import { ownReply, type Reply } from '../protocol/resp/reply.js';
 import type { Call } from './call.js';
 
 interface Waiter {
@@ -11,7 +10,7 @@ interface Waiter {
   readonly reply: Reply;
 }
 
-export class Settlement implements Unsettled {
+export class Settlement {
   settled = false;
   /** The bytes of its turn, kept while a peer has not acknowledged it; undefined until the turn ends. */
   turnBytes: Buffer | undefined = undefined;
@@ -19,9 +18,6 @@ export class Settlement implements Unsettled {
   private writer: Call | undefined;
   /** Commands that saw what it wrote. */
   private readers: Waiter[] | undefined = undefined;
-  private readonly entry: KeyEntry | undefined;
-  /** What it wrote beside `entry`. */
-  private readonly moreEntries: readonly KeyEntry[] | undefined;
 
   constructor(
     readonly partition: number,
@@ -29,8 +25,8 @@ export class Settlement implements Unsettled {
     /** Where its bytes lie among those of its turn. */
     readonly offset: number,
     readonly length: number,
-    /** What it wrote; copied. */
-    entries: readonly KeyEntry[],
+    /** It carries no record: nothing but the proof that its term stands. */
+    readonly isEmpty: boolean,
     writer: Call | undefined,
     private readonly reply: Reply,
     /** Acknowledgements still missing for W. */
@@ -38,19 +34,11 @@ export class Settlement implements Unsettled {
     private readonly whenSettled: (settlement: Settlement) => void,
   ) {
     this.writer = writer;
-    this.entry = entries[0];
-    this.moreEntries = entries.length > 1 ? entries.slice(1) : undefined;
-    for (let i = 0; i < entries.length; i++) (entries[i] as KeyEntry).unsettled = this;
-  }
-
-  /** It carries no record: nothing but the proof that its term stands. */
-  get isEmpty(): boolean {
-    return this.entry === undefined;
   }
 
   /** `call` saw what the batch wrote: `reply` goes out once that is settled. */
   wait(call: Call, reply: Reply): void {
-    (this.readers ??= []).push({ call, reply });
+    (this.readers ??= []).push({ call, reply: ownReply(reply) });
   }
 
   /** One more replica holds it, in its term. Each replica says so once. */
@@ -62,8 +50,6 @@ export class Settlement implements Unsettled {
   settle(): void {
     if (this.settled) return;
     this.settled = true;
-    forget(this.entry, this);
-    if (this.moreEntries !== undefined) for (const entry of this.moreEntries) forget(entry, this);
     const { writer, readers } = this;
     this.writer = this.readers = undefined;
     this.whenSettled(this);
@@ -79,8 +65,4 @@ export class Settlement implements Unsettled {
     if (readers.length > 0) this.readers = this.readers?.filter(({ call }) => !readers.includes(call));
     return { writer, readers };
   }
-}
-
-function forget(entry: KeyEntry | undefined, settlement: Settlement): void {
-  if (entry?.unsettled === settlement) entry.unsettled = undefined;
 }

@@ -11,8 +11,9 @@ import { ByteReader } from './byte-reader.js';
 import { ByteWriter } from './byte-writer.js';
 import type { Dot } from './dot.js';
 import { FormatError } from './format-error.js';
-import { recordKeyOverhead, writeNamedRecordKey, writeRecordKey, readRecordKey } from './record-key.js';
-import { encodeRecord, readRecord } from './record.js';
+import { BatchCursor, batchFormatVersion } from './batch-cursor.js';
+import { recordKeyOverhead, recordPart, recordType, writeRecordKey } from './record-key.js';
+import { encodeRecord, expiryFlag, recordShape, versionKind } from './record.js';
 import type { VersionedRecord } from './record.js';
 
 export interface BatchRecord {
@@ -44,7 +45,7 @@ export interface Batch {
   readonly parts: readonly BatchPart[];
 }
 
-const formatVersion = 1;
+const noElement = Buffer.alloc(0);
 const partCountAt = 2;
 const batchLengthAt = 4;
 const dotAt = 8;
@@ -67,6 +68,8 @@ export class BatchEncoder {
   #partAt = -1;
   #partCount = 0;
   #recordCount = 0;
+  #actor = 0;
+  #counter = 0;
 
   /** The writer's owner takes the bytes and resets it, between batches only. */
   constructor(readonly writer: ByteWriter = new ByteWriter()) {}
@@ -76,7 +79,9 @@ export class BatchEncoder {
     const writer = this.writer;
     this.#batchAt = writer.length;
     this.#partCount = 0;
-    writer.u8(formatVersion);
+    this.#actor = actor;
+    this.#counter = counter;
+    writer.u8(batchFormatVersion);
     writer.u8(0);
     writer.u16(0);
     writer.u32(0);
@@ -107,12 +112,21 @@ export class BatchEncoder {
     endRecord(writer, record);
   }
 
-  /** The same for a key that is held as latin1 text, and without an element. */
-  namedRecord(slot: number, name: string, type: number, part: number, record: VersionedRecord): void {
+  /**
+   * The same for a string of one plain version with nothing else seen, written in this batch and in `term`: encodes it without an object for it.
+   */
+  plainString(slot: number, key: Buffer, term: number, expiresAtMs: number, bytes: Buffer): void {
     const writer = this.beginRecord();
-    writer.u32(recordKeyOverhead + name.length);
-    writeNamedRecordKey(writer, slot, name, type, part);
-    endRecord(writer, record);
+    writer.u32(recordKeyOverhead + key.length);
+    writeRecordKey(writer, slot, key, recordType.string, recordPart.value, noElement);
+    writer.u32(22 + (expiresAtMs === 0 ? 0 : 8) + bytes.length);
+    writer.u8(recordShape.oneVersion);
+    writer.u8(expiresAtMs === 0 ? versionKind.plain : versionKind.plain | expiryFlag);
+    writer.u32(this.#actor);
+    writer.counter(this.#counter);
+    writer.counter(term);
+    if (expiresAtMs !== 0) writer.counter(expiresAtMs);
+    writer.bytes(bytes);
   }
 
   private beginRecord(): ByteWriter {
@@ -155,9 +169,24 @@ export class BatchEncoder {
 
 /** All batches in `bytes`, in order. What it returns is owned by the caller and keeps nothing of `bytes`. Throws FormatError, also when the last one is cut off. */
 export function decodeBatches(bytes: Buffer): Batch[] {
-  const reader = new ByteReader(bytes);
+  const cursor = new BatchCursor();
+  cursor.reset(bytes);
   const batches: Batch[] = [];
-  while (reader.remaining > 0) batches.push(readBatch(reader));
+  while (cursor.nextBatch()) {
+    const { actor, counter } = cursor;
+    const parts: BatchPart[] = [];
+    while (cursor.nextPart()) {
+      const { partition, epoch, term, prev } = cursor;
+      const records: BatchRecord[] = [];
+      while (cursor.nextRecord()) {
+        const { slot, name, type, part, elementAt, elementLength } = cursor;
+        const element = elementLength === 0 ? noElement : Buffer.from(bytes.subarray(elementAt, elementAt + elementLength));
+        records.push({ slot, name, type, part, element, record: cursor.record() });
+      }
+      parts.push({ partition, epoch, term, prev, records });
+    }
+    batches.push({ dot: { actor, counter }, parts });
+  }
   return batches;
 }
 
@@ -176,47 +205,6 @@ export function batchLength(bytes: Buffer, offset = 0): number {
   if (length < headerBytes) throw new FormatError('INVALID', `a batch of ${length} bytes`);
   if (length > bytes.length - offset) throw new FormatError('TRUNCATED', `a batch of ${length} bytes in ${bytes.length - offset}`);
   return length;
-}
-
-function readBatch(reader: ByteReader): Batch {
-  const start = reader.position;
-  const version = reader.u8();
-  if (version !== formatVersion) throw new FormatError('UNKNOWN', `batch of format version ${version}`);
-  const flags = reader.u8();
-  if (flags !== 0) throw new FormatError('UNKNOWN', `batch with flags ${flags}`);
-  const partCount = reader.u16();
-  const length = reader.u32();
-  const actor = reader.u32();
-  const counter = reader.counter();
-  const parts: BatchPart[] = [];
-  for (let i = 0; i < partCount; i++) parts.push(readPart(reader));
-  checkLength('a batch', length, reader.position - start);
-  return { dot: { actor, counter }, parts };
-}
-
-function readPart(reader: ByteReader): BatchPart {
-  const partition = reader.u16();
-  const epoch = reader.u32();
-  const term = reader.counter();
-  const prev = reader.counter();
-  const recordCount = reader.u32();
-  const recordBytes = reader.u32();
-  const start = reader.position;
-  const records: BatchRecord[] = [];
-  for (let i = 0; i < recordCount; i++) {
-    const key = readRecordKey(reader, reader.u32());
-    const valueBytes = reader.u32();
-    const valueAt = reader.position;
-    const record = readRecord(reader, valueBytes, true);
-    checkLength('a record', valueBytes, reader.position - valueAt);
-    records.push({ slot: key.slot, name: key.name, type: key.type, part: key.part, element: key.element, record });
-  }
-  checkLength('a part', recordBytes, reader.position - start);
-  return { partition, epoch, term, prev, records };
-}
-
-function checkLength(what: string, announced: number, actual: number): void {
-  if (announced !== actual) throw new FormatError('INVALID', `${what} says that it has ${announced} bytes but has ${actual}`);
 }
 
 function endRecord(writer: ByteWriter, record: VersionedRecord): void {

@@ -6,8 +6,8 @@
 import { counterMax } from './dot.js';
 
 const initialBytes = 1024;
-/** Texts up to this long are written faster by a loop than by a call into native code. */
-const loopedBytes = 32;
+/** Bytes up to this many are written faster by a loop than by a call into native code. */
+const loopedBytes = 64;
 const twoTo32 = 0x1_0000_0000;
 
 export class ByteWriter {
@@ -65,17 +65,11 @@ export class ByteWriter {
 
   /** Copies `bytes`; no length goes before them. */
   bytes(bytes: Buffer): void {
-    const at = this.#reserve(bytes.length);
-    this.#buffer.set(bytes, at);
-  }
-
-  /** Writes a text's characters as bytes; none is above 0xff. */
-  latin1(text: string): void {
-    const { length } = text;
+    const { length } = bytes;
     const at = this.#reserve(length);
     const buffer = this.#buffer;
-    if (length > loopedBytes) buffer.write(text, at, 'latin1');
-    else for (let i = 0; i < length; i++) buffer[at + i] = text.charCodeAt(i);
+    if (length > loopedBytes) buffer.set(bytes, at);
+    else for (let i = 0; i < length; i++) buffer[at + i] = bytes[i] as number;
   }
 
   /** Overwrites four bytes that were written before. */

@@ -36,7 +36,7 @@ export interface RecordKeyRange {
 }
 
 const noElement = Buffer.alloc(0);
-const slotMax = 0x3fff;
+export const slotMax = 0x3fff;
 const types: ReadonlySet<number> = new Set(Object.values(recordType));
 /** Above every type: ends the range of a key. */
 const aboveTypes = 0xff;
@@ -61,15 +61,6 @@ export function writeRecordKey(writer: ByteWriter, slot: number, key: Buffer, ty
   writer.bytes(element);
 }
 
-/** As writeRecordKey, for a key that is held as latin1 text, and without an element. */
-export function writeNamedRecordKey(writer: ByteWriter, slot: number, name: string, type: number, part: number): void {
-  writer.u16(slot);
-  writer.u32(name.length);
-  writer.latin1(name);
-  writer.u8(type);
-  writer.u8(part);
-}
-
 /** Copies nothing. Throws FormatError. */
 export function decodeRecordKey(bytes: Buffer): RecordKey {
   const reader = new ByteReader(bytes);
@@ -78,7 +69,7 @@ export function decodeRecordKey(bytes: Buffer): RecordKey {
   const key = reader.bytes(reader.u32());
   const type = reader.u8();
   const part = reader.u8();
-  checkParts(type, part, reader.remaining);
+  checkKeyParts(type, part, reader.remaining);
   return { slot, key, type, part, element: reader.bytes(reader.remaining) };
 }
 
@@ -108,19 +99,8 @@ function encodeKeyPrefix(bytes: Buffer, slot: number, key: Buffer): number {
   return 6 + key.length;
 }
 
-/** As decodeRecordKey, from within other bytes, with nothing borrowed: the key's bytes are `name`, latin1 text. Throws FormatError. */
-export function readRecordKey(reader: ByteReader, length: number): Omit<RecordKey, 'key'> & { readonly name: string } {
-  const end = reader.position + length;
-  const slot = reader.u16();
-  if (slot > slotMax) throw new FormatError('INVALID', `slot ${slot}`);
-  const name = reader.latin1(reader.u32());
-  const type = reader.u8();
-  const part = reader.u8();
-  checkParts(type, part, end - reader.position);
-  return { slot, name, type, part, element: reader.position === end ? noElement : reader.ownBytes(end - reader.position) };
-}
-
-function checkParts(type: number, part: number, elementBytes: number): void {
+/** Throws FormatError where type, part and the length of an element do not go together. */
+export function checkKeyParts(type: number, part: number, elementBytes: number): void {
   if (!types.has(type)) throw new FormatError('UNKNOWN', `record of type ${type}`);
   if (part > recordPart.element) throw new FormatError('UNKNOWN', `part ${part} of a key`);
   if (elementBytes < 0) throw new FormatError('TRUNCATED', 'a record key is cut off');

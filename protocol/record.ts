@@ -68,8 +68,10 @@ export interface Deleted {
 /** The base of a counter that began from nothing. */
 export const noBase: Ranked = { actor: 0, counter: 0, term: 0 };
 
-const shape = { oneVersion: 1, general: 2, deleted: 3 } as const;
-const expiryFlag = 0x80;
+/** The first byte of an encoded record. */
+export const recordShape = { oneVersion: 1, general: 2, deleted: 3 } as const;
+/** In a version's kind: an expiry follows. */
+export const expiryFlag = 0x80;
 const countMax = 0xffff;
 
 /** Appends a record. Its context may name its own versions' dots; they are written as they are. */
@@ -77,12 +79,12 @@ export function encodeRecord(writer: ByteWriter, record: VersionedRecord): void 
   const { context, versions } = record;
   const first = versions[0];
   if (first !== undefined && versions.length === 1 && context.size === 0) {
-    writer.u8(shape.oneVersion);
+    writer.u8(recordShape.oneVersion);
     encodeVersion(writer, first);
     return;
   }
   if (versions.length > countMax) throw new RangeError(`${versions.length} versions in one record`);
-  writer.u8(shape.general);
+  writer.u8(recordShape.general);
   encodeClock(writer, context);
   writer.u16(versions.length);
   for (const version of versions) {
@@ -102,8 +104,8 @@ export function decodeRecord(bytes: Buffer): VersionedRecord {
 export function readRecord(reader: ByteReader, length: number, owned = false): VersionedRecord {
   const end = reader.position + length;
   const first = reader.u8();
-  if (first === shape.oneVersion) return { context: emptyClock, versions: [readVersion(reader, end, owned)] };
-  if (first !== shape.general) throw new FormatError('UNKNOWN', `record of shape ${first}`);
+  if (first === recordShape.oneVersion) return { context: emptyClock, versions: [readVersion(reader, end, owned)] };
+  if (first !== recordShape.general) throw new FormatError('UNKNOWN', `record of shape ${first}`);
   const context = decodeClock(reader);
   const count = reader.u16();
   const versions: Version[] = [];
@@ -163,7 +165,7 @@ export function decodeClock(reader: ByteReader): VectorClock {
 }
 
 export function encodeDeleted(writer: ByteWriter, deleted: Deleted): void {
-  writer.u8(shape.deleted);
+  writer.u8(recordShape.deleted);
   encodeClock(writer, deleted.cut);
   encodeClock(writer, deleted.by);
 }
@@ -172,7 +174,7 @@ export function encodeDeleted(writer: ByteWriter, deleted: Deleted): void {
 export function decodeDeleted(bytes: Buffer): Deleted {
   const reader = new ByteReader(bytes);
   const first = reader.u8();
-  if (first !== shape.deleted) throw new FormatError('UNKNOWN', `deletion of shape ${first}`);
+  if (first !== recordShape.deleted) throw new FormatError('UNKNOWN', `deletion of shape ${first}`);
   const cut = decodeClock(reader);
   const by = decodeClock(reader);
   if (reader.remaining > 0) throw new FormatError('INVALID', `${reader.remaining} bytes after a deletion`);

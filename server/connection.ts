@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
 import { Session } from '../cluster/session.js';
 import { Call, type CallOptions } from '../cluster/call.js';
 import type { Operation } from '../cluster/command.js';
-import { ErrorReply, type Reply, type StatusReply } from '../protocol/resp/reply.js';
+import { ErrorReply, ownReply, type Reply, type StatusReply } from '../protocol/resp/reply.js';
 import { ReplyWriter } from '../protocol/resp/reply-writer.js';
 import { RequestDecoder, type RequestLimits } from '../protocol/resp/request-decoder.js';
 import type { ClientGate } from './client-gate.js';
@@ -454,8 +454,11 @@ export class Connection implements ClientView, Origin {
   }
 
   private settle(place: Place, reply: Reply): void {
+    if (this.places[this.head] !== place) {
+      place.reply = ownReply(reply);
+      return;
+    }
     place.reply = reply;
-    if (this.places[this.head] !== place) return;
     for (;;) {
       const first = this.places[this.head];
       if (first?.reply === undefined) break;

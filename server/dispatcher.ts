@@ -6,7 +6,7 @@
 import { Call, type CallOptions } from '../cluster/call.js';
 import type { CommandDecoder, Operation } from '../cluster/command.js';
 import { slotOf } from '../protocol/slot.js';
-import { EncodedReply, ErrorReply, type Reply } from '../protocol/resp/reply.js';
+import { EncodedReply, ErrorReply, ownReply, type Reply } from '../protocol/resp/reply.js';
 import { CommandError, type Execution } from '../storage/execution.js';
 import type { CommandLookup } from './command-lookup.js';
 import type { CommandRow, KeyedRow, KeyspacePlan, KeyspaceRow, PartitionRow, Run } from './command-table.js';
@@ -54,7 +54,7 @@ export class InnerCall extends Call {
   }
 
   protected deliver(reply: Reply): void {
-    this.done(reply);
+    this.done(ownReply(reply));
   }
 }
 

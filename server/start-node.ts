@@ -64,6 +64,7 @@ export async function startNode(configuration: Configuration, version: string, f
       clock: systemClock,
       durability: configuration.durability,
       cacheBytesMax: configuration.cacheBytesMax,
+      hashSeed: systemRandom.integer(2 ** 32),
       onFailure: fail,
     });
     transport = await TcpTransport.bind(configuration.bind, configuration.peerPort);

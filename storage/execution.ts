@@ -2,11 +2,11 @@
  * What a command sees while it runs: the objects of one partition and the batch it writes. Running is synchronous and is all or nothing:
  * the records collected here become one batch under one dot, or, when the command throws or answers an error, nothing.
  */
-import type { ErrorReply } from '../protocol/resp/reply.js';
+import type { ErrorReply, StoredValue } from '../protocol/resp/reply.js';
 
 /** A living string, as the type's rule shows it. */
 export interface StringObject {
-  /** The value's bytes; shared with the store, never mutated. */
+  /** The value's bytes; owned by the command, or shared and never mutated. */
   readonly bytes: Buffer;
   /** Unix ms, later than the execution's `nowMs`; 0 = no expiry. */
   readonly expiresAtMs: number;
@@ -32,6 +32,11 @@ export interface Execution {
 
   /** The string at `key`, or undefined when there is none or it has expired. Throws CommandError WRONGTYPE for another type. */
   string(key: Buffer): StringObject | undefined;
+  /**
+   * The reply of GET: the string's bytes, or null. A StoredValue is one and the same object each time, and borrowed: it is to be the command's
+   * whole reply. Throws CommandError WRONGTYPE for another type.
+   */
+  value(key: Buffer): StoredValue | Buffer | null;
   /** Undefined when absent or expired. */
   typeOf(key: Buffer): TypeName | undefined;
   /** Unix ms at which `key` expires, 0 = never; undefined when absent or expired. */

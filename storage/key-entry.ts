@@ -1,83 +1,71 @@
 /**
- * One key in memory: its record, and what commands see of it. The record is the truth; `bytes`, `expiresAtMs` and `alive` are
- * derived from it whenever it changes, so that a read costs a look-up and no decoding. A record that is one version with nothing else seen is kept as that
- * version, without the objects around it.
+ * One key in memory as an object: a view of its entry in the key table, for everything off the hot path. It holds while the entry is neither evicted nor
+ * purged: whoever keeps one from turn to turn pins the partition.
  */
-import { emptyClock, versionKind, type Version, type VersionedRecord } from '../protocol/record.js';
-import type { StringObject } from './execution.js';
-import { shownString } from './string-value.js';
+import type { VersionedRecord } from '../protocol/record.js';
+import type { KeyTable } from './key-table.js';
 
-/** A write that commands may have to wait for: settled once enough replicas hold it. */
-export interface Unsettled {
-  readonly settled: boolean;
-}
-
-const noBytes = Buffer.alloc(0);
-
-/** What a key costs beside its bytes: entry, record, version, two Buffers and the map's slot, as measured on Node 20. */
-const entryOverheadBytes = 420;
-
-export class KeyEntry implements StringObject {
-  // What a read touches stands first, to lie in one line of the processor's cache.
-  bytes: Buffer = noBytes;
-  expiresAtMs = 0;
-  /** A value is there; it may have expired. */
-  alive = false;
-  /** The newest batch that wrote this key, while it may be unsettled. */
-  unsettled: Unsettled | undefined = undefined;
-  /** Used since the evictor last passed. */
-  referenced = true;
-  /** The record where it is one version with nothing else seen, as nearly all are: kept without the objects around it. */
-  single: Version | undefined = undefined;
-  /** Any other record. */
-  private general: VersionedRecord | undefined = undefined;
-  /** What the transaction that is running now will write. */
-  staged: VersionedRecord | undefined = undefined;
-  /** Number of the write-behind round that will write it to the engine; 0 = the engine has it as it is. */
-  dirtyRound = 0;
-
+export class KeyEntry {
   constructor(
-    /** latin1 of the key's bytes: a string hashes and compares faster than a Buffer, and is lossless. */
-    readonly key: string,
-    readonly slot: number,
-    readonly partition: number,
-    /** False while `record` holds only what arrived since, to be merged with what the engine holds. */
-    public complete: boolean,
+    private readonly table: KeyTable,
+    /** Its number in the table. */
+    readonly id: number,
   ) {}
 
-  get record(): VersionedRecord | undefined {
-    return this.single === undefined ? this.general : { context: emptyClock, versions: [this.single] };
+  /** latin1 of the key's bytes. */
+  get key(): string {
+    return this.table.nameOf(this.id);
   }
 
-  /** `record` is owned by the entry from now on. */
-  setRecord(record: VersionedRecord): void {
-    const { context, versions } = record;
-    const version = versions[0];
-    if (version !== undefined && versions.length === 1) {
-      const isSingle = context.size === 0;
-      this.single = isSingle ? version : undefined;
-      this.general = isSingle ? undefined : record;
-      if (version.kind === versionKind.plain) {
-        this.bytes = version.bytes;
-        this.expiresAtMs = version.expiresAtMs;
-        this.alive = true;
-        return;
-      }
-    } else {
-      this.single = undefined;
-      this.general = record;
-    }
-    const shown = version === undefined ? undefined : shownString(record);
-    this.bytes = shown?.bytes ?? noBytes;
-    this.expiresAtMs = shown?.expiresAtMs ?? 0;
-    this.alive = shown !== undefined;
+  /** Owned by the caller. */
+  get keyBytes(): Buffer {
+    return this.table.keyBytes(this.id);
+  }
+
+  get slot(): number {
+    return this.table.slotOf(this.id);
+  }
+
+  get partition(): number {
+    return this.table.partitionOf(this.id);
+  }
+
+  /** False while the record holds only what arrived since, to be merged with what the engine holds. */
+  get complete(): boolean {
+    return this.table.isComplete(this.id);
+  }
+
+  /** Decoded anew each time. Undefined when there is none. */
+  get record(): VersionedRecord | undefined {
+    return this.table.recordOf(this.id);
+  }
+
+  /** A value is there; it may have expired. */
+  get alive(): boolean {
+    return this.table.isAlive(this.id);
+  }
+
+  /** The value as commands see it; shared only where it is never written to. */
+  get bytes(): Buffer {
+    return this.table.valueOf(this.id);
+  }
+
+  /** Unix ms; 0 = never. */
+  get expiresAtMs(): number {
+    return this.table.expiresOf(this.id);
+  }
+
+  /** What it costs in memory. */
+  get byteSize(): number {
+    return this.table.byteSizeOf(this.id);
+  }
+
+  /** The write-behind round that will write it to the engine; 0 = the engine has it as it is. */
+  get dirtyRound(): number {
+    return this.table.dirtyOf(this.id);
   }
 
   isLiving(nowMs: number): boolean {
-    return this.alive && (this.expiresAtMs === 0 || this.expiresAtMs > nowMs);
-  }
-
-  get byteSize(): number {
-    return entryOverheadBytes + this.key.length + this.bytes.length;
+    return this.table.isLiving(this.id, nowMs);
   }
 }

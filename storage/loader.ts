@@ -2,11 +2,11 @@
  * Brings records from the engine into memory: single keys, gathered into one read per turn, and whole partitions. What is in memory
  * already is merged with, never replaced: a batch may have arrived while the read was under way.
  */
-import { decodeRecord, ownRecord, type VersionedRecord } from '../protocol/record.js';
+import { decodeRecord, type VersionedRecord } from '../protocol/record.js';
 import { decodeRecordKey, slotRange } from '../protocol/record-key.js';
 import { StorageError, type Engine } from './engine.js';
-import type { KeyEntry } from './key-entry.js';
-import { recordRow, rowKey } from './rows.js';
+import type { KeyTable } from './key-table.js';
+import { recordRow, stringRow } from './rows.js';
 import type { Partition } from './partition.js';
 
 /** Whole partitions read at once: all of it stays in memory until it was used. */
@@ -14,7 +14,7 @@ const wholesAtOnce = 4;
 
 interface WantedKey {
   readonly partition: Partition;
-  readonly entry: KeyEntry;
+  readonly entry: number;
   readonly waiting: (() => void)[];
 }
 
@@ -29,20 +29,22 @@ export class Loader {
 
   constructor(
     private readonly engine: Engine,
-    private readonly partitions: ReadonlyMap<number, Partition>,
+    private readonly table: KeyTable,
+    private readonly partition: (number: number) => Partition,
     private readonly onFailure: (error: StorageError) => void,
   ) {}
 
   /** Calls `loaded` once `key` may be used (partition.isLoaded); its read goes out with the turn's others at flush(). */
-  load(partition: Partition, key: string, slot: number, loaded: () => void): void {
-    const wanted = this.wanted.get(key);
+  load(partition: Partition, key: Buffer, slot: number, loaded: () => void): void {
+    const name = key.toString('latin1');
+    const wanted = this.wanted.get(name);
     if (wanted !== undefined) {
       wanted.waiting.push(loaded);
       return;
     }
     partition.pins++; // the entry stays until its record has come
-    const entry = partition.getOrCreate(key, slot);
-    this.wanted.set(key, { partition, entry, waiting: [loaded] });
+    const entry = partition.findOrInsert(key, 0, key.length, slot);
+    this.wanted.set(name, { partition, entry, waiting: [loaded] });
   }
 
   /** Sends the gathered reads. */
@@ -61,16 +63,16 @@ export class Loader {
     );
   }
 
-  /** Merges the engine's records into entries that hold only what came since. */
-  async complete(entries: readonly KeyEntry[]): Promise<void> {
-    const incomplete = entries.filter((entry) => !entry.complete);
+  /** Merges the engine's records into entries that hold only what came since; none of them may be evicted meanwhile. */
+  async complete(entries: readonly number[]): Promise<void> {
+    const { table } = this;
+    const incomplete = entries.filter((entry) => !table.isComplete(entry));
     if (incomplete.length === 0) return;
     this.reads += incomplete.length;
-    const rows = await this.engine.getMany(incomplete.map((entry) => rowKey(entry)));
+    const rows = await this.engine.getMany(incomplete.map((entry) => stringRow(table.slotOf(entry), table.keyBytes(entry))));
     incomplete.forEach((entry, i) => {
       const row = rows[i];
-      const partition = this.partitions.get(entry.partition);
-      if (partition !== undefined) merge(partition, entry, row === undefined ? undefined : decodeRecord(row));
+      merge(this.partition(table.partitionOf(entry)), entry, row === undefined ? undefined : decodeRecord(row));
     });
   }
 
@@ -100,10 +102,10 @@ export class Loader {
         this.reads += chunk.length;
         for (const [row, value] of chunk) {
           const { key, slot } = decodeRecordKey(row.subarray(1));
-          merge(partition, partition.getOrCreate(key.toString('latin1'), slot), ownRecord(decodeRecord(value)));
+          merge(partition, partition.findOrInsert(key, 0, key.length, slot), decodeRecord(value));
         }
       }
-      for (const entry of partition.entries.values()) entry.complete = true;
+      for (const entry of partition.entries.ids()) this.table.setComplete(entry);
       partition.resident = true;
     } finally {
       partition.pins--;
@@ -119,8 +121,8 @@ export class Loader {
 }
 
 /** Nothing happens when the entry was completed by another read meanwhile. */
-function merge(partition: Partition, entry: KeyEntry, record: VersionedRecord | undefined): void {
-  if (entry.complete) return;
-  entry.complete = true;
+function merge(partition: Partition, entry: number, record: VersionedRecord | undefined): void {
+  if (partition.table.isComplete(entry)) return;
+  partition.table.setComplete(entry);
   if (record !== undefined) partition.merge(entry, record);
 }

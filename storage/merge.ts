@@ -178,7 +178,8 @@ export function recordVersion(record: VersionedRecord | undefined): Buffer {
 
 const tokenWriter = new ByteWriter(64);
 
-function dotToken({ actor, counter }: Dot): Buffer {
+/** recordVersion of a record of one version with nothing else seen. */
+export function dotToken({ actor, counter }: Dot): Buffer {
   const token = Buffer.allocUnsafe(12);
   token.writeUInt32BE(actor, 0);
   token.writeUInt32BE(Math.floor(counter / 0x1_0000_0000), 4);

@@ -8,12 +8,60 @@ import type { Dot, Term } from '../protocol/dot.js';
 import { compareTerms, noTerm } from '../protocol/dot.js';
 import { emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
 import { KeyEntry } from './key-entry.js';
-import { mergeFromPeer, mergeRecords } from './merge.js';
+import { noEntry, type KeyTable } from './key-table.js';
+import { effectiveContext, emptyRecord, mergeFromPeer, mergeRecords } from './merge.js';
 import { maxClock } from './vector-clock.js';
 
 /** A batch applied beyond a gap. */
 export interface Ahead extends Dot {
   readonly prev: number;
+}
+
+/** The keys of a partition in memory, for what is off the hot path. By latin1 of the key; the newest first. */
+export class PartitionEntries {
+  private count = 0;
+  private first = noEntry;
+
+  constructor(
+    private readonly table: KeyTable,
+    private readonly partition: number,
+  ) {}
+
+  get size(): number {
+    return this.count;
+  }
+
+  get(key: string): KeyEntry | undefined {
+    const bytes = Buffer.from(key, 'latin1');
+    const entry = this.table.find(bytes, 0, bytes.length);
+    return entry === noEntry ? undefined : new KeyEntry(this.table, entry);
+  }
+
+  /** Entries may come meanwhile, none may go: who lets the event loop turn in between pins the partition. */
+  *values(): Generator<KeyEntry, void, undefined> {
+    for (const id of this.ids()) yield new KeyEntry(this.table, id);
+  }
+
+  *keys(): Generator<string, void, undefined> {
+    for (const id of this.ids()) yield this.table.nameOf(id);
+  }
+
+  /** Their numbers in the table; the same holds. */
+  *ids(): Generator<number, void, undefined> {
+    for (let id = this.first; id !== noEntry; id = this.table.nextOf(id)) yield id;
+  }
+
+  /** Adds a key that is not there. */
+  insert(bytes: Buffer, from: number, length: number, slot: number, complete: boolean): number {
+    this.count++;
+    this.first = this.table.insert(bytes, from, length, slot, this.partition, complete, this.first);
+    return this.first;
+  }
+
+  remove(id: number): void {
+    this.count--;
+    this.first = this.table.remove(id, this.first);
+  }
 }
 
 export class Partition {
@@ -22,14 +70,13 @@ export class Partition {
   ahead: Ahead[] = [];
   purged: VectorClock = emptyClock;
   promised: Term = noTerm;
-  /** By latin1 of the key. */
-  readonly entries = new Map<string, KeyEntry>();
+  readonly entries: PartitionEntries;
   /** Every record of the partition is in `entries`: a key that is not there does not exist. */
   resident = false;
   /** Entries with `alive`. Counts all keys only while resident. */
   aliveEntries = 0;
-  /** latin1 keys whose value carries an expiry. */
-  readonly expiring = new Set<string>();
+  /** Entries whose value carries an expiry, by number. */
+  readonly expiring = new Set<number>();
   /** Something reads the whole of it: nothing may be evicted meanwhile. */
   pins = 0;
   /** Clocks changed since they were last written to the engine. */
@@ -39,77 +86,139 @@ export class Partition {
 
   constructor(
     readonly number: number,
+    /** Of the whole node. */
+    readonly table: KeyTable,
     private readonly account: (bytes: number) => void,
-  ) {}
+  ) {
+    this.entries = new PartitionEntries(table, number);
+  }
 
-  /** The entry of `key`, or undefined when memory has none (then it does not exist if `resident`). */
-  get(key: string): KeyEntry | undefined {
-    const entry = this.entries.get(key);
-    if (entry?.referenced === false) entry.referenced = true;
+  /** The entry of the key in `bytes` (`length` of them from `from`), or noEntry when memory has none: then it does not exist if `resident`. */
+  find(bytes: Buffer, from = 0, length = bytes.length): number {
+    const entry = this.table.find(bytes, from, length);
+    if (entry !== noEntry) this.table.touch(entry);
     return entry;
+  }
+
+  /** The entry of `key`, latin1. */
+  get(key: string): KeyEntry | undefined {
+    return this.entries.get(key);
   }
 
   /** True when a command may run on `key` without asking the engine. */
-  isLoaded(key: string): boolean {
-    const entry = this.entries.get(key);
-    return entry === undefined ? this.resident : entry.complete;
+  isLoaded(key: Buffer): boolean {
+    const entry = this.table.find(key, 0, key.length);
+    return entry === noEntry ? this.resident : this.table.isComplete(entry);
   }
 
-  /** The entry of `key`, made when missing; what arrives before the engine's record was read leaves it incomplete. */
-  getOrCreate(key: string, slot: number): KeyEntry {
-    let entry = this.entries.get(key);
-    if (entry === undefined) {
-      entry = new KeyEntry(key, slot, this.number, this.resident);
-      this.entries.set(key, entry);
-      this.account(entry.byteSize);
-    }
+  /** The entry of a key, made when missing; what arrives before the engine's record was read leaves it incomplete. */
+  findOrInsert(bytes: Buffer, from: number, length: number, slot: number): number {
+    const found = this.find(bytes, from, length);
+    if (found !== noEntry) return found;
+    const entry = this.entries.insert(bytes, from, length, slot, this.resident);
+    this.account(this.table.byteSizeOf(entry));
     return entry;
   }
 
-  /** Replaces an entry's record, keeping counts, the expiry index and the memory account true. `record` is owned from now on. */
-  put(entry: KeyEntry, record: VersionedRecord): void {
-    const { alive, bytes, expiresAtMs } = entry;
-    entry.setRecord(record);
-    if (entry.alive !== alive) this.aliveEntries += entry.alive ? 1 : -1;
-    if (entry.bytes.length !== bytes.length) this.account(entry.bytes.length - bytes.length);
-    if (entry.expiresAtMs !== expiresAtMs) {
-      if (entry.expiresAtMs === 0) this.expiring.delete(entry.key);
-      else if (expiresAtMs === 0) this.expiring.add(entry.key);
-    }
+  /** The same for a key that is held as latin1 text. */
+  getOrCreate(key: string, slot: number): KeyEntry {
+    const bytes = Buffer.from(key, 'latin1');
+    return new KeyEntry(this.table, this.findOrInsert(bytes, 0, bytes.length, slot));
   }
 
-  /** Merges a batch's record; `record` is owned. */
-  merge(entry: KeyEntry, record: VersionedRecord): void {
-    const mine = entry.single;
-    const [theirs] = record.versions;
-    const isNext = mine !== undefined && theirs !== undefined && mine.actor === theirs.actor && mine.counter < theirs.counter;
-    if (isNext && record.versions.length === 1 && record.context.size === 0) return this.put(entry, record); // one writer's next version covers its last
-    const old = entry.record;
+  /**
+   * Whether a plain version by `actor` is all that the record comes to when it is written or merged at `counter`: the entry holds nothing, or the
+   * same actor's last one, which its next one covers.
+   */
+  isNextOf(entry: number, actor: number, counter: number): boolean {
+    const { table } = this;
+    if (!table.isSingle(entry)) return !table.hasRecord(entry);
+    return table.actorOf(entry) === actor && table.counterOf(entry) < counter;
+  }
+
+  /** Replaces the record by one plain version with nothing else seen, where `isNextOf` holds; `length` of `bytes` from `from` are copied. */
+  putPlain(
+    entry: number,
+    actor: number,
+    counter: number,
+    term: number,
+    expiresAtMs: number,
+    bytes: Buffer,
+    from: number,
+    length: number,
+  ): void {
+    const { table } = this;
+    const wasAlive = table.isAlive(entry);
+    const expiredAtMs = table.expiresOf(entry);
+    const size = table.byteSizeOf(entry);
+    table.setPlain(entry, actor, counter, term, expiresAtMs, bytes, from, length);
+    this.changed(entry, wasAlive, expiredAtMs, size);
+  }
+
+  /** Replaces an entry's record, keeping counts, the expiry index and the memory account true. `record` is copied. */
+  put(entry: number, record: VersionedRecord): void {
+    const { table } = this;
+    const wasAlive = table.isAlive(entry);
+    const expiredAtMs = table.expiresOf(entry);
+    const size = table.byteSizeOf(entry);
+    table.setRecord(entry, record);
+    this.changed(entry, wasAlive, expiredAtMs, size);
+  }
+
+  /** Merges a batch's record; `record` is copied. */
+  merge(entry: number, record: VersionedRecord): void {
+    const old = this.table.recordOf(entry);
     this.put(entry, old === undefined ? record : mergeRecords(old, record));
   }
 
   /**
    * Merges a record that a peer sent with its `seen`. False = it may speak of what was removed and forgotten here: it was discarded and
-   * has to be fetched anew. `record` is owned.
+   * has to be fetched anew. `record` is copied.
    */
-  mergeFromPeer(entry: KeyEntry, record: VersionedRecord, peerSeen: VectorClock): boolean {
-    const merged = mergeFromPeer(entry.record, record, { seen: this.seen, peerSeen, purged: this.purged, cut: emptyClock });
+  mergeFromPeer(entry: number, record: VersionedRecord, peerSeen: VectorClock): boolean {
+    const merged = mergeFromPeer(this.table.recordOf(entry), record, { seen: this.seen, peerSeen, purged: this.purged, cut: emptyClock });
     if (merged === 'discard') return false;
     this.put(entry, merged.record);
     return true;
   }
 
+  /** The counter of the last write by `actor` that the entry's record has seen; 0 = none. */
+  counterBy(actor: number, entry: number): number {
+    if (entry === noEntry) return 0;
+    const { table } = this;
+    if (table.isSingle(entry)) return table.actorOf(entry) === actor ? table.counterOf(entry) : 0;
+    return effectiveContext(table.recordOf(entry) ?? emptyRecord).get(actor) ?? 0;
+  }
+
   /** Forgets an entry that is complete and clean; the partition is no longer resident. */
-  evict(entry: KeyEntry): void {
-    this.entries.delete(entry.key);
-    if (entry.alive) this.aliveEntries--;
-    if (entry.expiresAtMs !== 0) this.expiring.delete(entry.key);
-    this.account(-entry.byteSize);
+  evict(entry: number): void {
+    const { table } = this;
+    if (table.isAlive(entry)) this.aliveEntries--;
+    if (table.expiresOf(entry) !== 0) this.expiring.delete(entry);
+    this.account(-table.byteSizeOf(entry));
+    this.entries.remove(entry);
     this.resident = false;
   }
 
-  hasSeen(dot: Dot): boolean {
-    return (this.seen.get(dot.actor) ?? 0) >= dot.counter || this.ahead.some((a) => a.actor === dot.actor && a.counter === dot.counter);
+  private changed(entry: number, wasAlive: boolean, expiredAtMs: number, size: number): void {
+    const { table } = this;
+    const isAlive = table.isAlive(entry);
+    if (isAlive !== wasAlive) this.aliveEntries += isAlive ? 1 : -1;
+    const newSize = table.byteSizeOf(entry);
+    if (newSize !== size) this.account(newSize - size);
+    const expiresAtMs = table.expiresOf(entry);
+    if (expiresAtMs === expiredAtMs) return;
+    if (expiresAtMs === 0) this.expiring.delete(entry);
+    else if (expiredAtMs === 0) this.expiring.add(entry);
+  }
+
+  hasSeen({ actor, counter }: Dot): boolean {
+    return this.hasSeenOf(actor, counter);
+  }
+
+  hasSeenOf(actor: number, counter: number): boolean {
+    if ((this.seen.get(actor) ?? 0) >= counter) return true;
+    return this.ahead.length > 0 && this.ahead.some((a) => a.actor === actor && a.counter === counter);
   }
 
   /** Notes an applied batch. Returns false when it lies beyond a gap, which then has to be asked for. */
@@ -150,14 +259,14 @@ export class Partition {
     this.ahead = this.ahead.filter((a) => (this.seen.get(a.actor) ?? 0) < a.counter);
   }
 
-  /** Promises `term` unless a newer one was promised. The caller makes it durable. */
-  promise(term: Term): boolean {
-    const order = compareTerms(this.promised, term);
-    if (order > 0) return false;
-    if (order < 0) {
-      this.promised = term;
-      this.clocksDirty = true;
-    }
+  /** Promises the term (counter, actor) unless a newer one was promised. The caller makes it durable. */
+  promise(counter: number, actor: number): boolean {
+    const { promised } = this;
+    if (promised.counter === counter && promised.actor === actor) return true;
+    const term = { counter, actor };
+    if (compareTerms(promised, term) > 0) return false;
+    this.promised = term;
+    this.clocksDirty = true;
     return true;
   }
 }

@@ -3,8 +3,7 @@
  *   'r' record key -> record        'p' partition u16 -> clocks        'f' name -> fact        'x' -> log position
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
-import { recordPart, recordType, writeNamedRecordKey } from '../protocol/record-key.js';
-import type { KeyEntry } from './key-entry.js';
+import { recordPart, recordType, writeRecordKey } from '../protocol/record-key.js';
 
 export const table = { record: 0x72, partition: 0x70, fact: 0x66, position: 0x78 } as const;
 
@@ -13,14 +12,16 @@ export function recordRow(key: Buffer): Buffer {
   return Buffer.concat([Buffer.of(table.record), key]);
 }
 
-export function rowKey(entry: KeyEntry): Buffer {
+/** The row of a string. */
+export function stringRow(slot: number, key: Buffer): Buffer {
   rowWriter.reset();
   rowWriter.u8(table.record);
-  writeNamedRecordKey(rowWriter, entry.slot, entry.key, recordType.string, recordPart.value);
+  writeRecordKey(rowWriter, slot, key, recordType.string, recordPart.value, noElement);
   return Buffer.from(rowWriter.view());
 }
 
 const rowWriter = new ByteWriter(64);
+const noElement = Buffer.alloc(0);
 
 export function partitionRow(number: number): Buffer {
   return Buffer.of(table.partition, number >> 8, number & 0xff);

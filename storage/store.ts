@@ -8,23 +8,24 @@
  * Invariant: whatever is in memory or in the engine was appended to the log before, so replaying the log from the engine's
  * position rebuilds all of it (merging is idempotent).
  */
-import { decodeBatches, BatchEncoder, type Batch } from '../protocol/batch.js';
-import { ByteReader } from '../protocol/byte-reader.js';
+import { BatchEncoder, type EncodedBatch } from '../protocol/batch.js';
+import { BatchCursor } from '../protocol/batch-cursor.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { FormatError } from '../protocol/format-error.js';
 import { compareTerms, type Dot, type Term } from '../protocol/dot.js';
 import { torc } from '../protocol/generated/messages.js';
-import { decodeRecord, ownRecord, type VectorClock, type VersionedRecord } from '../protocol/record.js';
-import { readRecordKey, recordPart, recordType } from '../protocol/record-key.js';
+import { decodeRecord, type VectorClock, type VersionedRecord } from '../protocol/record.js';
+import { decodeRecordKey, recordPart, recordType } from '../protocol/record-key.js';
 import type { Clock } from './clock.js';
 import { CommitLog, type Durability } from './commit-log.js';
 import type { Engine, StorageError } from './engine.js';
 import { HybridClock } from './hybrid-clock.js';
-import type { KeyEntry } from './key-entry.js';
+import { KeyTable } from './key-table.js';
 import { Loader } from './loader.js';
 import type { LogFiles } from './log-files.js';
 import { clockOf, decodeAhead } from './partition-clocks.js';
 import { Partition, type Ahead } from './partition.js';
+import type { Staged, Transaction } from './transaction.js';
 import { WriteBehind } from './write-behind.js';
 import { Evictor } from './evictor.js';
 
@@ -40,18 +41,19 @@ export interface StoreOptions {
   readonly durability: Durability;
   /** Memory for entries; more may be held while it cannot be written out yet. */
   readonly cacheBytesMax: number;
+  /** Of the key table's hash: a random 32-bit integer. */
+  readonly hashSeed: number;
   /** The disk failed: nothing more is acknowledged, and the node has to stop. Called once. */
   readonly onFailure: (error: StorageError) => void;
 }
 
-/** What became of one part of a batch that a peer sent. */
-export interface AppliedPart {
-  readonly partition: number;
-  readonly dot: Dot;
-  /** A newer term was promised: stored, but it counts for nothing. */
-  readonly superseded: boolean;
-  /** It lies beyond a gap, which has to be asked for. */
-  readonly gap: boolean;
+/** Hears what became of each part of the batches that a peer sent. */
+export interface AppliedListener {
+  /**
+   * The part of the batch (actor, counter) was stored. `superseded`: a newer term was promised, so it counts for nothing.
+   * `gap`: it lies beyond a gap, which has to be asked for.
+   */
+  applied(partition: number, actor: number, counter: number, superseded: boolean, gap: boolean): void;
 }
 
 const noElement = Buffer.alloc(0);
@@ -60,6 +62,8 @@ export class Store {
   readonly hybridClock: HybridClock;
   readonly loader: Loader;
   readonly evictor: Evictor;
+  readonly table: KeyTable;
+  private readonly cursor = new BatchCursor();
   private readonly partitions = new Map<number, Partition>();
   /** The same for the hot path. */
   private readonly byNumber: (Partition | undefined)[] = [];
@@ -76,14 +80,12 @@ export class Store {
 
   private constructor(private readonly options: StoreOptions) {
     this.hybridClock = new HybridClock(options.clock, 0, () => this.raiseCeiling());
-    this.loader = new Loader(options.engine, this.partitions, (error) => options.onFailure(error));
-    this.evictor = new Evictor(this.partitions, options.cacheBytesMax);
-    this.writeBehind = new WriteBehind(
-      options.engine,
-      options.clock,
-      this.loader,
-      (number) => this.partition(number),
-      (error) => options.onFailure(error),
+    this.table = new KeyTable(options.hashSeed);
+    const partition = (number: number): Partition => this.partition(number);
+    this.loader = new Loader(options.engine, this.table, partition, (error) => options.onFailure(error));
+    this.evictor = new Evictor(this.table, partition, options.cacheBytesMax);
+    this.writeBehind = new WriteBehind(options.engine, options.clock, this.loader, this.table, partition, (error) =>
+      options.onFailure(error),
     );
   }
 
@@ -121,7 +123,7 @@ export class Store {
     if (known !== undefined) return known;
     let partition = this.partitions.get(number);
     if (partition === undefined) {
-      partition = new Partition(number, this.account);
+      partition = new Partition(number, this.table, this.account);
       partition.resident = this.engineIsEmpty;
       this.partitions.set(number, partition);
       this.byNumber[number] = partition;
@@ -131,20 +133,23 @@ export class Store {
   }
 
   /**
-   * Writes what `staged` entries carry as one batch of one part: to memory at once, to the log at the turn's end. Returns where the
+   * Writes what the transaction has staged as one batch of one part: to memory at once, to the log at the turn's end. Returns where the
    * batch lies in the bytes that endTurn will hand out.
    */
-  writeBatch(partition: Partition, dot: Dot, term: number, epoch: number, staged: readonly KeyEntry[]): { offset: number; length: number } {
+  writeBatch(partition: Partition, dot: Dot, term: number, epoch: number, { staged, stagedCount }: Transaction): EncodedBatch {
     const { encoder } = this;
     encoder.begin(dot.actor, dot.counter);
     const prev = partition.seen.get(dot.actor) ?? 0;
     encoder.part(partition.number, epoch, term, prev);
-    for (const entry of staged) {
-      const record = entry.staged;
-      if (record === undefined) throw new Error('a staged entry carries no record');
-      encoder.namedRecord(entry.slot, entry.key, recordType.string, recordPart.value, record);
-      partition.merge(entry, record); // a counter's record carries its actor's sum alone: the other sums stay beside it
-      entry.staged = undefined;
+    for (let i = 0; i < stagedCount; i++) {
+      const { entry, key, slot, record, bytes, expiresAtMs } = staged[i] as Staged;
+      if (record === undefined) {
+        encoder.plainString(slot, key, term, expiresAtMs, bytes);
+        partition.putPlain(entry, dot.actor, dot.counter, term, expiresAtMs, bytes, 0, bytes.length);
+      } else {
+        encoder.record(slot, key, recordType.string, recordPart.value, noElement, record);
+        partition.merge(entry, record); // a counter's record carries its actor's sum alone: the other sums stay beside it
+      }
       this.writeBehind.mark(entry);
     }
     partition.note(dot.actor, dot.counter, prev);
@@ -152,15 +157,13 @@ export class Store {
   }
 
   /**
-   * Applies batches from a peer, encoded back to back, and appends the same bytes to the log. `report` is called for each part. `bytes` are borrowed.
+   * Applies batches from a peer, encoded back to back, and appends the same bytes to the log. `listener` hears of each part. `bytes` are borrowed.
    * Throws FormatError before anything of a malformed frame is applied.
    */
-  applyBatches(bytes: Buffer, report: (part: AppliedPart) => void): void {
-    const batches = decodeBatches(bytes);
-    // What cannot be understood must not reach the log, where it would stop every start.
-    for (const { parts } of batches) for (const { records } of parts) for (const { type, part } of records) assertString(type, part);
+  applyBatches(bytes: Buffer, listener?: AppliedListener): void {
+    this.check(bytes); // what cannot be understood must not reach the log, where it would stop every start
     this.commitLog.append(entryKind.batches, bytes);
-    this.apply(batches, report);
+    this.apply(bytes, listener);
   }
 
   /**
@@ -177,7 +180,7 @@ export class Store {
   /** Promises `term` in those of `numbers` where no newer one was promised, and logs it; returns them. */
   promise(numbers: readonly number[], term: Term): number[] {
     this.hybridClock.raise(term.counter);
-    const promised = numbers.filter((number) => this.partition(number).promise(term));
+    const promised = numbers.filter((number) => this.partition(number).promise(term.counter, term.actor));
     if (promised.length > 0) {
       const entry = torc.Promised.encode({ termCounter: term.counter, termActor: term.actor, partition: promised }).finish() as Buffer;
       this.commitLog.append(entryKind.promised, entry);
@@ -258,12 +261,12 @@ export class Store {
   }
 
   private replay(kind: number, payload: Buffer): void {
-    if (kind === entryKind.batches) this.apply(decodeBatches(payload));
+    if (kind === entryKind.batches) this.apply(payload);
     else if (kind === entryKind.transfer) this.mergeTransfer(decodeTransfer(torc.Transfer.decode(payload)));
     else if (kind === entryKind.promised) {
       const { termCounter, termActor, partition } = torc.Promised.decode(payload);
       this.hybridClock.raise(termCounter);
-      for (const number of partition) this.partition(number).promise({ counter: termCounter, actor: termActor });
+      for (const number of partition) this.partition(number).promise(termCounter, termActor);
     } else if (kind === entryKind.fact) {
       const { name, value } = torc.Fact.decode(payload);
       this.facts.set(name, Buffer.from(value));
@@ -274,9 +277,9 @@ export class Store {
   private mergeTransfer({ partition: number, term, records, seen, complete, ahead, purged }: DecodedTransfer): boolean {
     const partition = this.partition(number);
     let taken = true;
-    for (const { slot, name, record } of records) {
+    for (const { slot, key, record } of records) {
       for (const version of record.versions) this.hybridClock.raise(version.counter);
-      const entry = partition.getOrCreate(name, slot);
+      const entry = partition.findOrInsert(key, 0, key.length, slot);
       if (!partition.mergeFromPeer(entry, record, seen)) taken = false;
       this.writeBehind.mark(entry);
     }
@@ -284,29 +287,52 @@ export class Store {
       for (const counter of seen.values()) this.hybridClock.raise(counter);
       partition.raiseSeen(seen, ahead, purged);
     }
-    if (compareTerms(term, partition.promised) > 0) partition.promise(term);
+    if (compareTerms(term, partition.promised) > 0) partition.promise(term.counter, term.actor);
     return taken;
   }
 
-  /** Merges batches into memory; what `seen` covers is a duplicate. */
-  private apply(batches: readonly Batch[], report?: (part: AppliedPart) => void): void {
-    for (const { dot, parts } of batches) {
-      this.hybridClock.raise(dot.counter);
-      for (const part of parts) {
-        const partition = this.partition(part.partition);
-        const superseded = !partition.promise({ counter: part.term, actor: dot.actor });
-        let gap = false;
-        if (!partition.hasSeen(dot)) {
-          for (const { slot, name, record } of part.records) {
-            const entry = partition.getOrCreate(name, slot);
-            partition.merge(entry, record);
-            this.writeBehind.mark(entry);
-          }
-          gap = !partition.note(dot.actor, dot.counter, part.prev);
+  /** Throws FormatError when the batches are not whole, or hold what this release does not know. */
+  private check(bytes: Buffer): void {
+    const { cursor } = this;
+    cursor.reset(bytes);
+    while (cursor.nextBatch()) {
+      while (cursor.nextPart()) {
+        while (cursor.nextRecord()) {
+          assertString(cursor.type, cursor.part);
+          if (!cursor.readPlain()) cursor.record();
         }
-        report?.({ partition: part.partition, dot, superseded, gap });
       }
     }
+    cursor.clear();
+  }
+
+  /** Merges batches into memory; what `seen` covers is a duplicate. They have been checked, or stand in the log. */
+  private apply(bytes: Buffer, listener?: AppliedListener): void {
+    const { cursor } = this;
+    cursor.reset(bytes);
+    while (cursor.nextBatch()) {
+      const { actor, counter } = cursor;
+      this.hybridClock.raise(counter);
+      while (cursor.nextPart()) {
+        const partition = this.partition(cursor.partition);
+        const superseded = !partition.promise(cursor.term, actor);
+        const isNew = !partition.hasSeenOf(actor, counter);
+        while (cursor.nextRecord()) if (isNew) this.applyRecord(partition, cursor);
+        const gap = isNew && !partition.note(actor, counter, cursor.prev);
+        listener?.applied(cursor.partition, actor, counter, superseded, gap);
+      }
+    }
+    cursor.clear();
+  }
+
+  private applyRecord(partition: Partition, cursor: BatchCursor): void {
+    const { bytes, keyAt, keyLength } = cursor;
+    const entry = partition.findOrInsert(bytes, keyAt, keyLength, cursor.slot);
+    if (cursor.readPlain() && partition.isNextOf(entry, cursor.versionActor, cursor.versionCounter)) {
+      const { versionActor, versionCounter, versionTerm, expiresAtMs, plainAt, plainLength } = cursor;
+      partition.putPlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, bytes, plainAt, plainLength);
+    } else partition.merge(entry, cursor.record());
+    this.writeBehind.mark(entry);
   }
 }
 
@@ -318,22 +344,23 @@ function assertString(type: number, part: number): void {
 interface DecodedTransfer {
   readonly partition: number;
   readonly term: Term;
-  readonly records: readonly { readonly slot: number; readonly name: string; readonly record: VersionedRecord }[];
+  /** Borrowed. */
+  readonly records: readonly { readonly slot: number; readonly key: Buffer; readonly record: VersionedRecord }[];
   readonly seen: VectorClock;
   readonly complete: boolean;
   readonly ahead: readonly Ahead[];
   readonly purged: VectorClock;
 }
 
-/** All of it, so that a malformed one is refused whole. Records are owned. Throws FormatError. */
+/** All of it, so that a malformed one is refused whole. Throws FormatError. */
 function decodeTransfer(transfer: torc.Transfer): DecodedTransfer {
   return {
     partition: transfer.partition,
     term: { counter: transfer.termCounter, actor: transfer.termActor },
-    records: transfer.key.map((key, i) => {
-      const { slot, name, type, part } = readRecordKey(new ByteReader(key as Buffer), key.length);
+    records: transfer.key.map((encodedKey, i) => {
+      const { slot, key: name, type, part } = decodeRecordKey(encodedKey as Buffer);
       assertString(type, part);
-      return { slot, name, record: ownRecord(decodeRecord((transfer.record[i] ?? noElement) as Buffer)) };
+      return { slot, key: name, record: decodeRecord((transfer.record[i] ?? noElement) as Buffer) };
     }),
     seen: clockOf(transfer.seen),
     complete: transfer.complete,

@@ -3,30 +3,54 @@
  * One instance serves all commands of a node, one after the other, so that a run allocates nothing of its own.
  */
 import { type Dot } from '../protocol/dot.js';
-import { ErrorReply } from '../protocol/resp/reply.js';
-import { emptyClock, versionKind, type VersionedRecord } from '../protocol/record.js';
+import { ErrorReply, StoredValue } from '../protocol/resp/reply.js';
+import { versionKind, type VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
 import { CommandError, type Execution, type StringObject, type TypeName } from './execution.js';
-import { KeyEntry } from './key-entry.js';
+import { noEntry } from './key-table.js';
 import { deleting, emptyRecord, mergeRecords, recordCovers, replacing, withoutVersions } from './merge.js';
 import type { Partition } from './partition.js';
-import { incremented, withExpiry } from './string-value.js';
+import { incremented, shownString, withExpiry } from './string-value.js';
 
 const notAnInteger = new ErrorReply('ERR value is not an integer or out of range');
 const overflow = new ErrorReply('ERR increment or decrement would overflow');
+const noBytes: Buffer = Buffer.alloc(0);
+/** Up to this many staged keys are looked through one by one. */
+const searchedMax = 16;
+/** Places for staged keys that are kept for the next command. */
+const stagedKept = 64;
+
+/** What the batch will write to one key. */
+export class Staged {
+  /** In the key table. */
+  entry = noEntry;
+  /** Borrowed until the command has run. */
+  key = noBytes;
+  slot = 0;
+  /** Undefined: one plain version with nothing else seen, of `bytes` and `expiresAtMs`. */
+  record: VersionedRecord | undefined = undefined;
+  /** Borrowed until the command has run. */
+  bytes = noBytes;
+  expiresAtMs = 0;
+}
 
 export class Transaction implements Execution {
   nowMs = 0;
   resp: 2 | 3 = 2;
-  /** Entries whose `staged` record the batch will carry, in order. */
-  readonly staged: KeyEntry[] = [];
+  /** How many of `staged` the batch will carry. */
+  stagedCount = 0;
+  /** In the order of writing. Used again by the next command. */
+  readonly staged: Staged[] = [];
   private current: Partition | undefined;
   private dot: Dot | undefined;
   private term = 0;
   private keysBySlot: Map<number, string[]> | undefined;
   /** The last key that was looked up, by identity of its Buffer: a command asks for the same one several times. */
   private lastKey: Buffer | undefined;
-  private lastEntry: KeyEntry | undefined;
+  private lastEntry = noEntry;
+  /** `staged` by entry, once there are many. */
+  private stagedByEntry: Map<number, Staged> | undefined;
+  private readonly stored = new StoredValue();
 
   /** `nextDot` issues the batch's dot when the first record is staged. */
   constructor(private readonly nextDot: () => Dot) {}
@@ -41,22 +65,22 @@ export class Transaction implements Execution {
     this.lastKey = undefined;
   }
 
-  /** Drops what was staged and not written. Nothing of it may stay on the entries: reads run in a transaction of their own. */
+  /** Drops what was staged. */
   discard(): void {
-    for (const entry of this.staged) entry.staged = undefined;
-    this.staged.length = 0;
     this.dot = undefined;
-  }
-
-  /** Drops what was staged, written or not: nobody else may see it at its entries. */
-  end(): void {
-    for (const entry of this.staged) entry.staged = undefined;
-    this.staged.length = 0;
+    this.stagedByEntry = undefined;
+    for (let i = 0; i < this.stagedCount; i++) {
+      const staged = this.staged[i] as Staged;
+      staged.key = staged.bytes = noBytes;
+      staged.record = undefined;
+    }
+    this.stagedCount = 0;
+    if (this.staged.length > stagedKept) this.staged.length = stagedKept;
   }
 
   /** The dot of what was staged; undefined when nothing was. */
   get batchDot(): Dot | undefined {
-    return this.staged.length === 0 ? undefined : this.dot;
+    return this.stagedCount === 0 ? undefined : this.dot;
   }
 
   get partition(): number {
@@ -64,22 +88,43 @@ export class Transaction implements Execution {
   }
 
   string(key: Buffer): StringObject | undefined {
-    return this.living(this.entryOf(key));
+    const entry = this.entryOf(key);
+    const staged = this.stagedOf(entry);
+    if (staged !== undefined) return this.livingStaged(staged);
+    const { table } = this.here;
+    if (entry === noEntry || !table.isLiving(entry, this.nowMs)) return undefined;
+    return { bytes: table.valueOf(entry), expiresAtMs: table.expiresOf(entry) };
+  }
+
+  value(key: Buffer): StoredValue | Buffer | null {
+    const entry = this.entryOf(key);
+    const { table } = this.here;
+    if (this.stagedCount > 0) return this.string(key)?.bytes ?? null;
+    if (entry === noEntry || !table.isLiving(entry, this.nowMs)) return null;
+    const { stored } = this;
+    stored.memory = table.pageOf(entry);
+    stored.at = table.valueAt(entry);
+    stored.length = table.valueLengthOf(entry);
+    stored.isShared = table.isLarge(entry);
+    return stored;
   }
 
   typeOf(key: Buffer): TypeName | undefined {
-    return this.living(this.entryOf(key)) === undefined ? undefined : 'string';
+    return this.isLiving(this.entryOf(key)) ? 'string' : undefined;
   }
 
   expiryOf(key: Buffer): number | undefined {
-    return this.living(this.entryOf(key))?.expiresAtMs;
+    const entry = this.entryOf(key);
+    const staged = this.stagedOf(entry);
+    if (staged !== undefined) return this.livingStaged(staged)?.expiresAtMs;
+    return this.isLiving(entry) ? this.here.table.expiresOf(entry) : undefined;
   }
 
-  /** The entry of `key`, whatever it holds; undefined when memory has none. */
-  entryOf(key: Buffer): KeyEntry | undefined {
+  /** The entry of `key`, whatever it holds; noEntry when memory has none. */
+  entryOf(key: Buffer): number {
     if (this.lastKey !== key) {
       this.lastKey = key;
-      this.lastEntry = this.here.get(key.toString('latin1'));
+      this.lastEntry = this.here.find(key);
     }
     return this.lastEntry;
   }
@@ -87,55 +132,60 @@ export class Transaction implements Execution {
   setString(key: Buffer, bytes: Buffer, expiresAtMs: number): void {
     const entry = this.entryFor(key);
     const { actor, counter } = this.newDot();
-    const owned = Buffer.allocUnsafe(bytes.length);
-    bytes.copy(owned);
-    const version = { kind: versionKind.plain, actor, counter, term: this.term, expiresAtMs, bytes: owned };
+    const staged = this.stage(entry, key);
     // What this batch staged before has the same dot, so it is not among what this replaces.
     // The common case needs none of what `replacing` looks at: this actor's own last version, which its next one covers.
-    const isNext = entry.single === undefined ? entry.record === undefined : entry.single.actor === actor;
-    this.stage(entry, isNext ? { context: emptyClock, versions: [version] } : replacing(entry.record, version));
+    staged.bytes = bytes;
+    staged.expiresAtMs = expiresAtMs;
+    if (this.here.isNextOf(entry, actor, counter)) staged.record = undefined;
+    else {
+      const version = { kind: versionKind.plain, actor, counter, term: this.term, expiresAtMs, bytes };
+      staged.record = replacing(this.here.table.recordOf(entry), version);
+    }
   }
 
   increment(key: Buffer, by: bigint): bigint {
     const entry = this.entryFor(key);
     const dot = this.newDot();
     const old = this.recordOf(entry);
-    const hasExpired = old !== undefined && this.living(entry) === undefined;
+    const hasExpired = old !== undefined && !this.isLiving(entry);
     const result = incremented(hasExpired ? withoutVersions(old) : old, dot, this.term, by);
     if (result === 'not-an-integer') throw new CommandError(notAnInteger);
     if (result === 'overflow') throw new CommandError(overflow);
-    this.stage(entry, result.record);
+    this.stage(entry, key).record = result.record;
     return result.value;
   }
 
   setExpiry(key: Buffer, expiresAtMs: number): boolean {
     const entry = this.entryOf(key);
-    if (entry === undefined || this.living(entry) === undefined) return false;
+    if (!this.isLiving(entry)) return false;
     const record = this.recordOf(entry);
     if (record === undefined) return false;
     const changed = withExpiry(record, this.newDot(), this.term, expiresAtMs);
     if (changed === undefined) return false;
-    this.stage(entry, changed);
+    this.stage(entry, key).record = changed;
     return true;
   }
 
   delete(key: Buffer): boolean {
     const entry = this.entryOf(key);
-    if (entry === undefined || this.living(entry) === undefined) return false;
-    this.remove(entry);
+    if (!this.isLiving(entry)) return false;
+    this.remove(entry, key);
     return true;
   }
 
   /** Deletes what lies at `entry`, living or expired: the sweeper's and FLUSHALL's. */
-  remove(entry: KeyEntry): void {
-    this.stage(entry, deleting(entry.record ?? emptyRecord, this.newDot()));
+  remove(entry: number, key: Buffer): void {
+    this.stage(entry, key).record = deleting(this.here.table.recordOf(entry) ?? emptyRecord, this.newDot());
   }
 
   /** Deletes `key` if its value has expired: the sweeper's. */
   removeExpired(key: Buffer): boolean {
     const entry = this.entryOf(key);
-    if (entry === undefined || !entry.alive || entry.isLiving(this.nowMs)) return false;
-    this.remove(entry);
+    if (entry === noEntry) return false;
+    const { table } = this.here;
+    if (!table.isAlive(entry) || table.isLiving(entry, this.nowMs)) return false;
+    this.remove(entry, key);
     return true;
   }
 
@@ -163,49 +213,80 @@ export class Transaction implements Execution {
     return (this.dot ??= this.nextDot());
   }
 
-  private living(entry: KeyEntry | undefined): StringObject | undefined {
-    if (entry === undefined) return undefined;
-    if (entry.staged !== undefined) {
-      const view = new KeyEntry(entry.key, entry.slot, entry.partition, true);
-      view.setRecord(withStaged(entry, entry.staged));
-      return view.isLiving(this.nowMs) ? view : undefined;
-    }
-    return entry.isLiving(this.nowMs) ? entry : undefined;
+  private isLiving(entry: number): boolean {
+    const staged = this.stagedOf(entry);
+    if (staged !== undefined) return this.livingStaged(staged) !== undefined;
+    return entry !== noEntry && this.here.table.isLiving(entry, this.nowMs);
   }
 
-  private entryFor(key: Buffer): KeyEntry {
+  /** The string as it will be, if it is living. */
+  private livingStaged({ entry, record, bytes, expiresAtMs }: Staged): StringObject | undefined {
+    const shown = record === undefined ? { bytes, expiresAtMs } : shownString(this.merged(entry, record));
+    return shown === undefined || (shown.expiresAtMs !== 0 && shown.expiresAtMs <= this.nowMs) ? undefined : shown;
+  }
+
+  private entryFor(key: Buffer): number {
     const known = this.entryOf(key);
+    if (known !== noEntry) return known;
+    return (this.lastEntry = this.here.findOrInsert(key, 0, key.length, slotOf(key)));
+  }
+
+  private recordOf(entry: number): VersionedRecord | undefined {
+    const staged = this.stagedOf(entry);
+    if (staged === undefined) return this.here.table.recordOf(entry);
+    const { record, bytes, expiresAtMs } = staged;
+    if (record !== undefined) return this.merged(entry, record);
+    return replacing(undefined, { kind: versionKind.plain, ...this.newDot(), term: this.term, expiresAtMs, bytes });
+  }
+
+  /** What the key's record will be: an increment leaves other actors' sums to the record that it is merged with. */
+  private merged(entry: number, record: VersionedRecord): VersionedRecord {
+    const old = this.here.table.recordOf(entry);
+    return old === undefined ? record : mergeRecords(old, record);
+  }
+
+  private stagedOf(entry: number): Staged | undefined {
+    if (this.stagedCount === 0) return undefined;
+    if (this.stagedByEntry !== undefined) return this.stagedByEntry.get(entry);
+    for (let i = 0; i < this.stagedCount; i++) if (this.staged[i]?.entry === entry) return this.staged[i];
+    return undefined;
+  }
+
+  /** The place for what the batch writes to `entry`: one for each. */
+  private stage(entry: number, key: Buffer): Staged {
+    const known = this.stagedOf(entry);
     if (known !== undefined) return known;
-    this.lastEntry = this.here.getOrCreate(key.toString('latin1'), slotOf(key));
-    return this.lastEntry;
+    const { table } = this.here;
+    if (table.hasRecord(entry) && this.isWritten(entry)) throw new Error('a dot was issued twice');
+    const staged = (this.staged[this.stagedCount++] ??= new Staged());
+    staged.entry = entry;
+    staged.key = key;
+    staged.slot = table.slotOf(entry);
+    if (this.stagedByEntry !== undefined) this.stagedByEntry.set(entry, staged);
+    else if (this.stagedCount > searchedMax)
+      this.stagedByEntry = new Map(this.staged.slice(0, this.stagedCount).map((each) => [each.entry, each]));
+    return staged;
   }
 
-  private recordOf(entry: KeyEntry): VersionedRecord | undefined {
-    return entry.staged === undefined ? entry.record : withStaged(entry, entry.staged);
-  }
-
-  private stage(entry: KeyEntry, record: VersionedRecord): void {
-    if (entry.staged === undefined) {
-      if (entry.record !== undefined && recordCovers(entry.record, this.newDot())) throw new Error('a dot was issued twice');
-      this.staged.push(entry);
-    }
-    entry.staged = record;
+  /** The record has seen this batch's dot. */
+  private isWritten(entry: number): boolean {
+    const { table } = this.here;
+    const { actor, counter } = this.newDot();
+    if (table.isSingle(entry)) return table.actorOf(entry) === actor && table.counterOf(entry) >= counter;
+    return recordCovers(table.recordOf(entry) ?? emptyRecord, { actor, counter });
   }
 
   private sortedKeys(): Map<number, string[]> {
     const bySlot = new Map<number, string[]>();
-    for (const entry of this.here.entries.values()) {
-      if (!entry.isLiving(this.nowMs)) continue;
-      const keys = bySlot.get(entry.slot);
-      if (keys === undefined) bySlot.set(entry.slot, [entry.key]);
-      else keys.push(entry.key);
+    const { entries, table } = this.here;
+    for (const entry of entries.ids()) {
+      if (!table.isLiving(entry, this.nowMs)) continue;
+      const slot = table.slotOf(entry);
+      const keys = bySlot.get(slot);
+      if (keys === undefined) bySlot.set(slot, [table.nameOf(entry)]);
+      else keys.push(table.nameOf(entry));
     }
     for (const keys of bySlot.values()) keys.sort();
     return bySlot;
   }
-}
-
-/** What the key's record will be: an increment leaves other actors' sums to the record that it is merged with. */
-function withStaged(entry: KeyEntry, record: VersionedRecord): VersionedRecord {
-  return entry.record === undefined ? record : mergeRecords(entry.record, record);
 }

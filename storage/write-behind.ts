@@ -10,11 +10,11 @@ import { encodeRecord } from '../protocol/record.js';
 import type { Clock, Timer } from './clock.js';
 import type { CommitLog } from './commit-log.js';
 import { StorageError, type Engine } from './engine.js';
-import type { KeyEntry } from './key-entry.js';
+import type { KeyTable } from './key-table.js';
 import type { Loader } from './loader.js';
 import { encodePartitionClocks, restorePartitionClocks } from './partition-clocks.js';
 import type { Partition } from './partition.js';
-import { factRow, partitionRow, positionRow, rowKey, table } from './rows.js';
+import { factRow, partitionRow, positionRow, stringRow, table as tables } from './rows.js';
 
 /** A round begins when the log has grown by this much since the last one began: it bounds what a start has to replay... */
 const roundBytes = 128 * 1024 * 1024;
@@ -34,7 +34,8 @@ export interface Recovered {
 }
 
 export class WriteBehind {
-  private dirty: KeyEntry[] = [];
+  /** Entries of the key table; what is dirty is not evicted. */
+  private dirty: number[] = [];
   private dirtyFacts = new Map<string, Buffer>();
   private readonly partitions = new Set<Partition>();
   private round = 1;
@@ -49,6 +50,7 @@ export class WriteBehind {
     private readonly engine: Engine,
     private readonly clock: Clock,
     private readonly loader: Loader,
+    private readonly table: KeyTable,
     private readonly partition: (number: number) => Partition,
     private readonly onFailure: (error: StorageError) => void,
   ) {}
@@ -61,14 +63,14 @@ export class WriteBehind {
   async restore(): Promise<Recovered> {
     const [position] = await this.engine.getMany([positionRow]);
     const facts: [string, Buffer][] = [];
-    for await (const chunk of this.engine.iterate(tableRange(table.fact))) {
+    for await (const chunk of this.engine.iterate(tableRange(tables.fact))) {
       for (const [row, value] of chunk) facts.push([row.subarray(1).toString(), value]);
     }
-    for await (const chunk of this.engine.iterate(tableRange(table.partition))) {
+    for await (const chunk of this.engine.iterate(tableRange(tables.partition))) {
       for (const [row, value] of chunk) restorePartitionClocks(this.partition(row.readUInt16BE(1)), value);
     }
     let empty = true;
-    for await (const chunk of this.engine.iterate(tableRange(table.record), 1)) {
+    for await (const chunk of this.engine.iterate(tableRange(tables.record), 1)) {
       empty = chunk.length === 0;
       break;
     }
@@ -77,9 +79,9 @@ export class WriteBehind {
   }
 
   /** `entry` changed: the next round writes it. */
-  mark(entry: KeyEntry): void {
-    if (entry.dirtyRound === this.round) return;
-    entry.dirtyRound = this.round;
+  mark(entry: number): void {
+    if (this.table.dirtyOf(entry) === this.round) return;
+    this.table.setDirty(entry, this.round);
     this.dirty.push(entry);
   }
 
@@ -149,11 +151,12 @@ export class WriteBehind {
     await this.loader.complete(entries);
     const writer = new ByteWriter();
     for (let i = 0; i < entries.length; i++) {
-      const entry = entries[i];
-      if (entry?.record === undefined) continue;
+      const entry = entries[i] as number;
+      const record = this.table.recordOf(entry);
+      if (record === undefined) continue;
       writer.reset();
-      encodeRecord(writer, entry.record);
-      puts.push([rowKey(entry), Buffer.from(writer.view())]);
+      encodeRecord(writer, record);
+      puts.push([stringRow(this.table.slotOf(entry), this.table.keyBytes(entry)), Buffer.from(writer.view())]);
       if (i % sliceEntries === sliceEntries - 1) await this.nextTurn();
     }
     const positionValue = Buffer.alloc(8);
@@ -161,8 +164,8 @@ export class WriteBehind {
     puts.push([positionRow, positionValue]);
     await this.engine.write({ puts, deletes: [] }, { sync: true });
     for (let i = 0; i < entries.length; i++) {
-      const entry = entries[i];
-      if (entry?.dirtyRound === round) entry.dirtyRound = 0;
+      const entry = entries[i] as number;
+      if (this.table.dirtyOf(entry) === round) this.table.setDirty(entry, 0);
       if (i % (8 * sliceEntries) === 0) await this.nextTurn();
     }
     this.rounds++;

@@ -21,6 +21,7 @@ import {
   type Reply,
   SetReply,
   StatusReply,
+  StoredValue,
   VerbatimReply,
 } from './reply.js';
 
@@ -31,6 +32,8 @@ const smallestBlockBytes = 1024;
 const largestBlockBytes = 16_384;
 /** Up to this length a loop beats the call into the runtime's copy. */
 const loopedBytes = 16;
+/** The same where the bytes would need a view of their own first. */
+const loopedStoredBytes = 96;
 /** A type byte, a sign, 20 digits, CR LF. */
 const headerBytes = 24;
 
@@ -134,6 +137,7 @@ export class ReplyWriter {
     }
     if (reply === null) this.writeRaw(resp === 3 ? nullBytes : nilBulkBytes);
     else if (reply === ok) this.writeRaw(okBytes);
+    else if (reply instanceof StoredValue) this.writeStored(reply);
     else if (reply instanceof Uint8Array) this.writeBulk(reply);
     else this.writeComposed(reply, resp);
   }
@@ -144,7 +148,20 @@ export class ReplyWriter {
     this.writeLineBreak();
   }
 
-  private writeComposed(reply: Exclude<Reply, Buffer | string | number | bigint | boolean | null>, resp: 2 | 3): void {
+  private writeStored(value: StoredValue): void {
+    const { memory, at, length } = value;
+    if (length > loopedStoredBytes) return this.writeBulk(value.isShared ? value.own() : memory.subarray(at, at + length));
+    this.writeHeader(Type.Bulk, length);
+    this.reserve(length + 2);
+    const { block } = this;
+    let to = this.used;
+    for (let from = at; from < at + length; from++) block[to++] = memory[from] as number;
+    block[to++] = carriageReturn;
+    block[to++] = lineFeed;
+    this.used = to;
+  }
+
+  private writeComposed(reply: Exclude<Reply, Buffer | StoredValue | string | number | bigint | boolean | null>, resp: 2 | 3): void {
     if (reply instanceof EncodedReply) {
       this.writeRaw(reply.bytes);
     } else if (reply instanceof StatusReply) {

@@ -22,7 +22,8 @@ export type Reply =
   | VerbatimReply
   | PushReply
   | NilArrayReply
-  | EncodedReply;
+  | EncodedReply
+  | StoredValue;
 
 /** `+OK`. Use a shared instance. */
 export class StatusReply {
@@ -76,6 +77,27 @@ export class NilArrayReply {
 /** Ready-made RESP bytes, for example from the node that ran a forwarded command: written as they are. */
 export class EncodedReply {
   constructor(readonly bytes: Buffer) {}
+}
+
+const noBytes: Buffer = Buffer.alloc(0);
+
+/** A bulk string that lies in the store's memory: borrowed until anything is written. Whoever keeps a reply for later owns it first. */
+export class StoredValue {
+  memory = noBytes;
+  at = 0;
+  length = 0;
+  /** The memory is never written to: a slice of it lives on by itself. */
+  isShared = false;
+
+  own(): Buffer {
+    const bytes = this.memory.subarray(this.at, this.at + this.length);
+    return this.isShared ? bytes : Buffer.from(bytes);
+  }
+}
+
+/** The reply as it may be kept. */
+export function ownReply(reply: Reply): Reply {
+  return reply instanceof StoredValue ? reply.own() : reply;
 }
 
 export const ok = new StatusReply('OK');

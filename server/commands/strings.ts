@@ -138,7 +138,7 @@ export const stringRows: readonly KeyedRow[] = [
     docs: docs('1.0.0', 'O(1)', 'Returns the string value of a key.', 'key'),
     parse: (args) => {
       const key = args[1] as Buffer;
-      return (execution) => execution.string(key)?.bytes ?? null;
+      return (execution) => execution.value(key);
     },
   },
   {

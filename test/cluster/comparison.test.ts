@@ -75,7 +75,7 @@ class Side {
     const context = new Map(held === undefined ? [] : effectiveContext(held));
     context.delete(this.actor);
     const record = { context: context.size === 0 ? emptyClock : context, versions: plainRecord(dot, `${this.actor} ${counter}`).versions };
-    this.opened.store.applyBatches(encodeBatches([{ partition: 0, dot, prev, records: [[key, record]] }]), () => undefined);
+    this.opened.store.applyBatches(encodeBatches([{ partition: 0, dot, prev, records: [[key, record]] }]));
   }
 
   /** What it said since the last time. */
@@ -167,8 +167,10 @@ test('a batch beyond a gap is followed by a pull, which closes it', async (t) =>
   const dot = { actor: 0x2_0001, counter: 2 };
   a.opened.store.applyBatches(
     encodeBatches([{ partition: 0, dot, prev: 1, records: [[keys[1] ?? '', plainRecord(dot, `${dot.actor} 2`)]] }]),
-    ({ gap }) => {
-      if (gap) a.comparison.fetchMissing(0, a.peer);
+    {
+      applied: (_partition, _actor, _counter, _superseded, gap) => {
+        if (gap) a.comparison.fetchMissing(0, a.peer);
+      },
     },
   );
   t.is(a.comparison.partitionsBehind, 1);

@@ -20,7 +20,7 @@ function turn(link: PeerLink, counters: readonly number[]): Settlement[] {
   const bytes = counters.map(batch);
   const settlements = counters.map((counter, i) => {
     const length = bytes[i]?.length ?? 0;
-    const made = new Settlement(1, counter, offset, length, [], new TestCall('write', 1), 'OK', 1, () => undefined);
+    const made = new Settlement(1, counter, offset, length, false, new TestCall('write', 1), 'OK', 1, () => undefined);
     link.sendBatch(made);
     offset += length;
     return made;

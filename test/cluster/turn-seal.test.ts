@@ -44,7 +44,8 @@ test('a batch that was gathered between seal and send waits for its own bytes', 
   events?.data(Buffer.concat(frameChunks(torc.Hello.encode({ protocolVersion: 1 }).finish() as Buffer)));
   t.true(link.isOpen);
   const settled: number[] = [];
-  const settlement = (counter: number): Settlement => new Settlement(0, counter, 0, 3, [], undefined, 'OK', 1, () => settled.push(counter));
+  const settlement = (counter: number): Settlement =>
+    new Settlement(0, counter, 0, 3, false, undefined, 'OK', 1, () => settled.push(counter));
   link.sendBatch(settlement(1));
   link.seal(Buffer.from('one'));
   link.sendBatch(settlement(2));

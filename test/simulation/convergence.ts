@@ -3,12 +3,14 @@
  * what they give. After faults have ended, all replicas are the same, record for record.
  */
 import { slotsOfPartition } from '../../cluster/ring.js';
-import { KeyEntry } from '../../storage/key-entry.js';
 import { recordCovers, recordsEqual, emptyRecord } from '../../storage/merge.js';
 import type { Partition } from '../../storage/partition.js';
 import type { Store } from '../../storage/store.js';
+import { shownString } from '../../storage/string-value.js';
 import { clocksEqual } from '../../storage/vector-clock.js';
 import type { TorcCluster, WrittenBatch } from './torc-cluster.js';
+
+const nothing = Buffer.alloc(0);
 
 /** Brings every record into memory and keeps it there until what it resolves with is called. Takes simulated time. */
 export async function loadAll(store: Store, partitions: number): Promise<() => void> {
@@ -39,12 +41,13 @@ export function claimedAndMissing(name: string, store: Store, batches: readonly 
 export function derivedFault(name: string, { number, entries, aliveEntries, expiring }: Partition): string | undefined {
   let alive = 0;
   for (const entry of entries.values()) {
-    const rebuilt = new KeyEntry(entry.key, entry.slot, entry.partition, true);
-    if (entry.record !== undefined) rebuilt.setRecord(entry.record);
-    const same = rebuilt.bytes.equals(entry.bytes) && rebuilt.expiresAtMs === entry.expiresAtMs && rebuilt.alive === entry.alive;
-    if (!same) return `${name} shows ${entry.bytes.toString()} for ${entry.key}, its record gives ${rebuilt.bytes.toString()}`;
-    if (rebuilt.alive) alive++;
-    if ((rebuilt.expiresAtMs !== 0) !== expiring.has(entry.key)) return `${name}: the expiry index is wrong of ${entry.key}`;
+    const shown = shownString(entry.record ?? emptyRecord);
+    const same = (shown?.bytes ?? nothing).equals(entry.bytes) && (shown?.expiresAtMs ?? 0) === entry.expiresAtMs;
+    if (!same || entry.alive !== (shown !== undefined)) {
+      return `${name} shows ${entry.bytes.toString()} for ${entry.key}, its record gives ${shown?.bytes.toString()}`;
+    }
+    if (entry.alive) alive++;
+    if ((entry.expiresAtMs !== 0) !== expiring.has(entry.id)) return `${name}: the expiry index is wrong of ${entry.key}`;
   }
   return alive === aliveEntries ? undefined : `${name} counts ${aliveEntries} keys of partition ${number}, not ${alive}`;
 }

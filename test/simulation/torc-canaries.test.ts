@@ -33,7 +33,7 @@ const canaries: Readonly<Record<string, RunSettings & { readonly firstSeed?: num
       plant: (store) =>
         inEachPartition(store, (partition) => {
           const promise = partition.promise.bind(partition);
-          partition.promise = (term) => promise(term) || true;
+          partition.promise = (counter, actor) => promise(counter, actor) || true;
         }),
     },
     clients: duels,
@@ -55,10 +55,10 @@ const canaries: Readonly<Record<string, RunSettings & { readonly firstSeed?: num
         if (node !== 'b') return;
         const applyBatches = store.applyBatches.bind(store);
         let count = 0;
-        store.applyBatches = (bytes, report) => {
-          if (++count % 20 !== 0) return applyBatches(bytes, report);
+        store.applyBatches = (bytes, listener) => {
+          if (++count % 20 !== 0) return applyBatches(bytes, listener);
           for (const { dot, parts } of decodeBatches(bytes)) {
-            for (const { partition } of parts) report({ partition, dot, superseded: false, gap: false });
+            for (const { partition } of parts) listener?.applied(partition, dot.actor, dot.counter, false, false);
           }
         };
       },

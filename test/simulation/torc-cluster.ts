@@ -148,7 +148,7 @@ export class TorcCluster {
     const onFailure = (error: Error): void => this.#fault(`${name} failed: ${error.message}`);
     const logFiles = disk.logFiles();
     const engine = await disk.openEngine();
-    const store = await Store.open({ engine, logFiles, clock, durability, cacheBytesMax, onFailure });
+    const store = await Store.open({ engine, logFiles, clock, durability, cacheBytesMax, hashSeed: 1, onFailure });
     this.#watch(store);
     settings.plant?.(store, name);
     await this.onRecovered({ name, store });
@@ -199,9 +199,10 @@ export class TorcCluster {
   /** Remembers every batch. */
   #watch(store: Store): void {
     const writeBatch = store.writeBatch.bind(store);
-    store.writeBatch = (partition, dot, term, epoch, staged) => {
-      this.batches.push({ partition: partition.number, ...dot, keys: staged.map(({ key }) => key) });
-      return writeBatch(partition, dot, term, epoch, staged);
+    store.writeBatch = (partition, dot, term, epoch, transaction) => {
+      const keys = transaction.staged.slice(0, transaction.stagedCount).map(({ key }) => key.toString('latin1'));
+      this.batches.push({ partition: partition.number, ...dot, keys });
+      return writeBatch(partition, dot, term, epoch, transaction);
     };
   }
 

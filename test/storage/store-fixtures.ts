@@ -39,7 +39,7 @@ export async function openStore(engine: Engine, logFiles: LogFiles, options: Ope
   const failures: StorageError[] = [];
   const { clock = new HandClock(), durability = 'os', cacheBytesMax = 1 << 30 } = options;
   const onFailure = (error: StorageError): void => void failures.push(error);
-  const store = await Store.open({ engine, logFiles, clock, durability, cacheBytesMax, onFailure });
+  const store = await Store.open({ engine, logFiles, clock, durability, cacheBytesMax, hashSeed: 1, onFailure });
   const transaction = new Transaction(() => ({ actor: self, counter: store.hybridClock.next() }));
   const close = async (): Promise<void> => {
     let closed = false;
@@ -74,7 +74,7 @@ export function command(
     return undefined;
   }
   const dot = transaction.batchDot;
-  if (dot !== undefined) store.writeBatch(here, dot, 1, 1, transaction.staged);
+  if (dot !== undefined) store.writeBatch(here, dot, 1, 1, transaction);
   return dot;
 }
 
@@ -101,6 +101,6 @@ export function encodeBatches(batches: readonly PeerBatch[]): Buffer {
 }
 
 /** A value as one write leaves it where nothing was before. */
-export function plainRecord({ actor, counter }: Dot, text: string, term = 1): VersionedRecord {
-  return { context: emptyClock, versions: [{ kind: versionKind.plain, actor, counter, term, expiresAtMs: 0, bytes: Buffer.from(text) }] };
+export function plainRecord({ actor, counter }: Dot, text: string, term = 1, expiresAtMs = 0): VersionedRecord {
+  return { context: emptyClock, versions: [{ kind: versionKind.plain, actor, counter, term, expiresAtMs, bytes: Buffer.from(text) }] };
 }

@@ -23,6 +23,7 @@ import { RocksdbEngine } from '../../storage/rocksdb-engine.js';
 import type { Store } from '../../storage/store.js';
 import { HandClock, seededRandom, settled } from './log-fixtures.js';
 import { command, encodeBatches, openInMemory, openStore, plainRecord, self, type OpenedStore } from './store-fixtures.js';
+import type { Staged } from '../../storage/transaction.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
 /** After which what is dirty is written behind, if nothing else begins a round before. */
@@ -163,8 +164,12 @@ function assertDerived(t: ExecutionContext, store: Store, seed: string): void {
     const partition = store.partition(number);
     const entries = [...partition.entries.values()];
     t.is(partition.aliveEntries, entries.filter(({ alive }) => alive).length, `alive, ${seed}`);
-    const expiring = entries.filter(({ expiresAtMs }) => expiresAtMs !== 0).map(({ key }) => key);
-    t.deepEqual([...partition.expiring].toSorted(), expiring.toSorted(), `expiring, ${seed}`);
+    const expiring = entries.filter(({ expiresAtMs }) => expiresAtMs !== 0).map(({ id }) => id);
+    t.deepEqual(
+      [...partition.expiring].toSorted((x, y) => x - y),
+      expiring.toSorted((x, y) => x - y),
+      `expiring, ${seed}`,
+    );
     for (const entry of entries) bytes += entry.byteSize;
     t.is(partition.pins, 0, `pins, ${seed}`);
   }
@@ -173,8 +178,9 @@ function assertDerived(t: ExecutionContext, store: Store, seed: string): void {
 
 async function load(store: Store, partition: number, key: string): Promise<void> {
   const here = store.partition(partition);
-  if (here.isLoaded(key)) return;
-  const loaded = new Promise<void>((resolve) => store.loader.load(here, key, slotOf(Buffer.from(key)), resolve));
+  const name = Buffer.from(key);
+  if (here.isLoaded(name)) return;
+  const loaded = new Promise<void>((resolve) => store.loader.load(here, name, slotOf(name), resolve));
   store.endTurn(() => undefined);
   await loaded;
 }
@@ -260,16 +266,17 @@ class History {
     const key = Buffer.from(name);
     const here = opened.store.partition(partition);
     const prev = here.seen.get(self) ?? 0;
-    let staged: VersionedRecord | undefined;
+    let staged: Staged | undefined;
     const dot = command(opened, partition, 1, (transaction) => {
       if (choice === 0) transaction.delete(key);
       else if (choice === 1) transaction.setExpiry(key, 1000 + this.random.integer(1000));
       else if (choice === 2) transaction.increment(key, 2n);
       else transaction.setString(key, Buffer.from(String(this.random.integer(1_000_000))), this.random.integer(3) === 0 ? 5000 : 0);
-      staged = transaction.staged[0]?.staged;
+      staged = transaction.stagedCount === 0 ? undefined : transaction.staged[0];
     });
     if (dot === undefined || staged === undefined) return;
-    model.merge(partition, name, staged);
+    const { record = plainRecord(dot, staged.bytes.toString(), 1, staged.expiresAtMs) } = staged;
+    model.merge(partition, name, record);
     model.note(partition, { ...dot, prev });
   }
 
@@ -308,7 +315,7 @@ class History {
     const batch = this.unsent[at];
     if (batch === undefined) return;
     if (this.random.integer(4) > 0) this.unsent.splice(at, 1);
-    this.store.applyBatches(batch.bytes, () => undefined);
+    this.store.applyBatches(batch.bytes);
     batch.apply();
   }
 
@@ -411,7 +418,7 @@ test('keys that are asked for in one turn are read from the engine together, eac
   asked.length = 0;
   const loaded: string[] = [];
   for (const key of [...(keysOf[0] ?? []), ...(keysOf[0] ?? [])]) {
-    store.loader.load(store.partition(0), key, slotOf(Buffer.from(key)), () => loaded.push(key));
+    store.loader.load(store.partition(0), Buffer.from(key), slotOf(Buffer.from(key)), () => loaded.push(key));
   }
   t.deepEqual(asked, []);
   store.endTurn(() => undefined);
@@ -432,10 +439,7 @@ test("a batch on a cold key is merged with the engine's record when that is read
   await first.close();
   const second = await openStore(engine.reopened(), files, { clock });
   const theirs = { actor: 0x2_0001, counter: (dot?.counter ?? 0) + 1 };
-  second.store.applyBatches(
-    encodeBatches([{ partition: 0, dot: theirs, prev: 0, records: [['k', plainRecord(theirs, 'theirs')]] }]),
-    () => undefined,
-  );
+  second.store.applyBatches(encodeBatches([{ partition: 0, dot: theirs, prev: 0, records: [['k', plainRecord(theirs, 'theirs')]] }]));
   const entry = second.store.partition(0).get('k');
   t.false(entry?.complete);
   t.is(entry?.record?.versions.length, 1);
@@ -489,10 +493,7 @@ test('a counter can be issued right after the clock has leapt beyond its ceiling
   const second = count();
   t.true(second > first);
   const theirs = { actor: 0x2_0001, counter: second + 100_000 * 4096 };
-  opened.store.applyBatches(
-    encodeBatches([{ partition: 0, dot: theirs, prev: 0, records: [['k', plainRecord(theirs, '7')]] }]),
-    () => undefined,
-  );
+  opened.store.applyBatches(encodeBatches([{ partition: 0, dot: theirs, prev: 0, records: [['k', plainRecord(theirs, '7')]] }]));
   const third = count();
   t.true(third > theirs.counter);
   opened.store.endTurn(() => undefined);
@@ -537,7 +538,7 @@ test('malformed batches are refused before anything of them is applied or logged
   const { logBytes } = store.statistics();
   for (let length = 1; length < bytes.length; length++) {
     if (length === bytes.length / 2) continue; // the first batch alone
-    t.throws(() => store.applyBatches(Buffer.from(bytes.subarray(0, length)), () => t.fail()), { name: 'FormatError' });
+    t.throws(() => store.applyBatches(Buffer.from(bytes.subarray(0, length)), { applied: () => t.fail() }), { name: 'FormatError' });
   }
   t.is(store.partition(0).entries.size, 0);
   t.is(store.statistics().logBytes, logBytes);
@@ -556,7 +557,9 @@ test('superseded and beyond a gap: each part of a batch says so, and a repeated 
       term,
       records: [['k', plainRecord({ ...dot, counter }, 'v', term)]] as const,
     };
-    store.applyBatches(encodeBatches([batch]), ({ superseded, gap }) => said.push(`${superseded} ${gap}`));
+    store.applyBatches(encodeBatches([batch]), {
+      applied: (_partition, _actor, _counter, superseded, gap) => said.push(`${superseded} ${gap}`),
+    });
     return said;
   };
   t.deepEqual(say(12, 11, 8), ['true true']);

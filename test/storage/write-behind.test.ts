@@ -15,8 +15,8 @@ function write(opened: OpenedStore, key: string, value: Buffer | string): void {
 
 async function read({ store }: OpenedStore, key: string): Promise<Buffer | undefined> {
   const here = store.partition(0);
-  if (!here.isLoaded(key)) {
-    const loaded = new Promise<void>((resolve) => store.loader.load(here, key, slotOf(Buffer.from(key)), resolve));
+  if (!here.isLoaded(Buffer.from(key))) {
+    const loaded = new Promise<void>((resolve) => store.loader.load(here, Buffer.from(key), slotOf(Buffer.from(key)), resolve));
     store.endTurn(() => undefined);
     await loaded;
   }

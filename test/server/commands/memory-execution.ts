@@ -53,6 +53,10 @@ export class MemoryExecution implements Execution {
     return entry;
   }
 
+  value(key: Buffer): Buffer | null {
+    return this.string(key)?.bytes ?? null;
+  }
+
   typeOf(key: Buffer): TypeName | undefined {
     return this.living(key)?.type;
   }

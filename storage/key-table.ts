@@ -1,0 +1,480 @@
+/**
+ * All keys that a node has in memory: a hash table whose entries are numbers, not objects. An entry's fixed fields fill one line of the
+ * processor's cache, its key and value lie together in a cell (cell-arena.ts), so finding and reading a key touches three or four
+ * places instead of a dozen, and the garbage collector sees none of it, however many keys there are.
+ *
+ *   index   1024 open-addressed segments of (hash, entry + 1) pairs, each grown by itself, so that no growth takes long
+ *   entry   sixteen 32-bit words: see `field`. `actor`, `counter`, `term`, `expires` are the record where it is one plain version with nothing else seen
+ *   cell    key | what commands see of the value | any other record, encoded (record.ts)
+ *
+ * An entry belongs to one partition, whose entries are linked. Numbers of removed entries are used again.
+ */
+import { ByteWriter } from '../protocol/byte-writer.js';
+import { decodeRecord, emptyClock, encodeRecord, ownRecord, versionKind, type VersionedRecord } from '../protocol/record.js';
+import { CellArena, cellBytesMax } from './cell-arena.js';
+import { shownString } from './string-value.js';
+
+/** Words of an entry; the last six are three doubles. */
+const field = {
+  partition: 0,
+  keyLength: 1,
+  valueLength: 2,
+  recordLength: 3,
+  cell: 4,
+  state: 5,
+  dirty: 6,
+  next: 7,
+  previous: 8,
+  actor: 9,
+} as const;
+const double = { counter: 5, term: 6, expires: 7 } as const;
+const wordsLog = 4;
+const doublesLog = 3;
+const chunkLog = 12;
+const chunkEntries = 1 << chunkLog;
+const inChunk = chunkEntries - 1;
+
+/** Bits of `state`; the slot lies in the lowest fourteen. */
+const slotMask = 0x3fff;
+/** A value is there; it may have expired. */
+const alive = 1 << 14;
+/** False while the entry holds only what arrived since, to be merged with what the engine holds. */
+const complete = 1 << 15;
+/** Used since the evictor last passed. */
+const referenced = 1 << 16;
+/** The record is one plain version with nothing else seen: the entry's fields say all of it. */
+const single = 1 << 17;
+/** The record stands encoded in the cell. */
+const encoded = 1 << 18;
+/** Key and value are too large for a cell. */
+const large = 1 << 19;
+const inUse = 1 << 20;
+
+const segmentCount = 1024;
+const smallestSegment = 8;
+/** The end of a partition's list; no entry. */
+export const noEntry = -1;
+
+/** What an entry costs beside its cell: its words and, half the places being free at worst, its pairs in the index. */
+const entryBytes = 64 + 24;
+
+export class KeyTable {
+  /** By segment: pairs of hash and entry + 1, 0 = free. A power of two of pairs, at most five eighths used. */
+  private readonly segments: (Int32Array | undefined)[] = Array.from({ length: segmentCount });
+  private readonly counts = new Int32Array(segmentCount);
+  private readonly words: Int32Array[] = [];
+  private readonly doubles: Float64Array[] = [];
+  private readonly arena = new CellArena();
+  /** Key and value of entries that are too large for a cell. Replaced, never written to. */
+  private readonly largeOnes = new Map<number, Buffer>();
+  private freeList = noEntry;
+  private used = 0;
+
+  constructor(
+    /** From the node's randomness, so that nobody can choose keys that collide. */
+    private readonly seed: number,
+  ) {}
+
+  /** Entry numbers are below this. */
+  get end(): number {
+    return this.used;
+  }
+
+  /** The entry of the key that stands in `bytes` from `from`, `length` bytes long; noEntry when there is none. */
+  find(bytes: Buffer, from: number, length: number): number {
+    const hash = this.hashOf(bytes, from, length);
+    const segment = this.segments[hash & (segmentCount - 1)];
+    if (segment === undefined) return noEntry;
+    const mask = segment.length - 1;
+    for (let at = (hash >>> 9) & mask & ~1; ; at = (at + 2) & mask) {
+      const entry = (segment[at + 1] as number) - 1;
+      if (entry === noEntry) return noEntry;
+      if (segment[at] === hash && this.hasKey(entry, bytes, from, length)) return entry;
+    }
+  }
+
+  /** Adds a key that is not there. `next` is the partition's first entry so far: the new one stands before it. */
+  insert(bytes: Buffer, from: number, length: number, slot: number, partition: number, isComplete: boolean, next: number): number {
+    const entry = this.newEntry();
+    const words = this.wordsOf(entry);
+    const at = (entry & inChunk) << wordsLog;
+    words[at + field.partition] = partition;
+    words[at + field.keyLength] = length;
+    words[at + field.valueLength] = 0;
+    words[at + field.recordLength] = 0;
+    words[at + field.state] = slot | referenced | inUse | (isComplete ? complete : 0);
+    words[at + field.dirty] = 0;
+    words[at + field.next] = next;
+    words[at + field.previous] = noEntry;
+    this.setExpires(entry, 0);
+    if (next !== noEntry) this.wordsOf(next)[((next & inChunk) << wordsLog) + field.previous] = entry;
+    if (length <= cellBytesMax) {
+      const cell = this.arena.allocate(length);
+      words[at + field.cell] = cell;
+      copy(bytes, from, length, this.arena.pageBytes[cell >>> 16] as Buffer, CellArena.byteOffset(cell));
+    } else {
+      words[at + field.state] = (words[at + field.state] as number) | large;
+      const own = Buffer.allocUnsafeSlow(length);
+      copy(bytes, from, length, own, 0);
+      this.largeOnes.set(entry, own);
+    }
+    this.link(this.hashOf(bytes, from, length), entry);
+    return entry;
+  }
+
+  /** Returns the partition's first entry after it, where `first` was the first. */
+  remove(entry: number, first: number): number {
+    const key = this.keyBytes(entry);
+    this.unlink(this.hashOf(key, 0, key.length), entry);
+    const words = this.wordsOf(entry);
+    const at = (entry & inChunk) << wordsLog;
+    if (((words[at + field.state] as number) & large) === 0) this.arena.release(words[at + field.cell] as number);
+    else this.largeOnes.delete(entry);
+    const next = words[at + field.next] as number;
+    const previous = words[at + field.previous] as number;
+    if (next !== noEntry) this.wordsOf(next)[((next & inChunk) << wordsLog) + field.previous] = previous;
+    if (previous !== noEntry) this.wordsOf(previous)[((previous & inChunk) << wordsLog) + field.next] = next;
+    words[at + field.state] = 0;
+    words[at + field.next] = this.freeList;
+    this.freeList = entry;
+    return first === entry ? next : first;
+  }
+
+  isInUse(entry: number): boolean {
+    return (this.stateOf(entry) & inUse) !== 0;
+  }
+
+  partitionOf(entry: number): number {
+    return this.word(entry, field.partition);
+  }
+
+  slotOf(entry: number): number {
+    return this.stateOf(entry) & slotMask;
+  }
+
+  /** The next entry of its partition, or noEntry. */
+  nextOf(entry: number): number {
+    return this.word(entry, field.next);
+  }
+
+  isAlive(entry: number): boolean {
+    return (this.stateOf(entry) & alive) !== 0;
+  }
+
+  /** A value is there at `nowMs`, Unix ms. */
+  isLiving(entry: number, nowMs: number): boolean {
+    if ((this.stateOf(entry) & alive) === 0) return false;
+    const expiresAtMs = this.expiresOf(entry);
+    return expiresAtMs === 0 || expiresAtMs > nowMs;
+  }
+
+  /** Unix ms; 0 = never, or nothing is there. */
+  expiresOf(entry: number): number {
+    return (this.doubles[entry >>> chunkLog] as Float64Array)[((entry & inChunk) << doublesLog) + double.expires] as number;
+  }
+
+  isComplete(entry: number): boolean {
+    return (this.stateOf(entry) & complete) !== 0;
+  }
+
+  setComplete(entry: number): void {
+    this.setState(entry, complete, complete);
+  }
+
+  /** The evictor's mark: an entry was used. */
+  touch(entry: number): void {
+    if ((this.stateOf(entry) & referenced) === 0) this.setState(entry, referenced, referenced);
+  }
+
+  /** Takes the mark away; returns whether it was there. */
+  untouch(entry: number): boolean {
+    if ((this.stateOf(entry) & referenced) === 0) return false;
+    this.setState(entry, referenced, 0);
+    return true;
+  }
+
+  /** Number of the write-behind round that will write it to the engine; 0 = the engine has it as it is. */
+  dirtyOf(entry: number): number {
+    return this.word(entry, field.dirty);
+  }
+
+  setDirty(entry: number, round: number): void {
+    this.wordsOf(entry)[((entry & inChunk) << wordsLog) + field.dirty] = round;
+  }
+
+  hasRecord(entry: number): boolean {
+    return (this.stateOf(entry) & (single | encoded)) !== 0;
+  }
+
+  /** The record is one plain version with nothing else seen: actorOf, counterOf, termOf are its. */
+  isSingle(entry: number): boolean {
+    return (this.stateOf(entry) & single) !== 0;
+  }
+
+  actorOf(entry: number): number {
+    return this.word(entry, field.actor) >>> 0;
+  }
+
+  counterOf(entry: number): number {
+    return (this.doubles[entry >>> chunkLog] as Float64Array)[((entry & inChunk) << doublesLog) + double.counter] as number;
+  }
+
+  termOf(entry: number): number {
+    return (this.doubles[entry >>> chunkLog] as Float64Array)[((entry & inChunk) << doublesLog) + double.term] as number;
+  }
+
+  /** Sets the record to one plain version with nothing else seen; `length` bytes of `bytes` from `from` are copied. */
+  setPlain(
+    entry: number,
+    actor: number,
+    counter: number,
+    term: number,
+    expiresAtMs: number,
+    bytes: Buffer,
+    from: number,
+    length: number,
+  ): void {
+    this.resize(entry, length, 0);
+    this.setState(entry, alive | single | encoded, alive | single);
+    const doubles = this.doubles[entry >>> chunkLog] as Float64Array;
+    const at = (entry & inChunk) << doublesLog;
+    doubles[at + double.counter] = counter;
+    doubles[at + double.term] = term;
+    doubles[at + double.expires] = expiresAtMs;
+    this.wordsOf(entry)[((entry & inChunk) << wordsLog) + field.actor] = actor;
+    copy(bytes, from, length, this.pageOf(entry), this.valueAt(entry));
+  }
+
+  /** Sets any record; all of it is copied. */
+  setRecord(entry: number, record: VersionedRecord): void {
+    const { context, versions } = record;
+    const [version] = versions;
+    if (version?.kind === versionKind.plain && versions.length === 1 && context.size === 0) {
+      const { actor, counter, term, expiresAtMs, bytes } = version;
+      return this.setPlain(entry, actor, counter, term, expiresAtMs, bytes, 0, bytes.length);
+    }
+    const shown = version === undefined ? undefined : shownString(record);
+    recordWriter.reset();
+    encodeRecord(recordWriter, record);
+    const bytes = recordWriter.view();
+    const valueLength = shown?.bytes.length ?? 0;
+    this.resize(entry, valueLength, bytes.length);
+    this.setState(entry, alive | single | encoded, shown === undefined ? encoded : alive | encoded);
+    this.setExpires(entry, shown?.expiresAtMs ?? 0);
+    const page = this.pageOf(entry);
+    const at = this.valueAt(entry);
+    if (shown !== undefined) copy(shown.bytes, 0, valueLength, page, at);
+    copy(bytes, 0, bytes.length, page, at + valueLength);
+  }
+
+  /** Owned by the caller; undefined when the entry has none. */
+  recordOf(entry: number): VersionedRecord | undefined {
+    const state = this.stateOf(entry);
+    if ((state & single) !== 0) {
+      const version = {
+        kind: versionKind.plain,
+        actor: this.actorOf(entry),
+        counter: this.counterOf(entry),
+        term: this.termOf(entry),
+        expiresAtMs: this.expiresOf(entry),
+        bytes: this.valueOf(entry),
+      };
+      return { context: emptyClock, versions: [version] };
+    }
+    if ((state & encoded) === 0) return undefined;
+    const from = this.valueAt(entry) + this.valueLengthOf(entry);
+    return ownRecord(decodeRecord(this.pageOf(entry).subarray(from, from + this.word(entry, field.recordLength))));
+  }
+
+  /** The memory that the entry's key and value lie in, borrowed until anything is written. */
+  pageOf(entry: number): Buffer {
+    if ((this.stateOf(entry) & large) !== 0) return this.largeOnes.get(entry) as Buffer;
+    return this.arena.pageBytes[this.word(entry, field.cell) >>> 16] as Buffer;
+  }
+
+  /** Where in `pageOf` the value begins. */
+  valueAt(entry: number): number {
+    return this.keyAt(entry) + this.word(entry, field.keyLength);
+  }
+
+  /** Key and value have memory of their own, which is replaced and never written to. */
+  isLarge(entry: number): boolean {
+    return (this.stateOf(entry) & large) !== 0;
+  }
+
+  valueLengthOf(entry: number): number {
+    return this.word(entry, field.valueLength);
+  }
+
+  /** The value as commands see it. Owned by the caller, or shared and never written to when it is large. */
+  valueOf(entry: number): Buffer {
+    const at = this.valueAt(entry);
+    const bytes = this.pageOf(entry).subarray(at, at + this.valueLengthOf(entry));
+    return (this.stateOf(entry) & large) === 0 ? Buffer.from(bytes) : bytes;
+  }
+
+  /** Owned by the caller. */
+  keyBytes(entry: number): Buffer {
+    const at = this.keyAt(entry);
+    return Buffer.from(this.pageOf(entry).subarray(at, at + this.word(entry, field.keyLength)));
+  }
+
+  /** The key as latin1 text. */
+  nameOf(entry: number): string {
+    const at = this.keyAt(entry);
+    return this.pageOf(entry).toString('latin1', at, at + this.word(entry, field.keyLength));
+  }
+
+  /** What the entry costs in memory. */
+  byteSizeOf(entry: number): number {
+    const bytes = this.word(entry, field.keyLength) + this.valueLengthOf(entry) + this.word(entry, field.recordLength);
+    return entryBytes + (bytes <= cellBytesMax ? CellArena.cellBytes(bytes) : bytes);
+  }
+
+  private keyAt(entry: number): number {
+    return (this.stateOf(entry) & large) === 0 ? CellArena.byteOffset(this.word(entry, field.cell)) : 0;
+  }
+
+  /** Makes room for a value and an encoded record beside the key, which stays. */
+  private resize(entry: number, valueLength: number, recordLength: number): void {
+    const words = this.wordsOf(entry);
+    const at = (entry & inChunk) << wordsLog;
+    const keyLength = words[at + field.keyLength] as number;
+    const bytes = keyLength + valueLength + recordLength;
+    const cell = words[at + field.cell] as number;
+    const wasLarge = ((words[at + field.state] as number) & large) !== 0;
+    if (wasLarge || bytes > cellBytesMax || !this.arena.fits(cell, bytes)) this.move(entry, keyLength, bytes);
+    words[at + field.valueLength] = valueLength;
+    words[at + field.recordLength] = recordLength;
+  }
+
+  private move(entry: number, keyLength: number, bytes: number): void {
+    const words = this.wordsOf(entry);
+    const at = (entry & inChunk) << wordsLog;
+    const state = words[at + field.state] as number;
+    const cell = words[at + field.cell] as number;
+    const old = this.pageOf(entry);
+    const oldAt = this.keyAt(entry);
+    if (bytes <= cellBytesMax) {
+      const target = this.arena.allocate(bytes);
+      copy(old, oldAt, keyLength, this.arena.pageBytes[target >>> 16] as Buffer, CellArena.byteOffset(target));
+      words[at + field.cell] = target;
+      words[at + field.state] = state & ~large;
+      this.largeOnes.delete(entry);
+    } else {
+      const own = Buffer.allocUnsafeSlow(bytes);
+      copy(old, oldAt, keyLength, own, 0);
+      words[at + field.state] = state | large;
+      this.largeOnes.set(entry, own);
+    }
+    if ((state & large) === 0) this.arena.release(cell);
+  }
+
+  private hasKey(entry: number, bytes: Buffer, from: number, length: number): boolean {
+    if (this.word(entry, field.keyLength) !== length) return false;
+    const page = this.pageOf(entry);
+    const at = this.keyAt(entry);
+    if (length > 256) return page.compare(bytes, from, from + length, at, at + length) === 0;
+    for (let i = 0; i < length; i++) if (page[at + i] !== bytes[from + i]) return false;
+    return true;
+  }
+
+  /** A seeded multiplicative hash with a final mix (Murmur's constants). */
+  private hashOf(bytes: Buffer, from: number, length: number): number {
+    let hash = this.seed ^ length;
+    const end = from + length;
+    for (let i = from; i < end; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x5bd1e995) ^ (hash >>> 15);
+    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+    return hash ^ (hash >>> 13);
+  }
+
+  private link(hash: number, entry: number): void {
+    const number = hash & (segmentCount - 1);
+    const count = (this.counts[number] = (this.counts[number] as number) + 1);
+    let segment = this.segments[number];
+    if (segment === undefined) segment = this.segments[number] = new Int32Array(2 * smallestSegment);
+    else if (count * 16 > segment.length * 5) segment = this.segments[number] = grown(segment);
+    place(segment, hash, entry + 1);
+  }
+
+  /** Frees a place, and moves up the pairs behind it that were pushed on by it. */
+  private unlink(hash: number, entry: number): void {
+    const number = hash & (segmentCount - 1);
+    const segment = this.segments[number];
+    if (segment === undefined) throw new Error('an entry is not in the index');
+    this.counts[number] = (this.counts[number] as number) - 1;
+    const mask = segment.length - 1;
+    let hole = (hash >>> 9) & mask & ~1;
+    while (segment[hole + 1] !== entry + 1) hole = (hole + 2) & mask;
+    for (let at = (hole + 2) & mask; segment[at + 1] !== 0; at = (at + 2) & mask) {
+      const home = ((segment[at] as number) >>> 9) & mask & ~1;
+      if (((at - home) & mask) < ((at - hole) & mask)) continue;
+      segment[hole] = segment[at] as number;
+      segment[hole + 1] = segment[at + 1] as number;
+      hole = at;
+    }
+    segment[hole] = 0;
+    segment[hole + 1] = 0;
+  }
+
+  private newEntry(): number {
+    const free = this.freeList;
+    if (free !== noEntry) {
+      this.freeList = this.nextOf(free);
+      return free;
+    }
+    const entry = this.used++;
+    if (entry >>> chunkLog === this.words.length) {
+      const memory = new ArrayBuffer(chunkEntries << (wordsLog + 2));
+      this.words.push(new Int32Array(memory));
+      this.doubles.push(new Float64Array(memory));
+    }
+    return entry;
+  }
+
+  private wordsOf(entry: number): Int32Array {
+    return this.words[entry >>> chunkLog] as Int32Array;
+  }
+
+  private word(entry: number, name: number): number {
+    return (this.words[entry >>> chunkLog] as Int32Array)[((entry & inChunk) << wordsLog) + name] as number;
+  }
+
+  private stateOf(entry: number): number {
+    return this.word(entry, field.state);
+  }
+
+  private setState(entry: number, mask: number, bits: number): void {
+    const words = this.wordsOf(entry);
+    const at = ((entry & inChunk) << wordsLog) + field.state;
+    words[at] = ((words[at] as number) & ~mask) | bits;
+  }
+
+  private setExpires(entry: number, expiresAtMs: number): void {
+    (this.doubles[entry >>> chunkLog] as Float64Array)[((entry & inChunk) << doublesLog) + double.expires] = expiresAtMs;
+  }
+}
+
+const recordWriter = new ByteWriter(256);
+
+function place(segment: Int32Array, hash: number, value: number): void {
+  const mask = segment.length - 1;
+  let at = (hash >>> 9) & mask & ~1;
+  while (segment[at + 1] !== 0) at = (at + 2) & mask;
+  segment[at] = hash;
+  segment[at + 1] = value;
+}
+
+function grown(segment: Int32Array): Int32Array {
+  const result = new Int32Array(2 * segment.length);
+  for (let at = 0; at < segment.length; at += 2) if (segment[at + 1] !== 0) place(result, segment[at] as number, segment[at + 1] as number);
+  return result;
+}
+
+/** Up to this length a loop beats the call into the runtime's copy. */
+const loopedBytes = 96;
+
+function copy(bytes: Buffer, from: number, length: number, target: Buffer, at: number): void {
+  if (length <= loopedBytes) for (let i = 0; i < length; i++) target[at + i] = bytes[from + i] as number;
+  else target.set(from === 0 && length === bytes.length ? bytes : bytes.subarray(from, from + length), at);
+}
