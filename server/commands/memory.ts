@@ -11,8 +11,8 @@ import { container, docsOf, noKeys } from './row.js';
 
 const docs = docsOf('server');
 
-/** About what a key takes in memory beside the bytes of its name and its value: the entry, its record, its place in the map. */
-const entryBytes = 160;
+/** About what a key takes in memory beside the bytes of its name and its value: its row and its place in the index. */
+const entryBytes = 88;
 
 /** MEMORY USAGE key [SAMPLES count]. A string has nothing to sample. */
 function parseUsage(args: readonly Buffer[]): Run | ErrorReply {

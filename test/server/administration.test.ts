@@ -108,7 +108,8 @@ test.serial('MONITOR shows what others send, passwords left out, until RESET', a
   t.true(lines[0]?.includes(`[0 ${address}]`));
   t.true(lines[1]?.endsWith('"AUTH" "(redacted)" "(redacted)"'), lines[1]);
   t.true(lines[2]?.endsWith('"CLIENT" "INFO"'), lines[2]);
-  t.is(await monitor.say('RESET'), '+RESET');
+  t.true((await monitor.say('RESET')).endsWith('] "RESET"'), 'its own commands too');
+  t.is(await monitor.reply(), '+RESET');
   await other.say('PING');
   t.is(await monitor.say('PING'), '+PONG');
 });
