@@ -116,6 +116,10 @@ export class SeenInquiries {
 
   /** Calls `ended` once: with `wanted` or more as soon as so many hold all of it, else with how many do when `giveUp` is called. */
   begin(partitions: readonly number[], wanted: number, ended: (replicas: number) => void): { giveUp(): void } {
+    if (this.options.membership.configuration === undefined) {
+      ended(0);
+      return { giveUp: () => undefined };
+    }
     const inquiry = new Inquiry(this.options, partitions, wanted, (replicas) => {
       this.open.delete(inquiry);
       ended(replicas);

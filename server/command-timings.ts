@@ -32,6 +32,8 @@ export class CommandTimings {
   private readonly calls: number[] = [];
   private readonly args: (readonly Buffer[])[] = [];
   private readonly askers: Asker[] = [];
+  /** Of this turn. */
+  private merges = true;
 
   constructor(private readonly options: CommandTimingsOptions) {}
 
@@ -47,26 +49,29 @@ export class CommandTimings {
     this.calls.push(1);
     this.args.push(args);
     this.askers.push(asker);
-    if (last < 0) this.options.flushAtEnd(this);
+    if (last < 0) this.beginTurn();
   }
 
   /** The turn ends. */
   flush(): void {
     const { counts, arrivals, calls } = this;
     const { slowLog, latency } = this.options;
+    const slowMs = slowLog.slowerThanMicroseconds < 0 ? Infinity : slowLog.slowerThanMicroseconds / 1000;
+    const latencyMs = latency.isOn ? latency.thresholdMs : Infinity;
     const nowMs = this.options.monotonicMs();
     for (let i = 0; i < counts.length; i++) {
       const count = counts[i] as CommandCount;
       const tookMs = Math.max(0, nowMs - (arrivals[i] as Arrival).arrivedMs);
       count.took(tookMs * 1000, calls[i] as number);
-      if (slowLog.wants(tookMs * 1000)) slowLog.add(tookMs * 1000, count.name, this.args[i] ?? [], this.askers[i] as Asker);
-      if (latency.wants(tookMs)) latency.add(count.isFast ? 'fast-command' : 'command', tookMs);
+      if (tookMs >= slowMs) slowLog.add(tookMs * 1000, count.name, this.args[i] ?? [], this.askers[i] as Asker);
+      if (tookMs >= latencyMs) latency.add(count.isFast ? 'fast-command' : 'command', tookMs);
     }
     counts.length = arrivals.length = calls.length = this.args.length = this.askers.length = 0;
   }
 
-  private get merges(): boolean {
+  private beginTurn(): void {
     const { slowerThanMicroseconds } = this.options.slowLog;
-    return slowerThanMicroseconds < 0 || slowerThanMicroseconds >= mergedFromMicroseconds;
+    this.merges = slowerThanMicroseconds < 0 || slowerThanMicroseconds >= mergedFromMicroseconds;
+    this.options.flushAtEnd(this);
   }
 }

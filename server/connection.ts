@@ -162,6 +162,7 @@ export class Connection implements ClientView, Origin {
     socket.on('close', () => {
       this.closing = true;
       this.held = undefined;
+      this.unblock?.('timeout');
       server.gate.forget(this);
       server.closed(this);
     });
@@ -275,7 +276,8 @@ export class Connection implements ClientView, Origin {
     this.lastCommandAtMs = this.server.nowMs();
     this.options = this.currentOptions();
     this.decoder.push(chunk);
-    if (this.places.length - this.head > pendingMax) this.pause();
+    // What is held is read on, up to this, so that a client that goes away is noticed.
+    if (this.places.length - this.head + (this.held?.length ?? 0) > pendingMax) this.pause();
   }
 
   private currentOptions(): ClientOptions {
@@ -348,7 +350,6 @@ export class Connection implements ClientView, Origin {
   private hold(args?: Buffer[]): void {
     this.held ??= [];
     if (args !== undefined) this.held.push(args);
-    this.pause();
   }
 
   private countOf(row: CommandRow): CommandCount {

@@ -34,9 +34,8 @@ export class LatencyMonitor {
     return this.options.thresholdMs() > 0;
   }
 
-  wants(ms: number): boolean {
-    const threshold = this.options.thresholdMs();
-    return threshold > 0 && ms >= threshold;
+  get thresholdMs(): number {
+    return this.options.thresholdMs();
   }
 
   add(name: string, exactMs: number): void {

@@ -36,17 +36,13 @@ export class SlowLog {
 
   constructor(private readonly options: SlowLogOptions) {}
 
+  /** Negative = nothing is logged. */
   get slowerThanMicroseconds(): number {
     return this.options.slowerThanMicroseconds();
   }
 
   get length(): number {
     return this.entries.length;
-  }
-
-  wants(microseconds: number): boolean {
-    const limit = this.options.slowerThanMicroseconds();
-    return limit >= 0 && microseconds >= limit;
   }
 
   /** `args` are copied; without any `name` stands for the command: a write that another node ran does not keep its arguments. */

@@ -12,6 +12,7 @@ import { container, docsOf } from './row.js';
 const docs = docsOf('connection');
 const invalidClientId = new ErrorReply('ERR Invalid client ID');
 const msPerSecond = 1000;
+const clientsPerTurn = 500;
 
 function setName({ client }: LocalContext, args: readonly Buffer[]): Reply {
   const name = args[2] as Buffer;
@@ -56,10 +57,19 @@ function describe(client: ClientView, nowMs: number): string {
   );
 }
 
-function list(context: LocalContext, args: readonly Buffer[]): Reply {
+function list(context: LocalContext, args: readonly Buffer[]): Reply | Promise<Reply> {
   const chosen = chooseClients(context, args);
-  if (chosen instanceof ErrorReply) return chosen;
-  return new VerbatimReply(chosen.map((client) => describe(client, context.nowMs)).join(''));
+  return chosen instanceof ErrorReply ? chosen : describeAll(chosen, context.nowMs);
+}
+
+/** Thousands of clients are described over several turns of the event loop. */
+async function describeAll(clients: readonly ClientView[], nowMs: number): Promise<Reply> {
+  let text = '';
+  for (let from = 0; from < clients.length; from += clientsPerTurn) {
+    if (from > 0) await new Promise((resolve) => setImmediate(resolve));
+    for (const client of clients.slice(from, from + clientsPerTurn)) text += describe(client, nowMs);
+  }
+  return new VerbatimReply(text);
 }
 
 /** CLIENT LIST [TYPE normal|master|replica|pubsub | ID id ...]; every client of Torc is a normal one. */

@@ -52,7 +52,7 @@ setInterval(() => {
 process.on('SIGUSR2', () => {
   const apart = spans.map(({ from, to, cpuMs: spent }) => {
     const collecting = collections.reduce((sum, each) => sum + Math.max(0, Math.min(to, each.to) - Math.max(from, each.from)), 0);
-    return Math.max(0, spent - collecting);
+    return spent * Math.max(0, 1 - collecting / (to - from)); // collections are known by wall time only
   });
   const figures: TurnFigures = {
     longestMs: Math.max(0, ...apart),
