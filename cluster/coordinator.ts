@@ -208,11 +208,12 @@ export class Coordinator {
   }
 
   private execute(coordination: Coordination, call: Call): void {
-    const { store, clock } = this.options;
+    const { store, turn } = this.options;
     const short = this.shortOfReplicas(call);
     if (short !== undefined) return call.answer(short);
-    if (call.options.deadlineMs < clock.monotonicMs()) return call.answer(notServedInTime);
-    const nowMs = store.hybridClock.nowMs();
+    const monotonicMs = turn.nowMs;
+    if (call.options.deadlineMs < monotonicMs) return call.answer(notServedInTime);
+    const nowMs = store.hybridClock.nowMsAt(monotonicMs);
     const partition = store.partition(call.partition);
     const { transaction } = this;
     transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp);
@@ -337,7 +338,7 @@ export class Coordinator {
   }
 
   private noticePause(): void {
-    const now = this.options.clock.monotonicMs();
+    const now = this.options.turn.nowMs;
     const paused = now - this.lastLookMs > pauseMs;
     this.lastLookMs = now;
     if (paused) this.options.takeOver().dropAll(this.options.coordinations());

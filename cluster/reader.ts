@@ -114,7 +114,7 @@ export class Reader {
     const read: PendingRead = {
       call,
       reply: ownReply(reply),
-      sentMs: this.options.clock.monotonicMs(),
+      sentMs: this.options.turn.nowMs,
       needed,
       shown,
       asked: [],
@@ -238,7 +238,7 @@ export class Reader {
 
   private run(call: Call): Reply {
     const { store } = this.options;
-    this.transaction.begin(store.partition(call.partition), 0, store.hybridClock.nowMs(), call.options.resp);
+    this.transaction.begin(store.partition(call.partition), 0, store.hybridClock.nowMsAt(this.options.turn.nowMs), call.options.resp);
     return run(call, this.transaction);
   }
 
@@ -362,7 +362,7 @@ export class Reader {
   }
 
   private complete(read: PendingRead): void {
-    this.usualMs += (this.options.clock.monotonicMs() - read.sentMs - this.usualMs) / 256;
+    this.usualMs += (this.options.turn.nowMs - read.sentMs - this.usualMs) / 256;
     this.finish(read, read.reply);
   }
 

@@ -10,6 +10,8 @@ import type { Store } from '../storage/store.js';
 export class Turn {
   /** Of the turn that has not ended yet. */
   number = 0;
+  /** When this turn was first asked for the time; -1 = not yet. */
+  private beganMs = -1;
   private scheduled = false;
   /** What is gathered for peers and clients now still leaves with the turn that is ending. */
   private ending = false;
@@ -28,6 +30,15 @@ export class Turn {
     /** The log took no more: the node has to stop, and this turn leaves nothing behind. */
     private readonly failed: (error: StorageError) => void,
   ) {}
+
+  /** The monotonic clock, read once in a turn: for what need not know more exactly. */
+  get nowMs(): number {
+    if (this.beganMs < 0) {
+      this.beganMs = this.clock.monotonicMs();
+      this.schedule();
+    }
+    return this.beganMs;
+  }
 
   /** What is written now belongs to the next turn, though replies may still leave with this one. */
   get isEnding(): boolean {
@@ -61,6 +72,7 @@ export class Turn {
   private readonly end = (): void => {
     this.scheduled = false;
     this.number++;
+    this.beganMs = -1;
     let batches: Buffer | undefined;
     try {
       this.store.endTurn((bytes) => (batches = Buffer.from(bytes)));

@@ -156,7 +156,6 @@ export class Connection implements ClientView, Origin {
       request: (args) => this.request(args),
       protocolError: (text) => this.protocolError(text),
     });
-    socket.on('data', (chunk) => this.data(chunk));
     socket.on('drain', () => this.resumeIfClear());
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
@@ -269,7 +268,8 @@ export class Connection implements ClientView, Origin {
     this.resumeIfClear();
   }
 
-  private data(chunk: Buffer): void {
+  /** Takes what the client sent; the chunk is given away. */
+  data(chunk: Buffer): void {
     if (this.closing) return;
     this.bytesIn += chunk.length;
     this.server.statistics.bytesIn += chunk.length;

@@ -1,6 +1,7 @@
 /** Accepts clients: up to `maxclients`, with keep-alive, and closed when idle for longer than `timeout`. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { Connection, type ServerState } from './connection.js';
+import { readShared } from './shared-read-buffer.js';
 
 export interface ListenerOptions {
   readonly addresses: readonly string[];
@@ -25,7 +26,7 @@ export class Listener {
   static async open(options: ListenerOptions, state: ServerState): Promise<Listener> {
     const listener = new Listener(options, state);
     for (const host of options.addresses) {
-      const server = createServer({ noDelay: true }, (socket) => listener.accept(socket));
+      const server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => listener.accept(socket));
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);
         server.listen({ host, port: options.port, backlog: options.backlog }, resolve);
@@ -51,18 +52,19 @@ export class Listener {
     for (const socket of this.connections.values()) socket.destroy();
   }
 
-  private accept(socket: Socket): void {
+  private accept(accepted: Socket): void {
     const { statistics } = this.state;
     if (this.connections.size >= this.options.clientsMax()) {
       statistics.rejectedConnections++;
-      socket.on('error', () => socket.destroy());
-      socket.end('-ERR max number of clients reached\r\n');
+      accepted.on('error', () => accepted.destroy());
+      accepted.end('-ERR max number of clients reached\r\n');
       return;
     }
     statistics.connectionsReceived++;
+    const socket = readShared(accepted, (chunk) => connection.data(chunk));
     const keepalive = this.options.keepaliveSeconds();
     if (keepalive > 0) socket.setKeepAlive(true, keepalive * 1000);
-    const connection = new Connection(this.nextId++, socket, this.state);
+    const connection: Connection = new Connection(this.nextId++, socket, this.state);
     this.connections.set(connection, socket);
     const idle = this.options.idleTimeoutSeconds();
     if (idle > 0) socket.setTimeout(idle * 1000, () => connection.close());

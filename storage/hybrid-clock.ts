@@ -65,6 +65,11 @@ export class HybridClock {
     return counterMs(this.currentCounter);
   }
 
+  /** The same where the monotonic clock has just been read. */
+  nowMsAt(monotonicMs: number): number {
+    return counterMs(Math.max(this.#last, this.#physicalAt(monotonicMs)));
+  }
+
   /** Its reading, with nothing issued: at least every counter issued or met. */
   get currentCounter(): number {
     return Math.max(this.#last, this.#physical());
@@ -96,7 +101,11 @@ export class HybridClock {
 
   /** The first counter of the present millisecond. */
   #physical(): number {
-    return Math.max(0, Math.floor(this.#physicalMs()) * countersPerMs);
+    return this.#physicalAt(this.#clock.monotonicMs());
+  }
+
+  #physicalAt(monotonicMs: number): number {
+    return Math.max(0, Math.floor(monotonicMs + this.#offsetMs) * countersPerMs);
   }
 
   #physicalMs(): number {
