@@ -1,7 +1,7 @@
 /**
  * How many replicas hold everything that was written to some partitions up to now: WAIT. It asks every reachable home replica for its `seen` of each
- * partition. The newest of the first answers is what the others have to reach, and those that do not are asked again, until enough
- * do or the asker gives up. Any acknowledged write is within that: at least one home replica that answers holds it.
+ * partition. The newest of the first N-W+1 answers is what replicas have to reach, and those that do not are asked again, until enough
+ * do or the asker gives up. Any acknowledged write is within that: one of so many home replicas holds it.
  */
 import type { torc } from '../protocol/generated/messages.js';
 import { emptyClock, type VectorClock } from '../protocol/record.js';
@@ -25,7 +25,7 @@ export interface SeenInquiryOptions {
 interface Asked {
   /** Latest answers by member. */
   readonly seen: Map<number, VectorClock>;
-  /** What a replica has to have seen; undefined until every reachable home replica has answered once. */
+  /** What a replica has to have seen; undefined until N-W+1 home replicas have answered. */
   target: VectorClock | undefined;
 }
 
@@ -60,7 +60,7 @@ class Inquiry {
           else partitions.push(partition);
         }
       }
-      this.aim(partition, asked);
+      this.aim(asked);
     }
     for (const [peer, asked] of questions) peer.link.say({ inquiries: [{ asked }] });
     this.endIfEnough();
@@ -73,7 +73,7 @@ class Inquiry {
     const asked = this.asked.get(partition);
     if (asked === undefined || this.isOver) return;
     asked.seen.set(member, seen);
-    this.aim(partition, asked);
+    this.aim(asked);
     this.endIfEnough();
   }
 
@@ -96,12 +96,9 @@ class Inquiry {
     this.ended(this.replicas);
   }
 
-  private aim(partition: number, asked: Asked): void {
-    const { membership } = this.options;
-    if (asked.target !== undefined) return;
-    const isMissing = (member: number): boolean => !asked.seen.has(member) && membership.isReachable(member);
-    if (membership.preferenceList(partition).some(isMissing)) return;
-    asked.target = [...asked.seen.values()].reduce(maxClock, emptyClock);
+  private aim(asked: Asked): void {
+    if (asked.target === undefined && asked.seen.size >= this.options.membership.quorums.promises)
+      asked.target = [...asked.seen.values()].reduce(maxClock, emptyClock);
   }
 
   private endIfEnough(): void {

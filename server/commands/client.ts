@@ -64,12 +64,17 @@ function list(context: LocalContext, args: readonly Buffer[]): Reply | Promise<R
 
 /** Thousands of clients are described over several turns of the event loop. */
 async function describeAll(clients: readonly ClientView[], nowMs: number): Promise<Reply> {
-  let text = '';
+  const parts: string[] = [];
   for (let from = 0; from < clients.length; from += clientsPerTurn) {
     if (from > 0) await new Promise((resolve) => setImmediate(resolve));
-    for (const client of clients.slice(from, from + clientsPerTurn)) text += describe(client, nowMs);
+    parts.push(
+      clients
+        .slice(from, from + clientsPerTurn)
+        .map((client) => describe(client, nowMs))
+        .join(''),
+    );
   }
-  return new VerbatimReply(text);
+  return new VerbatimReply(parts.join(''));
 }
 
 /** CLIENT LIST [TYPE normal|master|replica|pubsub | ID id ...]; every client of Torc is a normal one. */

@@ -219,13 +219,15 @@ test.serial('WAIT counts the home replicas that hold what this connection wrote'
   t.is((await writer.ask(['SET', 'alone', 'v'], ['WAIT', '2', '100']))[1], ':1');
   const id = idOf(await writer.say('CLIENT INFO'));
   for (const [how, expected] of [
-    ['TIMEOUT', ':1'],
-    ['ERROR', '-UNBLOCKED client unblocked via CLIENT UNBLOCK'],
+    ['TIMEOUT', /^:[01]$/], // as far as it knows by then
+    ['ERROR', /^-UNBLOCKED client unblocked via CLIENT UNBLOCK$/],
   ] as const) {
     const waiting = writer.ask(['SET', 'alone', 'v'], ['WAIT', '2', '0'], ['PING']);
     await until(t, async () => / flags=b /.test(await other.say(`CLIENT LIST ID ${id}`)));
     t.is(await other.say(`CLIENT UNBLOCK ${id} ${how}`), ':1');
-    t.deepEqual((await waiting).slice(1), [expected, '+PONG']);
+    const [, ended, after] = await waiting;
+    t.regex(ended as string, expected);
+    t.is(after, '+PONG');
   }
   t.is(await other.say(`CLIENT UNBLOCK ${id}`), ':0');
   const leaving = await client(t, cluster.port);
