@@ -29,7 +29,7 @@ const untakenBytesMax = 1024 * 1024;
 
 /** What a client's calls share with those that arrived in the same bytes. */
 interface ClientOptions extends CallOptions {
-  /** When their last byte was read, ms of the monotonic clock. */
+  /** When the turn began in which they were read, ms of the monotonic clock. */
   readonly arrivedMs: number;
 }
 
@@ -78,7 +78,8 @@ export interface ServerState {
   readonly gate: ClientGate;
   readonly timings: CommandTimings;
   readonly nowMs: () => number;
-  readonly monotonicMs: () => number;
+  /** Of what is read now, ms of the monotonic clock. */
+  readonly arrivalMs: () => number;
   /** How long a command may take. */
   readonly commandTimeoutMs: () => number;
   /** A new client need not say a password. */
@@ -281,7 +282,7 @@ export class Connection implements ClientView, Origin {
   }
 
   private currentOptions(): ClientOptions {
-    const arrivedMs = this.server.monotonicMs();
+    const arrivedMs = this.server.arrivalMs();
     return {
       resp: this.resp,
       writeQuorum: this.writeQuorum ?? 0,

@@ -176,7 +176,7 @@ export async function startNode(configuration: Configuration, version: string, f
       flushAtEnd: (target) => node.turn.flushAtEnd(target),
     }),
     nowMs: () => systemClock.wallMs(),
-    monotonicMs: () => systemClock.monotonicMs(),
+    arrivalMs: () => node.turn.nowMs,
     commandTimeoutMs: () => running.current.peerTimeoutMs,
     isOpen: () => !password.isRequired,
     requestLimits: () => ({

@@ -73,7 +73,7 @@ async function fixture(
       nowMs: () => 1,
       gate: new ClientGate({ monotonicMs: () => performance.now(), unixMicroseconds: () => 1_700_000_000_123_456 }),
       timings: new CommandTimings({ slowLog, latency, monotonicMs: () => performance.now(), flushAtEnd }),
-      monotonicMs: () => performance.now(),
+      arrivalMs: () => performance.now(),
       commandTimeoutMs: () => 1000,
       isOpen: () => true,
       requestLimits: () => ({ multibulkMax: 1024, bulkBytesMax: 1 << 24, inlineBytesMax: 65536, queryBufferBytesMax: 1 << 26 }),
