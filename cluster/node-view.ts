@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { NodeDescription } from './configuration.js';
 import { placement } from './configuration.js';
 import type { Membership } from './membership.js';
+import type { NodeHealth } from './node-health.js';
 import { partitionOfSlot } from './ring.js';
 import { slotRanges } from './slot-ranges.js';
 import type { ClusterView, MemberView, SlotRange } from './view.js';
@@ -23,6 +24,7 @@ export class NodeView implements ClusterView {
     private readonly description: NodeDescription,
     private readonly configured: { readonly partitions: number; readonly replicas: number },
     private readonly isReady: () => boolean,
+    readonly health: () => readonly NodeHealth[],
   ) {}
 
   get ready(): boolean {

@@ -17,7 +17,12 @@ import type { Configuration, NodeDescription } from './configuration.js';
 import { Coordination } from './coordination.js';
 import { Coordinator } from './coordinator.js';
 import { FormationDriver } from './formation-driver.js';
+import { decodeMemberState, encodeMemberState, GossipError } from './gossip-codec.js';
+import { newsFor } from './gossip-state.js';
+import type { Change, OwnWords } from './gossip-view.js';
+import { Gossiper } from './gossiper.js';
 import { Membership } from './membership.js';
+import { healthOfNodes } from './node-health.js';
 import { NodeView } from './node-view.js';
 import type { Peer } from './peer.js';
 import { Peers } from './peers.js';
@@ -58,6 +63,7 @@ export interface NodeOptions {
   readonly sloppyQuorum: boolean;
   readonly gossipIntervalMs: number;
   readonly phiThreshold: number;
+  readonly suspicionTimeoutMs: number;
   readonly peerTimeoutMs: number;
   /** The life this node begins or continues, and whether it cannot prove that it kept all it wrote in earlier ones. */
   readonly life: number;
@@ -84,6 +90,7 @@ export class Node {
   readonly takeOver: TakeOver;
   readonly replica: Replica;
   readonly peers: Peers;
+  readonly gossiper: Gossiper;
   readonly turn: Turn;
   private readonly inquiries: SeenInquiries;
   /** By partition. */
@@ -140,8 +147,24 @@ export class Node {
         broken: (peer) => this.linkBroken(peer),
         frame: (peer, frame) => this.receive(peer, frame),
         changed: () => membership.changed(),
+        suspected: ({ nodeId }) => this.gossiper.suspect(nodeId),
+        gossip: (stream, message) => this.gossiper.answer(stream, message),
       },
     );
+    this.gossiper = new Gossiper({
+      self: description,
+      clockMs: () => store.hybridClock.nowMs(),
+      seeds: options.seeds,
+      transport: options.transport,
+      clock,
+      random,
+      directives: options,
+      greeting: () => this.peers.greeting(),
+      ownWords: () => this.ownWords(),
+      changed: (change) => this.heardOf(change),
+      rounded: () => this.rounded(),
+      log: options.log,
+    });
     this.comparison = new Comparison({
       store,
       turn,
@@ -209,7 +232,14 @@ export class Node {
       clock,
       directives: options,
     });
-    this.view = new NodeView(clusterName, membership, description, options, () => this.isReady);
+    this.view = new NodeView(
+      clusterName,
+      membership,
+      description,
+      options,
+      () => this.isReady,
+      () => healthOfNodes(this.gossiper.view, this.peers, membership, clock.monotonicMs()),
+    );
     this.formation = new FormationDriver({
       settings: options,
       self: description,
@@ -230,9 +260,9 @@ export class Node {
   start(): void {
     this.peers.listen();
     this.formation.begin();
-    for (const seed of this.options.seeds) this.peers.dialSeed(seed);
+    if (!this.isReady) this.gossiper.seeds.look((seed, addresses) => this.peers.dialSeeds(seed, addresses));
     this.tick();
-    this.gossip();
+    this.gossiper.start();
   }
 
   /** Resolves once commands are served. */
@@ -272,6 +302,7 @@ export class Node {
   /** Says nothing more to anyone. The store is the caller's to close. */
   close(): void {
     this.closed = true;
+    this.gossiper.close();
     this.peers.close();
   }
 
@@ -335,6 +366,15 @@ export class Node {
       ['unacknowledged_bytes', links.reduce((bytes, { link }) => bytes + link.queuedBytes, 0)],
       ['dropped_batches', links.reduce((batches, { link }) => batches + link.droppedBatches, 0)],
       ['peer_bytes_out', links.reduce((bytes, { link }) => bytes + link.bytesSent, 0)],
+      ['gossip_nodes', this.gossiper.view.size],
+      ['gossip_rounds', this.gossiper.rounds],
+      ['gossip_failed_exchanges', this.gossiper.failures],
+      ['gossip_refutations', this.gossiper.view.refutations],
+      ['gossip_ignored_nodes', this.gossiper.view.ignored],
+      ['gossip_messages_out', this.gossiper.traffic.messagesOut],
+      ['gossip_messages_in', this.gossiper.traffic.messagesIn],
+      ['gossip_bytes_out', this.gossiper.traffic.bytesOut],
+      ['gossip_bytes_in', this.gossiper.traffic.bytesIn],
       ['peer_bytes_in', links.reduce((bytes, { bytesReceived }) => bytes + bytesReceived, 0)],
     ];
   }
@@ -368,6 +408,8 @@ export class Node {
     });
     options.log('info', `configuration ${configuration.number}: ${configuration.members.map(({ nodeId }) => nodeId).join(', ')}`);
     this.rebuild.begin(options.doubtful || !acceptedHere);
+    this.gossiper.seeds.stop();
+    for (const member of configuration.members) this.gossiper.expect(member);
     this.peers.hear();
     this.readyByMs = options.clock.monotonicMs() + readyWaitMs;
     this.announceReady();
@@ -439,7 +481,14 @@ export class Node {
     for (const [partition, { dots, term }] of byPartition) this.coordinator.superseded(partition, dots, term);
   }
 
-  private heardGossip(peer: Peer, { doubtful, partition, seen }: torc.Gossip): void {
+  private heardGossip(peer: Peer, { doubtful, partition, seen, state, doubted }: torc.Gossip): void {
+    if (doubted?.nodeId === this.options.description.nodeId) this.gossiper.take(decodeMemberState(doubted as torc.MemberState));
+    if (state) {
+      const heartbeat = decodeMemberState(state as torc.MemberState);
+      if (heartbeat.nodeId !== peer.nodeId) throw new GossipError(`'${peer.nodeId}' has the heart of '${heartbeat.nodeId}'`);
+      peer.beatsEvery(heartbeat.intervalMs, this.options.clock.monotonicMs());
+      this.gossiper.take(heartbeat);
+    }
     if (peer.doubtful !== doubtful) {
       peer.doubtful = doubtful;
       this.membership.changed();
@@ -464,24 +513,47 @@ export class Node {
       partition.push(number);
       seen.push(clockBytes(here.seen));
     }
+    const doubted = this.gossiper.view.get(peer.nodeId)?.state;
     peer.link.say({
       gossip: {
         configurationNumber: configuration?.number ?? 0,
         doubtful: this.leaving || this.rebuild.doubtfulPartitions > 0,
         partition,
         seen,
+        state: encodeMemberState(this.gossiper.view.ownState),
+        doubted: doubted === undefined || doubted.status === 'up' ? null : encodeMemberState(newsFor(doubted, doubted)),
       },
     });
   }
 
-  private readonly gossip = (): void => {
-    if (this.closed) return;
+  /** A round of gossip has begun. */
+  private rounded(): void {
     this.formation.tick();
     this.comparison.tick();
     this.rebuild.tick();
     for (const peer of this.peers.all()) if (peer.link.isOpen) this.say(peer, false);
-    this.options.clock.after(this.options.gossipIntervalMs, this.gossip);
-  };
+  }
+
+  /** What this node says of itself to all. */
+  private ownWords(): OwnWords {
+    const { store } = this.options;
+    const seen = new Map<number, number>();
+    for (let number = 0; number < (this.membership.configuration?.partitions ?? 0); number++) {
+      for (const [actor, counter] of store.partition(number).seen) if (counter > (seen.get(actor) ?? 0)) seen.set(actor, counter);
+    }
+    let load = 0;
+    for (const { queue, unsettled } of this.known) load += queue.length + unsettled;
+    return { clock: store.hybridClock.currentCounter, load, seen: clockBytes(seen) };
+  }
+
+  private heardOf({ kind, nodeId }: Change): void {
+    const { log } = this.options;
+    const known = this.gossiper.view.get(nodeId);
+    if (kind === 'down')
+      log('warn', `node '${nodeId}' is down: nobody has heard of it for ${this.options.suspicionTimeoutMs} ms of suspicion`);
+    if (kind === 'suspected' || kind === 'down') this.peers.silentElsewhere(nodeId);
+    else if (known !== undefined) this.peers.heardOf(known.description);
+  }
 
   /** A node that knows its configuration but has no link to its peers yet would refuse what it is asked: it says that it is ready a moment later. */
   private announceReady(): void {

@@ -5,8 +5,10 @@
  * Bounds: unacknowledged batches by `unackedBytesMax` (beyond it they are dropped, and comparison brings the peer up to date),
  * the stream's buffer by `streamBufferBytesMax` (a peer that does not read is cut off).
  */
+import { ByteWriter } from '../protocol/byte-writer.js';
 import { torc } from '../protocol/generated/messages.js';
 import { beginFrame, framed, FrameSplitter, FramingError } from '../protocol/peer/framing.js';
+import { writeCommand, writeRead, writeReply } from '../protocol/peer/packed-rows.js';
 import type { Clock, Random } from '../storage/clock.js';
 import type { Call } from './call.js';
 import { IdWindow } from './id-window.js';
@@ -20,6 +22,8 @@ const greetingBytesMax = 65536;
 const resendFrameBytes = 1024 * 1024;
 const reconnectDelayMs = { first: 50, most: 2000 };
 const greetingTimeoutMs = 2000;
+/** Memory for a turn's rows that a link keeps. */
+const rowsKeptBytes = 1024 * 1024;
 
 export interface PeerLinkOptions {
   readonly transport: Transport;
@@ -48,18 +52,13 @@ export function firstId(random: Random): number {
   return 1 + random.integer(2 ** 32) * 2 ** 16;
 }
 
-type Columns<T> = { -readonly [K in keyof T]-?: NonNullable<T[K]> };
-type CommandColumns = Columns<
-  Pick<torc.Commands.$Shape, 'firstId' | 'partition' | 'options' | 'remainingMs' | 'argumentCount' | 'argument'>
->;
-type ReadColumns = Columns<Pick<torc.Reads.$Shape, 'firstId' | 'slot' | 'key' | 'actor' | 'counter' | 'token'>>;
-
 export class PeerLink {
   private stream: PeerStream | undefined;
   private opened = false;
   private closed = false;
   private dialling = false;
   private retryDelayMs = reconnectDelayMs.first;
+  private otherAddress: PeerAddress | undefined;
   private bytesOut = 0;
   /** Raised whenever a stream opens: what was sent under another number may be lost. */
   streamNumber = 0;
@@ -73,18 +72,21 @@ export class PeerLink {
   /** Batches dropped because the peer did not take them in time. */
   droppedBatches = 0;
 
-  private commands: CommandColumns | undefined;
-  private reads: ReadColumns | undefined;
+  /** Rows of this turn (packed-rows.ts), and the id of the first of them. */
+  private readonly commands = new ByteWriter();
+  private readonly reads = new ByteWriter();
+  private readonly replies = new ByteWriter();
+  private firstCommandId = 0;
+  private firstReadId = 0;
+  /** When the first command of the frame was gathered: it leaves with this turn. */
+  private commandsBeganMs = 0;
   /** Ids begin anywhere: an answer to a process that had this node's name before must not meet a question of this one. */
   private upcomingReadId: number;
   /** Forwarded commands without a reply, by id. */
   private readonly forwarded: IdWindow<Call>;
-  private readonly replies: { id: number[]; reply: Buffer[] } = { id: [], reply: [] };
-  private answers: { equal: number[]; doubtful: number[]; different: torc.Difference.$Shape[] } = {
-    equal: [],
-    doubtful: [],
-    different: [],
-  };
+  private answers = noAnswers();
+  /** The id after the last run of equal ones. */
+  private equalEnd = -1;
   private acks: torc.Ack.$Shape[] = [];
   private rest: torc.Frame.$Shape = {};
   private gathered = false;
@@ -118,6 +120,12 @@ export class PeerLink {
 
   setAddress(address: PeerAddress): void {
     this.address = address;
+    this.otherAddress = undefined;
+  }
+
+  /** The peer may be there instead: a link that is down dials the two by turns. */
+  tryAlso(address: PeerAddress): void {
+    if (address.host !== this.address.host || address.port !== this.address.port) this.otherAddress = address;
   }
 
   /** Dials, and dials again whenever the link is down, until close(). */
@@ -184,13 +192,13 @@ export class PeerLink {
   /** Forwards a call; its reply is given to it when it comes. */
   forward(call: Call): void {
     const id = this.forwarded.put(call);
-    const columns = (this.commands ??= { firstId: id, partition: [], options: [], remainingMs: [], argumentCount: [], argument: [] });
+    if (this.commands.length === 0) {
+      this.firstCommandId = id;
+      this.commandsBeganMs = this.options.clock.monotonicMs();
+    }
     const { resp, writeQuorum, readQuorum, deadlineMs } = call.options;
-    columns.partition.push(call.partition);
-    columns.options.push((resp & 3) | ((writeQuorum & 15) << 2) | ((readQuorum & 15) << 6) | (call.hops << 10));
-    columns.remainingMs.push(deadlineMs - this.options.clock.monotonicMs());
-    columns.argumentCount.push(call.args.length);
-    for (const argument of call.args) columns.argument.push(argument);
+    const bits = (resp & 3) | ((writeQuorum & 15) << 2) | ((readQuorum & 15) << 6) | (call.hops << 10);
+    writeCommand(this.commands, call.partition, bits, deadlineMs - this.commandsBeganMs, call.args);
     if (call.operation.access === 'write') call.release();
     this.gather();
   }
@@ -221,23 +229,25 @@ export class PeerLink {
   /** Asks for a comparison; returns the id that its answer will carry. `actor` 2^32-1 announces `token`. */
   sendRead(slot: number, key: Buffer, actor: number, counter: number, token: Buffer | undefined): number {
     const id = this.upcomingReadId++;
-    const columns = (this.reads ??= { firstId: id, slot: [], key: [], actor: [], counter: [], token: [] });
-    columns.slot.push(slot);
-    columns.key.push(key);
-    columns.actor.push(actor);
-    columns.counter.push(token === undefined ? counter : columns.token.push(token) - 1);
+    if (this.reads.length === 0) this.firstReadId = id;
+    writeRead(this.reads, slot, key, actor, counter, token);
     this.gather();
     return id;
   }
 
   reply(id: number, reply: Buffer): void {
-    this.replies.id.push(id);
-    this.replies.reply.push(reply);
+    writeReply(this.replies, id, reply);
     this.gather();
   }
 
   answerEqual(id: number): void {
-    this.answers.equal.push(id);
+    const { equal, equalCount } = this.answers;
+    if (id === this.equalEnd && equal.length > 0) equalCount[equal.length - 1] = (equalCount[equal.length - 1] ?? 0) + 1;
+    else {
+      equal.push(id);
+      equalCount.push(1);
+    }
+    this.equalEnd = id + 1;
     this.gather();
   }
 
@@ -296,9 +306,9 @@ export class PeerLink {
     frame.clock = this.options.counter();
     if (turnBatches !== undefined) frame.batches = turnBatches;
     if (this.acks.length > 0) frame.ack = this.acks;
-    if (this.commands !== undefined) frame.commands = this.commands;
-    if (this.reads !== undefined) frame.reads = this.reads;
-    if (this.replies.id.length > 0) frame.replies = this.replies;
+    if (this.commands.length > 0) frame.commands = { firstId: this.firstCommandId, rows: this.commands.view() };
+    if (this.reads.length > 0) frame.reads = { firstId: this.firstReadId, rows: this.reads.view() };
+    if (this.replies.length > 0) frame.replies = { rows: this.replies.view() };
     if (this.answers.equal.length + this.answers.different.length + this.answers.doubtful.length > 0) frame.readAnswers = this.answers;
     this.write(stream, frame);
     this.clearColumns();
@@ -416,6 +426,7 @@ export class PeerLink {
 
   private redial(): void {
     if (this.closed) return;
+    if (this.otherAddress !== undefined) [this.address, this.otherAddress] = [this.otherAddress, this.address];
     const delayMs = this.retryDelayMs + this.options.random.integer(this.retryDelayMs);
     this.retryDelayMs = Math.min(this.retryDelayMs * 2, reconnectDelayMs.most);
     this.options.clock.after(delayMs, () => this.open());
@@ -429,15 +440,28 @@ export class PeerLink {
 
   private clearColumns(): void {
     if (this.acks.length > 0) this.acks = [];
-    this.commands = undefined;
-    this.reads = undefined;
-    if (this.replies.id.length > 0) {
-      this.replies.id = [];
-      this.replies.reply = [];
-    }
-    if (this.answers.equal.length + this.answers.different.length + this.answers.doubtful.length > 0)
-      this.answers = { equal: [], doubtful: [], different: [] };
+    empty(this.commands);
+    empty(this.reads);
+    empty(this.replies);
+    if (this.answers.equal.length + this.answers.different.length + this.answers.doubtful.length > 0) this.answers = noAnswers();
   }
+}
+
+interface Answers {
+  readonly equal: number[];
+  readonly equalCount: number[];
+  readonly doubtful: number[];
+  readonly different: torc.Difference.$Shape[];
+}
+
+function noAnswers(): Answers {
+  return { equal: [], equalCount: [], doubtful: [], different: [] };
+}
+
+/** The rows have been copied into their frame. One turn of large ones does not keep their memory for ever. */
+function empty(rows: ByteWriter): void {
+  if (rows.length > rowsKeptBytes) rows.take();
+  else rows.reset();
 }
 
 /** A batch's bytes, borrowed from its turn's. */

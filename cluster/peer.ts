@@ -2,7 +2,7 @@
  * What this node knows of another: its address, the link to it, and whether it can be relied on now. A peer is reachable while the link to it is open
  * and it is not suspected: by phi over its heartbeats, or because it owes an answer and has been silent for the peer timeout.
  */
-import { heartbeat, phi, phiAccrual, type PhiState } from './phi-accrual.js';
+import { heartbeat, phi, phiAccrual, postponed, type PhiState } from './phi-accrual.js';
 import type { NodeDescription } from './configuration.js';
 import type { PeerLink } from './peer-link.js';
 
@@ -14,6 +14,8 @@ export interface SuspicionOptions {
 
 export class Peer {
   private phiState: PhiState;
+  /** Between its heartbeats. */
+  private intervalMs: number;
   private lastHeardMs = -Infinity;
   private owesSinceMs: number | undefined;
   /** The least that this node's monotonic clock was ahead of a frame's. */
@@ -41,11 +43,8 @@ export class Peer {
     readonly link: PeerLink,
     private readonly options: SuspicionOptions,
   ) {
-    this.phiState = phiAccrual({
-      firstIntervalMs: options.gossipIntervalMs,
-      intervalsMax: 100,
-      deviationMinMs: options.gossipIntervalMs / 4,
-    });
+    this.intervalMs = options.gossipIntervalMs;
+    this.phiState = rhythm(this.intervalMs);
   }
 
   get nodeId(): string {
@@ -54,6 +53,16 @@ export class Peer {
 
   get reachable(): boolean {
     return this.link.isOpen && !this.suspected;
+  }
+
+  /** Of the heartbeats that come over its own stream. */
+  phi(nowMs: number): number {
+    return phi(this.phiState, nowMs);
+  }
+
+  /** Monotonic ms of the last frame; -Infinity before any. */
+  get heardMs(): number {
+    return this.lastHeardMs;
   }
 
   /** A frame was sent at `sentMs` of the peer's clock, hybrid, and is read at `nowMs`, monotonic. The peer's clock leaps forward, never back. */
@@ -76,17 +85,37 @@ export class Peer {
   judge(nowMs: number): boolean {
     if (!this.link.expectsAnswer) this.owesSinceMs = undefined;
     else this.owesSinceMs ??= nowMs;
-    if (this.suspected || !this.link.isOpen) return false;
+    if (this.suspected) return false;
     const { phiThreshold, peerTimeoutMs } = this.options;
     const owes = this.owesSinceMs !== undefined && nowMs - this.owesSinceMs > peerTimeoutMs && nowMs - this.lastHeardMs > peerTimeoutMs;
     this.suspected = owes || phi(this.phiState, nowMs) > phiThreshold;
     return this.suspected;
   }
 
+  /** Others have not heard of it in time. Returns true when that begins a suspicion: nothing came from it for an interval here either. */
+  giveUp(nowMs: number): boolean {
+    if (this.suspected || nowMs - this.lastHeardMs <= this.intervalMs) return false;
+    this.suspected = true;
+    return true;
+  }
+
+  /** This node stood still for so long and could hear nobody. */
+  excuse(ms: number): void {
+    this.phiState = postponed(this.phiState, ms);
+    this.lastHeardMs += ms;
+    if (this.owesSinceMs !== undefined) this.owesSinceMs += ms;
+  }
+
+  /** Its heartbeats come so often from now on. */
+  beatsEvery(intervalMs: number, nowMs: number): void {
+    if (intervalMs === this.intervalMs) return;
+    this.intervalMs = intervalMs;
+    this.phiState = heartbeat(rhythm(intervalMs), nowMs);
+  }
+
   /** Its process or the link began anew: its old rhythm says nothing. */
   restarted(nowMs: number): void {
-    const { options } = this.phiState;
-    this.phiState = heartbeat(phiAccrual(options), nowMs);
+    this.phiState = heartbeat(rhythm(this.intervalMs), nowMs);
     this.lastHeardMs = nowMs;
     this.suspected = false;
   }
@@ -95,4 +124,8 @@ export class Peer {
   streamAccepted(): void {
     this.clockLeadMs = Infinity;
   }
+}
+
+function rhythm(intervalMs: number): PhiState {
+  return phiAccrual({ firstIntervalMs: intervalMs, intervalsMax: 100, deviationMinMs: intervalMs / 4 });
 }

@@ -10,6 +10,8 @@ import { torc } from '../protocol/generated/messages.js';
 import { frameChunks, FrameSplitter } from '../protocol/peer/framing.js';
 import type { Clock, Random } from '../storage/clock.js';
 import type { NodeDescription } from './configuration.js';
+import { exchangeBytesMax } from './gossip-codec.js';
+import { exchangeTimeoutMs } from './gossip-exchange.js';
 import { PeerLink, protocolVersion, type PeerLinkOptions } from './peer-link.js';
 import { Peer, type SuspicionOptions } from './peer.js';
 import type { PeerAddress, PeerStream, PeerStreamEvents, Transport } from './transport.js';
@@ -21,6 +23,8 @@ const greetingTimeoutMs = 2000;
 const streamBufferBytesMax = 256 * 1024 * 1024;
 /** Streams whose claim is being looked into, at once. */
 const claimsMax = 64;
+/** Exchanges of gossip that others began, at once. */
+const exchangesMax = 256;
 /** Nodes that are no members, known at once by a node that has a configuration. */
 const strangersMax = 64;
 
@@ -46,14 +50,23 @@ export interface PeersEvents {
   frame(peer: Peer, frame: torc.Frame): boolean;
   /** Reachability of some peer changed. */
   changed(): void;
+  /** Nothing was heard of the peer in time. */
+  suspected(peer: Peer): void;
+  /** A message on a stream that is for gossip. Throws on one that makes no sense. */
+  gossip(stream: PeerStream, message: Buffer): void;
 }
 
 export class Peers {
   private readonly byNodeId = new Map<string, Peer>();
   private readonly bySeed = new Map<string, PeerLink>();
+  /** By seed: what it stood for when it was last resolved. */
+  private readonly seedAddresses = new Map<string, readonly PeerAddress[]>();
   /** Ends the streams of which a frame was not taken: an acknowledgement of what follows would speak for it. */
   private readonly unheard = new Set<() => void>();
+  /** The last tick, monotonic ms. */
+  private tickedMs = Infinity;
   private claims = 0;
+  private exchanges = 0;
   private hears = false;
   private closed = false;
 
@@ -74,9 +87,31 @@ export class Peers {
     this.options.transport.listen((stream) => this.accept(stream));
   }
 
+  /** Looks for nodes at what a seed stands for now, and no longer where it stood before and nobody answered. */
+  dialSeeds(seed: PeerAddress, addresses: readonly PeerAddress[]): void {
+    const now = new Set(addresses.map(nameOf));
+    for (const before of this.seedAddresses.get(nameOf(seed)) ?? []) if (!now.has(nameOf(before))) this.dropSeed(before);
+    this.seedAddresses.set(nameOf(seed), addresses);
+    for (const address of addresses) this.dialSeed(address);
+  }
+
+  /** Gossip says that a node is at `description`: its link tries there too, as long as it is down. */
+  heardOf({ nodeId, host, peerPort }: NodeDescription): void {
+    const link = this.byNodeId.get(nodeId)?.link;
+    if (link === undefined || link.isOpen) return;
+    link.tryAlso({ host, port: peerPort });
+    link.dialNow();
+  }
+
+  /** Gossip says that nobody has heard of the node in time: it is bypassed unless it was just heard here. */
+  silentElsewhere(nodeId: string): void {
+    const peer = this.byNodeId.get(nodeId);
+    if (peer?.giveUp(this.options.clock.monotonicMs()) === true) this.events.changed();
+  }
+
   /** Finds out who answers at `address`. */
   dialSeed(address: PeerAddress): void {
-    const name = `${address.host}:${address.port}`;
+    const name = nameOf(address);
     if (this.bySeed.has(name)) return;
     let peer: Peer | undefined;
     const link = new PeerLink(
@@ -86,7 +121,10 @@ export class Peers {
           const description = descriptionOf(welcome);
           if (description === undefined) return;
           const known = this.byNodeId.get(description.nodeId);
-          if (description.nodeId === this.options.self.nodeId || (known !== undefined && known.link !== link)) return link.close();
+          if (description.nodeId === this.options.self.nodeId || (known !== undefined && known.link !== link)) {
+            this.heardOf(description);
+            return link.close();
+          }
           peer = known ?? this.add(description, link);
           this.linkOpened(peer, welcome);
         },
@@ -136,17 +174,23 @@ export class Peers {
    */
   hear(): void {
     this.hears = true;
+    for (const addresses of this.seedAddresses.values()) addresses.forEach(this.dropSeed);
+    this.seedAddresses.clear();
     for (const end of this.unheard) end();
     this.unheard.clear();
     for (const peer of this.byNodeId.values()) this.forgetStranger(peer);
   }
 
-  /** Judges everyone's silence. */
+  /** Judges everyone's silence. What this node slept through nobody is blamed for. */
   tick(nowMs: number): void {
+    const sleptMs = nowMs - this.tickedMs;
+    this.tickedMs = nowMs;
+    if (sleptMs > this.options.suspicion.gossipIntervalMs) for (const peer of this.byNodeId.values()) peer.excuse(sleptMs);
     for (const peer of this.byNodeId.values()) {
       if (!peer.judge(nowMs)) continue;
       this.options.log('warn', `node '${peer.nodeId}' is suspected: nothing was heard of it in time`);
       this.events.changed();
+      this.events.suspected(peer);
     }
   }
 
@@ -155,6 +199,15 @@ export class Peers {
     for (const link of this.bySeed.values()) link.close();
     for (const { link } of this.byNodeId.values()) link.close();
   }
+
+  /** Looks there no more, unless somebody answered. */
+  private readonly dropSeed = (address: PeerAddress): void => {
+    const link = this.bySeed.get(nameOf(address));
+    if (link === undefined || link.isOpen) return;
+    for (const peer of this.byNodeId.values()) if (peer.link === link) return;
+    link.close();
+    this.bySeed.delete(nameOf(address));
+  };
 
   private forgetStranger(peer: Peer): void {
     if (this.hears && peer.streams === 0 && this.byNodeId.get(peer.nodeId) === peer) this.forget(peer.nodeId);
@@ -201,6 +254,7 @@ export class Peers {
     let splitter = new FrameSplitter(greetingBytesMax);
     let greeted = false;
     let peer: Peer | undefined;
+    let isGossip = false;
     /** Gives up looking into what the stream claims. */
     let giveUp: (() => void) | undefined;
     // After a frame that was not taken none that follows may be, or a later acknowledgement would speak for it.
@@ -225,6 +279,14 @@ export class Peers {
       peer.link.dialNow();
       peer.link.resendUnacked(); // its answers to them may have been lost with the stream before this one
     };
+    const gossip = (): void => {
+      if (this.exchanges >= exchangesMax) throw new Error(`${exchangesMax} exchanges of gossip are under way`);
+      isGossip = true;
+      this.exchanges++;
+      splitter = new FrameSplitter(exchangeBytesMax);
+      clock.after(exchangeTimeoutMs, () => ended || end());
+      greet();
+    };
     const greeting = (hello: torc.Hello): void => {
       greeted = true;
       splitter = new FrameSplitter(frameBytesMax);
@@ -232,6 +294,12 @@ export class Peers {
       if (refusal !== undefined) {
         greet(refusal);
         throw new Error(`refused: ${refusal}`);
+      }
+      if (hello.gossip) return gossip();
+      // Two nodes that moved at once would else look into each other for ever.
+      if (hello.probe) {
+        clock.after(greetingTimeoutMs, () => ended || end());
+        return greet();
       }
       const description = descriptionOf(hello);
       if (description === undefined) throw new Error('a hand-shake without a node id');
@@ -252,6 +320,7 @@ export class Peers {
     };
     const message = (bytes: Buffer): void => {
       if (ended) return;
+      if (isGossip) return this.events.gossip(stream, bytes);
       if (peer === undefined) return greeting(torc.Hello.decode(bytes));
       peer.bytesReceived += bytes.length + 4;
       const frame = torc.Frame.decode(bytes);
@@ -269,7 +338,7 @@ export class Peers {
           // The hand-shake changes the splitter: what follows it in the same chunk belongs to the new one.
           let rest: Buffer | undefined = chunk;
           while (rest !== undefined && !ended) {
-            if (greeted && peer === undefined) throw new Error('it does not wait for its welcome');
+            if (greeted && peer === undefined && !isGossip) throw new Error('it does not wait for its welcome');
             const current: FrameSplitter = splitter;
             rest = current.push(rest, message, () => splitter !== current);
           }
@@ -283,6 +352,7 @@ export class Peers {
       },
       closed: () => {
         ended = true;
+        if (isGossip) this.exchanges--;
         giveUp?.();
         this.unheard.delete(end);
         if (peer === undefined) return;
@@ -297,7 +367,7 @@ export class Peers {
     if (this.claims >= claimsMax) throw new Error(`${claimsMax} others are being looked into`);
     this.claims++;
     const link = new PeerLink(
-      this.linkOptions(),
+      { ...this.linkOptions(), greeting: () => ({ ...this.greeting(), probe: true }) },
       {
         opened: ({ from, incarnation }) => settle(from?.nodeId === nodeId && incarnation === hello.incarnation),
         broken: () => undefined,
@@ -339,11 +409,12 @@ export class Peers {
     if (!nodeId) return 'no node-id';
     if (nodeId === self.nodeId)
       return hello.incarnation === this.options.incarnation ? undefined : `node-id '${nodeId}' is this node's own`;
-    if (this.byNodeId.has(nodeId) || this.mayMeetStranger()) return undefined;
+    if (hello.gossip || hello.probe || this.byNodeId.has(nodeId) || this.mayMeetStranger()) return undefined;
     return `'${nodeId}' is no member, and ${strangersMax} others that are none are connected`;
   }
 
-  private greeting(): torc.Hello.$Shape {
+  /** What this node says first on every stream. */
+  greeting(): torc.Hello.$Shape {
     const { clusterName, self, incarnation } = this.options;
     return { protocolVersion, clusterName, from: self, incarnation };
   }
@@ -354,6 +425,10 @@ export class Peers {
     const unackedBytesMax = Math.min(this.options.unackedBytesMax, streamBufferBytesMax / 2);
     return { transport, clock, random, greeting: () => this.greeting(), counter, unackedBytesMax, streamBufferBytesMax, schedule };
   }
+}
+
+function nameOf({ host, port }: PeerAddress): string {
+  return `${host}:${port}`;
 }
 
 function descriptionOf({ from }: torc.Hello): NodeDescription | undefined {

@@ -43,6 +43,11 @@ export function heartbeat(state: PhiState, nowMs: number): PhiState {
   return withIntervals(options, nowMs, [...intervalsMs, nowMs - lastMs].slice(-options.intervalsMax));
 }
 
+/** The same, as if the last heartbeat had come `ms` later: the listener was not listening. */
+export function postponed(state: PhiState, ms: number): PhiState {
+  return state.lastMs === undefined ? state : { ...state, lastMs: state.lastMs + ms };
+}
+
 /** The suspicion at `nowMs`, monotonic: 0.3 when a heartbeat is due, and growing with the square and more of what is overdue. O(1). */
 export function phi(state: PhiState, nowMs: number): number {
   if (state.lastMs === undefined) return 0;

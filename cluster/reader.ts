@@ -7,7 +7,9 @@
  * it, since session.ts lets writes wait for reads. Of the other home replicas one is asked first for a whole turn, so that its questions share a frame.
  */
 import type { torc } from '../protocol/generated/messages.js';
+import { ByteReader } from '../protocol/byte-reader.js';
 import type { Dot } from '../protocol/dot.js';
+import { ReadRow, readRead, tokenActor } from '../protocol/peer/packed-rows.js';
 import { decodeRecord } from '../protocol/record.js';
 import { ownReply, type Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
@@ -26,9 +28,6 @@ import { IdWindow } from './id-window.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
 import type { Turn } from './turn.js';
-
-/** Stands in a version's column for "see the token". */
-const tokenActor = 0xffff_ffff;
 
 /** No record's version: who asks with it gets the record in any case. */
 const noVersion = Buffer.from('?');
@@ -93,6 +92,7 @@ export class Reader {
   /** The turn in which `first` was chosen, and which of the other homes is asked first in it: one of them, so that a turn costs one frame. */
   private turnNumber = -1;
   private first = 0;
+  private readonly row = new ReadRow();
   /** Versions compared with a peer's, and those that differed. */
   compared = 0;
   differed = 0;
@@ -162,25 +162,24 @@ export class Reader {
     });
   }
 
-  /** A peer compares its versions with this replica's. */
+  /** A peer compares its versions with this replica's. Throws FormatError. */
   onReads(peer: Peer, reads: torc.Reads): void {
     const { store, membership } = this.options;
     const partitions = membership.configuration?.partitions ?? 1;
-    for (let i = 0; i < reads.slot.length; i++) {
-      const id = reads.firstId + i;
-      const slot = reads.slot[i] ?? 0;
-      const key = reads.key[i] as Buffer;
-      const actor = reads.actor[i] ?? 0;
-      const counter = reads.counter[i] ?? 0;
+    const bytes = reads.rows as Buffer;
+    const reader = new ByteReader(bytes);
+    const { row } = this;
+    for (let id = reads.firstId; reader.remaining > 0; id++) {
+      readRead(reader, row);
+      const { slot, actor, counter, keyAt, keyLength, token } = row;
       const partition = store.partition(Math.floor((slot * partitions) / 16384));
-      const token = actor === tokenActor ? (reads.token[counter] as Buffer | undefined) : undefined;
-      const entry = partition.find(key);
+      const entry = partition.find(bytes, keyAt, keyLength);
       if (entry === noEntry ? partition.resident : store.table.isComplete(entry))
         this.answerRead(peer, id, partition, entry, actor, counter, token);
       else {
         const kept = token === undefined ? undefined : Buffer.from(token);
-        const name = Buffer.from(key);
-        store.loader.load(partition, name, slot, () => this.answerRead(peer, id, partition, partition.find(name), actor, counter, kept));
+        const key = Buffer.from(bytes.subarray(keyAt, keyAt + keyLength));
+        store.loader.load(partition, key, slot, () => this.answerRead(peer, id, partition, partition.find(key), actor, counter, kept));
         this.options.turn.schedule();
       }
     }
@@ -189,10 +188,14 @@ export class Reader {
   onAnswers(peer: Peer, answers: torc.ReadAnswers): void {
     const asked = this.windowOf(peer);
     for (let i = 0; i < answers.equal.length; i++) {
-      const question = asked.take(answers.equal[i] ?? 0);
-      if (question === undefined || !('read' in question)) continue;
-      this.compared++;
-      this.agreed(question);
+      const first = answers.equal[i] ?? 0;
+      const end = Math.min(first + (answers.equalCount[i] ?? 0), peer.link.nextReadId);
+      for (let id = first; id < end; id++) {
+        const question = asked.take(id);
+        if (question === undefined || !('read' in question)) continue;
+        this.compared++;
+        this.agreed(question);
+      }
     }
     for (const id of answers.doubtful) {
       const question = asked.take(id);

@@ -3,7 +3,9 @@
  * coordinator, which it then follows; everything else goes to the partition's coordinator, this node or a peer. A node asked to coordinate while it can reach an earlier home replica passes the call up.
  */
 import type { torc } from '../protocol/generated/messages.js';
-import { EncodedReply, type Reply } from '../protocol/resp/reply.js';
+import { ByteReader } from '../protocol/byte-reader.js';
+import { CommandRow, readCommand } from '../protocol/peer/packed-rows.js';
+import { EncodedReply, ok, type Reply } from '../protocol/resp/reply.js';
 import { encodeReply } from '../protocol/resp/reply-writer.js';
 import type { Clock } from '../storage/clock.js';
 import { CommandError } from '../storage/execution.js';
@@ -34,6 +36,7 @@ export interface RouterOptions {
 export class Router {
   /** Calls sent to another node, for INFO. */
   forwarded = 0;
+  private readonly row = new CommandRow();
   /** When a peer last forwarded commands here, monotonic. */
   lastAskedMs = -Infinity;
 
@@ -59,27 +62,25 @@ export class Router {
     }
   };
 
-  /** A peer forwarded commands. */
+  /** A peer forwarded commands. Throws FormatError. */
   onCommands(peer: Peer, commands: torc.Commands): void {
     const { decoder, clock } = this.options;
     this.lastAskedMs = clock.monotonicMs();
     const sentMs = this.lastAskedMs - peer.frameDelayMs;
-    let argument = 0;
-    for (let i = 0; i < commands.partition.length; i++) {
-      const id = commands.firstId + i;
-      const count = commands.argumentCount[i] ?? 0;
-      const args = commands.argument.slice(argument, argument + count) as Buffer[];
-      argument += count;
-      const bits = commands.options[i] ?? 0;
+    const reader = new ByteReader(commands.rows as Buffer);
+    const { row } = this;
+    for (let id = commands.firstId; reader.remaining > 0; id++) {
+      readCommand(reader, row);
+      const { args, partition, options: bits, remainingMs } = row;
       const resp = (bits & 3) === 3 ? 3 : 2;
       const options = {
         resp,
         writeQuorum: (bits >> 2) & 15,
         readQuorum: (bits >> 6) & 15,
-        deadlineMs: sentMs + (commands.remainingMs[i] ?? 0),
+        deadlineMs: sentMs + remainingMs,
       } as const;
       try {
-        const call = new ForwardedCall(args, decoder.decode(args), commands.partition[i] ?? 0, options, peer, id);
+        const call = new ForwardedCall(args, decoder.decode(args), partition, options, peer, id);
         call.hops = (bits >> 10) & 3;
         this.submit(call);
       } catch (error) {
@@ -89,11 +90,13 @@ export class Router {
     }
   }
 
-  onReplies(peer: Peer, { id, reply }: torc.Replies): void {
-    for (let i = 0; i < id.length; i++) {
-      const call = peer.link.takeForwarded(id[i] ?? 0);
-      const bytes = reply[i];
-      if (call !== undefined && bytes !== undefined) call.answer(new EncodedReply(bytes as Buffer));
+  /** Throws FormatError. */
+  onReplies(peer: Peer, { rows }: torc.Replies): void {
+    const reader = new ByteReader(rows as Buffer);
+    while (reader.remaining > 0) {
+      const call = peer.link.takeForwarded(reader.counter());
+      const reply = reader.bytes(reader.u32());
+      call?.answer(isOk(reply) ? ok : new EncodedReply(reply));
     }
   }
 
@@ -150,6 +153,11 @@ export class Router {
     this.forwarded++;
     peer.link.forward(call);
   }
+}
+
+/** `+OK`, what most writes answer. */
+function isOk(reply: Buffer): boolean {
+  return reply.length === 5 && reply[0] === 0x2b && reply[1] === 0x4f && reply[2] === 0x4b;
 }
 
 /** A peer's call: its reply goes back over the link. */

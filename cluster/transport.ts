@@ -1,5 +1,5 @@
 /**
- * The seam of the network between peers: byte streams that keep order and may break. Framing, hand-shake and meaning are
+ * The seam of the network between peers: byte streams that keep order and may break, and what host names stand for now. Framing, hand-shake and meaning are
  * peer-link's; a simulated transport may cut, delay and reorder across streams, but never within one.
  */
 export interface PeerAddress {
@@ -23,8 +23,14 @@ export interface PeerStream {
   close(): void;
 }
 
-export interface Transport {
-  /** Calls `opened` with the stream, or `failed`; exactly one of them, never within this call. */
+/** Asked anew each time: behind a name addresses come and go. */
+export interface Resolver {
+  /** Calls `found` with the addresses that `host` stands for now, an address for itself; none when that cannot be told. Never within this call. */
+  resolve(host: string, found: (addresses: readonly string[]) => void): void;
+}
+
+export interface Transport extends Resolver {
+  /** A host that is a name is resolved anew. Calls `opened` with the stream, or `failed`; exactly one of them, never within this call. */
   connect(address: PeerAddress, events: PeerStreamEvents, opened: (stream: PeerStream) => void, failed: (reason: string) => void): void;
   /** Accepts streams from now on; `accept` returns the events of the new stream. */
   listen(accept: (stream: PeerStream) => PeerStreamEvents): void;

@@ -1,4 +1,6 @@
 /** The cluster as this node sees it, for the commands that tell clients (CLUSTER SLOTS/SHARDS/NODES/INFO, TORC PREFLIST/STATUS, INFO). */
+import type { NodeHealth } from './node-health.js';
+
 export interface MemberView {
   /** 40 lower-case hex digits, as Redis' node ids: derived from the `node-id` directive, stable for the directory's life. */
   readonly id: string;
@@ -38,6 +40,8 @@ export interface ClusterView {
   readonly readQuorum: number;
   readonly self: MemberView;
   members(): readonly MemberView[];
+  /** Every node that was heard of, this one first, members and others, as of now. O(nodes). */
+  health(): readonly NodeHealth[];
   /** Neighbouring partitions with the same preference list and coordinator joined; built once per change. */
   slotRanges(): readonly SlotRange[];
   partitionOfSlot(slot: number): number;

@@ -1,5 +1,6 @@
 /** INFO: this node's figures in Redis' sections and names, so that its tools and exporters find what they look for; and Torc's own. */
 import { arch, release, totalmem, type } from 'node:os';
+import type { NodeHealth } from '../cluster/node-health.js';
 import type { LocalContext } from './local-context.js';
 import { memoryOf } from './process-memory.js';
 
@@ -259,5 +260,16 @@ function torcFigures({ cluster, statistics }: LocalContext): Figures {
     ['write_quorum', cluster.writeQuorum],
     ['read_quorum', cluster.readQuorum],
     ...statistics.section('torc'),
+    ...cluster.health().map(nodeFigure),
   ]);
+}
+
+/** As Redis shows a replica: one line, its fields by name. */
+function nodeFigure({ name, address, self, member, status, phi, incarnation, silentMs }: NodeHealth, index: number): [string, string] {
+  const role = self ? 'self' : member ? 'member' : 'other';
+  const heard = silentMs === undefined ? 'never' : Math.round(silentMs);
+  return [
+    `node${index}`,
+    `name=${name},address=${address},role=${role},status=${status},phi=${phi.toFixed(2)},incarnation=${incarnation},last_heard_ms=${heard}`,
+  ];
 }

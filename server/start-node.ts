@@ -116,6 +116,9 @@ export async function startNode(configuration: Configuration, version: string, f
     get phiThreshold() {
       return running.current.phiThreshold;
     },
+    get suspicionTimeoutMs() {
+      return running.current.suspicionTimeoutMs;
+    },
     get peerTimeoutMs() {
       return running.current.peerTimeoutMs;
     },

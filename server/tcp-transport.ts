@@ -1,4 +1,5 @@
 /** Peer streams over TCP. */
+import { lookup } from 'node:dns';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { PeerAddress, PeerStream, PeerStreamEvents, Transport } from '../cluster/transport.js';
 
@@ -48,6 +49,10 @@ export class TcpTransport implements Transport {
       transport.servers.push(server);
     }
     return transport;
+  }
+
+  resolve(host: string, found: (addresses: readonly string[]) => void): void {
+    lookup(host, { all: true }, (error, addresses) => found(error === null ? addresses.map(({ address }) => address) : []));
   }
 
   connect(address: PeerAddress, events: PeerStreamEvents, opened: (stream: PeerStream) => void, failed: (reason: string) => void): void {

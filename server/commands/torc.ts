@@ -1,5 +1,6 @@
 /** TORC: what Redis has no command for. Where a key lives, what its replicas hold of it, how many of them must answer, how the node is. */
 import { slotOf } from '../../protocol/slot.js';
+import type { NodeHealth } from '../../cluster/node-health.js';
 import type { MemberView } from '../../cluster/view.js';
 import { ErrorReply, MapReply, ok } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';
@@ -67,7 +68,25 @@ function quorum({ client, cluster }: LocalContext, args: readonly Buffer[]): Rep
   return ok;
 }
 
+/** Of a node of which nothing was heard yet there is nothing to tell. */
+const healthReply = ({ status, phi, incarnation, heartbeat, load, silentMs }: NodeHealth): (readonly [Reply, Reply])[] => [
+  ['status', status],
+  ['phi', phi.toFixed(2)],
+  ['incarnation', incarnation],
+  ['heartbeat', heartbeat],
+  ['load', load],
+  ['last-heard-ms', silentMs === undefined ? null : Math.round(silentMs)],
+];
+
 function status({ cluster, statistics, torcVersion }: LocalContext): Reply {
+  const health = cluster.health();
+  const members = cluster.members().map((member) => {
+    const known = health.find(({ name }) => name === member.name);
+    return new MapReply([...memberReply(member), ['self', member.self ? 'yes' : 'no'], ...(known === undefined ? [] : healthReply(known))]);
+  });
+  const others = health
+    .filter(({ member, self }) => !member && !self)
+    .map((known) => new MapReply([['name', known.name], ['address', known.address], ['zone', known.zone], ...healthReply(known)]));
   return new MapReply([
     ['version', torcVersion],
     ['cluster', cluster.clusterName],
@@ -78,7 +97,8 @@ function status({ cluster, statistics, torcVersion }: LocalContext): Reply {
     ['replicas', cluster.replicas],
     ['write-quorum', cluster.writeQuorum],
     ['read-quorum', cluster.readQuorum],
-    ['members', cluster.members().map((member) => new MapReply([...memberReply(member), ['self', member.self ? 'yes' : 'no']]))],
+    ['members', members],
+    ['others', others],
     ['figures', new MapReply(statistics.section('torc'))],
   ]);
 }

@@ -158,7 +158,7 @@ export const directives = {
     type: peerAddresses,
     default: '',
     whileRunning: false,
-    doc: 'host:peer-port of nodes to find the cluster by, separated by spaces or commas.',
+    doc: 'host:peer-port of nodes to find the cluster by, separated by spaces or commas. A DNS name may stand for several nodes, and is resolved anew each time.',
   }),
   autoJoin: row({
     name: 'auto-join',
@@ -244,11 +244,11 @@ export const directives = {
   }),
   suspicionTimeoutMs: row({
     name: 'suspicion-timeout',
-    type: onlyYet(integer(100, maxInt, 'milliseconds'), '5000', 'nothing goes by it, since silent nodes are bypassed at once'),
+    type: integer(100, maxInt, 'milliseconds'),
     default: '5000',
     unit: 'ms',
     whileRunning: true,
-    doc: 'Suspicion that lasts this long makes a node down.',
+    doc: 'Suspicion that lasts this long makes a node down. A suspected one is bypassed already.',
   }),
   peerTimeoutMs: row({
     name: 'peer-timeout',

@@ -29,6 +29,7 @@ class PlayedNetwork {
 
   transportOf(host: string): Transport {
     return {
+      resolve: (name, found) => void this.clock.after(1, () => found([name])),
       listen: (accept) => void this.accepting.set(host, accept),
       connect: (to, events, opened, failed) => {
         this.clock.after(1, () => {
@@ -124,6 +125,8 @@ class Cluster {
         opened: (peer) => driver.linkOpened(peer),
         broken: (peer) => driver.linkBroken(peer),
         changed: () => undefined,
+        suspected: () => undefined,
+        gossip: () => undefined,
         frame: (peer, frame) => this.hear(host, peer, frame),
       },
     );

@@ -57,6 +57,7 @@ export class PlayedLink {
           opened(stream);
         });
       },
+      resolve: () => undefined,
       listen: () => undefined,
     };
     const events: PeerLinkEvents = {

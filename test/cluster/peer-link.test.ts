@@ -7,6 +7,8 @@ import test from 'ava';
 import type { PeerLink } from '../../cluster/peer-link.js';
 import { Settlement } from '../../cluster/settlement.js';
 import { decodeBatches } from '../../protocol/batch.js';
+import { ByteReader } from '../../protocol/byte-reader.js';
+import { CommandRow, readCommand } from '../../protocol/peer/packed-rows.js';
 import { torc } from '../../protocol/generated/messages.js';
 import { encodeBatches } from '../storage/store-fixtures.js';
 import { TestCall } from './calls.js';
@@ -34,8 +36,16 @@ function countersOf({ frames }: PlayedStream): number[] {
   return frames.flatMap(({ batches }) => decodeBatches(batches as Buffer).map(({ dot }) => dot.counter));
 }
 
-function commandsOf({ frames }: PlayedStream): torc.Commands {
-  return torc.Commands.decode(torc.Commands.encode(frames[0]?.commands ?? {}).finish());
+function commandsOf({ frames }: PlayedStream): { readonly firstId: number; readonly rows: readonly CommandRow[] } {
+  const { firstId, rows } = torc.Commands.decode(torc.Commands.encode(frames[0]?.commands ?? {}).finish());
+  const reader = new ByteReader(rows as Buffer);
+  const decoded: CommandRow[] = [];
+  while (reader.remaining > 0) {
+    const row = new CommandRow();
+    readCommand(reader, row);
+    decoded.push(row);
+  }
+  return { firstId, rows: decoded };
 }
 
 test('a hand-shake comes first; nothing is said before the peer has answered it', async (t) => {
@@ -135,8 +145,11 @@ test('a forwarded command is sent once at most, on any stream', async (t) => {
   const calls = ['a', 'b'].map((name) => new TestCall(name, 1));
   for (const call of calls) link.forward(call);
   link.send();
-  const { firstId, argument } = commandsOf(first);
-  t.deepEqual(argument.map(String), ['a', 'b']);
+  const { firstId, rows } = commandsOf(first);
+  t.deepEqual(
+    rows.map(({ args }) => args.map(String)),
+    [['a'], ['b']],
+  );
   t.is(link.takeForwarded(firstId), calls[0]);
   t.is(link.takeForwarded(firstId), undefined);
   first.break();
@@ -157,9 +170,9 @@ test('options of a forwarded command arrive as they were', async (t) => {
   call.hops = 2;
   played.link.forward(call);
   played.link.send();
-  const { partition, options, remainingMs } = commandsOf(played.stream);
-  const bits = options[0] ?? 0;
-  t.deepEqual([partition[0], bits & 3, (bits >> 2) & 15, (bits >> 6) & 15, bits >> 10, remainingMs[0]], [9, 3, 5, 7, 2, 1_795_000]);
+  const [row = new CommandRow()] = commandsOf(played.stream).rows;
+  const bits = row.options;
+  t.deepEqual([row.partition, bits & 3, (bits >> 2) & 15, (bits >> 6) & 15, bits >> 10, row.remainingMs], [9, 3, 5, 7, 2, 1_795_000]);
 });
 
 test('overdue commands are given up in the order of their deadlines', async (t) => {

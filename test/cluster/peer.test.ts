@@ -50,9 +50,41 @@ test('a broken link makes it unreachable at once, a new start wipes its rhythm a
   t.true(peer.reachable);
   played.stream.break();
   t.false(peer.reachable);
-  t.false(peer.judge(60_000), 'nobody is suspected behind a broken link');
+  t.false(peer.judge(20_500), 'it may be back at once');
+  t.true(peer.judge(60_000), 'silence behind a broken link is silence');
   (await played.redial()).welcome();
   peer.restarted(60_000);
   t.true(peer.reachable);
   t.false(peer.judge(61_000));
+});
+
+test('a peer that others have not heard of is given up where nothing came here for an interval either', async (t) => {
+  const { peer } = await peerOf();
+  for (let i = 1; i <= 5; i++) peer.heard(i * 1000, true);
+  t.false(peer.giveUp(5900));
+  t.true(peer.reachable);
+  t.true(peer.giveUp(6100));
+  t.false(peer.reachable);
+  t.false(peer.giveUp(6200), 'told once');
+  t.true(peer.heard(6300, false));
+  t.true(peer.reachable);
+});
+
+test('nobody is blamed for what this node slept through', async (t) => {
+  const { peer, played } = await peerOf();
+  for (let i = 1; i <= 5; i++) peer.heard(i * 1000, true);
+  played.link.forward(new TestCall('a', 1));
+  played.link.send();
+  t.false(peer.judge(5100));
+  peer.excuse(60_000);
+  t.false(peer.judge(65_200));
+  t.true(peer.judge(68_000));
+});
+
+test('a peer that says that it beats less often is waited for as long', async (t) => {
+  const { peer } = await peerOf();
+  for (let i = 1; i <= 5; i++) peer.heard(i * 1000, true);
+  peer.beatsEvery(4000, 5000);
+  t.false(peer.judge(10_000));
+  t.true(peer.judge(5000 + 12_000));
 });

@@ -18,7 +18,7 @@ function accepted(take: (frame: torc.Frame) => boolean): {
   readonly send: (frame: torc.Frame.$Shape) => void;
 } {
   let accept: ((stream: PeerStream) => PeerStreamEvents) | undefined;
-  const transport: Transport = { connect: () => undefined, listen: (given) => (accept = given) };
+  const transport: Transport = { resolve: () => undefined, connect: () => undefined, listen: (given) => (accept = given) };
   const peers = new Peers(
     {
       transport,
@@ -33,7 +33,14 @@ function accepted(take: (frame: torc.Frame) => boolean): {
       schedule: () => undefined,
       log: () => undefined,
     },
-    { opened: () => undefined, broken: () => undefined, frame: (_, frame) => take(frame), changed: () => undefined },
+    {
+      opened: () => undefined,
+      broken: () => undefined,
+      frame: (_, frame) => take(frame),
+      changed: () => undefined,
+      suspected: () => undefined,
+      gossip: () => undefined,
+    },
   );
   peers.listen();
   let closed = false;
@@ -115,6 +122,7 @@ class PlayedOthers {
   readonly peers = new Peers(
     {
       transport: {
+        resolve: () => undefined,
         connect: (to, events, opened, failed) => {
           const answer = (hello?: torc.Hello.$Shape): Seen => {
             const stream = new Seen();
@@ -145,6 +153,8 @@ class PlayedOthers {
       broken: ({ nodeId }) => this.broken.push(nodeId),
       frame: (_, { clock }) => this.taken.push(clock) > 0,
       changed: () => undefined,
+      suspected: () => undefined,
+      gossip: () => undefined,
     },
   );
 

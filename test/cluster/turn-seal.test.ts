@@ -12,6 +12,7 @@ test('a batch that was gathered between seal and send waits for its own bytes', 
   const splitter = new FrameSplitter(1e6);
   let greeted = false;
   const transport: Transport = {
+    resolve: () => undefined,
     listen: () => undefined,
     connect(_, given, opened) {
       events = given;

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { torc } from '../../protocol/generated/messages.js';
 import { protocolVersion } from '../../cluster/peer-link.js';
-import { frameChunks } from '../../protocol/peer/framing.js';
+import { frameChunks, FrameSplitter } from '../../protocol/peer/framing.js';
 import { slotOf } from '../../protocol/slot.js';
 import { peerPortOf } from '../harness/free-ports.js';
 import { type ServerGroup, startCluster } from '../harness/processes.js';
@@ -116,6 +116,33 @@ test.serial('a stranger that greets well and then says rubbish, or a huge length
     await once(silent.socket, 'data');
     silent.socket.end();
     await silent.said;
+  }),
+);
+
+test.serial('gossip that makes no sense: closed; gossip that lies of a member: refuted by it, and nobody goes without it', (t) =>
+  unharmed(t, async () => {
+    const gossip = (exchange: torc.GossipExchange.$Shape): Buffer =>
+      Buffer.concat([hello({ gossip: true }), frame(torc.GossipExchange.encode(exchange).finish())]);
+    const senseless = await visit(t, gossip({ nodeId: [''], incarnation: [1], heartbeat: [1], status: [0] }));
+    await senseless.said;
+    await servers.server(0).printed('a stream from an unknown peer is closed: a node id of no or too many characters', 5000);
+    await (
+      await visit(t, Buffer.concat([hello({ gossip: true }), Buffer.alloc(5000, 0xff)]))
+    ).said;
+    await servers.server(0).printed('a frame of 4294967295 bytes; 1 to 4194304 are allowed', 5000);
+
+    const messages: Buffer[] = [];
+    const { said } = await visit(t, gossip({ whole: true }));
+    new FrameSplitter(1 << 20).push(await said, (message) => messages.push(Buffer.from(message)));
+    const [, answer = Buffer.alloc(0)] = messages;
+    const { news } = torc.GossipExchange.decode(answer);
+    t.is(news.length, 3);
+    const truth = news.find(({ nodeId }) => nodeId === 'node2');
+    await (
+      await visit(t, gossip({ news: [{ ...truth, heartbeat: 2 ** 31, status: 2 }] }))
+    ).said;
+    await servers.server(0).printed("node 'node2' is down", 5000);
+    await servers.server(1).printed('this node was taken for silent by another', 5000);
   }),
 );
 

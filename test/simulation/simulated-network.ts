@@ -110,6 +110,7 @@ export class SimulatedNetwork {
   readonly #blocked = new Map<string, number>();
   readonly #slowMs = new Map<string, number>();
   readonly #dark = new Set<string>();
+  readonly #names = new Map<string, readonly string[]>();
   #count = 0;
 
   constructor(scheduler: Scheduler, random: SeededRandom, settings: Partial<NetworkSettings> = {}) {
@@ -127,13 +128,33 @@ export class SimulatedNetwork {
     this.#hosts.set(addressOf(address), host);
     this.#dark.delete(node);
     return {
+      resolve: (name, found) => {
+        if (!alive()) return;
+        this.#scheduler.schedule(node, this.settings.latencyMinMs, `${node} resolves ${name}`, () =>
+          found(this.#names.get(name) ?? [name]),
+        );
+      },
       connect: (to, events, opened, failed) => {
-        if (alive()) this.#connect(node, alive, to, events, opened, failed);
+        if (!alive()) return;
+        const [first, ...more] = this.#names.get(to.host) ?? [to.host];
+        const at = first === undefined ? to : { ...to, host: this.#random.pick([first, ...more]) };
+        this.#connect(node, alive, at, events, opened, failed);
       },
       listen: (accept) => {
         if (alive()) host.accept = accept;
       },
     };
+  }
+
+  /** What a host name stands for from now on; a name that was never set stands for itself. None: it leads nowhere. */
+  setName(name: string, hosts: readonly string[]): void {
+    this.#names.set(name, hosts);
+    this.#scheduler.note(`name ${name} is ${hosts.join()}`);
+  }
+
+  /** Nobody listens at `address` any more. */
+  vacate(address: PeerAddress): void {
+    this.#hosts.delete(addressOf(address));
   }
 
   /** Nothing from `from` reaches `to` any more; the other direction is untouched. Blocks add up. */

@@ -5,6 +5,7 @@
  */
 import { Node } from '../../cluster/node.js';
 import { Session } from '../../cluster/session.js';
+import type { PeerAddress } from '../../cluster/transport.js';
 import type { Call } from '../../cluster/call.js';
 import { EncodedReply, type Reply } from '../../protocol/resp/reply.js';
 import { ErrorReply } from '../../protocol/resp/reply.js';
@@ -22,6 +23,10 @@ import { SimulatedNetwork, type NetworkSettings } from './simulated-network.js';
 
 export interface TorcSettings {
   readonly nodes?: readonly string[];
+  /** The first of them that form the cluster; the others come too late and only gossip. All by default. */
+  readonly initialNodes?: number;
+  /** Hosts that each node looks for others at; all other nodes by default. */
+  readonly seeds?: readonly string[];
   readonly partitions?: number;
   readonly durability?: Durability;
   readonly readQuorum?: number;
@@ -75,6 +80,7 @@ export class TorcCluster {
   readonly #running = new Map<string, RunningNode>();
   readonly #records = new Map<string, NodeRecord>();
   readonly #starts = new Map<string, number>();
+  readonly #hosts = new Map<string, string>();
 
   constructor(
     seed: number,
@@ -100,6 +106,16 @@ export class TorcCluster {
     const running = this.#running.get(name);
     if (running === undefined) throw new Error(`${name} does not run`);
     return running;
+  }
+
+  /** Where the node's next incarnation listens; nobody listens where it was. */
+  move(name: string, host: string): void {
+    this.network.vacate(this.#addressOf(name));
+    this.#hosts.set(name, host);
+  }
+
+  #addressOf(name: string): PeerAddress {
+    return { host: this.#hosts.get(name) ?? name, port: 16379 };
   }
 
   /** Begins a new incarnation, on the disk as the last one left it. */
@@ -157,6 +173,7 @@ export class TorcCluster {
     const life = Math.max(begun.life, Number(store.fact('life')?.toString() ?? 0));
     const doubtful = begun.reason === 'writes may be lost' || begun.reason === 'log damaged';
     this.#records.set(name, { nodeId: name, bootId, durability, life, cleanStop: false });
+    const address = this.#addressOf(name);
     const random = this.random.fork(`node ${name} ${starts}`);
     const dispatcher: Dispatcher = new Dispatcher({
       lookup,
@@ -165,10 +182,10 @@ export class TorcCluster {
       wholePartitionDeadlineMs: () => node.wholePartitionDeadlineMs(),
     });
     const node: Node = new Node({
-      description: { nodeId: name, host: name, clientPort: 6379, peerPort: 16379, zone: '', hostLabel: name },
+      description: { nodeId: name, host: address.host, clientPort: 6379, peerPort: 16379, zone: '', hostLabel: name },
       clusterName: 'simulated',
-      initialNodes: this.nodes.length,
-      seeds: this.nodes.filter((other) => other !== name).map((host) => ({ host, port: 16379 })),
+      initialNodes: settings.initialNodes ?? this.nodes.length,
+      seeds: (settings.seeds ?? this.nodes).filter((other) => other !== name).map((host) => ({ host, port: 16379 })),
       partitions: this.partitions,
       replicas: 3,
       writeQuorum: settings.writeQuorum ?? 2,
@@ -176,13 +193,14 @@ export class TorcCluster {
       sloppyQuorum: false,
       gossipIntervalMs: 1000,
       phiThreshold: 8,
+      suspicionTimeoutMs: 5000,
       peerTimeoutMs: settings.peerTimeoutMs ?? 1000,
       hintBytesMax: settings.hintBytesMax ?? 1 << 20,
       life,
       doubtful,
       incarnation: random.integer(2 ** 32),
       store,
-      transport: this.network.transportFor(name, { host: name, port: 16379 }),
+      transport: this.network.transportFor(name, address),
       clock,
       random,
       decoder: dispatcher,

@@ -1,0 +1,96 @@
+/**
+ * What is said most often between nodes, packed by hand into one `bytes` field of a frame: forwarded commands, their replies, comparisons of versions.
+ * As repeated protobuf fields each of them cost as much as running it. Big-endian, row after row:
+ *
+ *   command   partition u16 | options u16 | remaining ms u32 | argument count u32 | (length u32 | bytes)*
+ *             options: bits 0-1 RESP version, 2-5 write quorum, 6-9 read quorum, 10-11 hops so far
+ *   reply     id u64 | length u32 | ready-made RESP
+ *   read      slot u16 | actor u32 | counter u64 | key length u32 | key | [token length u16 | token]
+ *             the asker's version: one dot with nothing else seen; both 0 = it has no record; actor 2^32-1 = the token says it (storage/merge.ts, recordVersion)
+ */
+import type { ByteReader } from '../byte-reader.js';
+import type { ByteWriter } from '../byte-writer.js';
+import { FormatError } from '../format-error.js';
+import { slotMax } from '../record-key.js';
+
+/** Stands in a version's place for "see the token". */
+export const tokenActor = 0xffff_ffff;
+
+const remainingMax = 0xffff_ffff;
+
+/** Filled by `readCommand`, to be used again. */
+export class CommandRow {
+  partition = 0;
+  options = 0;
+  /** How long the command may still take when the frame leaves; after that it must not be run. */
+  remainingMs = 0;
+  /** Borrowed from the frame. */
+  args: Buffer[] = [];
+}
+
+export function writeCommand(writer: ByteWriter, partition: number, options: number, remainingMs: number, args: readonly Buffer[]): void {
+  writer.u16(partition);
+  writer.u16(options);
+  writer.u32(Math.min(remainingMax, Math.max(0, Math.floor(remainingMs))));
+  writer.u32(args.length);
+  for (let i = 0; i < args.length; i++) {
+    const argument = args[i] as Buffer;
+    writer.u32(argument.length);
+    writer.bytes(argument);
+  }
+}
+
+/** Throws FormatError. */
+export function readCommand(reader: ByteReader, row: CommandRow): void {
+  row.partition = reader.u16();
+  row.options = reader.u16();
+  row.remainingMs = reader.u32();
+  const count = reader.u32();
+  if (count === 0) throw new FormatError('INVALID', 'a command without a name');
+  if (count * 4 > reader.remaining) throw new FormatError('TRUNCATED', `${count} arguments in ${reader.remaining} bytes`);
+  const args: Buffer[] = [];
+  for (let i = 0; i < count; i++) args.push(reader.bytes(reader.u32()));
+  row.args = args;
+}
+
+export function writeReply(writer: ByteWriter, id: number, reply: Buffer): void {
+  writer.counter(id);
+  writer.u32(reply.length);
+  writer.bytes(reply);
+}
+
+/** Filled by `readRead`, to be used again. */
+export class ReadRow {
+  slot = 0;
+  actor = 0;
+  counter = 0;
+  /** Where in the reader's bytes the key lies. */
+  keyAt = 0;
+  keyLength = 0;
+  /** Borrowed from the frame. */
+  token: Buffer | undefined = undefined;
+}
+
+/** `token` goes with tokenActor alone. */
+export function writeRead(writer: ByteWriter, slot: number, key: Buffer, actor: number, counter: number, token: Buffer | undefined): void {
+  writer.u16(slot);
+  writer.u32(actor);
+  writer.counter(counter);
+  writer.u32(key.length);
+  writer.bytes(key);
+  if (token === undefined) return;
+  writer.u16(token.length);
+  writer.bytes(token);
+}
+
+/** Throws FormatError. */
+export function readRead(reader: ByteReader, row: ReadRow): void {
+  row.slot = reader.u16();
+  if (row.slot > slotMax) throw new FormatError('INVALID', `slot ${row.slot}`);
+  row.actor = reader.u32();
+  row.counter = reader.counter();
+  row.keyLength = reader.u32();
+  row.keyAt = reader.position;
+  reader.skip(row.keyLength);
+  row.token = row.actor === tokenActor ? reader.bytes(reader.u16()) : undefined;
+}
