@@ -280,7 +280,10 @@ test('TORC says where a key lives, what is held of it, and what must answer', as
   t.true(status.includes('$configuration, :7'));
   t.is(status.split('$status, $up, $phi, $').length, 3, 'two others beside itself');
   t.true(status.includes('$phi, $0.25, $incarnation, :1, $heartbeat, :2, $load, :0, $last-heard-ms, :120'), status);
-  t.regex(await ask('INFO torc'), /node1:name=node-2,address=127\.0\.0\.1:6380,role=member,status=up,phi=0\.25,incarnation=1,last_heard_ms=120/);
+  t.regex(
+    await ask('INFO torc'),
+    /node1:name=node-2,address=127\.0\.0\.1:6380,role=member,status=up,phi=0\.25,incarnation=1,last_heard_ms=120/,
+  );
   t.true((await ask('TORC HELP')).startsWith('[+TORC <subcommand> [<arg> [value] [opt] ...]. Subcommands are:'));
   t.is(await ask('TORC nope'), "-ERR unknown subcommand 'nope'. Try TORC HELP.");
 });
