@@ -28,6 +28,7 @@ import type { Peer } from './peer.js';
 import { Peers } from './peers.js';
 import { Reader } from './reader.js';
 import { Rebuild } from './rebuild.js';
+import { SeenInquiries } from './seen-inquiry.js';
 import { Replica } from './replica.js';
 import { Router } from './router.js';
 import { ExpirySweeper } from './expiry-sweeper.js';
@@ -93,6 +94,7 @@ export class Node {
   readonly peers: Peers;
   readonly gossiper: Gossiper;
   readonly turn: Turn;
+  private readonly inquiries: SeenInquiries;
   /** By partition. */
   private readonly coordinations: (Coordination | undefined)[] = [];
   /** The same, without holes. */
@@ -237,6 +239,7 @@ export class Node {
       // Also where a partition is sure already: its new life begins when all are.
       coordinatesNothing: () => this.leaving || this.rebuild.doubtfulPartitions > 0,
     });
+    this.inquiries = new SeenInquiries({ store, membership, clock });
     this.sweeper = new ExpirySweeper({
       store,
       membership,
@@ -342,6 +345,13 @@ export class Node {
       store.loader.load(here, key, slotOf(key), () => resolve(record()));
       this.turn.schedule();
     });
+  }
+
+  /**
+   * How many home replicas besides one hold everything written to `partitions` so far: `ended` is told once, when `wanted` do or the asker gives up.
+   */
+  replicasHolding(partitions: readonly number[], wanted: number, ended: (replicas: number) => void): { giveUp(): void } {
+    return this.inquiries.begin(partitions, wanted, ended);
   }
 
   /** This node in clocks: 0 with life until it is a member. */
@@ -476,6 +486,7 @@ export class Node {
     if (frame.replies) this.router.onReplies(peer, frame.replies as torc.Replies);
     if (frame.reads) this.reader.onReads(peer, frame.reads as torc.Reads);
     if (frame.readAnswers) this.reader.onAnswers(peer, frame.readAnswers as torc.ReadAnswers);
+    for (const inquiry of frame.inquiries) this.inquiries.onInquiry(peer, inquiry as torc.Inquiry);
     if (frame.gossip) this.heardGossip(peer, frame.gossip as torc.Gossip);
     return true;
   }

@@ -284,7 +284,12 @@ export class PeerLink {
   }
 
   /** Everything that is said rarely. */
-  say(words: Pick<torc.Frame.$Shape, 'gossip' | 'takeOvers' | 'promises' | 'transfers' | 'transferAcks' | 'pulls' | 'formation'>): void {
+  say(
+    words: Pick<
+      torc.Frame.$Shape,
+      'gossip' | 'takeOvers' | 'promises' | 'transfers' | 'transferAcks' | 'pulls' | 'formation' | 'inquiries'
+    >,
+  ): void {
     const { rest } = this;
     if (words.gossip) rest.gossip = rest.gossip ? joined(rest.gossip, words.gossip) : words.gossip;
     if (words.takeOvers) (rest.takeOvers ??= []).push(...words.takeOvers);
@@ -293,6 +298,7 @@ export class PeerLink {
     if (words.transferAcks) (rest.transferAcks ??= []).push(...words.transferAcks);
     if (words.pulls) (rest.pulls ??= []).push(...words.pulls);
     if (words.formation) (rest.formation ??= []).push(...words.formation);
+    if (words.inquiries) (rest.inquiries ??= []).push(...words.inquiries);
     this.gather();
   }
 

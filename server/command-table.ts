@@ -134,6 +134,8 @@ export interface PartitionRow extends RowBase {
 export interface LocalRow extends RowBase {
   readonly scope: 'local';
   readonly run: (context: LocalContext, args: readonly Buffer[]) => Reply | Promise<Reply>;
+  /** It waits for something: it begins when the connection's earlier commands were answered, and later ones wait for it. */
+  readonly holds?: boolean;
   /** Subcommands by lower-case name; then `run` answers a call without or with an unknown one. */
   readonly subcommands?: ReadonlyMap<string, CommandRow>;
 }

@@ -71,6 +71,10 @@ export interface DispatcherOptions {
 export class Dispatcher implements CommandDecoder {
   constructor(private readonly options: DispatcherOptions) {}
 
+  get partitions(): number {
+    return this.options.partitions();
+  }
+
   decode(args: readonly Buffer[]): Operation {
     const row = this.options.lookup.resolveForwarded(args);
     if (row instanceof ErrorReply) throw new CommandError(row);
@@ -86,6 +90,16 @@ export class Dispatcher implements CommandDecoder {
     if (row.scope === 'keyspace') this.runKeyspace(row, args, origin, done);
     else if (row.scope === 'partition') done(new ErrorReply(`ERR '${row.name}' is not a client's command`));
     else this.runKeyed(row, args, origin, done);
+  }
+
+  /** The same from within another command; resolves with a reply that can be looked at. */
+  ask(args: readonly Buffer[], origin: Origin): Promise<Reply> {
+    const row = this.options.lookup.resolve(args);
+    if (row instanceof ErrorReply) return Promise.resolve(row);
+    if (row.scope === 'local') throw new Error(`${row.name} is not about keys`);
+    return new Promise((resolve) =>
+      this.run(row, args, origin, (reply) => resolve(reply instanceof EncodedReply ? decodeReply(reply.bytes) : reply)),
+    );
   }
 
   /** The one partition of all the keys; -1 when there are several. Commands without keys have none to be in: partition 0. */

@@ -7,17 +7,24 @@ import { DataDirectory, nextLife } from '../storage/data-directory.js';
 import { StorageError } from '../storage/engine.js';
 import { Store } from '../storage/store.js';
 import type { StartedNode } from './cli/run-command-line.js';
+import { ClientGate } from './client-gate.js';
 import { CommandLookup } from './command-lookup.js';
+import { CommandTimings } from './command-timings.js';
 import { allRows } from './commands/all.js';
 import type { Configuration } from './config/directives.js';
 import { RunningConfiguration } from './config/running-configuration.js';
 import type { Connection, ServerState } from './connection.js';
 import { Dispatcher } from './dispatcher.js';
+import { LatencyMonitor } from './latency-monitor.js';
 import { Listener } from './listener.js';
 import type { LocalContext } from './local-context.js';
 import { createLog, setLogLevel } from './log.js';
+import { nodeControl } from './node-control.js';
+import { Password } from './password.js';
+import { sampleMs } from './rate-meter.js';
+import { SlowLog } from './slow-log.js';
 import { Statistics } from './statistics.js';
-import { systemClock, systemRandom } from './system-clock.js';
+import { systemClock, systemRandom, unixMicroseconds } from './system-clock.js';
 import { TcpTransport } from './tcp-transport.js';
 
 /** Redis' limit on inline commands and header lines. */
@@ -34,8 +41,8 @@ function bootId(): string {
 }
 
 /** Resolves when the node listens. Rejects with StorageError or the system's error. */
-export async function startNode(configuration: Configuration, version: string): Promise<StartedNode> {
-  const running = new RunningConfiguration(configuration);
+export async function startNode(configuration: Configuration, version: string, file?: string): Promise<StartedNode> {
+  const running = new RunningConfiguration(configuration, file);
   const log = createLog(configuration);
   running.onChange('logLevel', ({ logLevel }) => setLogLevel(log, logLevel));
   let fail: (error: Error) => void = () => undefined;
@@ -133,15 +140,30 @@ export async function startNode(configuration: Configuration, version: string): 
   running.onChange('readQuorum', () => node.quorumsChanged());
 
   const statistics = new Statistics(systemClock.wallMs(), {
+    monotonicMs: () => systemClock.monotonicMs(),
     expiredKeys: () => Number(new Map(node.statistics()).get('expired_keys') ?? 0),
     section: (name) => (name === 'torc' ? [...node.statistics(), ...Object.entries(store.statistics())] : []),
   });
+  const password = new Password(() => running.current.password);
+  const slowLog = new SlowLog({
+    nowMs: () => systemClock.wallMs(),
+    slowerThanMicroseconds: () => running.current.slowlogMicroseconds,
+    entriesMax: () => running.current.slowlogEntriesMax,
+  });
+  const latency = new LatencyMonitor({ nowMs: () => systemClock.wallMs(), thresholdMs: () => running.current.latencyThresholdMs });
+  const gate = new ClientGate({ monotonicMs: () => systemClock.monotonicMs(), unixMicroseconds });
+  let shutDown: (how: 'now' | 'in order') => void = () => undefined;
+  const shutdownAsked = new Promise<'now' | 'in order'>((resolve) => (shutDown = resolve));
   let listener: Listener | undefined;
   const shared = {
     clients: () => listener?.clients() ?? [],
     cluster: node.view,
     configuration: running,
     statistics,
+    slowLog,
+    latency,
+    password,
+    node: nodeControl({ node, store, gate, shutDown }),
     torcVersion: version,
     versionsOf: (key: Buffer) => keyVersions(node, key),
   };
@@ -150,8 +172,17 @@ export async function startNode(configuration: Configuration, version: string): 
     dispatcher,
     statistics,
     submit: node.router.submit,
+    gate,
+    timings: new CommandTimings({
+      slowLog,
+      latency,
+      monotonicMs: () => systemClock.monotonicMs(),
+      flushAtEnd: (target) => node.turn.flushAtEnd(target),
+    }),
     nowMs: () => systemClock.wallMs(),
-    deadlineMs: () => node.deadlineMs(),
+    arrivalMs: () => node.turn.nowMs,
+    commandTimeoutMs: () => running.current.peerTimeoutMs,
+    isOpen: () => !password.isRequired,
     requestLimits: () => ({
       multibulkMax,
       bulkBytesMax: running.current.bulkBytesMax,
@@ -165,6 +196,10 @@ export async function startNode(configuration: Configuration, version: string): 
       get nowMs() {
         return store.hybridClock.nowMs();
       },
+      get unixMicroseconds() {
+        return Math.max(unixMicroseconds(), store.hybridClock.nowMs() * 1000);
+      },
+      ask: (args) => dispatcher.ask(args, connection),
       atPartition: (partition, args) => new Promise((resolve) => dispatcher.atPartition(partition, args, connection, resolve)),
     }),
     flushAtEnd: (connection) => node.turn.flushAtEnd(connection),
@@ -191,14 +226,18 @@ export async function startNode(configuration: Configuration, version: string): 
     await store.close();
     throw error;
   }
+  const sampling = setInterval(() => statistics.sample(), sampleMs).unref();
   log.notice(`life ${life} (${begun.reason}), ${store.tornBytes} bytes cut off the log's tail`);
   node.start();
   return {
     ready: node.ready(),
     failure,
-    async stop() {
+    shutdownAsked,
+    async stop(how) {
+      clearInterval(sampling);
+      gate.unpause();
       await listener.close();
-      await node.stepAside();
+      if (how !== 'now') await node.stepAside();
       node.close();
       transport.close();
       await store.close();

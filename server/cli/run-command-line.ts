@@ -17,8 +17,10 @@ import { onStopRequest } from './stop-request.js';
 export interface StartedNode {
   /** Resolves when the node serves clients. */
   readonly ready: Promise<void>;
-  /** Ends cleanly, ready or not: replies in flight, log, engine. */
-  stop(): Promise<void>;
+  /** Resolves when a client said SHUTDOWN. */
+  readonly shutdownAsked: Promise<'now' | 'in order'>;
+  /** Ends cleanly, ready or not: replies in flight, log, engine. `now`: without waiting for others to take over. */
+  stop(how?: 'now' | 'in order'): Promise<void>;
   /** Rejects when the node cannot go on (its disk failed, for example); never resolves. */
   readonly failure: Promise<never>;
 }
@@ -28,7 +30,7 @@ export interface Program {
   readonly mainScript: string;
   readonly version: string;
   /** Resolves when the node listens. An error with a `code` is shown as its message alone, any other with its stack, as a bug. */
-  readonly startNode: (configuration: Configuration) => Promise<StartedNode>;
+  readonly startNode: (configuration: Configuration, file: string | undefined) => Promise<StartedNode>;
 }
 
 /**
@@ -50,7 +52,7 @@ export async function runCommandLine(argv: readonly string[], program: Program):
         return await runLocalCluster(planned, { mainScript: program.mainScript, onStopRequest, print, complain });
       }
       case 'server':
-        return await runServer(loadConfiguration({ file: commandLine.file, overrides: commandLine.settings }), program);
+        return await runServer(loadConfiguration({ file: commandLine.file, overrides: commandLine.settings }), commandLine.file, program);
     }
   } catch (error) {
     complain(`torc: ${describeFailure(error)}`);
@@ -58,27 +60,25 @@ export async function runCommandLine(argv: readonly string[], program: Program):
   }
 }
 
-async function runServer(configuration: Configuration, program: Program): Promise<number> {
+async function runServer(configuration: Configuration, file: string | undefined, program: Program): Promise<number> {
   const unavailable = await unavailablePort(configuration);
   if (unavailable !== undefined) {
     complain(`torc: ${unavailable}`);
     return 1;
   }
   let requests = 0;
-  const stopAsked = new Promise<void>((resolve) => {
+  const stopSignalled = new Promise<undefined>((resolve) => {
     onStopRequest(() => {
       // The commit log makes an end at any instant safe, so a second request is granted at once.
       if (++requests > 1) process.exit(130);
-      resolve();
+      resolve(undefined);
     });
   });
-  const node = await program.startNode(configuration);
-  await Promise.race([stopAsked, node.failure, node.ready]);
-  if (requests === 0) {
-    print(readyLine({ nodeId: configuration.nodeId, host: reachableHost(configuration), port: configuration.port }));
-    await Promise.race([stopAsked, node.failure]);
-  }
-  await node.stop();
+  const node = await program.startNode(configuration, file);
+  const stopAsked = Promise.race([stopSignalled, node.shutdownAsked]);
+  const isReady = await Promise.race([stopAsked.then(() => false), node.failure, node.ready.then(() => true)]);
+  if (isReady) print(readyLine({ nodeId: configuration.nodeId, host: reachableHost(configuration), port: configuration.port }));
+  await node.stop(await Promise.race([stopAsked, node.failure]));
   return 0;
 }
 

@@ -52,6 +52,7 @@ export function keyFamily({ any, near }: Keys): Family {
     'object|freq': words('OBJECT', 'FREQ', near),
     'object|idletime': words('OBJECT', 'IDLETIME', near),
     'object|refcount': words('OBJECT', 'REFCOUNT', near),
+    'memory|usage': words('MEMORY', 'USAGE', near, options(2, words('SAMPLES', smallNumber), 'SAMPLES', 'WRONG')),
     dump: words('DUMP', near),
     restore: words(
       'RESTORE',
