@@ -123,6 +123,8 @@ export interface Placement {
   readonly replicas: number;
   /** By partition: indexes in the configuration's members, in preference order. */
   readonly preferenceLists: readonly (readonly number[])[];
+  /** The other members, in the order in which they stand in for home replicas. Worked out when it is asked for first. */
+  readonly substitutes: (partition: number) => readonly number[];
 }
 
 const placements = new WeakMap<Configuration, Placement>();
@@ -148,7 +150,16 @@ function place({ members, partitions, replicas }: Configuration): Placement {
     lists.set(name, list);
     return list;
   });
-  return { partitions, replicas: Math.min(replicas, members.length), preferenceLists };
+  const known = new Map<number, readonly number[]>();
+  const substitutes = (partition: number): readonly number[] => {
+    let list = known.get(partition);
+    if (list === undefined) {
+      list = preferenceList(ring, members, partitionPosition(partition), members.length).slice(replicas);
+      known.set(partition, list);
+    }
+    return list;
+  };
+  return { partitions, replicas: Math.min(replicas, members.length), preferenceLists, substitutes };
 }
 
 export interface Quorums {

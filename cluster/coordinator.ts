@@ -17,6 +17,7 @@ import type { Coordination } from './coordination.js';
 import type { Membership } from './membership.js';
 import { slotsOfPartition } from './ring.js';
 import { Settlement } from './settlement.js';
+import type { StandIns } from './stand-ins.js';
 import type { TakeOver } from './take-over.js';
 import type { Turn } from './turn.js';
 
@@ -32,6 +33,7 @@ export interface CoordinatorOptions {
   readonly coordination: (partition: number) => Coordination;
   readonly coordinations: () => Iterable<Coordination>;
   readonly takeOver: () => TakeOver;
+  readonly standIns: StandIns;
   /** Answers a read of keys under R. */
   readonly read: (call: Call) => void;
   /** Sends a call on its way from the beginning. */
@@ -160,7 +162,8 @@ export class Coordinator {
   private mayRun(coordination: Coordination): boolean {
     const { store, membership } = this.options;
     if (compareTerms(store.partition(coordination.partition).promised, coordination.term) !== 0) return false;
-    return coordination.weakBelow === 0 || membership.reachableHomes(coordination.partition) < coordination.weakBelow;
+    if (coordination.weakBelow === 0) return true;
+    return this.options.standIns.sloppy && membership.reachableHomes(coordination.partition) < coordination.weakBelow;
   }
 
   private restart(coordination: Coordination, call: Call): void {
@@ -196,10 +199,10 @@ export class Coordinator {
 
   private shortOfReplicas(call: Call): ErrorReply | undefined {
     if (call.operation.access !== 'write') return undefined;
-    const { membership } = this.options;
+    const { membership, standIns } = this.options;
     const write = this.writeQuorum(call);
     const reachable = membership.reachableHomes(call.partition);
-    return reachable < write ? noReplicas(write, reachable, 'write') : undefined;
+    return reachable < write && reachable + standIns.count(call.partition) < write ? noReplicas(write, reachable, 'write') : undefined;
   }
 
   private writeQuorum(call: Call): number {
@@ -250,7 +253,9 @@ export class Coordinator {
     );
     this.unsettled.push(settlement);
     coordination.begun(settlement);
-    for (const peer of membership.otherHomes(call.partition)) peer.link.sendBatch(settlement);
+    for (const peer of membership.otherHomes(call.partition)) {
+      if (peer.reachable || !this.options.standIns.take(settlement, peer)) peer.link.sendBatch(settlement);
+    }
     if (this.turnNumber !== turn.number) this.beginTurn();
     this.turnSettlements.push(settlement);
   }

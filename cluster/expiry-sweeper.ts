@@ -42,7 +42,9 @@ export class ExpirySweeper {
     this.nextMs = now + intervalMs;
     const nowMs = this.options.store.hybridClock.nowMs();
     let looked = 0;
-    const running = [...this.options.coordinations()].filter(({ state }) => state === 'running');
+    const running = [...this.options.coordinations()].filter(
+      ({ state, partition }) => state === 'running' && this.options.membership.isHome(partition),
+    );
     for (let i = 0; i < running.length && looked < lookMax; i++) {
       const coordination = running[this.resumeAt++ % running.length];
       if (coordination === undefined || this.sweeping.has(coordination.partition)) continue;

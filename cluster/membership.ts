@@ -78,6 +78,19 @@ export class Membership {
     return undefined;
   }
 
+  /** The first that may coordinate of those who stand in for home replicas; undefined when there is none. */
+  firstSubstitute(partition: number, selfMay: boolean): number | undefined {
+    return this.substitutes(partition).find((member) => {
+      if (member === this.selfIndex) return selfMay;
+      return this.isReachable(member) && this.peers[member]?.doubtful !== true;
+    });
+  }
+
+  /** Members that are no home replicas of the partition, in the order in which they stand in for those. */
+  substitutes(partition: number): readonly number[] {
+    return this.placed?.substitutes(partition) ?? [];
+  }
+
   reachableHomes(partition: number): number {
     const list = this.preferenceList(partition);
     let reachable = 0;
@@ -90,6 +103,23 @@ export class Membership {
     const others = this.others[partition];
     if (others === undefined) throw new Error(`no placement of partition ${partition}`);
     return others;
+  }
+
+  /** The member's number: what clocks and hints name it by. */
+  numberOf(member: number): number {
+    const found = this.configuration?.members[member];
+    if (found === undefined) throw new Error(`no member ${member}`);
+    return found.number;
+  }
+
+  /** -1 when no member has that number. */
+  indexOf(number: number): number {
+    return this.configuration?.members.findIndex((member) => member.number === number) ?? -1;
+  }
+
+  /** Undefined for this node and for a number that no member has. */
+  peerNumbered(number: number): Peer | undefined {
+    return this.peers[this.indexOf(number)];
   }
 
   changed(): void {

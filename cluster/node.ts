@@ -5,7 +5,7 @@
 import type { torc } from '../protocol/generated/messages.js';
 import type { VectorClock, VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
-import { actorOf, compareTerms, lifeOf, memberNumberOf, type Term } from '../protocol/dot.js';
+import { actorOf, compareTerms, counterAt, lifeOf, memberNumberOf, type Term } from '../protocol/dot.js';
 import type { Clock, Random } from '../storage/clock.js';
 import { clockBytes, clockOf } from '../storage/partition-clocks.js';
 import { noEntry } from '../storage/key-table.js';
@@ -17,6 +17,8 @@ import type { Configuration, NodeDescription } from './configuration.js';
 import { Coordination } from './coordination.js';
 import { Coordinator } from './coordinator.js';
 import { FormationDriver } from './formation-driver.js';
+import { HandOff } from './hand-off.js';
+import { HintExchange } from './hint-exchange.js';
 import { decodeMemberState, encodeMemberState, GossipError } from './gossip-codec.js';
 import { newsFor } from './gossip-state.js';
 import type { Change, OwnWords } from './gossip-view.js';
@@ -32,6 +34,7 @@ import { SeenInquiries } from './seen-inquiry.js';
 import { Replica } from './replica.js';
 import { Router } from './router.js';
 import { ExpirySweeper } from './expiry-sweeper.js';
+import { StandIns } from './stand-ins.js';
 import { TakeOver } from './take-over.js';
 import type { PeerAddress, Transport } from './transport.js';
 import { Turn } from './turn.js';
@@ -48,7 +51,7 @@ const wholePartitionPatience = 10;
 /** How long a node waits for links to enough peers before it says that it is ready all the same. */
 const readyWaitMs = 5000;
 
-/** Batches kept in memory for a peer that does not acknowledge them; what it misses beyond that it gets by comparison. */
+/** Batches kept in memory for a peer that does not acknowledge them; what it misses beyond that are hints, on disk. */
 const unackedBytesMax = 64 * 1024 * 1024;
 
 export interface NodeOptions {
@@ -57,12 +60,14 @@ export interface NodeOptions {
   readonly initialNodes: number;
   readonly seeds: readonly PeerAddress[];
   readonly partitions: number;
+  /** What is kept for one peer on disk, and in memory where that is less; 0 = nothing for one that cannot be reached. */
   readonly hintBytesMax: number;
   readonly replicas: number;
   /** This and the following may change while the node runs: they are read each time. After a change of W or R call quorumsChanged(). */
   readonly writeQuorum: number;
   readonly readQuorum: number;
   readonly sloppyQuorum: boolean;
+  readonly hintAgeMaxMs: number;
   readonly gossipIntervalMs: number;
   readonly phiThreshold: number;
   readonly suspicionTimeoutMs: number;
@@ -95,6 +100,9 @@ export class Node {
   readonly gossiper: Gossiper;
   readonly turn: Turn;
   private readonly inquiries: SeenInquiries;
+  readonly standIns: StandIns;
+  readonly handOff: HandOff;
+  private readonly hintExchange: HintExchange;
   /** By partition. */
   private readonly coordinations: (Coordination | undefined)[] = [];
   /** The same, without holes. */
@@ -103,6 +111,8 @@ export class Node {
   private readonly rebuild: Rebuild;
   private readonly sweeper: ExpirySweeper;
   private life: number;
+  /** The highest of this member's lives that a peer's clock showed while this node did not know its own. */
+  private lifeHeard = 0;
   private leaving = false;
   private closed = false;
   private readyByMs = 0;
@@ -118,6 +128,7 @@ export class Node {
       {
         seal: (batches) => {
           for (const { link } of this.peers.all()) link.seal(batches);
+          this.standIns.seal(batches);
         },
         send: () => {
           for (const { link } of this.peers.all()) link.send();
@@ -140,7 +151,7 @@ export class Node {
         self: description,
         incarnation: options.incarnation,
         suspicion: options,
-        unackedBytesMax: Math.min(options.hintBytesMax, unackedBytesMax),
+        unackedBytesMax: options.hintBytesMax === 0 ? unackedBytesMax : Math.min(options.hintBytesMax, unackedBytesMax),
         counter: () => store.hybridClock.currentCounter,
         schedule: () => turn.scheduleSend(),
         log: options.log,
@@ -157,10 +168,14 @@ export class Node {
         },
         frame: (peer, frame) => this.receive(peer, frame),
         changed: () => membership.changed(),
+        overflowed: (peer, batches) => (peer.member < 0 ? batches.length : this.handOff.keepHere(peer, batches)),
+        hasOlder: (peer) => this.handOff.keepsFor(peer),
         suspected: ({ nodeId }) => this.gossiper.suspect(nodeId),
         gossip: (stream, message) => this.gossiper.answer(stream, message),
       },
     );
+    this.hintExchange = new HintExchange(clock, random, () => 10 * options.peerTimeoutMs);
+    const { hintExchange } = this;
     this.gossiper = new Gossiper({
       self: description,
       clockMs: () => store.hybridClock.nowMs(),
@@ -188,6 +203,27 @@ export class Node {
       provesLoss,
     });
     const { comparison } = this;
+    this.handOff = new HandOff({
+      store,
+      membership,
+      turn,
+      clock,
+      exchange: hintExchange,
+      directives: options,
+      fetchMissing: (partition, from) => comparison.fetchMissing(partition, from),
+      failed: options.onFailure,
+    });
+    const { handOff } = this;
+    this.standIns = new StandIns({
+      membership,
+      exchange: hintExchange,
+      clock,
+      directives: options,
+      selfMay: () => !this.leaving && this.rebuild.doubtfulPartitions === 0,
+      keepHere: handOff.keepHere,
+      superseded: (superseded) => this.superseded(superseded),
+    });
+    const { standIns } = this;
     this.takeOver = new TakeOver({
       store,
       membership,
@@ -199,6 +235,8 @@ export class Node {
       actor,
       isDoubtful,
       provesLoss,
+      keepsSomethingOf: (partition) => handOff.keepsSomethingOf(partition),
+      pullHints: (partition, peer, done) => hintExchange.pull(peer, partition, done),
       coordination,
       taken: (taken) => this.coordinator.taken(taken),
       reroute,
@@ -212,6 +250,7 @@ export class Node {
       coordination,
       coordinations: () => this.known,
       takeOver: () => this.takeOver,
+      standIns,
       read: (call) => this.reader.submit(call),
       reroute,
     });
@@ -235,6 +274,7 @@ export class Node {
       clock,
       decoder: options.decoder,
       isReady: () => this.isReady,
+      isSloppy: () => options.sloppyQuorum,
       isDoubtful: (partition) => this.leaving || isDoubtful(partition),
       // Also where a partition is sure already: its new life begins when all are.
       coordinatesNothing: () => this.leaving || this.rebuild.doubtfulPartitions > 0,
@@ -318,6 +358,7 @@ export class Node {
   /** Says nothing more to anyone. The store is the caller's to close. */
   close(): void {
     this.closed = true;
+    this.handOff.close();
     this.gossiper.close();
     this.peers.close();
   }
@@ -385,6 +426,13 @@ export class Node {
       ['partitions_behind', this.comparison.partitionsBehind],
       ['expired_keys', this.sweeper.expired],
       ['unacknowledged_bytes', links.reduce((bytes, { link }) => bytes + link.queuedBytes, 0)],
+      ['hint_bytes', this.hintBytes().reduce((sum, [, bytes]) => sum + bytes, 0)],
+      ...this.hintBytes().map(([nodeId, bytes]) => [`hint_bytes_for_${nodeId}`, bytes] as const),
+      ['hints_sent_to_stand_ins', this.standIns.batchesSent],
+      ['hints_kept', this.handOff.counts.kept],
+      ['hints_handed_over', this.handOff.counts.handedOver],
+      ['hints_taken', this.handOff.counts.taken],
+      ['hints_dropped', this.handOff.counts.dropped + this.standIns.batchesDropped],
       ['dropped_batches', links.reduce((batches, { link }) => batches + link.droppedBatches, 0)],
       ['peer_bytes_out', links.reduce((bytes, { link }) => bytes + link.bytesSent, 0)],
       ['gossip_nodes', this.gossiper.view.size],
@@ -398,6 +446,12 @@ export class Node {
       ['gossip_bytes_in', this.gossiper.traffic.bytesIn],
       ['peer_bytes_in', links.reduce((bytes, { bytesReceived }) => bytes + bytesReceived, 0)],
     ];
+  }
+
+  /** Bytes of hints kept here, by the node they are for. */
+  hintBytes(): (readonly [nodeId: string, bytes: number])[] {
+    const { configuration } = this.membership;
+    return this.handOff.bytesByMember().map(([member, bytes]) => [configuration?.members[member]?.nodeId ?? '?', bytes] as const);
   }
 
   get formationStatus(): string {
@@ -445,6 +499,7 @@ export class Node {
         if (memberNumberOf(actor) === memberNumber && lifeOf(actor) >= this.life) this.life = lifeOf(actor) + 1;
       }
     }
+    this.life = Math.max(this.life, this.lifeHeard + 1);
     store.setFact('life', Buffer.from(String(this.life)));
     this.turn.schedule();
   }
@@ -460,9 +515,11 @@ export class Node {
     this.formation.linkOpened(peer);
     this.say(peer, true);
     this.takeOver.askAgain(peer);
+    this.handOff.tick();
   }
 
   private linkBroken(peer: Peer): void {
+    this.hintExchange.linkBroken(peer);
     this.reader.linkBroken(peer);
     this.router.linkBroken(peer);
     this.formation.linkBroken(peer);
@@ -474,9 +531,12 @@ export class Node {
     const isHeard = this.isReady && peer.member >= 0;
     if (isHeard || !this.isReady) store.hybridClock.raise(frame.clock);
     for (const message of frame.formation) this.formation.received(peer, message as Buffer);
-    if (!isHeard) return frame.batches.length === 0;
+    if (!isHeard) return frame.batches.length === 0 && frame.hints.length === 0;
     if (frame.batches.length > 0) this.replica.receive(peer, frame.batches as Buffer);
+    for (const hints of frame.hints) this.handOff.onHints(peer, hints as torc.Hints);
     for (const ack of frame.ack) this.acknowledged(peer, ack as torc.Ack);
+    for (const ack of frame.hintAcks) this.hintExchange.onAck(peer, ack as torc.HintAck);
+    for (const pull of frame.hintPulls) this.handOff.onHintPull(peer, pull as torc.HintPull);
     for (const takeOver of frame.takeOvers) this.takeOver.onTakeOver(peer, takeOver as torc.TakeOver);
     for (const promises of frame.promises) this.takeOver.onPromises(peer, promises as torc.Promises);
     for (const transfer of frame.transfers) this.comparison.onTransfer(peer, transfer as torc.Transfer);
@@ -493,10 +553,15 @@ export class Node {
 
   private acknowledged(peer: Peer, { actor, first, counter, superseded }: torc.Ack): void {
     if (memberNumberOf(actor) !== memberNumberOf(this.actor())) return;
-    const counters = new Set<number>();
+    const over = superseded as torc.Superseded[];
+    peer.link.acknowledged(first, counter, new Set(over.map((one) => one.counter)));
+    if (over.length > 0) this.superseded(over);
+  }
+
+  /** Batches of this node are stored where newer terms were promised. */
+  private superseded(superseded: readonly torc.Superseded[]): void {
     const byPartition = new Map<number, { readonly dots: Set<number>; term: Term }>();
-    for (const { counter: dot = 0, partition = 0, termCounter = 0, termActor = 0 } of superseded as torc.Superseded[]) {
-      counters.add(dot);
+    for (const { counter: dot, partition, termCounter, termActor } of superseded) {
       this.options.store.hybridClock.raise(termCounter);
       const term = { counter: termCounter, actor: termActor };
       const known = byPartition.get(partition);
@@ -506,7 +571,6 @@ export class Node {
         if (compareTerms(term, known.term) > 0) known.term = term;
       }
     }
-    peer.link.acknowledged(first, counter, counters);
     for (const [partition, { dots, term }] of byPartition) this.coordinator.superseded(partition, dots, term);
   }
 
@@ -528,8 +592,15 @@ export class Node {
       if (bytes === undefined) return;
       const clock = clockOf(bytes);
       peer.link.covered(number, clock.get(this.actor()) ?? 0);
-      this.comparison.noteSeen(peer, number, clock);
+      if (this.membership.isHome(number)) this.comparison.noteSeen(peer, number, clock);
+      else if (this.rebuild.doubtfulPartitions > 0) this.noteLives(clock);
     });
+  }
+
+  /** What this node wrote in others' stead it has lost with its directory: their clocks show which lives it did so in. */
+  private noteLives(seen: VectorClock): void {
+    const self = memberNumberOf(this.actor());
+    for (const actor of seen.keys()) if (memberNumberOf(actor) === self) this.lifeHeard = Math.max(this.lifeHeard, lifeOf(actor));
   }
 
   /** Tells `peer` this node's clocks: all of them when the link is new, else those that moved since it was told last. */
@@ -565,6 +636,9 @@ export class Node {
     this.formation.tick();
     this.comparison.tick();
     this.rebuild.tick();
+    this.hintExchange.tick();
+    this.dropOld();
+    if (this.isReady) this.handOff.tick();
     for (const peer of this.peers.all()) if (peer.link.isOpen) this.say(peer, false);
   }
 
@@ -587,6 +661,13 @@ export class Node {
       log('warn', `node '${nodeId}' is down: nobody has heard of it for ${this.options.suspicionTimeoutMs} ms of suspicion`);
     if (kind === 'suspected' || kind === 'down') this.peers.silentElsewhere(nodeId);
     else if (known !== undefined) this.peers.heardOf(known.description);
+  }
+
+  /** What waits in memory for peers that are away is bounded in age like hints on disk. */
+  private dropOld(): void {
+    const { store, hintAgeMaxMs } = this.options;
+    const limit = counterAt(store.hybridClock.nowMs() - hintAgeMaxMs);
+    for (const { link } of this.peers.all()) link.dropUnackedBefore(limit);
   }
 
   /** A node that knows its configuration but has no link to its peers yet would refuse what it is asked: it says that it is ready a moment later. */

@@ -2,7 +2,7 @@
  * The link to one peer: everything this node says to it, over one stream that this node dials. It gathers a turn's words into columns, sends them as
  * one frame, resends after a reconnect, in order, the batches that were not acknowledged, and never resends a command.
  *
- * Bounds: unacknowledged batches by `unackedBytesMax` (beyond it they are dropped, and comparison brings the peer up to date),
+ * Bounds: unacknowledged batches by `unackedBytesMax` (beyond it they become hints on disk, as far as there is room: hand-off.ts),
  * the stream's buffer by `streamBufferBytesMax` (a peer that does not read is cut off).
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
@@ -12,7 +12,7 @@ import { writeCommand, writeRead, writeReply } from '../protocol/peer/packed-row
 import type { Clock, Random } from '../storage/clock.js';
 import type { Call } from './call.js';
 import { IdWindow } from './id-window.js';
-import type { Settlement } from './settlement.js';
+import { bytesOf, type Settlement } from './settlement.js';
 import { StreamEcho, type HeardStream } from './stream-echo.js';
 import type { PeerAddress, PeerStream, Transport } from './transport.js';
 
@@ -46,6 +46,10 @@ export interface PeerLinkEvents {
   broken(reason: string): void;
   /** The peer refused, or it is not who it should be. */
   refused(reason: string): void;
+  /** More batches wait for the peer than may be held in memory, or older ones are kept elsewhere. Returns how many of them are not kept; absent: none is. */
+  overflowed?(batches: readonly Settlement[]): number;
+  /** Older batches for the peer are kept elsewhere: those in memory come after them. */
+  hasOlder?(): boolean;
 }
 
 /** A random place to count from, with room for 2^52 more. */
@@ -75,8 +79,11 @@ export class PeerLink {
   private unackedBytes = 0;
   /** Of those that were dropped, what was not settled then: no acknowledgement will come for it. */
   private dropped: Settlement[] = [];
-  /** Batches dropped because the peer did not take them in time. */
+  /** Batches dropped because the peer did not take them in time and there was no room on disk. */
   droppedBatches = 0;
+
+  /** Pieces of hints that the peer has not acknowledged. */
+  owedHints = 0;
 
   /** Rows of this turn (packed-rows.ts), and the id of the first of them. */
   private readonly commands = new ByteWriter();
@@ -287,7 +294,17 @@ export class PeerLink {
   say(
     words: Pick<
       torc.Frame.$Shape,
-      'gossip' | 'takeOvers' | 'promises' | 'transfers' | 'transferAcks' | 'pulls' | 'formation' | 'inquiries'
+      | 'gossip'
+      | 'takeOvers'
+      | 'promises'
+      | 'transfers'
+      | 'transferAcks'
+      | 'pulls'
+      | 'formation'
+      | 'inquiries'
+      | 'hints'
+      | 'hintAcks'
+      | 'hintPulls'
     >,
   ): void {
     const { rest } = this;
@@ -299,6 +316,9 @@ export class PeerLink {
     if (words.pulls) (rest.pulls ??= []).push(...words.pulls);
     if (words.formation) (rest.formation ??= []).push(...words.formation);
     if (words.inquiries) (rest.inquiries ??= []).push(...words.inquiries);
+    if (words.hints) (rest.hints ??= []).push(...words.hints);
+    if (words.hintAcks) (rest.hintAcks ??= []).push(...words.hintAcks);
+    if (words.hintPulls) (rest.hintPulls ??= []).push(...words.hintPulls);
     this.gather();
   }
 
@@ -367,7 +387,7 @@ export class PeerLink {
 
   /** True while the peer owes an answer. */
   get expectsAnswer(): boolean {
-    return this.unackedHead < this.unacked.length || this.forwarded.size > 0;
+    return this.unackedHead < this.unacked.length || this.forwarded.size > 0 || this.owedHints > 0;
   }
 
   private gather(): void {
@@ -388,7 +408,7 @@ export class PeerLink {
       sum += settlement.length;
     }
     this.unackedBytes += sum;
-    if (this.unackedBytes > this.options.unackedBytesMax) this.dropUnacked();
+    if (this.unackedBytes > this.options.unackedBytesMax) this.overflow();
     const [first] = taken;
     const last = taken.at(-1);
     const from = first?.offset ?? 0;
@@ -397,9 +417,21 @@ export class PeerLink {
     return to - from === sum ? batches.subarray(from, to) : Buffer.concat(taken.map(bytesOf));
   }
 
-  private dropUnacked(): void {
-    this.droppedBatches += this.unacked.length - this.unackedHead;
-    this.dropped = [...this.dropped, ...this.unacked.slice(this.unackedHead)].filter(({ settled }) => !settled);
+  /** What was kept before `counter` for a peer that is away is dropped. */
+  dropUnackedBefore(counter: number): void {
+    if (this.opened) return;
+    for (let head = this.unacked[this.unackedHead]; head !== undefined && head.counter < counter; head = this.unacked[this.unackedHead]) {
+      this.unackedHead++;
+      this.unackedBytes -= head.length;
+      this.droppedBatches++;
+      if (!head.settled) this.dropped.push(head);
+    }
+  }
+
+  private overflow(): void {
+    const batches = this.unacked.slice(this.unackedHead);
+    this.dropped = [...this.dropped, ...batches].filter(({ settled }) => !settled);
+    this.droppedBatches += this.events.overflowed?.(batches) ?? batches.length;
     this.unacked = [];
     this.unackedHead = 0;
     this.unackedBytes = 0;
@@ -424,7 +456,8 @@ export class PeerLink {
     this.opened = true;
     this.streamNumber++;
     this.retryDelayMs = reconnectDelayMs.first;
-    this.resend(this.stream);
+    if (this.unackedHead < this.unacked.length && this.events.hasOlder?.() === true) this.overflow();
+    else this.resend(this.stream);
     this.events.opened(hello);
   }
 
@@ -494,12 +527,6 @@ function noAnswers(): Answers {
 function empty(rows: ByteWriter): void {
   if (rows.length > rowsKeptBytes) rows.take();
   else rows.reset();
-}
-
-/** A batch's bytes, borrowed from its turn's. */
-function bytesOf({ turnBytes, offset, length }: Settlement): Buffer {
-  if (turnBytes === undefined) throw new Error('a batch is sent before its turn has ended');
-  return turnBytes.subarray(offset, offset + length);
 }
 
 /** Two gossips of one turn: what the first says of clocks is not said again. */

@@ -14,6 +14,7 @@ import { exchangeBytesMax } from './gossip-codec.js';
 import { exchangeTimeoutMs } from './gossip-exchange.js';
 import { PeerLink, protocolVersion, type PeerLinkOptions } from './peer-link.js';
 import { Peer, type SuspicionOptions } from './peer.js';
+import type { Settlement } from './settlement.js';
 import type { PeerAddress, PeerStream, PeerStreamEvents, Transport } from './transport.js';
 
 /** The largest frame that is taken from a peer: the largest value, with room for a turn's other words. */
@@ -50,6 +51,9 @@ export interface PeersEvents {
   speaks(peer: Peer): void;
   /** The stream that the peer dialled last has ended here; it may not know. */
   ended(peer: Peer): void;
+  /** As PeerLinkEvents.overflowed and hasOlder. */
+  overflowed?(peer: Peer, batches: readonly Settlement[]): number;
+  hasOlder?(peer: Peer): boolean;
   /** False: its batches cannot be taken yet, and have to come again over a new stream (hear). */
   frame(peer: Peer, frame: torc.Frame): boolean;
   /** Reachability of some peer changed. */
@@ -134,6 +138,8 @@ export class Peers {
         },
         broken: (reason) => peer !== undefined && this.linkBroken(peer, reason),
         refused: (reason) => this.options.log('warn', `seed ${name} refuses this node: ${reason}`),
+        overflowed: (batches) => (peer === undefined ? undefined : this.events.overflowed?.(peer, batches)) ?? batches.length,
+        hasOlder: () => peer !== undefined && this.events.hasOlder?.(peer) === true,
       },
       address,
     );
@@ -155,6 +161,8 @@ export class Peers {
         },
         broken: (reason) => this.linkBroken(peer, reason),
         refused: (reason) => this.options.log('warn', `node '${description.nodeId}' refuses this node: ${reason}`),
+        overflowed: (batches) => this.events.overflowed?.(peer, batches) ?? batches.length,
+        hasOlder: () => this.events.hasOlder?.(peer) === true,
       },
       { host: description.host, port: description.peerPort },
     );

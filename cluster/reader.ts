@@ -104,6 +104,8 @@ export class Reader {
     const { coordinator, membership } = this.options;
     if (!coordinator.isLoaded(call)) return coordinator.load(call, () => this.submit(call));
     const { quorums } = membership;
+    // A node that stands in for home replicas never counts for a read.
+    if (!membership.isHome(call.partition)) return call.answer(noReplicas(quorums.read, membership.reachableHomes(call.partition), 'read'));
     const quorum = call.options.readQuorum === 0 ? quorums.read : Math.min(call.options.readQuorum, quorums.replicas);
     const reply = this.run(call);
     const needed = this.options.isDoubtful(call.partition) ? quorum : quorum - 1;

@@ -43,7 +43,8 @@ export class Rebuild {
   }
 
   isDoubtful(partition: number): boolean {
-    return this.inDoubt && this.doubtful.has(partition);
+    // What it stood in for it may have lost too, and is not told of.
+    return this.inDoubt && (this.doubtful.has(partition) || !this.options.membership.isHome(partition));
   }
 
   /** The configuration is known. `doubt`: this start of the node cannot vouch for its data; an earlier one may not have been done either. */

@@ -29,6 +29,8 @@ export interface RouterOptions {
   readonly clock: Clock;
   readonly decoder: CommandDecoder;
   readonly isReady: () => boolean;
+  /** Others may stand in for home replicas. */
+  readonly isSloppy: () => boolean;
   /** This node is not to answer reads of the partition alone. */
   readonly isDoubtful: (partition: number) => boolean;
   /** This node is not to coordinate anything. */
@@ -127,7 +129,15 @@ export class Router {
     const { membership } = this.options;
     const selfMay = !this.options.coordinatesNothing();
     if (selfMay && call.hops >= hopsMax && membership.isHome(call.partition)) return membership.selfIndex;
-    return membership.coordinatorOf(call.partition, selfMay);
+    const home = membership.coordinatorOf(call.partition, selfMay);
+    if (home !== undefined || !this.mayBeStoodInFor(call)) return home;
+    return selfMay && call.hops >= hopsMax ? membership.selfIndex : membership.firstSubstitute(call.partition, selfMay);
+  }
+
+  /** No home replica can be reached, and another node may take a write for them. What a read would show there is of no worth. */
+  private mayBeStoodInFor({ operation, partition }: Call): boolean {
+    if (operation.access !== 'write' || operation.wholePartition || !this.options.isSloppy()) return false;
+    return this.options.membership.reachableHomes(partition) === 0;
   }
 
   /**

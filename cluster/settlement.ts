@@ -78,3 +78,9 @@ export class Settlement {
     return { writer, readers };
   }
 }
+
+/** A batch's bytes, borrowed from its turn's. */
+export function bytesOf({ turnBytes, offset, length }: Settlement): Buffer {
+  if (turnBytes === undefined) throw new Error('a batch is sent before its turn has ended');
+  return turnBytes.subarray(offset, offset + length);
+}

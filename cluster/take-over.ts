@@ -32,6 +32,8 @@ interface Attempt {
   readonly holders: Set<Peer>;
   /** Peers that were offered what they lack. */
   readonly offered: Set<Peer>;
+  /** No home replicas, asked for what they keep for others or wrote in their stead, and not heard of yet. */
+  readonly witnesses: Set<Peer>;
 }
 
 export interface TakeOverOptions {
@@ -47,6 +49,10 @@ export interface TakeOverOptions {
   readonly isDoubtful: (partition: number) => boolean;
   /** A peer's clock may prove that this node lost some of what it wrote, and then it takes nothing over. */
   readonly provesLoss: (partition: number, seen: VectorClock) => boolean;
+  /** This node keeps something of the partition for others. */
+  readonly keepsSomethingOf: (partition: number) => boolean;
+  /** Fetches what `peer` keeps of the partition for others; calls back when it is here, or will not come. */
+  readonly pullHints: (partition: number, peer: Peer, done: () => void) => void;
   readonly coordination: (partition: number) => Coordination;
   /** The partition is this node's to run. */
   readonly taken: (coordination: Coordination) => void;
@@ -84,8 +90,10 @@ export class TakeOver {
       pulling: 0,
       holders: new Set(),
       offered: new Set(),
+      witnesses: new Set(),
     };
     this.attempts.set(coordination.partition, attempt);
+    if (this.options.directives.sloppyQuorum) this.askWitnesses(attempt);
     for (let i = this.wanted(coordination.partition) - 1; i > 0; i--) this.askNext(attempt);
     this.proceed(attempt);
   }
@@ -121,7 +129,10 @@ export class TakeOver {
       if (bytes === undefined || this.options.provesLoss(number, clockOf(bytes))) return;
       const attempt = this.attempts.get(number);
       if (attempt === undefined || compareTerms(attempt.term, term) !== 0 || attempt.promised.has(peer)) return;
-      if (promises.doubtful) this.askNext(attempt);
+      if (attempt.witnesses.delete(peer)) {
+        if (promises.hasHints.includes(number)) this.pullHints(attempt, peer);
+      } else if (!this.isHome(number, peer)) return;
+      else if (promises.doubtful) this.askNext(attempt);
       else attempt.promised.set(peer, clockOf(bytes));
       if (ahead.has(number) || !coversClock(store.partition(number).seen, clockOf(bytes))) this.pull(attempt, peer);
       this.proceed(attempt);
@@ -156,6 +167,8 @@ export class TakeOver {
       } else if (now - attempt.beganMs > peerTimeoutMs) {
         this.abandon(attempt);
         reroute(attempt.coordination.stop());
+      } else if (attempt.witnesses.size > 0 && this.dismissWitnesses(attempt, now)) {
+        this.proceed(attempt);
       } else if (
         now - attempt.askedMs > peerTimeoutMs / 4 ||
         [...attempt.asked].some((peer) => !peer.reachable && !attempt.promised.has(peer))
@@ -200,6 +213,41 @@ export class TakeOver {
     const next = membership.otherHomes(attempt.coordination.partition).find((peer) => peer.reachable && !attempt.asked.has(peer));
     if (next === undefined) return;
     attempt.asked.add(next);
+    this.askFor(attempt, next);
+  }
+
+  /** Whoever is no home replica may keep batches for one, or may have coordinated while none was reached. */
+  private askWitnesses(attempt: Attempt): void {
+    const { membership } = this.options;
+    for (const member of membership.substitutes(attempt.coordination.partition)) {
+      const peer = membership.peer(member);
+      if (peer?.reachable !== true) continue;
+      attempt.witnesses.add(peer);
+      this.askFor(attempt, peer);
+    }
+  }
+
+  /** Waits no longer for witnesses that are slow or cannot be reached any more. Returns whether it waits for none. */
+  private dismissWitnesses({ witnesses, beganMs }: Attempt, now: number): boolean {
+    const late = now - beganMs > this.options.directives.peerTimeoutMs / 4;
+    for (const peer of witnesses) if (late || !peer.reachable) witnesses.delete(peer);
+    return witnesses.size === 0;
+  }
+
+  private isHome(partition: number, { member }: Peer): boolean {
+    return this.options.membership.preferenceList(partition).includes(member);
+  }
+
+  private pullHints(attempt: Attempt, peer: Peer): void {
+    attempt.pulling++;
+    this.options.pullHints(attempt.coordination.partition, peer, () => {
+      attempt.pulling--;
+      this.proceed(attempt);
+    });
+  }
+
+  /** With the others of this turn's term, if it is one of them. */
+  private askFor(attempt: Attempt, next: Peer): void {
     const asks = this.asks.get(next);
     if (asks !== undefined && this.turnTerm === attempt.term) asks.push(attempt.coordination.partition);
     else if (this.turnTerm === attempt.term) this.asks.set(next, [attempt.coordination.partition]);
@@ -222,7 +270,7 @@ export class TakeOver {
   }
 
   private promiseTo(peer: Peer, term: Term, numbers: readonly number[]): void {
-    const { store, turn, coordination, isDoubtful, reroute } = this.options;
+    const { store, turn, coordination, isDoubtful, keepsSomethingOf, reroute } = this.options;
     const promised = store.promise(numbers, term);
     const refused = numbers.filter((number) => !promised.includes(number));
     const calls: Call[] = [];
@@ -246,6 +294,7 @@ export class TakeOver {
             refused,
             refusedTerm: Math.max(0, ...refused.map((number) => store.partition(number).promised.counter)),
             doubtful: promised.some(isDoubtful),
+            hasHints: promised.filter(keepsSomethingOf),
           },
         ],
       });
@@ -266,10 +315,16 @@ export class TakeOver {
   private proceed(attempt: Attempt): void {
     const { store, membership, isDoubtful } = this.options;
     const { partition } = attempt.coordination;
-    if (!this.isCurrent(attempt) || attempt.pulling > 0) return;
+    if (!this.isCurrent(attempt) || attempt.pulling > 0 || attempt.witnesses.size > 0) return;
     const { promises, write } = membership.quorums;
     const reachable = this.options.directives.sloppyQuorum ? membership.reachableHomes(partition) : membership.quorums.replicas;
-    const own = isDoubtful(partition) ? 0 : 1;
+    const isHome = membership.isHome(partition);
+    if (!isHome && membership.reachableHomes(partition) > 0) {
+      this.abandon(attempt);
+      this.options.reroute(attempt.coordination.stop());
+      return;
+    }
+    const own = isDoubtful(partition) || !isHome ? 0 : 1;
     if (attempt.promised.size + own < Math.min(promises, reachable)) return;
     const { seen, ahead } = store.partition(partition);
     for (const [peer, theirs] of attempt.promised) {

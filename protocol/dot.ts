@@ -51,6 +51,11 @@ export function counterMs(counter: number): number {
   return Math.floor(counter / countersPerMs) + counterEpochMs;
 }
 
+/** The first counter of a millisecond: the inverse of counterMs. */
+export function counterAt(unixMs: number): number {
+  return (unixMs - counterEpochMs) * countersPerMs;
+}
+
 /** Negative, zero or positive as term x is older than, equal to or newer than y. */
 export function compareTerms(x: Term, y: Term): number {
   return x.counter - y.counter || x.actor - y.actor;

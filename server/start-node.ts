@@ -111,6 +111,9 @@ export async function startNode(configuration: Configuration, version: string, f
     get sloppyQuorum() {
       return running.current.sloppyQuorum;
     },
+    get hintAgeMaxMs() {
+      return running.current.hintAgeMaxSeconds * 1000;
+    },
     get gossipIntervalMs() {
       return running.current.gossipIntervalMs;
     },

@@ -13,7 +13,7 @@ import { noEntry, type KeyTable } from './key-table.js';
 import { effectiveContext, emptyRecord, mergeFromPeer, mergeRecords } from './merge.js';
 import { maxClock } from './vector-clock.js';
 
-/** A batch applied beyond a gap. */
+/** Batches applied beyond a gap: all of the actor's in this partition after `prev` up to `counter`, nearly always one. */
 export interface Ahead extends Dot {
   readonly prev: number;
 }
@@ -223,7 +223,7 @@ export class Partition {
 
   hasSeenOf(actor: number, counter: number): boolean {
     if ((this.seen.get(actor) ?? 0) >= counter) return true;
-    return this.ahead.length > 0 && this.ahead.some((a) => a.actor === actor && a.counter === counter);
+    return this.ahead.length > 0 && this.ahead.some((a) => a.actor === actor && a.prev < counter && counter <= a.counter);
   }
 
   /** Notes an applied batch. Returns false when it lies beyond a gap, which then has to be asked for. */
@@ -231,7 +231,10 @@ export class Partition {
     this.clocksDirty = true;
     this.changes++;
     if ((this.seen.get(actor) ?? 0) < prev) {
-      this.ahead.push({ actor, counter, prev });
+      // What follows a batch ahead joins it: hints come in long rows, and each look goes through all of this.
+      const before = this.ahead.findIndex((a) => a.actor === actor && a.counter === prev);
+      if (before < 0) this.ahead.push({ actor, counter, prev });
+      else this.ahead[before] = { actor, counter, prev: (this.ahead[before] as Ahead).prev };
       return false;
     }
     if ((this.seen.get(actor) ?? 0) < counter) this.seen.set(actor, counter);

@@ -19,6 +19,7 @@ import { decodeRecordKey, recordPart, recordType } from '../protocol/record-key.
 import type { Clock } from './clock.js';
 import { CommitLog, type Durability } from './commit-log.js';
 import type { Engine, StorageError } from './engine.js';
+import { HintStore } from './hint-store.js';
 import { HybridClock } from './hybrid-clock.js';
 import { KeyTable } from './key-table.js';
 import { Loader } from './loader.js';
@@ -30,7 +31,7 @@ import { WriteBehind } from './write-behind.js';
 import { Evictor } from './evictor.js';
 
 /** Kinds of log entries; fixed on disk. */
-const entryKind = { batches: 1, transfer: 2, promised: 3, fact: 4 } as const;
+const entryKind = { batches: 1, transfer: 2, promised: 3, fact: 4, keptHint: 5, letGoHints: 6 } as const;
 
 const ceilingFact = 'clock-ceiling';
 
@@ -62,6 +63,8 @@ export class Store {
   readonly hybridClock: HybridClock;
   readonly loader: Loader;
   readonly evictor: Evictor;
+  /** What this node keeps for others. */
+  readonly hints: HintStore;
   readonly table: KeyTable;
   private readonly cursor = new BatchCursor();
   private readonly partitions = new Map<number, Partition>();
@@ -84,7 +87,12 @@ export class Store {
     const partition = (number: number): Partition => this.partition(number);
     this.loader = new Loader(options.engine, this.table, partition, (error) => options.onFailure(error));
     this.evictor = new Evictor(this.table, partition, options.cacheBytesMax);
-    this.writeBehind = new WriteBehind(options.engine, options.clock, this.loader, this.table, partition, (error) =>
+    this.hints = new HintStore(
+      options.engine,
+      (kind, payload) => this.commitLog.append(kind === 'kept' ? entryKind.keptHint : entryKind.letGoHints, payload),
+      (error) => options.onFailure(error),
+    );
+    this.writeBehind = new WriteBehind(options.engine, options.clock, this.loader, this.table, this.hints, partition, (error) =>
       options.onFailure(error),
     );
   }
@@ -271,7 +279,9 @@ export class Store {
       const { name, value } = torc.Fact.decode(payload);
       this.facts.set(name, Buffer.from(value));
       this.writeBehind.markFact(name, Buffer.from(value));
-    } else throw new Error(`log entry of unknown kind ${kind}`);
+    } else if (kind === entryKind.keptHint) this.hints.replayKept(payload);
+    else if (kind === entryKind.letGoHints) this.hints.replayLetGo(payload);
+    else throw new Error(`log entry of unknown kind ${kind}`);
   }
 
   private mergeTransfer({ partition: number, term, records, seen, complete, ahead, purged }: DecodedTransfer): boolean {

@@ -10,11 +10,12 @@ import { encodeRecord } from '../protocol/record.js';
 import type { Clock, Timer } from './clock.js';
 import type { CommitLog } from './commit-log.js';
 import { StorageError, type Engine } from './engine.js';
+import type { HintStore } from './hint-store.js';
 import type { KeyTable } from './key-table.js';
 import type { Loader } from './loader.js';
 import { encodePartitionClocks, restorePartitionClocks } from './partition-clocks.js';
 import type { Partition } from './partition.js';
-import { factRow, partitionRow, positionRow, stringRow, table as tables } from './rows.js';
+import { factRow, hintTotalsRow, partitionRow, positionRow, stringRow, table as tables } from './rows.js';
 
 /** A round begins when the log has grown by this much since the last one began: it bounds what a start has to replay... */
 const roundBytes = 128 * 1024 * 1024;
@@ -51,6 +52,7 @@ export class WriteBehind {
     private readonly clock: Clock,
     private readonly loader: Loader,
     private readonly table: KeyTable,
+    private readonly hints: HintStore,
     private readonly partition: (number: number) => Partition,
     private readonly onFailure: (error: StorageError) => void,
   ) {}
@@ -61,7 +63,7 @@ export class WriteBehind {
 
   /** Reads clocks and facts back. Rejects with StorageError. */
   async restore(): Promise<Recovered> {
-    const [position] = await this.engine.getMany([positionRow]);
+    const [position, hintTotals] = await this.engine.getMany([positionRow, hintTotalsRow]);
     const facts: [string, Buffer][] = [];
     for await (const chunk of this.engine.iterate(tableRange(tables.fact))) {
       for (const [row, value] of chunk) facts.push([row.subarray(1).toString(), value]);
@@ -74,6 +76,7 @@ export class WriteBehind {
       empty = chunk.length === 0;
       break;
     }
+    this.hints.restore(hintTotals);
     this.roundPosition = position === undefined ? 0 : position.readDoubleBE(0);
     return { empty, facts, position: this.roundPosition };
   }
@@ -147,7 +150,10 @@ export class WriteBehind {
       puts.push([partitionRow(partition.number), encodePartitionClocks(partition)]);
     }
     for (const [name, value] of facts) puts.push([factRow(name), value]);
+    const hintTotals = this.hints.totalsRow();
+    if (hintTotals !== undefined) puts.push(hintTotals as [Buffer, Buffer]);
     await log.sync(); // the engine must not know more than the log would replay
+    await this.hints.writeOut();
     await this.loader.complete(entries);
     const writer = new ByteWriter();
     for (let i = 0; i < entries.length; i++) {

@@ -68,6 +68,12 @@ export function memorySize(min: number): ValueType<number> {
   };
 }
 
+/** The same, or 0 for nothing at all. */
+export function memorySizeOrNone(min: number): ValueType<number> {
+  const size = memorySize(min);
+  return { ...size, allowed: `0, or ${size.allowed}`, parse: (text) => (parseMemorySize(text) === 0 ? 0 : size.parse(text)) };
+}
+
 export const portNumber = integer(1, 65535);
 
 /** A number of equal parts that 16384 slots can be divided into. */

@@ -45,6 +45,10 @@ export class PlayedLink {
   /** Dials fail while it is set. */
   unreachable = false;
   scheduled = 0;
+  /** What the link handed out to be kept elsewhere, when this is on; and whether it is told that there is something. */
+  readonly keptElsewhere: number[] = [];
+  keepsElsewhere = false;
+  hasOlder = false;
   readonly link: PeerLink;
 
   constructor({ unackedBytesMax = 1 << 20, streamBufferBytesMax = 1 << 20 } = {}) {
@@ -64,6 +68,12 @@ export class PlayedLink {
       opened: ({ from }) => this.events.push(`opened ${from?.nodeId ?? '?'}`),
       broken: (reason) => this.events.push(`broken: ${reason}`),
       refused: (reason) => this.events.push(`refused: ${reason}`),
+      overflowed: (batches) => {
+        if (!this.keepsElsewhere) return batches.length;
+        this.keptElsewhere.push(...batches.map(({ counter }) => counter));
+        return 0;
+      },
+      hasOlder: () => this.hasOlder,
     };
     this.link = new PeerLink(
       {

@@ -225,6 +225,40 @@ test('batches that a peer does not take are bounded: beyond the bound they are d
   );
 });
 
+test('beyond the bound batches are handed out to be kept elsewhere, and those that are left follow them when there are older ones', async (t) => {
+  const bytes = batch(1).length;
+  const played = new PlayedLink({ unackedBytesMax: bytes * 10 });
+  played.keepsElsewhere = true;
+  const { link } = played;
+  played.unreachable = true;
+  link.open();
+  const all = Array.from({ length: 25 }, (_, index) => index + 1);
+  for (const counter of all) turn(link, [counter]);
+  t.deepEqual([link.droppedBatches, link.queuedBytes], [0, bytes * 3]);
+  t.deepEqual(played.keptElsewhere, all.slice(0, 22));
+  played.hasOlder = true;
+  played.unreachable = false;
+  const stream = await played.redial();
+  stream.welcome();
+  t.deepEqual(countersOf(stream), []);
+  t.deepEqual(played.keptElsewhere, all);
+  turn(link, [26]);
+  t.deepEqual(countersOf(stream), [26]);
+});
+
+test('what waits for a peer that is away is dropped for its age; what a peer that is there owes is not', async (t) => {
+  const played = new PlayedLink();
+  const { link } = played;
+  for (let counter = 1; counter <= 5; counter++) turn(link, [counter]);
+  link.dropUnackedBefore(4);
+  t.is(link.droppedBatches, 3);
+  const stream = await played.open();
+  t.deepEqual(countersOf(stream), [4, 5]);
+  link.dropUnackedBefore(100);
+  t.is(link.droppedBatches, 3);
+  t.true(link.expectsAnswer);
+});
+
 test('a peer that does not read is cut off', async (t) => {
   const played = new PlayedLink({ streamBufferBytesMax: 100 });
   const stream = await played.open();

@@ -48,7 +48,10 @@ test('a list has N distinct nodes, as many zones as there can be, and then as ma
       const distinct = (members: readonly Node[], label: 'zone' | 'hostLabel') => new Set(members.map((member) => member[label])).size;
       const chosen = list.map((index) => nodes[index]!);
       const wanted = Math.min(replicas, nodes.length);
+      // Who stands in for home replicas comes after them in the same order.
+      const everyone = preferenceList(buildRing(nodes), nodes, partitionPosition(partition), nodes.length);
       return (
+        everyone.slice(0, wanted).join() === list.join() &&
         list.length === wanted &&
         new Set(list).size === wanted &&
         distinct(chosen, 'zone') === Math.min(wanted, distinct(nodes, 'zone')) &&

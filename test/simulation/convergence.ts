@@ -75,10 +75,15 @@ export async function convergenceFault(cluster: TorcCluster): Promise<string | u
     }
     if (bytes !== store.memoryBytes) return `${name} accounts ${store.memoryBytes} bytes, not ${bytes}`;
   }
-  const [first] = all;
-  for (const other of all.slice(1)) {
-    for (let number = 0; number < cluster.partitions && first !== undefined; number++) {
-      const fault = difference(first.name, first.store.partition(number), other.name, other.store.partition(number));
+  for (let number = 0; number < cluster.partitions; number++) {
+    const [first = '', ...others] = cluster.homesOf(number);
+    for (const name of others) {
+      const fault = difference(
+        first,
+        cluster.runningNow(first).store.partition(number),
+        name,
+        cluster.runningNow(name).store.partition(number),
+      );
       if (fault !== undefined) return fault;
     }
   }

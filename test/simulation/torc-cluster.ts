@@ -38,6 +38,8 @@ export interface TorcSettings {
   /** Wall clock minus true time, by node; 0 by default. */
   readonly skewMs?: Readonly<Record<string, number>>;
   readonly network?: Partial<NetworkSettings>;
+  readonly sloppyQuorum?: boolean;
+  readonly hintAgeMaxMs?: number;
   /** Called with each store before its node is made: to plant a bug. */
   readonly plant?: (store: Store, node: string) => void;
   /** A planted bug: a machine that lost its power believes that it did not. */
@@ -144,6 +146,12 @@ export class TorcCluster {
     });
   }
 
+  /** Home replicas of a partition, the first coordinator first. All nodes run. */
+  homesOf(partition: number): string[] {
+    const { membership } = this.runningNow(this.nodes[0] ?? '').node;
+    return membership.preferenceList(partition).map((member) => membership.configuration?.members[member]?.nodeId ?? '');
+  }
+
   /** A client's connection to the node's present incarnation. */
   connect(name: string): ClientConnection {
     return new ClientConnection(this, this.runningNow(name));
@@ -191,12 +199,13 @@ export class TorcCluster {
       replicas: 3,
       writeQuorum: settings.writeQuorum ?? 2,
       readQuorum: settings.readQuorum ?? 2,
-      sloppyQuorum: false,
+      sloppyQuorum: settings.sloppyQuorum ?? false,
       gossipIntervalMs: 1000,
       phiThreshold: 8,
       suspicionTimeoutMs: 5000,
       peerTimeoutMs: settings.peerTimeoutMs ?? 1000,
       hintBytesMax: settings.hintBytesMax ?? 1 << 20,
+      hintAgeMaxMs: settings.hintAgeMaxMs ?? 10_800_000,
       life,
       doubtful,
       incarnation: random.integer(2 ** 32),

@@ -127,10 +127,25 @@ function stateOf(
   return {
     records: Object.fromEntries(records.toSorted(([x], [y]) => (x < y ? -1 : 1))),
     seen: seen.map((clock) => [...clock].toSorted(([x], [y]) => x - y)),
-    ahead: ahead.map((list) => list.map(({ actor, counter, prev }) => `${actor} ${counter} ${prev}`).toSorted()),
+    ahead: ahead.map((list) =>
+      joined(list)
+        .map(({ actor, counter, prev }) => `${actor} ${counter} ${prev}`)
+        .toSorted(),
+    ),
     promised: promised.map(({ counter, actor }) => [counter, actor]),
     facts: Object.fromEntries([...facts].toSorted(([x], [y]) => (x < y ? -1 : 1))),
   };
+}
+
+/** What follows a batch ahead may be one with it. */
+function joined(list: readonly Ahead[]): Ahead[] {
+  const runs: Ahead[] = [];
+  for (const next of list.toSorted((x, y) => x.counter - y.counter)) {
+    const before = runs.findIndex(({ actor, counter }) => actor === next.actor && counter === next.prev);
+    if (before < 0) runs.push(next);
+    else runs[before] = { ...next, prev: runs[before]?.prev ?? 0 };
+  }
+  return runs;
 }
 
 async function stateIn(store: Store): Promise<unknown> {

@@ -104,7 +104,6 @@ test('a bad value names the directive, itself and what is allowed', (t) => {
 test('what has no effect yet is refused, not ignored', (t) => {
   for (const [name, other, only] of [
     ['read-from', 'coordinator', 'any'],
-    ['hint-max-age', '60', '10800'],
     ['max-clock-drift', '100', '500'],
     ['remove-down-after', '60', '0'],
     ['repair-rate', '1mb', '8mb'],
