@@ -100,15 +100,16 @@ export interface KeyspaceRow extends RowBase {
 
 /**
  * How a keyspace command visits partitions. `command` gives the arguments, name first, that are sent to the partition's coordinator, which
- * runs them through the row's `partitionRun`. `all`: every partition at once, `join` gets the replies by partition number. `walk`: from
- * `from` on; after each visit `step` returns the final reply or the next partition to visit, which may be the same one again. `drain`: every
- * partition, `atOnce` of them at a time; `take` gets each reply and returns the arguments to go on with in that partition, undefined = it is done.
+ * runs them through the row's `partitionRun`. `all`: every partition at once, `join` gets the replies by partition number and gives the answer, or the
+ * plan to go on with. `walk`: from `from` on; after each visit `step` returns the final reply or the next partition to visit, which may be the same
+ * one again. `drain`: every one of `partitions`, `atOnce` of them at a time; `take` gets each reply and returns the arguments to go on with in that
+ * partition, undefined = it is done.
  */
 export type KeyspacePlan =
   | {
       readonly visit: 'all';
       readonly command: (partition: number) => readonly Buffer[];
-      readonly join: (replies: readonly Reply[]) => Reply;
+      readonly join: (replies: readonly Reply[]) => Reply | { readonly plan: KeyspacePlan };
     }
   | {
       readonly visit: 'walk';
@@ -118,6 +119,8 @@ export type KeyspacePlan =
     }
   | {
       readonly visit: 'drain';
+      /** All when left out. */
+      readonly partitions?: readonly number[];
       readonly atOnce: number;
       readonly command: (partition: number) => readonly Buffer[];
       readonly take: (partition: number, reply: Reply) => readonly Buffer[] | undefined;

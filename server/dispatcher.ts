@@ -158,7 +158,11 @@ export class Dispatcher implements CommandDecoder {
 
   private runKeyspace(row: KeyspaceRow, args: readonly Buffer[], origin: Origin, done: (reply: Reply) => void): void {
     const plan = row.parse(args, this.options.partitions());
-    if (plan instanceof ErrorReply) return done(plan);
+    if (plan instanceof ErrorReply) done(plan);
+    else this.follow(plan, origin, done);
+  }
+
+  private follow(plan: KeyspacePlan, origin: Origin, done: (reply: Reply) => void): void {
     if (plan.visit === 'walk') this.walk(plan, plan.from, origin, done);
     else if (plan.visit === 'drain') this.drain(plan, origin, done);
     else {
@@ -168,8 +172,9 @@ export class Dispatcher implements CommandDecoder {
         this.atPartition(partition, plan.command(partition), origin, (reply) => {
           replies[partition] = reply;
           if (--open > 0) return;
-          const error = replies.find((r) => r instanceof ErrorReply);
-          done(error ?? plan.join(replies));
+          const joined = replies.find((r) => r instanceof ErrorReply) ?? plan.join(replies);
+          if (isPlanned(joined)) this.options.nextTurn(() => this.follow(joined.plan, origin, done));
+          else done(joined);
         });
       }
     }
@@ -185,7 +190,7 @@ export class Dispatcher implements CommandDecoder {
   }
 
   private drain(plan: Extract<KeyspacePlan, { visit: 'drain' }>, origin: Origin, done: (reply: Reply) => void): void {
-    const partitions = this.options.partitions();
+    const partitions = plan.partitions ?? Array.from({ length: this.options.partitions() }, (_, partition) => partition);
     let next = 0;
     let open = 0;
     let failed = false;
@@ -205,9 +210,9 @@ export class Dispatcher implements CommandDecoder {
         });
       });
     const begin = (): void => {
-      if (open === 0 && next === partitions) return done(plan.answer());
-      while (open < plan.atOnce && next < partitions) {
-        const partition = next++;
+      if (open === 0 && next === partitions.length) return done(plan.answer());
+      while (open < plan.atOnce && next < partitions.length) {
+        const partition = partitions[next++] as number;
         open++;
         visit(partition, plan.command(partition));
       }
@@ -215,6 +220,9 @@ export class Dispatcher implements CommandDecoder {
     begin();
   }
 }
+
+const isPlanned = (joined: Reply | { readonly plan: KeyspacePlan }): joined is { readonly plan: KeyspacePlan } =>
+  typeof joined === 'object' && joined !== null && 'plan' in joined;
 
 /** Slots and partitions are runs: a slot's partition needs no table. */
 function partitionOf(key: Buffer | undefined, partitions: number): number {

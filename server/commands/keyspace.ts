@@ -1,49 +1,68 @@
 /** Commands that count or delete all keys of the cluster, and the halves of them that run at each partition's coordinator. */
 import { ErrorReply, ok } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';
-import type { Execution } from '../../storage/execution.js';
+import { positionEnd } from '../../storage/key-order.js';
 import type { CommandRow, KeyspacePlan, KeyspaceRow, Run } from '../command-table.js';
 import { isToken, parseIntegerWithin } from './arguments.js';
 import { syntaxError } from './errors.js';
+import { eachKeyFrom } from './keys-in-order.js';
 import { bytesOf, firstSlotOf, malformedPartitionCommand, partitionRow, slotArgument } from './partition-row.js';
 import { docsOf, noKeys } from './row.js';
 
 const serverDocs = docsOf('server');
 
 const everyKey = Number.MAX_SAFE_INTEGER;
-
-/** All at once; the join sees no errors, the first of which is the answer. */
-function everywhere(command: (partition: number) => readonly Buffer[], join: (replies: readonly Reply[]) => Reply): KeyspacePlan {
-  return { visit: 'all', command, join: (replies) => replies.find((reply) => reply instanceof ErrorReply) ?? join(replies) };
-}
+/** Keys deleted by one FLUSHALL in one turn, about. */
+const sliceKeys = 500;
 
 const dbsizeCommand = [Buffer.from('partition|dbsize')];
 const flushName = Buffer.from('partition|flush');
 
 const sumOf = (replies: readonly Reply[]): number => replies.reduce((sum: number, reply) => sum + Number(reply), 0);
 
+/**
+ * Partitions are counted first, all at once, and those that have keys are emptied in slices, so many at once that no turn deletes much more than a
+ * slice. What is written meanwhile may stay.
+ */
 function parseFlush(args: readonly Buffer[], partitions: number): KeyspacePlan | ErrorReply {
   const mode = args[1];
   if (args.length > 2 || (mode && !isToken(mode, 'ASYNC') && !isToken(mode, 'SYNC'))) return syntaxError;
-  const command = (partition: number) => [
-    flushName,
-    bytesOf(firstSlotOf(partition, partitions)),
-    bytesOf(firstSlotOf(partition + 1, partitions) - 1),
-  ];
-  return everywhere(command, () => ok);
+  const join = (counts: readonly Reply[]) => {
+    const most = counts.reduce((sum: number, count) => Math.max(sum, Number(count)), 0);
+    return most === 0 ? ok : { plan: emptying(partitions, counts, Math.max(1, Math.floor(sliceKeys / most))) };
+  };
+  return { visit: 'all', command: () => dbsizeCommand, join };
 }
 
-function parsePartitionFlush(args: readonly Buffer[]): Run | ErrorReply {
-  const [first, last] = [slotArgument(args, 1), slotArgument(args, 2)];
-  if (first === undefined || last === undefined) return malformedPartitionCommand;
-  return (execution) => {
-    for (let slot = first; slot <= last; slot++) deleteAll(execution, execution.keysInSlot(slot, everyKey));
-    return ok;
+function emptying(partitions: number, counts: readonly Reply[], atOnce: number): KeyspacePlan {
+  const command = (partition: number, slot: Reply, position: Reply) => [
+    flushName,
+    bytesOf(Number(slot)),
+    bytesOf(Number(position)),
+    bytesOf(firstSlotOf(partition + 1, partitions) - 1),
+  ];
+  return {
+    visit: 'drain',
+    partitions: [...counts.keys()].filter((partition) => Number(counts[partition]) > 0),
+    atOnce,
+    command: (partition) => command(partition, firstSlotOf(partition, partitions), 0),
+    take: (partition, reply) => {
+      const [slot, position] = reply as readonly [Reply, Reply];
+      return Number(slot) < firstSlotOf(partition + 1, partitions) ? command(partition, slot, position) : undefined;
+    },
+    answer: () => ok,
   };
 }
 
-function deleteAll(execution: Execution, keys: readonly Buffer[]): void {
-  for (const key of keys) execution.delete(key);
+/** Arguments: slot and position to begin at, last slot. Answers slot and position to go on at. */
+function parsePartitionFlush(args: readonly Buffer[]): Run | ErrorReply {
+  const [first, last] = [slotArgument(args, 1), slotArgument(args, 3)];
+  const from = parseIntegerWithin(args[2] as Buffer, 0, positionEnd - 1);
+  if (first === undefined || last === undefined || from === undefined) return malformedPartitionCommand;
+  return (execution) => {
+    const { next } = eachKeyFrom(execution, { slot: first, position: from }, last, sliceKeys, (key) => execution.delete(key));
+    return [next.slot, next.position];
+  };
 }
 
 function parsePartitionKeysInSlot(args: readonly Buffer[]): Run | ErrorReply {
@@ -77,12 +96,12 @@ export const keyspaceRows: readonly CommandRow[] = [
     keys: noKeys,
     categories: ['keyspace', 'read', 'fast'],
     docs: serverDocs('1.0.0', 'O(P) where P is the number of partitions.', 'Returns the number of keys in the cluster.'),
-    parse: () => everywhere(() => dbsizeCommand, sumOf),
+    parse: () => ({ visit: 'all', command: () => dbsizeCommand, join: sumOf }),
   },
   flushRow('flushall', 'Removes all keys from the cluster.'),
   flushRow('flushdb', 'Removes all keys from the cluster, which has one database.'),
   partitionRow('dbsize', 1, 'readonly', () => (execution) => execution.keyCount(), ''),
-  partitionRow('flush', 3, 'write', parsePartitionFlush, 'first-slot last-slot'),
+  partitionRow('flush', 4, 'write', parsePartitionFlush, 'slot position last-slot'),
   partitionRow('keysinslot', 3, 'readonly', parsePartitionKeysInSlot, 'slot limit'),
   partitionRow('countkeysinslot', 2, 'readonly', parsePartitionCountKeysInSlot, 'slot'),
 ];

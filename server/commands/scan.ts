@@ -16,6 +16,7 @@ import type { CommandRow, KeyspacePlan, Run } from '../command-table.js';
 import { matchesGlob } from '../glob-pattern.js';
 import { isToken, parseInteger, parseIntegerWithin } from './arguments.js';
 import { notAnInteger, syntaxError } from './errors.js';
+import { eachKeyFrom, type Place } from './keys-in-order.js';
 import { bytesOf, firstSlotOf, malformedPartitionCommand, partitionOf, partitionRow, slotArgument } from './partition-row.js';
 import { docsOf, noKeys } from './row.js';
 
@@ -37,12 +38,6 @@ const everything = Buffer.from('*');
 const anyType = Buffer.alloc(0);
 const scanName = Buffer.from('partition|scan');
 const invalidCursor = new ErrorReply('ERR invalid cursor');
-
-/** Where to go on in the cluster's order of keys. */
-interface Place {
-  readonly slot: number;
-  readonly position: number;
-}
 
 interface Filter {
   /** `=` and the type in lower case; empty = any. */
@@ -91,18 +86,10 @@ function parsePartitionScan(args: readonly Buffer[]): Run | ErrorReply {
   const takesAll = pattern.equals(everything);
   return (execution) => {
     const keys: Buffer[] = [];
-    let examined = 0;
-    let [slot, position] = [first, from];
-    while (slot <= last && examined < count) {
-      const slice = execution.scanSlot(slot, position, count - examined);
-      examined += slice.examined;
-      for (const key of slice.keys)
-        if ((takesAll || matchesGlob(pattern, key)) && (type === '' || `=${execution.typeOf(key)}` === type)) keys.push(key);
-      const waits = slice.next === position;
-      [slot, position] = slice.next === undefined ? [slot + 1, 0] : [slot, slice.next];
-      if (waits) break;
-    }
-    return [slot, position, examined, keys];
+    const { next, examined } = eachKeyFrom(execution, { slot: first, position: from }, last, count, (key) => {
+      if ((takesAll || matchesGlob(pattern, key)) && (type === '' || `=${execution.typeOf(key)}` === type)) keys.push(key);
+    });
+    return [next.slot, next.position, examined, keys];
   };
 }
 

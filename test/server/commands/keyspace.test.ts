@@ -5,6 +5,7 @@ import { slotOf } from '../../../protocol/slot.js';
 import { ErrorReply } from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';
 import { CommandLookup } from '../../../server/command-lookup.js';
+import type { KeyspacePlan } from '../../../server/command-table.js';
 import { allRows } from '../../../server/commands/all.js';
 import { matchesGlob } from '../../../server/glob-pattern.js';
 import { MemoryExecution } from './memory-execution.js';
@@ -35,10 +36,16 @@ class Partitions {
     if (row instanceof ErrorReply) return row;
     if (row.scope !== 'keyspace') throw new Error(`${row.name} is not on the keyspace`);
     const plan = row.parse(args, this.count);
-    if (plan instanceof ErrorReply) return plan;
-    if (plan.visit === 'all') return plan.join(this.executions.map((_, partition) => this.at(partition, plan.command(partition))));
+    return plan instanceof ErrorReply ? plan : this.follow(plan);
+  }
+
+  private follow(plan: KeyspacePlan): Reply {
+    if (plan.visit === 'all') {
+      const joined = plan.join(this.executions.map((_, partition) => this.at(partition, plan.command(partition))));
+      return typeof joined === 'object' && joined !== null && 'plan' in joined ? this.follow(joined.plan) : joined;
+    }
     if (plan.visit === 'drain') {
-      for (const [partition] of this.executions.entries()) {
+      for (const partition of plan.partitions ?? this.executions.keys()) {
         let command: readonly Buffer[] | undefined = plan.command(partition);
         while (command !== undefined) command = plan.take(partition, this.at(partition, command));
       }
