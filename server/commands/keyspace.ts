@@ -1,6 +1,6 @@
 /** Commands that count or delete all keys of the cluster, and the halves of them that run at each partition's coordinator. */
-import { ErrorReply, ok } from '../../protocol/resp/reply.js';
-import type { Reply } from '../../protocol/resp/reply.js';
+import { ok } from '../../protocol/resp/reply.js';
+import type { ErrorReply, Reply } from '../../protocol/resp/reply.js';
 import { positionEnd } from '../../storage/key-order.js';
 import type { CommandRow, KeyspacePlan, KeyspaceRow, Run } from '../command-table.js';
 import { isToken, parseIntegerWithin } from './arguments.js';
@@ -12,8 +12,9 @@ import { docsOf, noKeys } from './row.js';
 const serverDocs = docsOf('server');
 
 const everyKey = Number.MAX_SAFE_INTEGER;
-/** Keys deleted by one FLUSHALL in one turn, about. */
-const sliceKeys = 500;
+/** Keys that one FLUSHALL deletes in one command, and that are under way at once. */
+const sliceKeys = 1000;
+const keysAtOnce = 4000;
 
 const dbsizeCommand = [Buffer.from('partition|dbsize')];
 const flushName = Buffer.from('partition|flush');
@@ -21,15 +22,15 @@ const flushName = Buffer.from('partition|flush');
 const sumOf = (replies: readonly Reply[]): number => replies.reduce((sum: number, reply) => sum + Number(reply), 0);
 
 /**
- * Partitions are counted first, all at once, and those that have keys are emptied in slices, so many at once that no turn deletes much more than a
- * slice. What is written meanwhile may stay.
+ * Partitions are counted first, all at once, and those that have keys are emptied in slices, so few at once that no turn deletes more
+ * than some thousand keys. What is written meanwhile may stay.
  */
 function parseFlush(args: readonly Buffer[], partitions: number): KeyspacePlan | ErrorReply {
   const mode = args[1];
   if (args.length > 2 || (mode && !isToken(mode, 'ASYNC') && !isToken(mode, 'SYNC'))) return syntaxError;
   const join = (counts: readonly Reply[]) => {
     const most = counts.reduce((sum: number, count) => Math.max(sum, Number(count)), 0);
-    return most === 0 ? ok : { plan: emptying(partitions, counts, Math.max(1, Math.floor(sliceKeys / most))) };
+    return most === 0 ? ok : { plan: emptying(partitions, counts, Math.floor(keysAtOnce / Math.min(most, sliceKeys))) };
   };
   return { visit: 'all', command: () => dbsizeCommand, join };
 }

@@ -8,7 +8,7 @@
  * Partitions are asked for two thousand keys at a time, each in a turn of the event loop of its own.
  */
 import { slotCount } from '../../protocol/slot.js';
-import { EncodedReply, ErrorReply } from '../../protocol/resp/reply.js';
+import { EncodedPieces, ErrorReply } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';
 import { encodeReply } from '../../protocol/resp/reply-writer.js';
 import { positionEnd } from '../../storage/key-order.js';
@@ -175,7 +175,7 @@ function parseKeys(args: readonly Buffer[], partitions: number): KeyspacePlan {
     atOnce: keysAtOnce,
     command: (partition) => scanCommand({ slot: firstSlotOf(partition, partitions), position: 0 }, partitions, sliceKeys, filter),
     take,
-    answer: () => new EncodedReply(Buffer.concat([Buffer.from(`*${count}\r\n`), ...chunks])),
+    answer: () => new EncodedPieces([Buffer.from(`*${count}\r\n`), ...chunks]),
   };
 }
 
