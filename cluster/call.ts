@@ -15,6 +15,9 @@ export function noReplicas(needed: number, reachable: number, what: 'write' | 'r
 
 export const notServedInTime = new ErrorReply('NOREPLICAS no coordinator was found in time; nothing was executed');
 
+/** Which home replica answers a read of keys. */
+export type ReadFrom = 'any' | 'coordinator';
+
 export interface CallOptions {
   readonly resp: 2 | 3;
   /** W and R of the connection; 0 = the node's. */
@@ -54,6 +57,8 @@ export abstract class Call {
   session: CallOrder | undefined = undefined;
   /** It has a place in its session's order, which its answer has to give back. */
   inSession = false;
+  /** A read that only the partition's coordinator answers, in a term that is proven to stand. */
+  fromCoordinator = false;
   /** A batch of an earlier run may be held somewhere: no refusal can say any more that nothing was executed. */
   mayHaveWritten = false;
 

@@ -1,7 +1,7 @@
 /**
  * Bringing two replicas of a partition together by their `seen`: one asks for every record the other's clock has and its own has not (a pull), or
  * sends them (a push). Both end with the pointwise max of the clocks. It closes gaps, catches up after a stop, feeds take-overs, and
- * rebuilds a doubtful replica. What clocks cannot show, a record that a disk lost silently, it does not find: only reads of it do.
+ * rebuilds a doubtful replica. What clocks cannot show, a record that a disk lost silently, anti-entropy.ts finds.
  */
 import type { torc } from '../protocol/generated/messages.js';
 import { encodeRecord, emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';

@@ -36,6 +36,8 @@ export interface CoordinatorOptions {
   readonly standIns: StandIns;
   /** Answers a read of keys under R. */
   readonly read: (call: Call) => void;
+  /** Answers a read that was run in the coordination's term once `quorum` replicas say that the term stands. */
+  readonly prove: (coordination: Coordination, call: Call, reply: Reply, newest: Settlement | undefined, quorum: number) => void;
   /** Sends a call on its way from the beginning. */
   readonly reroute: (calls: readonly Call[]) => void;
 }
@@ -171,8 +173,8 @@ export class Coordinator {
   }
 
   /** A read that came this way to keep its place behind its connection's writes: it compares replicas like any other. */
-  private isQuorumRead({ operation }: Call): boolean {
-    return operation.access === 'read' && !operation.wholePartition && this.options.membership.memberCount > 1;
+  private isQuorumRead({ operation, fromCoordinator }: Call): boolean {
+    return !fromCoordinator && operation.access === 'read' && !operation.wholePartition && this.options.membership.memberCount > 1;
   }
 
   private drain(coordination: Coordination): void {
@@ -198,11 +200,19 @@ export class Coordinator {
   }
 
   private shortOfReplicas(call: Call): ErrorReply | undefined {
-    if (call.operation.access !== 'write') return undefined;
     const { membership, standIns } = this.options;
-    const write = this.writeQuorum(call);
+    const { access } = call.operation;
+    if (access !== 'write' && !call.fromCoordinator) return undefined;
+    const quorum = access === 'write' ? this.writeQuorum(call) : this.provingQuorum(call);
     const reachable = membership.reachableHomes(call.partition);
-    return reachable < write && reachable + standIns.count(call.partition) < write ? noReplicas(write, reachable, 'write') : undefined;
+    if (reachable >= quorum || (access === 'write' && reachable + standIns.count(call.partition) >= quorum)) return undefined;
+    return noReplicas(quorum, reachable, access);
+  }
+
+  /** Replicas that have to say that the term stands: R, and so many that they meet every later term's promises. */
+  private provingQuorum({ options: { readQuorum } }: Call): number {
+    const { quorums } = this.options.membership;
+    return Math.max(quorums.write, readQuorum === 0 ? quorums.read : Math.min(readQuorum, quorums.replicas));
   }
 
   private writeQuorum(call: Call): number {
@@ -281,13 +291,11 @@ export class Coordinator {
 
   /** A reply that wrote nothing waits for the newest batch that it may rest on. */
   private answerUnwritten(coordination: Coordination, call: Call, reply: Reply): void {
-    let newest: Settlement | undefined;
-    if (call.operation.wholePartition) newest = coordination.last;
-    else {
-      const { keys } = call.operation;
-      newest = this.newestUnsettled(coordination, keys);
-    }
-    if (newest === undefined || newest.settled) call.answer(reply);
+    const { wholePartition, keys } = call.operation;
+    const newest = wholePartition ? coordination.last : this.newestUnsettled(coordination, keys);
+    const quorum = call.fromCoordinator ? this.provingQuorum(call) : 0;
+    if (quorum > 1) this.options.prove(coordination, call, reply, newest, quorum);
+    else if (newest === undefined || newest.settled) call.answer(reply);
     else newest.wait(call, reply);
   }
 

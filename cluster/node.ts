@@ -7,11 +7,13 @@ import type { VectorClock, VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
 import { actorOf, compareTerms, counterAt, lifeOf, memberNumberOf, type Term } from '../protocol/dot.js';
 import type { Clock, Random } from '../storage/clock.js';
+import type { Hasher } from '../storage/merkle-hashing.js';
 import { clockBytes, clockOf } from '../storage/partition-clocks.js';
 import { noEntry } from '../storage/key-table.js';
 import type { Store } from '../storage/store.js';
-import type { Call } from './call.js';
+import type { Call, ReadFrom } from './call.js';
 import type { CommandDecoder } from './command.js';
+import { AntiEntropy, type RepairPlan } from './anti-entropy.js';
 import { Comparison } from './comparison.js';
 import type { Configuration, NodeDescription } from './configuration.js';
 import { Coordination } from './coordination.js';
@@ -29,6 +31,7 @@ import { NodeView } from './node-view.js';
 import type { Peer } from './peer.js';
 import { Peers } from './peers.js';
 import { Reader } from './reader.js';
+import { readiness, type Readiness } from './readiness.js';
 import { Rebuild } from './rebuild.js';
 import { SeenInquiries } from './seen-inquiry.js';
 import { Replica } from './replica.js';
@@ -36,6 +39,7 @@ import { Router } from './router.js';
 import { ExpirySweeper } from './expiry-sweeper.js';
 import { StandIns } from './stand-ins.js';
 import { TakeOver } from './take-over.js';
+import { TermProofs } from './term-proofs.js';
 import type { PeerAddress, Transport } from './transport.js';
 import { Turn } from './turn.js';
 
@@ -68,16 +72,23 @@ export interface NodeOptions {
   readonly readQuorum: number;
   readonly sloppyQuorum: boolean;
   readonly hintAgeMaxMs: number;
+  readonly readFrom: ReadFrom;
   readonly gossipIntervalMs: number;
   readonly phiThreshold: number;
   readonly suspicionTimeoutMs: number;
   readonly peerTimeoutMs: number;
+  readonly repairBytesPerSecond: number;
+  /** Between two comparisons with the other replicas; 0 = never. */
+  readonly repairIntervalMs: number;
+  readonly fullRepairIntervalMs: number;
   /** The life this node begins or continues, and whether it cannot prove that it kept all it wrote in earlier ones. */
   readonly life: number;
   readonly doubtful: boolean;
   /** Distinguishes this run of the process from others. */
   readonly incarnation: number;
   readonly store: Store;
+  /** Where records are hashed. Its failure is the node's: it tells onFailure. */
+  readonly hasher: Hasher;
   readonly transport: Transport;
   readonly clock: Clock;
   readonly random: Random;
@@ -95,6 +106,8 @@ export class Node {
   readonly reader: Reader;
   readonly comparison: Comparison;
   readonly takeOver: TakeOver;
+  private readonly termProofs: TermProofs;
+  readonly antiEntropy: AntiEntropy;
   readonly replica: Replica;
   readonly peers: Peers;
   readonly gossiper: Gossiper;
@@ -241,6 +254,8 @@ export class Node {
       taken: (taken) => this.coordinator.taken(taken),
       reroute,
     });
+    this.termProofs = new TermProofs({ store, membership, turn, clock, random, isDoubtful, reroute });
+    const { termProofs } = this;
     this.coordinator = new Coordinator({
       store,
       membership,
@@ -252,6 +267,7 @@ export class Node {
       takeOver: () => this.takeOver,
       standIns,
       read: (call) => this.reader.submit(call),
+      prove: (...read) => termProofs.prove(...read),
       reroute,
     });
     const { coordinator } = this;
@@ -275,6 +291,7 @@ export class Node {
       decoder: options.decoder,
       isReady: () => this.isReady,
       isSloppy: () => options.sloppyQuorum,
+      directives: options,
       isDoubtful: (partition) => this.leaving || isDoubtful(partition),
       // Also where a partition is sure already: its new life begins when all are.
       coordinatesNothing: () => this.leaving || this.rebuild.doubtfulPartitions > 0,
@@ -287,6 +304,20 @@ export class Node {
       submit: this.router.submit,
       clock,
       directives: options,
+    });
+    this.antiEntropy = new AntiEntropy({
+      store,
+      membership,
+      comparison,
+      reader: this.reader,
+      turn,
+      clock,
+      hasher: options.hasher,
+      directives: options,
+      firstId: 1 + (options.incarnation % 2 ** 20) * 2 ** 32,
+      isDoubtful,
+      log: options.log,
+      onFailure: options.onFailure,
     });
     this.view = new NodeView(
       clusterName,
@@ -334,20 +365,35 @@ export class Node {
     this.membership.setQuorums(this.options);
   }
 
+  /** For the readiness probe. */
+  readiness(): Readiness {
+    return readiness(this.membership, this.rebuild.doubtfulPartitions, this.leaving);
+  }
+
   /**
-   * Leaves what this node coordinates to others, lest its end costs their clients commands of unknown outcome. Resolves when no peer asks anything
-   * of it any more and all they asked is answered, after a second at the latest.
+   * Leaves what this node coordinates to others, lest its end costs clients commands of unknown outcome; its own clients are still served, by way of
+   * the others. Resolves when no peer asks anything of it any more and all it coordinated is settled, after a second at the latest.
    */
   stepAside(): Promise<void> {
-    if (!this.isReady || this.membership.memberCount === 1) return Promise.resolve();
-    const { clock } = this.options;
     this.leaving = true;
+    if (!this.isReady || this.membership.memberCount === 1) return Promise.resolve();
     for (const peer of this.peers.all()) if (peer.link.isOpen) this.say(peer, false);
-    const latestMs = clock.monotonicMs() + stepAsideMs.most;
+    return this.quiet(stepAsideMs.most, () => this.coordinates());
+  }
+
+  /** Resolves when nothing that was asked of this node, or by it, is open, after `limitMs` at the latest. To be called after stepAside(). */
+  settle(limitMs: number): Promise<void> {
+    if (!this.isReady || this.membership.memberCount === 1) return Promise.resolve();
+    return this.quiet(limitMs, () => this.isBusy());
+  }
+
+  private quiet(limitMs: number, isBusy: () => boolean): Promise<void> {
+    const { clock } = this.options;
+    const latestMs = clock.monotonicMs() + limitMs;
     return new Promise((resolve) => {
       const look = (): void => {
         const nowMs = clock.monotonicMs();
-        const isQuiet = nowMs - this.router.lastAskedMs > stepAsideMs.quiet && !this.isBusy();
+        const isQuiet = nowMs - this.router.lastAskedMs > stepAsideMs.quiet && !isBusy();
         if (isQuiet || nowMs > latestMs) resolve();
         else clock.after(tickMs, look);
       };
@@ -359,8 +405,14 @@ export class Node {
   close(): void {
     this.closed = true;
     this.handOff.close();
+    this.antiEntropy.close();
     this.gossiper.close();
     this.peers.close();
+  }
+
+  /** Begins to compare this node's partitions with their other replicas; how many pairs of partition and peer, or why not. */
+  repair(plan: RepairPlan): number | 'under way' | 'no peer' {
+    return this.antiEntropy.request(plan);
   }
 
   /** The deadline of a command that begins now, monotonic ms. */
@@ -425,6 +477,7 @@ export class Node {
       ['catch_ups', this.comparison.finished],
       ['partitions_behind', this.comparison.partitionsBehind],
       ['expired_keys', this.sweeper.expired],
+      ...this.antiEntropy.statistics(),
       ['unacknowledged_bytes', links.reduce((bytes, { link }) => bytes + link.queuedBytes, 0)],
       ['hint_bytes', this.hintBytes().reduce((sum, [, bytes]) => sum + bytes, 0)],
       ...this.hintBytes().map(([nodeId, bytes]) => [`hint_bytes_for_${nodeId}`, bytes] as const),
@@ -458,9 +511,15 @@ export class Node {
     return this.formation.status;
   }
 
+  /** Some call or batch waits here. */
+  private coordinates(): boolean {
+    for (const { queue, unsettled } of this.known) if (queue.length > 0 || unsettled > 0) return true;
+    return false;
+  }
+
   /** Some call or batch waits, here or at a peer that can answer. */
   private isBusy(): boolean {
-    for (const { queue, unsettled } of this.known) if (queue.length > 0 || unsettled > 0) return true;
+    if (this.coordinates()) return true;
     for (const { reachable, link } of this.peers.all()) if (reachable && link.expectsAnswer) return true;
     return false;
   }
@@ -542,10 +601,14 @@ export class Node {
     for (const transfer of frame.transfers) this.comparison.onTransfer(peer, transfer as torc.Transfer);
     for (const ack of frame.transferAcks) this.comparison.onTransferAck(peer, ack as torc.TransferAck);
     for (const pull of frame.pulls) this.comparison.onPull(peer, pull as torc.Pull);
+    for (const question of frame.treeQuestions) this.antiEntropy.onQuestion(peer, question as torc.TreeQuestion);
+    for (const answer of frame.treeAnswers) this.antiEntropy.onAnswer(peer, answer as torc.TreeAnswer);
     if (frame.commands) this.router.onCommands(peer, frame.commands as torc.Commands);
     if (frame.replies) this.router.onReplies(peer, frame.replies as torc.Replies);
     if (frame.reads) this.reader.onReads(peer, frame.reads as torc.Reads);
     if (frame.readAnswers) this.reader.onAnswers(peer, frame.readAnswers as torc.ReadAnswers);
+    for (const check of frame.termChecks) this.termProofs.onTermCheck(peer, check as torc.TermCheck);
+    for (const answer of frame.termAnswers) this.termProofs.onTermAnswer(peer, answer as torc.TermAnswer);
     for (const inquiry of frame.inquiries) this.inquiries.onInquiry(peer, inquiry as torc.Inquiry);
     if (frame.gossip) this.heardGossip(peer, frame.gossip as torc.Gossip);
     return true;
@@ -639,6 +702,7 @@ export class Node {
     this.hintExchange.tick();
     this.dropOld();
     if (this.isReady) this.handOff.tick();
+    this.antiEntropy.tick();
     for (const peer of this.peers.all()) if (peer.link.isOpen) this.say(peer, false);
   }
 
@@ -687,6 +751,7 @@ export class Node {
     const { clock } = this.options;
     this.coordinator.tick();
     this.takeOver.tick();
+    this.termProofs.tick();
     this.reader.tick();
     this.router.tick(this.peers.all());
     this.peers.tick(clock.monotonicMs());

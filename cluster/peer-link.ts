@@ -52,10 +52,30 @@ export interface PeerLinkEvents {
   hasOlder?(): boolean;
 }
 
+/** Among a forwarded command's options (frame.proto). */
+export const fromCoordinatorBit = 1 << 12;
+
 /** A random place to count from, with room for 2^52 more. */
 export function firstId(random: Random): number {
   return 1 + random.integer(2 ** 32) * 2 ** 16;
 }
+
+type RareWord =
+  | 'gossip'
+  | 'takeOvers'
+  | 'promises'
+  | 'transfers'
+  | 'transferAcks'
+  | 'pulls'
+  | 'formation'
+  | 'termChecks'
+  | 'termAnswers'
+  | 'hints'
+  | 'hintAcks'
+  | 'hintPulls'
+  | 'treeQuestions'
+  | 'treeAnswers'
+  | 'inquiries';
 
 export class PeerLink {
   private stream: PeerStream | undefined;
@@ -221,7 +241,8 @@ export class PeerLink {
       this.commandsBeganMs = this.options.clock.monotonicMs();
     }
     const { resp, writeQuorum, readQuorum, deadlineMs } = call.options;
-    const bits = (resp & 3) | ((writeQuorum & 15) << 2) | ((readQuorum & 15) << 6) | (call.hops << 10);
+    const usual = (resp & 3) | ((writeQuorum & 15) << 2) | ((readQuorum & 15) << 6) | (call.hops << 10);
+    const bits = call.fromCoordinator ? usual | fromCoordinatorBit : usual;
     writeCommand(this.commands, call.partition, bits, deadlineMs - this.commandsBeganMs, call.args);
     if (call.operation.access === 'write') call.release();
     this.gather();
@@ -291,22 +312,7 @@ export class PeerLink {
   }
 
   /** Everything that is said rarely. */
-  say(
-    words: Pick<
-      torc.Frame.$Shape,
-      | 'gossip'
-      | 'takeOvers'
-      | 'promises'
-      | 'transfers'
-      | 'transferAcks'
-      | 'pulls'
-      | 'formation'
-      | 'inquiries'
-      | 'hints'
-      | 'hintAcks'
-      | 'hintPulls'
-    >,
-  ): void {
+  say(words: Pick<torc.Frame.$Shape, RareWord>): void {
     const { rest } = this;
     if (words.gossip) rest.gossip = rest.gossip ? joined(rest.gossip, words.gossip) : words.gossip;
     if (words.takeOvers) (rest.takeOvers ??= []).push(...words.takeOvers);
@@ -319,6 +325,10 @@ export class PeerLink {
     if (words.hints) (rest.hints ??= []).push(...words.hints);
     if (words.hintAcks) (rest.hintAcks ??= []).push(...words.hintAcks);
     if (words.hintPulls) (rest.hintPulls ??= []).push(...words.hintPulls);
+    if (words.termChecks) (rest.termChecks ??= []).push(...words.termChecks);
+    if (words.termAnswers) (rest.termAnswers ??= []).push(...words.termAnswers);
+    if (words.treeQuestions) (rest.treeQuestions ??= []).push(...words.treeQuestions);
+    if (words.treeAnswers) (rest.treeAnswers ??= []).push(...words.treeAnswers);
     this.gather();
   }
 

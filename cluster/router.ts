@@ -9,11 +9,12 @@ import { EncodedReply, ok, type Reply } from '../protocol/resp/reply.js';
 import { encodeReply } from '../protocol/resp/reply-writer.js';
 import type { Clock } from '../storage/clock.js';
 import { CommandError } from '../storage/execution.js';
-import { Call, loading, noReplicas, notServedInTime, unknownOutcome, type CallOptions } from './call.js';
+import { Call, loading, noReplicas, notServedInTime, unknownOutcome, type CallOptions, type ReadFrom } from './call.js';
 import type { CommandDecoder, Operation } from './command.js';
 import type { Coordinator } from './coordinator.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
+import { fromCoordinatorBit } from './peer-link.js';
 import type { Reader } from './reader.js';
 
 /** From a front node to a coordinator, and from one that is not first any more to the one that is. */
@@ -31,6 +32,8 @@ export interface RouterOptions {
   readonly isReady: () => boolean;
   /** Others may stand in for home replicas. */
   readonly isSloppy: () => boolean;
+  /** Read each time. */
+  readonly directives: { readonly readFrom: ReadFrom };
   /** This node is not to answer reads of the partition alone. */
   readonly isDoubtful: (partition: number) => boolean;
   /** This node is not to coordinate anything. */
@@ -86,6 +89,7 @@ export class Router {
       try {
         const call = new ForwardedCall(args, decoder.decode(args), partition, options, peer, id);
         call.hops = (bits >> 10) & 3;
+        call.fromCoordinator = (bits & fromCoordinatorBit) !== 0;
         this.submit(call);
       } catch (error) {
         if (!(error instanceof CommandError)) throw error;
@@ -120,8 +124,11 @@ export class Router {
     }
   }
 
-  private isReadHere({ operation, partition }: Call): boolean {
+  private isReadHere(call: Call): boolean {
+    const { operation, partition } = call;
     if (operation.access !== 'read' || operation.wholePartition) return false;
+    if (call.hops === 0) call.fromCoordinator = this.options.directives.readFrom === 'coordinator';
+    if (call.fromCoordinator) return false;
     return this.options.membership.isHome(partition) && !this.options.isDoubtful(partition);
   }
 

@@ -24,6 +24,8 @@ import type { Statistics } from './statistics.js';
 /** Commands of one connection under way before it is read on, and when it is again. */
 const pendingMax = 1024;
 const pendingLow = 256;
+/** How long a client may take to close its side of a connection that this node has ended. */
+const lingerMs = 250;
 /** Bytes of untaken replies at which a client is no longer read. */
 const untakenBytesMax = 1024 * 1024;
 
@@ -127,6 +129,7 @@ export class Connection implements ClientView, Origin {
   private paused = false;
   private closing = false;
   private closeAfter = false;
+  private finishing = false;
   /** The row of the last command, and its count. */
   private lastRow: CommandRow | undefined;
   private lastCount: CommandCount | undefined;
@@ -196,6 +199,19 @@ export class Connection implements ClientView, Origin {
   close(): void {
     this.closing = true;
     this.socket.end();
+  }
+
+  /**
+   * Takes no more commands, and ends the connection once those it took are answered. What the client still sends is read and dropped until it closes
+   * its side: unread bytes would make the system reset the connection, and the last replies could be lost with it.
+   */
+  finish(): void {
+    this.closeAfter = true;
+    this.finishing = true;
+    const { socket } = this;
+    socket.once('finish', () => setTimeout(() => socket.destroy(), lingerMs).unref());
+    if (this.places.length === 0 && !this.willFlush) this.close();
+    socket.resume();
   }
 
   kill(): void {
@@ -482,6 +498,7 @@ export class Connection implements ClientView, Origin {
     if (this.head === this.places.length) {
       this.places.length = 0;
       this.head = 0;
+      if (this.finishing) this.closing = true;
     } else if (this.head > pendingMax) {
       this.places = this.places.slice(this.head);
       this.head = 0;

@@ -16,6 +16,7 @@ export class Listener {
   private readonly servers: Server[] = [];
   private readonly connections = new Map<Connection, Socket>();
   private nextId = 1;
+  private whenEmpty: () => void = () => undefined;
 
   private constructor(
     private readonly options: ListenerOptions,
@@ -42,13 +43,19 @@ export class Listener {
 
   forget(connection: Connection): void {
     this.connections.delete(connection);
+    if (this.connections.size === 0) this.whenEmpty();
   }
 
-  /** Accepts nothing more; what was answered is still sent. */
-  async close(): Promise<void> {
+  /** Accepts nothing more, and ends each connection once what it asked is answered. Those that have not ended after `limitMs` are cut. */
+  async finish(limitMs: number): Promise<void> {
     for (const server of this.servers) server.close();
-    for (const connection of this.connections.keys()) connection.close();
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    for (const connection of this.clients()) connection.finish();
+    if (this.connections.size > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, limitMs);
+        this.whenEmpty = () => (clearTimeout(timer), resolve());
+      });
+    }
     for (const socket of this.connections.values()) socket.destroy();
   }
 

@@ -1,5 +1,6 @@
 /** What a node-local command (PING, CLIENT, CONFIG, INFO, CLUSTER, TORC...) may see and change: its connection and its node. */
 import type { Reply } from '../protocol/resp/reply.js';
+import type { RepairPlan } from '../cluster/anti-entropy.js';
 import type { ClusterView } from '../cluster/view.js';
 import type { CommandCount } from './command-count.js';
 import type { LatencyMonitor } from './latency-monitor.js';
@@ -131,6 +132,10 @@ export interface LocalContext {
   /** Runs a client's command on keys. */
   readonly ask: (args: readonly Buffer[]) => Promise<Reply>;
   readonly atPartition: (partition: number, args: readonly Buffer[]) => Promise<Reply>;
+  /** TORC REPAIR: begins it; how many pairs of partition and peer are compared, or why it cannot begin. */
+  readonly repair: (plan: RepairPlan) => number | 'under way' | 'no peer';
+  /** TORC DRAIN: the node begins to stop as on SIGTERM. */
+  readonly drain: () => void;
   /** TORC VERSION: each home replica's record context of `key` as printable text, or why it did not answer. */
   readonly versionsOf: (
     key: Buffer,

@@ -1,8 +1,10 @@
 /** Builds a node on the real machine: data directory, clock, network, listener. The one place where the seams get their real ends. */
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type { RepairPlan } from '../cluster/anti-entropy.js';
 import { Node } from '../cluster/node.js';
 import { keyVersions } from '../cluster/key-versions.js';
+import type { Readiness } from '../cluster/readiness.js';
 import { DataDirectory, nextLife } from '../storage/data-directory.js';
 import { StorageError } from '../storage/engine.js';
 import { Store } from '../storage/store.js';
@@ -15,10 +17,14 @@ import type { Configuration } from './config/directives.js';
 import { RunningConfiguration } from './config/running-configuration.js';
 import type { Connection, ServerState } from './connection.js';
 import { Dispatcher } from './dispatcher.js';
-import { LatencyMonitor } from './latency-monitor.js';
+import { HashingPool } from './hashing-pool.js';
+import { drain } from './drain.js';
 import { Listener } from './listener.js';
 import type { LocalContext } from './local-context.js';
 import { createLog, setLogLevel } from './log.js';
+import { HttpListener } from './probes/http-listener.js';
+import { probeRoutes, type ProbedNode } from './probes/probes.js';
+import { LatencyMonitor } from './latency-monitor.js';
 import { nodeControl } from './node-control.js';
 import { Password } from './password.js';
 import { sampleMs } from './rate-meter.js';
@@ -40,14 +46,45 @@ function bootId(): string {
   }
 }
 
+/** What the probes see of a node that starts, from before its log is replayed. */
+class Progress implements ProbedNode {
+  storageOpen = false;
+  listening = false;
+  node: Node | undefined = undefined;
+
+  get readiness(): Readiness | undefined {
+    return this.node?.readiness();
+  }
+}
+
 /** Resolves when the node listens. Rejects with StorageError or the system's error. */
 export async function startNode(configuration: Configuration, version: string, file?: string): Promise<StartedNode> {
+  const progress = new Progress();
+  // Before anything that takes time: a node that replays a long log is alive, and says so.
+  const http = await HttpListener.open(configuration.bind, configuration.httpPort, probeRoutes(progress));
+  try {
+    return await startServing(configuration, version, file, progress, http);
+  } catch (error) {
+    http.close();
+    throw error;
+  }
+}
+
+async function startServing(
+  configuration: Configuration,
+  version: string,
+  file: string | undefined,
+  progress: Progress,
+  http: HttpListener,
+): Promise<StartedNode> {
   const running = new RunningConfiguration(configuration, file);
   const log = createLog(configuration);
   running.onChange('logLevel', ({ logLevel }) => setLogLevel(log, logLevel));
   let fail: (error: Error) => void = () => undefined;
   const failure = new Promise<never>((_, reject) => (fail = reject));
   failure.catch(() => undefined); // whoever awaits it is told; nobody has to
+  let askToStop: (how: 'now' | 'in order') => void = () => undefined;
+  const stopAsked = new Promise<'now' | 'in order'>((resolve) => (askToStop = resolve));
 
   const directory = await DataDirectory.open(configuration.directory);
   const { previous } = directory;
@@ -67,6 +104,7 @@ export async function startNode(configuration: Configuration, version: string, f
       hashSeed: systemRandom.integer(2 ** 32),
       onFailure: fail,
     });
+    progress.storageOpen = true;
     transport = await TcpTransport.bind(configuration.bind, configuration.peerPort);
   } catch (error) {
     await directory.close();
@@ -80,6 +118,7 @@ export async function startNode(configuration: Configuration, version: string, f
   const doubtful = begun.reason === 'writes may be lost' || begun.reason === 'log damaged';
   await directory.write({ ...record, life, cleanStop: false });
 
+  const hasher = new HashingPool(fail);
   const lookup = new CommandLookup(allRows);
   const dispatcher: Dispatcher = new Dispatcher({
     lookup,
@@ -114,6 +153,9 @@ export async function startNode(configuration: Configuration, version: string, f
     get hintAgeMaxMs() {
       return running.current.hintAgeMaxSeconds * 1000;
     },
+    get readFrom() {
+      return running.current.readFrom;
+    },
     get gossipIntervalMs() {
       return running.current.gossipIntervalMs;
     },
@@ -126,11 +168,21 @@ export async function startNode(configuration: Configuration, version: string, f
     get peerTimeoutMs() {
       return running.current.peerTimeoutMs;
     },
+    get repairBytesPerSecond() {
+      return running.current.repairBytesPerSecond;
+    },
+    get repairIntervalMs() {
+      return 1000 * running.current.repairIntervalSeconds;
+    },
+    get fullRepairIntervalMs() {
+      return 1000 * running.current.fullRepairIntervalSeconds;
+    },
     hintBytesMax: configuration.hintBytesMax,
     life,
     doubtful,
     incarnation: randomInt(2 ** 47),
     store,
+    hasher,
     transport,
     clock: systemClock,
     random: systemRandom,
@@ -139,6 +191,7 @@ export async function startNode(configuration: Configuration, version: string, f
     onFailure: fail,
   });
 
+  progress.node = node;
   running.onChange('writeQuorum', () => node.quorumsChanged());
   running.onChange('readQuorum', () => node.quorumsChanged());
 
@@ -155,8 +208,6 @@ export async function startNode(configuration: Configuration, version: string, f
   });
   const latency = new LatencyMonitor({ nowMs: () => systemClock.wallMs(), thresholdMs: () => running.current.latencyThresholdMs });
   const gate = new ClientGate({ monotonicMs: () => systemClock.monotonicMs(), unixMicroseconds });
-  let shutDown: (how: 'now' | 'in order') => void = () => undefined;
-  const shutdownAsked = new Promise<'now' | 'in order'>((resolve) => (shutDown = resolve));
   let listener: Listener | undefined;
   const shared = {
     clients: () => listener?.clients() ?? [],
@@ -166,9 +217,11 @@ export async function startNode(configuration: Configuration, version: string, f
     slowLog,
     latency,
     password,
-    node: nodeControl({ node, store, gate, shutDown }),
+    node: nodeControl({ node, store, gate, shutDown: (how) => askToStop(how) }),
     torcVersion: version,
+    drain: () => askToStop('in order'),
     versionsOf: (key: Buffer) => keyVersions(node, key),
+    repair: (plan: RepairPlan) => node.repair(plan),
   };
   const state: ServerState = {
     lookup,
@@ -229,22 +282,37 @@ export async function startNode(configuration: Configuration, version: string, f
     await store.close();
     throw error;
   }
+  progress.listening = true;
   const sampling = setInterval(() => statistics.sample(), sampleMs).unref();
   log.notice(`life ${life} (${begun.reason}), ${store.tornBytes} bytes cut off the log's tail`);
   node.start();
+  const clients = listener;
+  const close = async (): Promise<void> => {
+    node.close();
+    await hasher.close();
+    transport.close();
+    await store.close();
+    await directory.write({ ...record, life, cleanStop: true });
+    http.close();
+  };
   return {
     ready: node.ready(),
     failure,
-    shutdownAsked,
-    async stop(how) {
+    stopAsked,
+    stop: (how) => {
+      log.notice('stopping: not ready any more, and what this node coordinates goes to others');
       clearInterval(sampling);
       gate.unpause();
-      await listener.close();
-      if (how !== 'now') await node.stepAside();
-      node.close();
-      transport.close();
-      await store.close();
-      await directory.write({ ...record, life, cleanStop: true });
+      const { drainWaitSeconds, shutdownTimeoutSeconds } = running.current;
+      return drain(
+        {
+          handOver: () => (how === 'now' ? Promise.resolve() : node.stepAside()),
+          finishClients: (limitMs) => clients.finish(limitMs),
+          settle: (limitMs) => node.settle(limitMs),
+          close,
+        },
+        { waitSeconds: how === 'now' ? 0 : drainWaitSeconds, timeoutSeconds: shutdownTimeoutSeconds },
+      );
     },
   };
 }

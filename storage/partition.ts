@@ -11,6 +11,7 @@ import { KeyEntry } from './key-entry.js';
 import type { KeyOrder } from './key-order.js';
 import { noEntry, type KeyTable } from './key-table.js';
 import { effectiveContext, emptyRecord, mergeFromPeer, mergeRecords } from './merge.js';
+import type { LeafMarks } from './merkle-tree.js';
 import { maxClock } from './vector-clock.js';
 
 /** Batches applied beyond a gap: all of the actor's in this partition after `prev` up to `counter`, nearly always one. */
@@ -86,6 +87,8 @@ export class Partition {
   clocksDirty = false;
   /** Raised with every change of the clocks. */
   changes = 0;
+  /** Its Merkle tree, once there is one: told of every record that changes. */
+  leaves: LeafMarks | undefined = undefined;
 
   constructor(
     readonly number: number,

@@ -25,7 +25,10 @@ import { KeyTable } from './key-table.js';
 import { Loader } from './loader.js';
 import type { LogFiles } from './log-files.js';
 import { clockOf, decodeAhead } from './partition-clocks.js';
+import { emptyRecord } from './merge.js';
 import { Partition, type Ahead } from './partition.js';
+import { withPayloadsOf } from './payload-choice.js';
+import { RecordScan } from './record-scan.js';
 import type { Staged, Transaction } from './transaction.js';
 import { WriteBehind } from './write-behind.js';
 import { Evictor } from './evictor.js';
@@ -65,6 +68,7 @@ export class Store {
   readonly evictor: Evictor;
   /** What this node keeps for others. */
   readonly hints: HintStore;
+  readonly scan: RecordScan;
   readonly table: KeyTable;
   private readonly cursor = new BatchCursor();
   private readonly partitions = new Map<number, Partition>();
@@ -87,6 +91,7 @@ export class Store {
     const partition = (number: number): Partition => this.partition(number);
     this.loader = new Loader(options.engine, this.table, partition, (error) => options.onFailure(error));
     this.evictor = new Evictor(this.table, partition, options.cacheBytesMax);
+    this.scan = new RecordScan(options.engine, options.clock, this.table, (entry) => this.writeBehind.mark(entry));
     this.hints = new HintStore(
       options.engine,
       (kind, payload) => this.commitLog.append(kind === 'kept' ? entryKind.keptHint : entryKind.letGoHints, payload),
@@ -159,6 +164,7 @@ export class Store {
         partition.merge(entry, record); // a counter's record carries its actor's sum alone: the other sums stay beside it
       }
       this.writeBehind.mark(entry);
+      partition.leaves?.touch(key, 0, key.length);
     }
     partition.note(dot.actor, dot.counter, prev);
     return encoder.end();
@@ -176,9 +182,11 @@ export class Store {
 
   /**
    * Merges records that a peer sent with its `seen` (read repair, comparison, take-over) and logs them. Returns false when one was
-   * discarded as possibly older than what was purged here: it has to be fetched anew. Throws FormatError.
+   * discarded as possibly older than what was purged here: it has to be fetched anew. `replaces`: where a version held here has the same
+   * dot, its payload becomes that of the transfer. Throws FormatError.
    */
-  applyTransfer(transfer: torc.Transfer.$Shape): boolean {
+  applyTransfer(transfer: torc.Transfer.$Shape, replaces = false): boolean {
+    transfer.replaces = replaces; // no peer says so
     const bytes = torc.Transfer.encode(transfer).finish() as Buffer;
     const decoded = decodeTransfer(torc.Transfer.decode(bytes)); // what cannot be decoded must not reach the log
     this.commitLog.append(entryKind.transfer, bytes);
@@ -246,6 +254,7 @@ export class Store {
     readonly logBytes: number;
     readonly flushes: number;
     readonly loads: number;
+    readonly rowsRewritten: number;
   } {
     return {
       memoryBytes: this.memoryBytes,
@@ -253,6 +262,7 @@ export class Store {
       logBytes: this.commitLog.endPosition,
       flushes: this.writeBehind.rounds,
       loads: this.loader.reads,
+      rowsRewritten: this.scan.rowsRewritten,
     };
   }
 
@@ -284,14 +294,16 @@ export class Store {
     else throw new Error(`log entry of unknown kind ${kind}`);
   }
 
-  private mergeTransfer({ partition: number, term, records, seen, complete, ahead, purged }: DecodedTransfer): boolean {
+  private mergeTransfer({ partition: number, term, records, seen, complete, ahead, purged, replaces }: DecodedTransfer): boolean {
     const partition = this.partition(number);
     let taken = true;
     for (const { slot, key, record } of records) {
       for (const version of record.versions) this.hybridClock.raise(version.counter);
       const entry = partition.findOrInsert(key, 0, key.length, slot);
       if (!partition.mergeFromPeer(entry, record, seen)) taken = false;
+      if (replaces) partition.put(entry, withPayloadsOf(this.table.recordOf(entry) ?? emptyRecord, record));
       this.writeBehind.mark(entry);
+      partition.leaves?.touch(key, 0, key.length);
     }
     if (complete && taken) {
       for (const counter of seen.values()) this.hybridClock.raise(counter);
@@ -343,6 +355,7 @@ export class Store {
       partition.putPlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, bytes, plainAt, plainLength);
     } else partition.merge(entry, cursor.record());
     this.writeBehind.mark(entry);
+    partition.leaves?.touch(bytes, keyAt, keyLength);
   }
 }
 
@@ -360,6 +373,7 @@ interface DecodedTransfer {
   readonly complete: boolean;
   readonly ahead: readonly Ahead[];
   readonly purged: VectorClock;
+  readonly replaces: boolean;
 }
 
 /** All of it, so that a malformed one is refused whole. Throws FormatError. */
@@ -376,5 +390,6 @@ function decodeTransfer(transfer: torc.Transfer): DecodedTransfer {
     complete: transfer.complete,
     ahead: decodeAhead(transfer.ahead),
     purged: clockOf(transfer.purged),
+    replaces: transfer.replaces,
   };
 }

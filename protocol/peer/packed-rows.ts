@@ -3,7 +3,7 @@
  * As repeated protobuf fields each of them cost as much as running it. Big-endian, row after row:
  *
  *   command   partition u16 | options u16 | remaining ms u32 | argument count u32 | (length u32 | bytes)*
- *             options: bits 0-1 RESP version, 2-5 write quorum, 6-9 read quorum, 10-11 hops so far
+ *             options: bits 0-1 RESP version, 2-5 write quorum, 6-9 read quorum, 10-11 hops so far, 12 a read for the coordinator itself to answer
  *   reply     id u64 | length u32 | ready-made RESP
  *   read      slot u16 | actor u32 | counter u64 | key length u32 | key | [token length u16 | token]
  *             the asker's version: one dot with nothing else seen; both 0 = it has no record; actor 2^32-1 = the token says it (storage/merge.ts, recordVersion)

@@ -2,6 +2,7 @@
  * The command line: which subcommand, and the directives given to it. Says nothing about whether values are right; the configuration does.
  *
  *   torc server [conf] [--directive value ...]
+ *   torc drain [conf] [--directive value ...]
  *   torc cluster [--nodes N] [--port P] [--dir D] [--directive value ...]
  *
  * As with redis-server a directive may have several words (`--bind 127.0.0.1 10.0.0.1`): words that follow an option belong to it, so a
@@ -13,12 +14,12 @@ import { directiveNames } from '../config/directives.js';
 import { nearestName } from '../config/nearest-name.js';
 
 export type CommandLine =
-  | { readonly kind: 'server'; readonly file: string | undefined; readonly settings: readonly Setting[] }
+  | { readonly kind: 'server' | 'drain'; readonly file: string | undefined; readonly settings: readonly Setting[] }
   | { readonly kind: 'cluster'; readonly nodes: number; readonly settings: readonly Setting[] }
   | { readonly kind: 'help'; readonly about: Subcommand | undefined }
   | { readonly kind: 'version' };
 
-export const subcommands = ['server', 'cluster'] as const;
+export const subcommands = ['server', 'drain', 'cluster'] as const;
 export type Subcommand = (typeof subcommands)[number];
 
 /** Bounds what a slip of the finger starts; each node is a process of its own. */
@@ -47,9 +48,9 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   const { words, settings, asked } = readOptions(subcommand, rest);
   if (asked === 'help') return { kind: 'help', about: subcommand };
   if (asked === 'version') return { kind: 'version' };
-  if (subcommand === 'server') {
-    if (words.length > 1) throw new UsageError(`torc server takes one configuration file, and '${words[1]}' is a second`);
-    return { kind: 'server', file: words[0], settings };
+  if (subcommand !== 'cluster') {
+    if (words.length > 1) throw new UsageError(`torc ${subcommand} takes one configuration file, and '${words[1]}' is a second`);
+    return { kind: subcommand, file: words[0], settings };
   }
   if (words[0] !== undefined) throw new UsageError(`torc cluster takes options only, and '${words[0]}' is none`);
   return { kind: 'cluster', nodes: nodesOf(settings), settings: settings.filter((setting) => setting.name !== 'nodes') };

@@ -5,6 +5,8 @@ import type { Subcommand } from './arguments.js';
 const usage: Readonly<Record<Subcommand, string>> = {
   server: `torc server [conf] [--directive value ...]
     Runs one node. conf is a file in redis.conf's syntax; directives on the command line win over it.`,
+  drain: `torc drain [conf] [--directive value ...]
+    Tells the node that this configuration is of (its port, on this machine) to stop: the same as TORC DRAIN to it. Ends when the node has begun to.`,
   cluster: `torc cluster [--nodes 3] [--port 6379] [--dir ./data] [--directive value ...]
     Runs nodes node1, node2, ... on this machine, one process each, on the ports P, P+1, ... with their data in D/node1, D/node2, ...
     and zones a, b, c, ... Every directive is passed on to each node; --peer-port and --http-port count up from node1's as --port does.
@@ -12,7 +14,7 @@ const usage: Readonly<Record<Subcommand, string>> = {
 };
 
 export function helpText(about: Subcommand | undefined): string {
-  const sections = about === undefined ? [usage.server, usage.cluster, 'torc --help | --version'] : [usage[about]];
+  const sections = about === undefined ? [usage.server, usage.drain, usage.cluster, 'torc --help | --version'] : [usage[about]];
   return `Torc, a leaderless key-value store that speaks the Redis protocol.
 
 ${sections.join('\n\n')}

@@ -11,8 +11,8 @@ import { unavailablePort } from './free-ports.js';
 import { NodeProcess } from './node-process.js';
 import type { StopRequests } from './stop-request.js';
 
-/** How long a node may take to stop before it is killed. */
-const stopTimeoutMs = 10_000;
+/** How much longer than its directives allow a node may take to stop before it is killed. */
+const stopMarginMs = 2000;
 /** When it is said which nodes a start is still waiting for. */
 const patienceMs = 20_000;
 
@@ -79,6 +79,8 @@ function failed(complain: (line: string) => void, what: string): number {
 }
 
 async function stopAll(nodes: readonly NodeProcess[], complain: (line: string) => void): Promise<void> {
+  const allowed = nodes.map(({ planned: { configuration: own } }) => own.drainWaitSeconds + own.shutdownTimeoutSeconds);
+  const stopTimeoutMs = Math.max(0, ...allowed) * 1000 + stopMarginMs;
   for (const node of nodes) node.signal('SIGTERM');
   const deadline = setTimeout(() => {
     for (const node of nodes.filter((each) => !each.hasEnded)) {

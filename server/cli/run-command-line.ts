@@ -7,6 +7,7 @@ import type { Configuration } from '../config/directives.js';
 import { loadConfiguration } from '../config/load-configuration.js';
 import { parseCommandLine, UsageError } from './arguments.js';
 import { planCluster, reachableHost } from './cluster-plan.js';
+import { askToDrain } from './ask-to-drain.js';
 import { unavailablePort } from './free-ports.js';
 import { helpText } from './help.js';
 import { runLocalCluster } from './local-cluster.js';
@@ -17,9 +18,9 @@ import { onStopRequest } from './stop-request.js';
 export interface StartedNode {
   /** Resolves when the node serves clients. */
   readonly ready: Promise<void>;
-  /** Resolves when a client said SHUTDOWN. */
-  readonly shutdownAsked: Promise<'now' | 'in order'>;
-  /** Ends cleanly, ready or not: replies in flight, log, engine. `now`: without waiting for others to take over. */
+  /** Resolves when a client asked the node to stop (TORC DRAIN, SHUTDOWN). */
+  readonly stopAsked: Promise<'now' | 'in order'>;
+  /** Ends cleanly, ready or not: hands over what it coordinates, answers what it was asked, closes log and engine. `now`: without waiting for others to take over. */
   stop(how?: 'now' | 'in order'): Promise<void>;
   /** Rejects when the node cannot go on (its disk failed, for example); never resolves. */
   readonly failure: Promise<never>;
@@ -51,6 +52,9 @@ export async function runCommandLine(argv: readonly string[], program: Program):
         const planned = planCluster(commandLine.nodes, commandLine.settings);
         return await runLocalCluster(planned, { mainScript: program.mainScript, onStopRequest, print, complain });
       }
+      case 'drain':
+        await askToDrain(loadConfiguration({ file: commandLine.file, overrides: commandLine.settings }));
+        return 0;
       case 'server':
         return await runServer(loadConfiguration({ file: commandLine.file, overrides: commandLine.settings }), commandLine.file, program);
     }
@@ -66,16 +70,16 @@ async function runServer(configuration: Configuration, file: string | undefined,
     complain(`torc: ${unavailable}`);
     return 1;
   }
-  let requests = 0;
-  const stopSignalled = new Promise<undefined>((resolve) => {
+  let signals = 0;
+  const signalled = new Promise<'in order'>((resolve) => {
     onStopRequest(() => {
-      // The commit log makes an end at any instant safe, so a second request is granted at once.
-      if (++requests > 1) process.exit(130);
-      resolve(undefined);
+      // The commit log makes an end at any instant safe, so a second signal is granted at once. One after TORC DRAIN joins what that began.
+      if (++signals > 1) process.exit(130);
+      resolve('in order');
     });
   });
   const node = await program.startNode(configuration, file);
-  const stopAsked = Promise.race([stopSignalled, node.shutdownAsked]);
+  const stopAsked = Promise.race([signalled, node.stopAsked]);
   const isReady = await Promise.race([stopAsked.then(() => false), node.failure, node.ready.then(() => true)]);
   if (isReady) print(readyLine({ nodeId: configuration.nodeId, host: reachableHost(configuration), port: configuration.port }));
   await node.stop(await Promise.race([stopAsked, node.failure]));

@@ -1,8 +1,9 @@
 /** TORC: what Redis has no command for. Where a key lives, what its replicas hold of it, how many of them must answer, how the node is. */
 import { slotOf } from '../../protocol/slot.js';
+import type { RepairPlan } from '../../cluster/anti-entropy.js';
 import type { NodeHealth } from '../../cluster/node-health.js';
 import type { MemberView } from '../../cluster/view.js';
-import { ErrorReply, MapReply, ok } from '../../protocol/resp/reply.js';
+import { ErrorReply, MapReply, ok, StatusReply } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';
 import type { CommandFlag, LocalRow } from '../command-table.js';
 import type { LocalContext } from '../local-context.js';
@@ -68,6 +69,25 @@ function quorum({ client, cluster }: LocalContext, args: readonly Buffer[]): Rep
   return ok;
 }
 
+/** TORC REPAIR: compares this node's records with the other replicas of its partitions. It begins now; TORC STATUS tells how far it is. */
+function repair({ cluster, repair: begin }: LocalContext, args: readonly Buffer[]): Reply {
+  const [, , what] = args;
+  if (args.length > 3) return wrongArity('torc|repair');
+  let plan: RepairPlan = { kind: 'asked', anew: false };
+  if (what !== undefined) {
+    const isFull = isToken(what, 'FULL');
+    const partition = isFull ? undefined : parseIntegerWithin(what, 0, cluster.partitions - 1);
+    if (!isFull && partition === undefined)
+      return new ErrorReply(`ERR TORC REPAIR takes FULL or a partition from 0 to ${cluster.partitions - 1}`);
+    plan = { kind: 'asked', anew: true, partition };
+  }
+  const begun = begin(plan);
+  if (begun === 'under way') return new ErrorReply('BUSY a repair is under way: TORC STATUS tells how far it is');
+  if (begun === 'no peer')
+    return new ErrorReply('ERR no other replica of what is to be repaired can be reached, or it is being rebuilt here');
+  return new StatusReply(`comparing ${begun} replicas of partitions; TORC STATUS tells how far it is`);
+}
+
 /** Of a node of which nothing was heard yet there is nothing to tell. */
 const healthReply = ({ status, phi, incarnation, heartbeat, load, silentMs }: NodeHealth): (readonly [Reply, Reply])[] => [
   ['status', status],
@@ -103,6 +123,12 @@ function status({ cluster, statistics, torcVersion }: LocalContext): Reply {
   ]);
 }
 
+/** Answered before anything is stopped. */
+function drain({ drain: begin }: LocalContext): Reply {
+  begin();
+  return ok;
+}
+
 const usual: readonly CommandFlag[] = ['noscript', 'loading', 'stale'];
 
 function row(name: string, arity: number, rowDocs: LocalRow['docs'], run: LocalRow['run'], keys = noKeys): LocalRow {
@@ -119,8 +145,12 @@ const help = [
   '    Return what each home replica holds of the record of <key>.',
   'QUORUM [<w> <r> | DEFAULT]',
   '    Return or set how many replicas must answer the writes and the reads of this connection.',
+  'REPAIR [FULL | <partition>]',
+  '    Begin to compare records with the other replicas and to repair what differs: by digests kept, or all read anew.',
   'STATUS',
   '    Return how the cluster looks from this node.',
+  'DRAIN',
+  '    Stop this node as SIGTERM does: it says that it is not ready, hands over what it coordinates, answers what it was asked, and ends.',
 ];
 
 export const torcRows: readonly LocalRow[] = [
@@ -142,7 +172,18 @@ export const torcRows: readonly LocalRow[] = [
         secondIsKey,
       ),
       row('quorum', -2, docs(since, 'O(1)', 'Returns or sets the quorums of the connection.', '[w r | DEFAULT]'), quorum),
+      row(
+        'repair',
+        -2,
+        docs(since, 'O(N) where N is the number of records to read.', 'Compares and repairs replicas.', '[FULL | partition]'),
+        repair,
+      ),
       row('status', 2, docs(since, 'O(N) where N is the number of members.', 'Returns how the cluster looks from this node.'), status),
+      {
+        ...row('drain', 2, docs(since, 'O(1)', 'Stops the node once it has handed over what it coordinates.'), drain),
+        flags: ['admin', ...usual],
+        categories: ['admin', 'slow', 'dangerous'],
+      },
     ],
   ),
 ];

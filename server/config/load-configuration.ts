@@ -17,6 +17,9 @@ import {
 import { nearestName } from './nearest-name.js';
 import { formatPeerAddress, Refusal } from './value-types.js';
 
+/** Redis' own bound: more is a file that includes itself. */
+const includeDepthMax = 16;
+
 export interface ConfigurationSources {
   /** Path of a file in redis.conf's syntax. */
   readonly file?: string | undefined;
@@ -26,8 +29,17 @@ export interface ConfigurationSources {
 
 /** @throws ConfigurationError */
 export function loadConfiguration(sources: ConfigurationSources): Configuration {
-  const fromFile = sources.file === undefined ? [] : parseConfigurationFile(readConfigurationFile(sources.file), sources.file);
+  const fromFile = sources.file === undefined ? [] : settingsOfFile(sources.file, includeDepthMax);
   return resolveConfiguration([...fromFile, ...sources.overrides]);
+}
+
+/** As in Redis, `include path` stands for what that file holds; a relative path is one from where the process runs. */
+function settingsOfFile(file: string, depth: number): Setting[] {
+  return parseConfigurationFile(readConfigurationFile(file), file).flatMap((setting) => {
+    if (setting.name.toLowerCase() !== 'include') return setting;
+    if (depth === 0) throw new ConfigurationError(`${setting.place}files include one another more than ${includeDepthMax} deep`);
+    return settingsOfFile(setting.value, depth - 1);
+  });
 }
 
 function readConfigurationFile(file: string): string {

@@ -32,6 +32,7 @@ interface Fixture {
   /** Resolves when `condition` holds; looks whenever something happens. */
   readonly until: (condition: () => boolean) => Promise<void>;
   readonly statistics: Statistics;
+  readonly listener: Listener;
 }
 
 /** A command of two keys that have to be in one partition. */
@@ -97,7 +98,7 @@ async function fixture(
   client.on('error', () => client.destroy());
   t.teardown(async () => {
     client.destroy();
-    await listener.close();
+    await listener.finish(1000);
   });
   const until = (condition: () => boolean): Promise<void> =>
     new Promise((resolve) => {
@@ -109,7 +110,7 @@ async function fixture(
     if (only === undefined) throw new Error('no client is connected');
     return only;
   };
-  return { client, calls, replies, connection, until, statistics };
+  return { client, calls, replies, connection, until, statistics, listener };
 }
 
 const get = (key: string): Buffer => encodeRequest(['GET', key]);
@@ -254,4 +255,30 @@ test('answers to a client that is gone are dropped', async (t) => {
   });
   t.notThrows(() => calls.forEach((call) => call.answer(1)));
   t.notThrows(() => gone.flush());
+});
+
+test('a connection that is finished answers what it took, drops what comes after, and ends', async (t) => {
+  const { client, calls, replies, until, listener } = await fixture(t);
+  const ended = once(client, 'end');
+  client.write(Buffer.concat([get('a'), get('b')]));
+  await until(() => calls.length === 2);
+  const finished = listener.finish(60_000);
+  client.write(get('c'));
+  calls[1]?.answer('second');
+  t.deepEqual(replies, []);
+  calls[0]?.answer('first');
+  await ended;
+  await finished;
+  t.deepEqual(replies, ['first', 'second']);
+  t.is(calls.length, 2);
+});
+
+test('a connection whose reply does not come is cut at the limit', async (t) => {
+  const { client, calls, until, listener } = await fixture(t);
+  const ended = once(client, 'close');
+  client.write(get('a'));
+  await until(() => calls.length === 1);
+  await listener.finish(20);
+  await ended;
+  t.is(calls.length, 1);
 });

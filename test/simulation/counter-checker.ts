@@ -2,7 +2,7 @@
  * Checks of one counter's history: INCRBY and GET on one key. An acknowledged increment counts exactly once, one of unknown outcome once or
  * never, a refused one never; so every value that is seen lies between what had to be in it and what could be.
  */
-import { accepted, describe, refused, type Operation, type Verdict } from './history.js';
+import { accepted, describe, mustBeSeen, refused, type Operation, type Verdict } from './history.js';
 
 export type CounterInput = { readonly kind: 'increment'; readonly by: number } | { readonly kind: 'read' };
 /** The counter's value as the client was told, after its increment or at its read. */
@@ -14,12 +14,16 @@ interface Increment {
   readonly operation: CounterOperation;
 }
 
-/** Least and greatest value that can be seen between the two moments. */
-function bounds(increments: readonly Increment[], seenFrom: number, seenUntil: number): readonly [least: number, greatest: number] {
+/** Least and greatest value that can be seen before `seenUntil` by someone who has to see what `isKnown`. */
+function bounds(
+  increments: readonly Increment[],
+  isKnown: (increment: CounterOperation) => boolean,
+  seenUntil: number,
+): readonly [least: number, greatest: number] {
   let least = 0;
   let greatest = 0;
   for (const { by, operation } of increments) {
-    const must = operation.outcome === 'completed' && operation.ended < seenFrom;
+    const must = isKnown(operation);
     const may = must || (operation.outcome !== 'failed' && operation.invoked < seenUntil);
     if (must || (may && by < 0)) least += by;
     if (must || (may && by > 0)) greatest += by;
@@ -38,7 +42,7 @@ export function checkCounterReads(history: readonly CounterOperation[]): Verdict
     // An increment's answer contains the increment itself, for certain.
     const own = seen.input.kind === 'increment' ? seen.input.by : 0;
     const others = increments.filter(({ operation }) => operation !== seen);
-    const [least, greatest] = bounds(others, seen.invoked, seen.ended);
+    const [least, greatest] = bounds(others, (increment) => mustBeSeen(increment, seen), seen.ended);
     if (seen.output < least + own || seen.output > greatest + own) {
       return refused(`${describe(seen)}: not within ${least + own}..${greatest + own}`);
     }
@@ -48,6 +52,6 @@ export function checkCounterReads(history: readonly CounterOperation[]): Verdict
 
 /** Acknowledged increments <= the final value <= attempted ones, after all is over and healed. */
 export function checkFinalCounter(history: readonly CounterOperation[], finalValue: number): Verdict {
-  const [least, greatest] = bounds(incrementsOf(history), Infinity, Infinity);
+  const [least, greatest] = bounds(incrementsOf(history), ({ outcome }) => outcome === 'completed', Infinity);
   return finalValue >= least && finalValue <= greatest ? accepted : refused(`finally ${finalValue}: not within ${least}..${greatest}`);
 }

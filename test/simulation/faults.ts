@@ -3,6 +3,7 @@
  * some kinds of fault, and its own pace, since a run with everything always on never gets deep into anything. Invariant: each fault has
  * an end, and after `healedAtMs` all nodes are up, all links work, all clocks and disks are as they were: then convergence is demanded.
  */
+import type { DiskOperation } from './disk-access.js';
 import type { SeededRandom } from './random.js';
 import type { CrashKind, Scheduler } from './simulated-clock.js';
 import type { SimulatedDisk } from './simulated-disk.js';
@@ -26,10 +27,19 @@ export type Fault =
   | { readonly kind: 'slow-link'; readonly from: string; readonly to: string; readonly extraMs: number }
   /** The wall clock jumps, and jumps back. */
   | { readonly kind: 'jump'; readonly node: string; readonly ms: number }
-  | { readonly kind: 'slow-disk'; readonly node: string; readonly slowness: number };
+  | { readonly kind: 'slow-disk'; readonly node: string; readonly slowness: number }
+  /** Loss of power of all nodes at the same moment. */
+  | { readonly kind: 'power-all' }
+  /** The log takes `bytes` more: the node stops when they are used up, and is started again when there is room. */
+  | { readonly kind: 'full-disk'; readonly node: string; readonly bytes: number }
+  /** Operations fail: the node stops, and is started again on a disk that works. */
+  | { readonly kind: 'failing-disk'; readonly node: string; readonly operation: DiskOperation }
+  /** Loss of power and of all that was on the disk. */
+  | { readonly kind: 'lost-disk'; readonly node: string };
 
 export type FaultKind = Fault['kind'];
 
+/** What any cluster may be put through. */
 export const faultKinds: readonly FaultKind[] = [
   'kill',
   'power',
@@ -42,6 +52,12 @@ export const faultKinds: readonly FaultKind[] = [
   'jump',
   'slow-disk',
 ];
+
+/** What happens to disks: for a target that has nodes stop by themselves, and knows what may be lost. */
+export const diskFaultKinds: readonly FaultKind[] = ['power-all', 'full-disk', 'failing-disk', 'lost-disk'];
+
+/** Of one operation of a failing disk: more than a node tries. */
+const failuresInARow = 100;
 
 export interface TimedFault {
   readonly fault: Fault;
@@ -68,6 +84,8 @@ export interface FaultPlanSettings {
   readonly untilMs: number;
   /** Kinds that may be on; all by default. */
   readonly kinds?: readonly FaultKind[];
+  /** Of each of these kinds to be on; 0.4 by default. */
+  readonly kindChance?: number;
   /** How many nodes may be down, paused or isolated at once, but for kill-all; 1 by default. */
   readonly awayMax?: number;
   /** How far a wall clock may jump either way; an hour by default. */
@@ -89,12 +107,37 @@ export interface FaultTarget {
   jump(node: string, ms: number): void;
   /** 1 = as usual. */
   slowDisk(node: string, slowness: number): void;
+  /** Room for the log; Infinity = as usual. The node may stop by itself while there is too little. */
+  limitDisk(node: string, bytes: number): void;
+  /** The next `times` operations fail; 0 = no more. The node may stop by itself. */
+  failDisk(node: string, operation: DiskOperation, times: number): void;
+  /** All that is on it is gone. The node is down. */
+  loseDisk(node: string): void;
 }
 
 /** Nodes that a fault takes away while it lasts. */
 function awayIn(fault: Fault): string | undefined {
-  return fault.kind === 'kill' || fault.kind === 'power' || fault.kind === 'pause' || fault.kind === 'isolate' ? fault.node : undefined;
+  switch (fault.kind) {
+    case 'kill':
+    case 'power':
+    case 'pause':
+    case 'isolate':
+    case 'full-disk':
+    case 'failing-disk':
+    case 'lost-disk':
+      return fault.node;
+    case 'kill-all':
+    case 'power-all':
+    case 'break':
+    case 'block':
+    case 'slow-link':
+    case 'jump':
+    case 'slow-disk':
+      return undefined;
+  }
 }
+
+const takesAll = ({ kind }: Fault): boolean => kind === 'kill-all' || kind === 'power-all';
 
 function drawFault(kind: FaultKind, random: SeededRandom, nodes: readonly string[], jumpMsMax: number): Fault {
   const node = random.pick(nodes);
@@ -104,8 +147,10 @@ function drawFault(kind: FaultKind, random: SeededRandom, nodes: readonly string
     case 'power':
     case 'pause':
     case 'isolate':
+    case 'lost-disk':
       return { kind, node };
     case 'kill-all':
+    case 'power-all':
       return { kind };
     case 'break':
       return { kind, a: node, b: other };
@@ -117,6 +162,10 @@ function drawFault(kind: FaultKind, random: SeededRandom, nodes: readonly string
       return { kind, node, ms: Math.round(random.between(-jumpMsMax, jumpMsMax)) };
     case 'slow-disk':
       return { kind, node, slowness: random.pick([3, 10, 50]) };
+    case 'full-disk':
+      return { kind, node, bytes: random.integer(3000) };
+    case 'failing-disk':
+      return { kind, node, operation: random.pick(['append', 'sync', 'engine-read', 'engine-write']) };
   }
 }
 
@@ -125,7 +174,7 @@ export function planFaults(parent: SeededRandom, settings: FaultPlanSettings): F
   const { nodes, fromMs, untilMs, awayMax = 1, jumpMsMax = 3_600_000 } = settings;
   const random = parent.fork('faults');
   const possible = settings.kinds ?? faultKinds;
-  const drawn = possible.filter(() => random.chance(0.4));
+  const drawn = possible.filter(() => random.chance(settings.kindChance ?? 0.4));
   const kinds = drawn.length > 0 || possible.length === 0 ? drawn : [random.pick(possible)];
   const gapMs = random.pick([100, 500, 2000]);
   const lastsMs = random.pick([50, 500, 3000, 8000]);
@@ -138,7 +187,7 @@ export function planFaults(parent: SeededRandom, settings: FaultPlanSettings): F
     const away = lasting.flatMap((earlier) => awayIn(earlier.fault) ?? []);
     const node = awayIn(fault);
     if (node !== undefined && (away.length >= awayMax || away.includes(node))) continue;
-    if (fault.kind === 'kill-all' && lasting.some((earlier) => earlier.fault.kind === 'kill-all')) continue;
+    if (takesAll(fault) && lasting.some((earlier) => takesAll(earlier.fault))) continue;
     faults.push({ fault, atMs, endsAtMs });
   }
   return { kinds, faults, healedAtMs: untilMs };
@@ -150,12 +199,13 @@ export function describePlan(plan: FaultPlan): string {
   return [`faults on: ${plan.kinds.join(' ')}`, ...lines, `healed at ${plan.healedAtMs}`].join('\n');
 }
 
-/** A cluster of simulated parts as a target; `restart` composes and starts a node anew. */
+/** A cluster of simulated parts as a target; `restart` composes and starts a node anew, `forget` what its machine knew of it beside its disk. */
 export function faultTarget(
   scheduler: Scheduler,
   network: SimulatedNetwork,
   disks: ReadonlyMap<string, SimulatedDisk>,
   restart: (node: string) => void,
+  forget: (node: string) => void = () => undefined,
 ): FaultTarget {
   return {
     crash: (node, kind) => scheduler.crash(node, kind),
@@ -170,6 +220,12 @@ export function faultTarget(
     slowLink: (from, to, extraMs) => network.slow(from, to, extraMs),
     jump: (node, ms) => scheduler.jump(node, ms),
     slowDisk: (node, slowness) => disks.get(node)?.slow(slowness),
+    limitDisk: (node, bytes) => disks.get(node)?.limit(bytes),
+    failDisk: (node, operation, times) => disks.get(node)?.fail(operation, times),
+    loseDisk: (node) => {
+      disks.get(node)?.lose();
+      forget(node);
+    },
   };
 }
 
@@ -198,6 +254,15 @@ function begin(fault: Fault, target: FaultTarget, nodes: readonly string[]): voi
       return target.jump(fault.node, fault.ms);
     case 'slow-disk':
       return target.slowDisk(fault.node, fault.slowness);
+    case 'power-all':
+      return nodes.forEach((node) => target.crash(node, 'machine'));
+    case 'full-disk':
+      return target.limitDisk(fault.node, fault.bytes);
+    case 'failing-disk':
+      return target.failDisk(fault.node, fault.operation, failuresInARow);
+    case 'lost-disk':
+      target.crash(fault.node, 'machine');
+      return target.loseDisk(fault.node);
   }
 }
 
@@ -205,8 +270,10 @@ function end(fault: Fault, target: FaultTarget, nodes: readonly string[]): void 
   switch (fault.kind) {
     case 'kill':
     case 'power':
+    case 'lost-disk':
       return target.restart(fault.node);
     case 'kill-all':
+    case 'power-all':
       return nodes.forEach((node) => target.restart(node));
     case 'pause':
       return target.resume(fault.node);
@@ -225,6 +292,12 @@ function end(fault: Fault, target: FaultTarget, nodes: readonly string[]): void 
       return target.jump(fault.node, -fault.ms);
     case 'slow-disk':
       return target.slowDisk(fault.node, 1);
+    case 'full-disk':
+      target.limitDisk(fault.node, Infinity);
+      return target.restart(fault.node);
+    case 'failing-disk':
+      target.failDisk(fault.node, fault.operation, 0);
+      return target.restart(fault.node);
   }
 }
 

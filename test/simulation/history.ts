@@ -13,12 +13,20 @@ export interface Operation<Input, Output> {
   readonly client: string;
   readonly key: string;
   readonly input: Input;
+  /** Those of one order are run one after the other, as they were invoked: a connection's commands. Undefined = in none. */
+  readonly order: string | undefined;
   readonly invoked: number;
   readonly outcome: Outcome;
   /** Infinity unless completed or failed. */
   readonly ended: number;
   /** Of a completed one. */
   readonly output: Output | undefined;
+}
+
+/** Whether the effect of `earlier`, which was acknowledged, has to be in what `later` was told. */
+export function mustBeSeen(earlier: Operation<unknown, unknown>, later: Operation<unknown, unknown>): boolean {
+  if (earlier.outcome !== 'completed') return false;
+  return earlier.ended < later.invoked || (earlier.order !== undefined && earlier.order === later.order && earlier.invoked < later.invoked);
 }
 
 /** What a checker says; the reason names the operations it is about. */
@@ -45,12 +53,13 @@ export class History<Input, Output> {
   readonly #operations: Operation<Input, Output>[] = [];
   #moment = 0;
 
-  invoke(client: string, key: string, input: Input): Ending<Output> {
+  invoke(client: string, key: string, input: Input, order?: string): Ending<Output> {
     const at = this.#operations.length;
     const begun: Operation<Input, Output> = {
       client,
       key,
       input,
+      order,
       invoked: ++this.#moment,
       outcome: 'pending',
       ended: Infinity,

@@ -2,7 +2,7 @@
  * Checks of one append-only list's history: APPEND or RPUSH of one element, and reads of the whole. Every element is appended once only.
  * A list remembers all that happened to it, so it shows losses that a register hides behind the next write.
  */
-import { accepted, describe, refused, type Operation, type Verdict } from './history.js';
+import { accepted, describe, mustBeSeen, refused, type Operation, type Verdict } from './history.js';
 import { checkLinearizable, impossible, type Model, type SearchBounds } from './linearizability-checker.js';
 
 export type ListInput = { readonly kind: 'append'; readonly element: string } | { readonly kind: 'read' };
@@ -58,8 +58,13 @@ export function checkList(history: readonly ListOperation[], bounds?: SearchBoun
   return checkLinearizable(telling, listModel(longest), bounds);
 }
 
-/** Why the list seen between the two moments is wrong; undefined when it may be so. */
-function faultOf(elements: readonly string[], seenFrom: number, seenUntil: number, history: readonly ListOperation[]): string | undefined {
+/** Why the list, seen before `seenUntil` by someone who has to see what `isKnown`, is wrong; undefined when it may be so. */
+function faultOf(
+  elements: readonly string[],
+  isKnown: (append: ListOperation) => boolean,
+  seenUntil: number,
+  history: readonly ListOperation[],
+): string | undefined {
   const appends = new Map(
     history.flatMap((operation) => (operation.input.kind === 'append' ? [[operation.input.element, operation]] : [])),
   );
@@ -70,16 +75,16 @@ function faultOf(elements: readonly string[], seenFrom: number, seenUntil: numbe
   }
   const there = new Set(elements);
   for (const [element, append] of appends) {
-    if (append.outcome === 'completed' && append.ended < seenFrom && !there.has(element)) return `without ${describe(append)}`;
+    if (!there.has(element) && isKnown(append)) return `without ${describe(append)}`;
   }
   return undefined;
 }
 
-/** No read misses an append that was acknowledged before it began, or shows one twice or one that was not made. */
+/** No read misses an append that was acknowledged before it began, or one before it on its own connection, or shows one twice or one that was not made. */
 export function checkListReadsKeepUp(history: readonly ListOperation[]): Verdict {
   demandUniqueElements(history);
   for (const read of history.filter(isRead)) {
-    const fault = faultOf(elementsOf(read), read.invoked, read.ended, history);
+    const fault = faultOf(elementsOf(read), (append) => mustBeSeen(append, read), read.ended, history);
     if (fault !== undefined) return refused(`${describe(read)}: ${fault}`);
   }
   return accepted;
@@ -88,6 +93,6 @@ export function checkListReadsKeepUp(history: readonly ListOperation[]): Verdict
 /** No acknowledged append is missing after all is over and healed, none is there twice, and none that was refused. */
 export function checkFinalList(history: readonly ListOperation[], finalElements: readonly string[]): Verdict {
   demandUniqueElements(history);
-  const fault = faultOf(finalElements, Infinity, Infinity, history);
+  const fault = faultOf(finalElements, ({ outcome }) => outcome === 'completed', Infinity, history);
   return fault === undefined ? accepted : refused(`finally ${fault}`);
 }

@@ -7,7 +7,7 @@
  *                        what was acknowledged before it began
  *   nothing lost         the value at the very end is not older than any acknowledged write
  */
-import { accepted, describe, refused, type Operation, type Verdict } from './history.js';
+import { accepted, describe, mustBeSeen, refused, type Operation, type Verdict } from './history.js';
 import { checkLinearizable, impossible, type Model, type SearchBounds } from './linearizability-checker.js';
 
 /** `value` null is a deletion. */
@@ -63,10 +63,15 @@ export function checkRegister(history: readonly RegisterOperation[], bounds?: Se
   return checkLinearizable(telling, registerModel(telling), bounds);
 }
 
-/** Why `value`, seen between the two moments, is wrong: alien, from the future, or overwritten; undefined when it may be there. */
-function faultOf(value: string | null, seenFrom: number, seenUntil: number, writes: readonly RegisterOperation[]): string | undefined {
+/** Why `value`, seen before `seenUntil` by someone who has to see what `isKnown`, is wrong: alien, from the future, or overwritten; undefined when it may be there. */
+function faultOf(
+  value: string | null,
+  isKnown: (write: RegisterOperation) => boolean,
+  seenUntil: number,
+  writes: readonly RegisterOperation[],
+): string | undefined {
   const candidates = writes.filter(({ input, invoked }) => input.kind === 'write' && input.value === value && invoked < seenUntil);
-  const acknowledged = writes.filter(({ outcome, ended }) => outcome === 'completed' && ended < seenFrom);
+  const acknowledged = writes.filter(isKnown);
   const overwrittenBy = (ended: number): RegisterOperation | undefined => acknowledged.find(({ invoked }) => invoked > ended);
   // Before the first write there is nothing, as if a deletion had ended at moment 0.
   const endings = [...candidates.map(({ ended }) => ended), ...(value === null ? [0] : [])];
@@ -79,13 +84,13 @@ function faultOf(value: string | null, seenFrom: number, seenUntil: number, writ
 const effective = (history: readonly RegisterOperation[]): RegisterOperation[] =>
   history.filter(({ input, outcome }) => input.kind === 'write' && outcome !== 'failed');
 
-/** No read is older than what was acknowledged before it began, and none shows what was not written. */
+/** No read is older than what was acknowledged before it began, or than its own connection's writes before it, and none shows what was not written. */
 export function checkReadsKeepUp(history: readonly RegisterOperation[]): Verdict {
   demandUniqueValues(history);
   const writes = effective(history);
   for (const read of history) {
     if (read.input.kind !== 'read' || read.outcome !== 'completed' || read.output === undefined) continue;
-    const fault = faultOf(read.output, read.invoked, read.ended, writes);
+    const fault = faultOf(read.output, (write) => mustBeSeen(write, read), read.ended, writes);
     if (fault !== undefined) return refused(`${describe(read)}: ${fault}`);
   }
   return accepted;
@@ -94,6 +99,6 @@ export function checkReadsKeepUp(history: readonly RegisterOperation[]): Verdict
 /** No acknowledged write is missing from the value that is there after all is over and healed. */
 export function checkFinalValue(history: readonly RegisterOperation[], finalValue: string | null): Verdict {
   demandUniqueValues(history);
-  const fault = faultOf(finalValue, Infinity, Infinity, effective(history));
+  const fault = faultOf(finalValue, ({ outcome }) => outcome === 'completed', Infinity, effective(history));
   return fault === undefined ? accepted : refused(`finally ${fault}`);
 }

@@ -6,9 +6,9 @@
 import { ErrorReply, StatusReply, type Reply } from '../../protocol/resp/reply.js';
 import { checkCounterReads, checkFinalCounter, type CounterInput, type CounterOutput } from './counter-checker.js';
 import { History, type Ending, type Verdict } from './history.js';
-import { checkFinalList, checkListReadsKeepUp, type ListInput, type ListOutput } from './list-checker.js';
+import { checkFinalList, checkList, checkListReadsKeepUp, type ListInput, type ListOutput } from './list-checker.js';
 import type { SeededRandom } from './random.js';
-import { checkFinalValue, checkReadsKeepUp, type RegisterInput, type RegisterOutput } from './register-checker.js';
+import { checkFinalValue, checkReadsKeepUp, checkRegister, type RegisterInput, type RegisterOutput } from './register-checker.js';
 import type { ClientConnection, TorcCluster } from './torc-cluster.js';
 
 export type Workload = 'register' | 'counter' | 'list';
@@ -39,7 +39,9 @@ export class SimulatedClients {
   /** Replies that a client must never see. */
   readonly strange: string[] = [];
   acknowledged = 0;
-  refusedOrUnknown = 0;
+  /** Surely without effect. */
+  refused = 0;
+  unknown = 0;
   readonly #connections = new Set<ClientConnection>();
   readonly #random: SeededRandom;
   #serial = 0;
@@ -76,9 +78,13 @@ export class SimulatedClients {
     this.#readOn(this.#connectTo(name), client, key, told);
   }
 
-  /** The first fault of all histories; undefined when there is none. */
-  verdict(): string | undefined {
+  /** The first fault of all histories; undefined when there is none. `linearizable`: registers and lists are demanded to be. */
+  verdict(linearizable = false): string | undefined {
     const verdicts: Verdict[] = [];
+    if (linearizable) {
+      for (const history of this.registers.byKey().values()) verdicts.push(checkRegister(history));
+      for (const history of this.lists.byKey().values()) verdicts.push(checkList(history));
+    }
     for (const history of this.registers.byKey().values()) verdicts.push(checkReadsKeepUp(history));
     for (const history of this.counters.byKey().values()) verdicts.push(checkCounterReads(history));
     for (const history of this.lists.byKey().values()) verdicts.push(checkListReadsKeepUp(history));
@@ -137,22 +143,24 @@ export class SimulatedClients {
     const workload = random.pick(this.settings.workloads);
     const key = random.pick(this.keys(workload));
     const here = random.chance(this.settings.hereChance);
+    // What is run here goes past the connection's order.
+    const order = here ? undefined : connection.name;
     if (random.chance(0.4)) return this.#readOn(connection, client, key, told);
     if (workload === 'counter') {
       const by = random.pick([1, 1, 5, -2]);
-      const ending = this.counters.invoke(client, key, { kind: 'increment', by });
+      const ending = this.counters.invoke(client, key, { kind: 'increment', by }, order);
       return this.#send(connection, client, ['INCRBY', key, String(by)], here, ending, ({ value }) => Number(value), told);
     }
     const value = `v${++this.#serial}`;
     if (workload === 'list') {
-      const ending = this.lists.invoke(client, key, { kind: 'append', element: value });
+      const ending = this.lists.invoke(client, key, { kind: 'append', element: value }, order);
       return this.#send(connection, client, ['APPEND', key, `${value};`], here, ending, () => null, told);
     }
     if (random.chance(0.15)) {
-      const ending = this.registers.invoke(client, key, { kind: 'write', value: null });
+      const ending = this.registers.invoke(client, key, { kind: 'write', value: null }, order);
       return this.#send(connection, client, ['DEL', key], here, ending, () => null, told);
     }
-    const ending = this.registers.invoke(client, key, { kind: 'write', value });
+    const ending = this.registers.invoke(client, key, { kind: 'write', value }, order);
     const options = random.pick([[], [], ['KEEPTTL'], ['GET'], ['NX']]);
     // NX that finds a value writes nothing, and says so by nil.
     const conditional: Ending<Reply> = {
@@ -168,13 +176,13 @@ export class SimulatedClients {
     const words = ['GET', key];
     const text = ({ value }: { readonly value: Reply }): string | null => (value === null ? null : textOf(value));
     if (key.startsWith('register')) {
-      const ending = this.registers.invoke(client, key, { kind: 'read' });
+      const ending = this.registers.invoke(client, key, { kind: 'read' }, connection.name);
       this.#send(connection, client, words, false, ending, text, told);
     } else if (key.startsWith('counter')) {
-      const ending = this.counters.invoke(client, key, { kind: 'read' });
+      const ending = this.counters.invoke(client, key, { kind: 'read' }, connection.name);
       this.#send(connection, client, words, false, ending, (meaning) => Number(text(meaning) ?? 0), told);
     } else {
-      const ending = this.lists.invoke(client, key, { kind: 'read' });
+      const ending = this.lists.invoke(client, key, { kind: 'read' }, connection.name);
       this.#send(connection, client, words, false, ending, (meaning) => elementsOf(text(meaning)), told);
     }
   }
@@ -193,7 +201,9 @@ export class SimulatedClients {
     const { name } = connection.running;
     const command = `${client} ${words.join(' ')}`;
     const latencyMs = this.#random.between(0.05, 1);
-    scheduler.schedule(name, latencyMs, command, () => {
+    // A connection's commands arrive as they were sent.
+    connection.arrivalMs = Math.max(connection.arrivalMs, scheduler.nowMs + latencyMs);
+    scheduler.schedule(name, connection.arrivalMs - scheduler.nowMs, command, () => {
       connection.run(
         words,
         (reply) =>
@@ -203,7 +213,8 @@ export class SimulatedClients {
             else if (meaning === 'nothing') ending.fail();
             else if (meaning.value instanceof ErrorReply) this.strange.push(`${command}: ${meaning.value.text}`);
             else ending.complete(outputOf(meaning));
-            if (typeof meaning === 'string') this.refusedOrUnknown++;
+            if (meaning === 'unknown') this.unknown++;
+            else if (meaning === 'nothing') this.refused++;
             else this.acknowledged++;
             told(typeof meaning !== 'string');
           }),

@@ -128,10 +128,21 @@ export class SimulatedDisk {
     this.#scheduler.note(`${this.node} loses its disk`);
   }
 
+  /** The log's files take `bytes` more; Infinity = as usual. */
+  limit(bytes: number): void {
+    this.freeBytes = bytes;
+    this.#scheduler.note(`${this.node} has ${bytes} bytes left`);
+  }
+
   /** The next `times` operations of this kind fail with StorageError 'IO'. 0 = no more. */
   fail(operation: DiskOperation, times: number): void {
     this.#failures.set(operation, times);
     this.#scheduler.note(`${this.node} ${operation} is to fail ${times} times`);
+  }
+
+  /** There is little room, or some operation is to fail. */
+  get isFailing(): boolean {
+    return this.freeBytes !== Infinity || [...this.#failures.values()].some((times) => times > 0);
   }
 
   /** Operations begun from now on take `slowness` times as long; 1 = as usual. */

@@ -110,8 +110,14 @@ export class SimulatedNetwork {
   readonly #blocked = new Map<string, number>();
   readonly #slowMs = new Map<string, number>();
   readonly #dark = new Set<string>();
+  /** Sides of broken streams that have not been told yet. */
+  readonly #untold = new Set<Endpoint>();
   readonly #names = new Map<string, readonly string[]>();
   #count = 0;
+  /** Segments that took much longer than usual, and those that were lost with their stream; streams that stood still behind a block. */
+  late = 0;
+  lost = 0;
+  stalled = 0;
 
   constructor(scheduler: Scheduler, random: SeededRandom, settings: Partial<NetworkSettings> = {}) {
     this.settings = { ...defaultNetworkSettings, ...settings };
@@ -198,6 +204,11 @@ export class SimulatedNetwork {
     let open = 0;
     for (const endpoint of this.#streams) if (!endpoint.ended && !endpoint.peer.ended) open++;
     return open / 2;
+  }
+
+  /** Every node knows of each of its streams that broke. Until then what it sends over one arrives nowhere. */
+  get allTold(): boolean {
+    return this.#untold.size === 0;
   }
 
   /** For Endpoint only. */
@@ -301,6 +312,7 @@ export class SimulatedNetwork {
 
   #stall(endpoint: Endpoint): void {
     endpoint.stalled = true;
+    this.stalled++;
     const waitMs = this.#random.between(1, 4) * this.settings.stallBreakMs;
     const stall = ++endpoint.stalls;
     this.#scheduler.schedule(undefined, waitMs, `stalled ${endpoint.label}`, () => {
@@ -314,6 +326,7 @@ export class SimulatedNetwork {
     for (const side of [endpoint, endpoint.peer]) {
       if (side.ended) continue;
       side.ended = true;
+      this.#untold.add(side);
       this.#drop(side);
       this.#tell(side, side === late ? this.#lateMs() : this.#latencyMs(side.peer.node, side.node, 0), reason);
     }
@@ -327,11 +340,16 @@ export class SimulatedNetwork {
       endpoint.ended = true;
       this.#drop(endpoint);
       this.#streams.delete(endpoint);
+      this.#untold.delete(endpoint);
       const { peer } = endpoint;
       if (peer.ended) continue;
+      if (kind === 'machine') this.#untold.add(peer);
       // Some of what was in flight still arrives; then the kernel says goodbye, or nobody does.
       const kept = this.#random.integer(peer.incoming.length + 1);
-      for (const lost of peer.incoming.splice(kept)) peer.incomingBytes -= lost.bytes.length;
+      for (const { bytes } of peer.incoming.splice(kept)) {
+        peer.incomingBytes -= bytes.length;
+        this.lost++;
+      }
       if (kind === 'process') this.#send(endpoint, peer, noBytes, 'connection reset');
       else this.#scheduler.schedule(undefined, this.#lateMs(), `silence ${peer.label}`, () => this.#break(peer, 'timed out'));
     }
@@ -342,11 +360,13 @@ export class SimulatedNetwork {
     const waitMs = Math.max(delayMs, endpoint.events === undefined ? endpoint.lastArrivalMs - this.#scheduler.nowMs : 0);
     this.#scheduler.schedule(endpoint.node, waitMs, `closed ${endpoint.label} at ${endpoint.node}: ${reason}`, () => {
       this.#streams.delete(endpoint);
+      this.#untold.delete(endpoint);
       endpoint.events?.closed(reason);
     });
   }
 
   #drop(endpoint: Endpoint): void {
+    this.lost += endpoint.incoming.length;
     endpoint.incoming.length = 0;
     endpoint.incomingBytes = 0;
   }
@@ -363,6 +383,7 @@ export class SimulatedNetwork {
     const { latencyMinMs, latencyMeanMs, spikeChance, spikeMs, bytesPerMs } = this.settings;
     const usualMs = latencyMinMs - Math.log(1 - this.#random.fraction()) * latencyMeanMs + bytes / bytesPerMs;
     const spike = this.#random.chance(spikeChance) ? this.#random.between(0, spikeMs) : 0;
+    if (spike > 0) this.late++;
     return usualMs + spike + (this.#slowMs.get(linkOf(from, to)) ?? 0);
   }
 

@@ -10,6 +10,7 @@ const duels: RunSettings = {
   kinds: ['pause', 'break', 'block', 'isolate', 'slow-link', 'kill'],
   clients: { workloads: ['list'], keysPerWorkload: 2, hereChance: 0.7, thinkMs: 25 },
   loadMs: 6000,
+  reopens: false,
 };
 
 test('appends under duelling take-overs', async (t) => {
@@ -22,7 +23,7 @@ test('appends under duelling take-overs', async (t) => {
     acknowledged += result.acknowledged;
     for (const name of result.cluster.nodes) takeOvers += result.cluster.running(name)?.node.takeOver.finished ?? 0;
     if (result.fault === undefined) continue;
-    t.fail(report('appends under duelling take-overs', seed, result));
+    t.fail(`seed ${seed}: ${report(result)}`);
     if (++failures >= 3) break;
   }
   t.log(`${acknowledged} commands acknowledged, ${takeOvers} take-overs`);

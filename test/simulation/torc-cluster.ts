@@ -7,7 +7,8 @@ import { Node } from '../../cluster/node.js';
 import { Session } from '../../cluster/session.js';
 import type { PeerAddress } from '../../cluster/transport.js';
 import type { Call } from '../../cluster/call.js';
-import { EncodedReply, type Reply } from '../../protocol/resp/reply.js';
+import type { Dot } from '../../protocol/dot.js';
+import { EncodedReply, ownReply, type Reply } from '../../protocol/resp/reply.js';
 import { ErrorReply } from '../../protocol/resp/reply.js';
 import { CommandLookup } from '../../server/command-lookup.js';
 import { allRows } from '../../server/commands/all.js';
@@ -15,7 +16,9 @@ import { decodeReply } from '../../server/decode-reply.js';
 import { Dispatcher, InnerCall, operationOf } from '../../server/dispatcher.js';
 import type { Durability } from '../../storage/commit-log.js';
 import { nextLife, type NodeRecord } from '../../storage/data-directory.js';
+import type { Hasher } from '../../storage/merkle-hashing.js';
 import { Store } from '../../storage/store.js';
+import { DirectHasher } from '../storage/direct-hasher.js';
 import { SeededRandom } from './random.js';
 import { Scheduler } from './simulated-clock.js';
 import { SimulatedDisk } from './simulated-disk.js';
@@ -35,19 +38,30 @@ export interface TorcSettings {
   readonly cacheBytesMax?: number;
   /** Batches kept for a peer that does not acknowledge them; few make gaps common. */
   readonly hintBytesMax?: number;
+  /** 0 = never, the default, as the seeds of other tests were drawn without. */
+  readonly repairIntervalMs?: number;
+  readonly fullRepairIntervalMs?: number;
+  /** In place of one that works. */
+  readonly hasher?: Hasher;
   /** Wall clock minus true time, by node; 0 by default. */
   readonly skewMs?: Readonly<Record<string, number>>;
   readonly network?: Partial<NetworkSettings>;
   readonly sloppyQuorum?: boolean;
   readonly hintAgeMaxMs?: number;
+  readonly readFrom?: 'any' | 'coordinator';
   /** Called with each store before its node is made: to plant a bug. */
   readonly plant?: (store: Store, node: string) => void;
+  /** The same with each node, before it starts. */
+  readonly plantNode?: (node: Node) => void;
+  /** A planted bug: no connection keeps its commands in order. */
+  readonly plantedNoOrder?: boolean;
   /** A planted bug: a machine that lost its power believes that it did not. */
   readonly plantedSameBoot?: boolean;
 }
 
 /** One batch that was written somewhere in the run: what must be held by whoever claims to have seen its dot. */
 export interface WrittenBatch {
+  readonly node: string;
   readonly partition: number;
   readonly actor: number;
   readonly counter: number;
@@ -65,6 +79,7 @@ export interface RunningNode {
 }
 
 const lookup = new CommandLookup(allRows);
+const idOf = (partition: number, { actor, counter }: Dot): string => `${partition} ${actor} ${counter}`;
 
 export class TorcCluster {
   readonly nodes: readonly string[];
@@ -74,6 +89,11 @@ export class TorcCluster {
   readonly disks: ReadonlyMap<string, SimulatedDisk>;
   readonly partitions: number;
   readonly batches: WrittenBatch[] = [];
+  /** How often a node was sent a batch again, and one before another that its writer had written earlier. */
+  duplicates = 0;
+  gaps = 0;
+  /** Those of them that are neither durable as the node's mode says, nor held by any other node. */
+  readonly #fleeting = new Map<string, WrittenBatch>();
   /** What must not happen and did: a node that failed, a call that was answered twice. */
   readonly faults: string[] = [];
   readonly log: string[] = [];
@@ -81,6 +101,7 @@ export class TorcCluster {
   onRecovered: (running: { readonly name: string; readonly store: Store }) => Promise<void> = () => Promise.resolve();
   readonly #running = new Map<string, RunningNode>();
   readonly #records = new Map<string, NodeRecord>();
+  #connections = 0;
   readonly #starts = new Map<string, number>();
   readonly #hosts = new Map<string, string>();
 
@@ -95,7 +116,10 @@ export class TorcCluster {
     this.network = new SimulatedNetwork(this.scheduler, this.random, settings.network);
     for (const node of nodes) this.scheduler.clockFor(node, { skewMs: skewMs[node] ?? 0, driftPpm: this.random.integer(200) - 100 });
     this.disks = new Map(nodes.map((node) => [node, new SimulatedDisk(this.scheduler, this.random, node)]));
-    this.scheduler.onCrash((node) => this.#running.delete(node));
+    this.scheduler.onCrash((node, kind) => {
+      this.#running.delete(node);
+      if (kind === 'machine') this.#losePower(node);
+    });
   }
 
   /** The node's present incarnation; undefined while it is down or recovering. */
@@ -123,7 +147,12 @@ export class TorcCluster {
   /** Begins a new incarnation, on the disk as the last one left it. */
   readonly start = (name: string): void => {
     this.scheduler.clockFor(name);
-    this.#open(name).catch((error: unknown) => this.#fault(`${name} cannot start: ${String(error)}`));
+    this.#open(name).catch((error: unknown) => this.#stopped(name, `${name} cannot start: ${String(error)}`));
+  };
+
+  /** What stood in the directory of a node beside log and engine is gone too, with its disk. */
+  readonly forget = (name: string): void => {
+    this.#records.delete(name);
   };
 
   /** Starts all and waits, in simulated time, until all serve. */
@@ -154,7 +183,21 @@ export class TorcCluster {
 
   /** A client's connection to the node's present incarnation. */
   connect(name: string): ClientConnection {
-    return new ClientConnection(this, this.runningNow(name));
+    return new ClientConnection(this, this.runningNow(name), `connection ${++this.#connections}`);
+  }
+
+  /** What engine and log of a node that runs give, opened anew after a kill; the node stays down. Takes simulated time. */
+  async reopened(name: string): Promise<Store> {
+    this.scheduler.crash(name, 'process');
+    this.scheduler.clockFor(name);
+    let store: Store | undefined;
+    this.#openStore(name).then(
+      (opened) => (store = opened),
+      (error: unknown) => this.#fault(`${name} cannot be opened again: ${String(error)}`),
+    );
+    await this.scheduler.runFor(60_000, () => store !== undefined || this.faults.length > 0);
+    if (store === undefined) throw new Error(`${name} cannot be opened again`);
+    return store;
   }
 
   #isSure(node: Node): boolean {
@@ -163,17 +206,13 @@ export class TorcCluster {
 
   async #open(name: string): Promise<void> {
     const { scheduler, settings } = this;
-    const { durability = 'everysec', cacheBytesMax = 1 << 20 } = settings;
+    const { durability = 'everysec' } = settings;
     const starts = (this.#starts.get(name) ?? 0) + 1;
     this.#starts.set(name, starts);
     const clock = scheduler.clockFor(name);
-    const disk = this.disks.get(name);
-    if (disk === undefined) throw new Error(`no disk ${name}`);
-    const onFailure = (error: Error): void => this.#fault(`${name} failed: ${error.message}`);
-    const logFiles = disk.logFiles();
-    const engine = await disk.openEngine();
-    const store = await Store.open({ engine, logFiles, clock, durability, cacheBytesMax, hashSeed: 1, onFailure });
-    this.#watch(store);
+    const onFailure = (error: Error): void => this.#stopped(name, `${name} failed: ${error.message}`);
+    const store = await this.#openStore(name);
+    this.#watch(name, store);
     settings.plant?.(store, name);
     await this.onRecovered({ name, store });
     const bootId = settings.plantedSameBoot === true ? 'boot' : `boot ${scheduler.bootOf(name)}`;
@@ -200,12 +239,17 @@ export class TorcCluster {
       writeQuorum: settings.writeQuorum ?? 2,
       readQuorum: settings.readQuorum ?? 2,
       sloppyQuorum: settings.sloppyQuorum ?? false,
+      readFrom: settings.readFrom ?? 'any',
       gossipIntervalMs: 1000,
       phiThreshold: 8,
       suspicionTimeoutMs: 5000,
       peerTimeoutMs: settings.peerTimeoutMs ?? 1000,
       hintBytesMax: settings.hintBytesMax ?? 1 << 20,
       hintAgeMaxMs: settings.hintAgeMaxMs ?? 10_800_000,
+      repairBytesPerSecond: 8 << 20,
+      repairIntervalMs: settings.repairIntervalMs ?? 0,
+      fullRepairIntervalMs: settings.fullRepairIntervalMs ?? 0,
+      hasher: settings.hasher ?? new DirectHasher(),
       life,
       doubtful,
       incarnation: random.integer(2 ** 32),
@@ -221,17 +265,69 @@ export class TorcCluster {
       onFailure,
     });
     this.#running.set(name, { name, node, store, dispatcher, doubtful });
+    settings.plantNode?.(node);
     node.start();
   }
 
-  /** Remembers every batch. */
-  #watch(store: Store): void {
+  async #openStore(name: string): Promise<Store> {
+    const { durability = 'everysec', cacheBytesMax = 1 << 20 } = this.settings;
+    const clock = this.scheduler.clockFor(name);
+    const disk = this.disks.get(name);
+    if (disk === undefined) throw new Error(`no disk ${name}`);
+    const logFiles = disk.logFiles();
+    const engine = await disk.openEngine();
+    const onFailure = (error: Error): void => this.#stopped(name, `${name} failed: ${error.message}`);
+    return Store.open({ engine, logFiles, clock, durability, cacheBytesMax, hashSeed: 1, onFailure });
+  }
+
+  /** Remembers every batch, once it is in the log. */
+  #watch(name: string, store: Store): void {
+    let turn: WrittenBatch[] = [];
     const writeBatch = store.writeBatch.bind(store);
     store.writeBatch = (partition, dot, term, epoch, transaction) => {
       const keys = transaction.staged.slice(0, transaction.stagedCount).map(({ key }) => key.toString('latin1'));
-      this.batches.push({ partition: partition.number, ...dot, keys });
+      turn.push({ node: name, partition: partition.number, ...dot, keys });
       return writeBatch(partition, dot, term, epoch, transaction);
     };
+    const endTurn = store.endTurn.bind(store);
+    store.endTurn = (send) => {
+      endTurn(send);
+      if (turn.length === 0) return;
+      const written = turn;
+      turn = [];
+      this.batches.push(...written);
+      for (const batch of written) this.#fleeting.set(idOf(batch.partition, batch), batch);
+      store.whenDurable(() => written.forEach((batch) => this.#fleeting.delete(idOf(batch.partition, batch))));
+    };
+    const applyBatches = store.applyBatches.bind(store);
+    const applied = new Set<string>();
+    store.applyBatches = (bytes, listener) =>
+      applyBatches(bytes, {
+        applied: (partition, actor, counter, superseded, gap) => {
+          const id = idOf(partition, { actor, counter });
+          this.#fleeting.delete(id);
+          if (applied.has(id)) this.duplicates++;
+          if (gap) this.gaps++;
+          applied.add(id);
+          listener?.applied(partition, actor, counter, superseded, gap);
+        },
+      });
+  }
+
+  /** What only the node had, and not on its disk, is gone with its power: its next batches do not follow that. */
+  #losePower(name: string): void {
+    for (const [id, batch] of this.#fleeting) {
+      if (batch.node !== name) continue;
+      this.#fleeting.delete(id);
+      this.batches.splice(this.batches.indexOf(batch), 1);
+    }
+  }
+
+  /** A node ends by itself: as it should when its disk fails it, and else as it must not. */
+  #stopped(name: string, why: string): void {
+    if (this.disks.get(name)?.isFailing !== true) return this.#fault(why);
+    this.scheduler.note(why);
+    this.scheduler.crash(name, 'process');
   }
 
   #fault(what: string): void {
@@ -247,12 +343,16 @@ export class TorcCluster {
 
 /** A connection as server/connection.ts keeps one, without the bytes: an order of its own, and replies that leave at the end of a turn. */
 export class ClientConnection {
+  /** True time at which the last command that was sent over it arrives. */
+  arrivalMs = 0;
   readonly #session: Session;
   #unanswered = 0;
 
   constructor(
     private readonly cluster: TorcCluster,
     readonly running: RunningNode,
+    /** Unique in a run. */
+    readonly name: string,
   ) {
     this.#session = new Session(running.node.router.submit);
   }
@@ -282,14 +382,14 @@ export class ClientConnection {
       options: { resp: 2, writeQuorum: 0, readQuorum: 0, deadlineMs: node.deadlineMs() },
       attach: (call: Call) => {
         if (here) call.hops = 2;
-        else call.session = this.#session;
+        else if (this.cluster.settings.plantedNoOrder !== true) call.session = this.#session;
       },
     } as const;
     const finish = (reply: Reply): void => {
       if (answered) this.cluster.answeredTwice(words.map(String).join(' '));
       answered = true;
       this.#unanswered--;
-      const value = reply instanceof EncodedReply ? decodeReply(reply.bytes) : reply;
+      const value = reply instanceof EncodedReply ? decodeReply(reply.bytes) : ownReply(reply);
       node.turn.flushAtEnd({ flush: () => done(value) });
     };
     const operation = row.scope === 'keys' ? operationOf(row, args) : undefined;

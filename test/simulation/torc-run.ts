@@ -1,6 +1,8 @@
 /** One seed's run of a whole cluster: faults and clients together, then healing, then everything is demanded that must be true. */
-import { claimedAndMissing, convergenceFault, loadAll } from './convergence.js';
-import { describePlan, faultTarget, planFaults, schedulePlan, type FaultKind, type FaultPlan } from './faults.js';
+import { partitionOfSlot } from '../../cluster/ring.js';
+import { slotOf } from '../../protocol/slot.js';
+import { claimedAndMissing, convergenceFault, loadAll, reopenedFault } from './convergence.js';
+import { describePlan, faultKinds, faultTarget, planFaults, schedulePlan, type Fault, type FaultKind, type FaultPlan } from './faults.js';
 import { SeededRandom } from './random.js';
 import { SimulatedClients, type ClientSettings } from './simulated-clients.js';
 import { TorcCluster, type TorcSettings } from './torc-cluster.js';
@@ -12,7 +14,8 @@ export interface RunResult {
   /** For messages. */
   readonly plan: FaultPlan;
   readonly acknowledged: number;
-  readonly refusedOrUnknown: number;
+  readonly refused: number;
+  readonly unknown: number;
   readonly cluster: TorcCluster;
 }
 
@@ -20,23 +23,38 @@ export interface RunSettings {
   readonly cluster?: Partial<TorcSettings>;
   readonly clients?: Partial<ClientSettings>;
   readonly kinds?: readonly FaultKind[];
+  /** Of each of these kinds to be on. */
+  readonly kindChance?: number;
+  /** Nodes that may be down at once, but for faults that take all. */
+  readonly awayMax?: number;
   readonly loadMs?: number;
+  /** False: engines and logs are not opened again at the end; replaying a log knows nothing of what was planted in the store that wrote it. */
+  readonly reopens?: boolean;
 }
 
-/** Everysec may lose what was acknowledged when two machines lose power within a second of each other, so only one of them may. */
-function restrained(plan: FaultPlan, mayLosePower: (node: string) => boolean): FaultPlan {
-  const faults = plan.faults.map((timed) =>
-    timed.fault.kind === 'power' && !mayLosePower(timed.fault.node)
-      ? { ...timed, fault: { kind: 'kill', node: timed.fault.node } as const }
-      : timed,
-  );
-  return { ...plan, faults };
+/** Which losses the cluster's settings promise to survive. */
+interface Losses {
+  readonly power: (node: string) => boolean;
+  readonly disk: (node: string) => boolean;
+  readonly powerOfAll: boolean;
+}
+
+/** The same with each fault that may lose more than the settings allow for turned into a milder one. */
+function restrained(plan: FaultPlan, losses: Losses): FaultPlan {
+  const milder = (fault: Fault): Fault => {
+    if (fault.kind === 'power-all' && !losses.powerOfAll) return { kind: 'kill-all' };
+    if (fault.kind === 'lost-disk' && !losses.disk(fault.node)) return milder({ kind: 'power', node: fault.node });
+    if (fault.kind === 'power' && !losses.power(fault.node)) return { kind: 'kill', node: fault.node };
+    return fault;
+  };
+  return { ...plan, faults: plan.faults.map((timed) => ({ ...timed, fault: milder(timed.fault) })) };
 }
 
 export async function runSeed(seed: number, settings: RunSettings = {}): Promise<RunResult> {
   const random = new SeededRandom(seed).fork('run');
-  const nodes = ['a', 'b', 'c'];
-  const durability = random.pick(['always', 'everysec', 'everysec'] as const);
+  const nodes = settings.cluster?.nodes ?? ['a', 'b', 'c'];
+  const drawnDurability = random.pick(['always', 'everysec', 'everysec'] as const);
+  const durability = settings.cluster?.durability ?? drawnDurability;
   const skewed = random.chance(0.5) ? random.pick(nodes) : '';
   const cluster = new TorcCluster(seed, {
     nodes,
@@ -52,9 +70,16 @@ export async function runSeed(seed: number, settings: RunSettings = {}): Promise
   const fromMs = scheduler.nowMs;
   const untilMs = fromMs + (settings.loadMs ?? 8000);
   const mayLosePower = random.pick(nodes);
-  const kinds = settings.kinds === undefined ? {} : { kinds: settings.kinds };
-  const drawn = planFaults(cluster.random, { nodes, fromMs, untilMs, ...kinds });
-  const plan = restrained(drawn, (node) => durability === 'always' || node === mayLosePower);
+  const kinds = { kinds: settings.kinds ?? faultKinds, kindChance: settings.kindChance ?? 0.4 };
+  const drawn = planFaults(cluster.random, { nodes, fromMs, untilMs, ...kinds, awayMax: settings.awayMax ?? 1 });
+  // What one machine loses, W >= 2 have elsewhere: so where acknowledged writes need not be on the disk, only one machine may lose its power.
+  const synced = durability === 'always';
+  const oneMayLose = (settings.cluster?.writeQuorum ?? 2) > 1;
+  const plan = restrained(drawn, {
+    power: (node) => synced || (oneMayLose && node === mayLosePower),
+    disk: (node) => oneMayLose && node === mayLosePower,
+    powerOfAll: synced,
+  });
   const clients = new SimulatedClients(cluster, {
     clients: 6,
     keysPerWorkload: random.pick([1, 3, 20]),
@@ -76,26 +101,29 @@ export async function runSeed(seed: number, settings: RunSettings = {}): Promise
     fault: fault ?? cluster.faults[0],
     plan,
     acknowledged: clients.acknowledged,
-    refusedOrUnknown: clients.refusedOrUnknown,
+    refused: clients.refused,
+    unknown: clients.unknown,
     cluster,
   });
   try {
-    schedulePlan(scheduler, plan, faultTarget(scheduler, network, disks, cluster.start), nodes);
+    schedulePlan(scheduler, plan, faultTarget(scheduler, network, disks, cluster.start, cluster.forget), nodes);
     clients.start();
     const broken = (): boolean => fault !== undefined || cluster.faults.length > 0;
     await scheduler.runUntil(untilMs, broken);
     clients.stop();
     if (broken()) return result();
-    await scheduler.runFor(90_000, () => broken() || cluster.allWell());
-    if (!broken() && !cluster.allWell()) fault = `not healed: ${cluster.log.slice(-5).join('; ')}`;
+    const healed = (): boolean => network.allTold && cluster.allWell();
+    await scheduler.runFor(90_000, () => broken() || healed());
+    if (!broken() && !healed()) fault = `not healed: ${cluster.log.slice(-5).join('; ')}`;
     // Two rounds of gossip, and time for what they bring about.
     await scheduler.runFor(5000, broken);
     if (!broken()) await readEverything(cluster, clients, (reason) => (fault ??= reason));
     await scheduler.runFor(3000, broken);
     if (!broken() && clients.unanswered > 0) fault = `${clients.unanswered} commands were never answered`;
-    if (!broken()) fault = clients.verdict();
+    if (!broken()) fault = clients.verdict(cluster.settings.readFrom === 'coordinator' && cluster.settings.sloppyQuorum !== true);
     if (!broken()) fault = await convergenceFault(cluster);
     if (!broken()) fault = clients.finalVerdict((key) => shownEverywhere(cluster, key));
+    for (const name of settings.reopens === false ? [] : nodes) if (!broken()) fault = await reopenedFault(cluster, name);
   } catch (error) {
     fault ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
   }
@@ -121,19 +149,18 @@ async function readEverything(cluster: TorcCluster, clients: SimulatedClients, r
 }
 
 function shownEverywhere(cluster: TorcCluster, key: string): string | null {
-  const { store } = cluster.runningNow(cluster.nodes[0] ?? '');
-  for (let number = 0; number < cluster.partitions; number++) {
-    const entry = store.partition(number).entries.get(key);
-    if (entry?.alive === true) return entry.bytes.toString();
-  }
-  return null;
+  const number = partitionOfSlot(slotOf(Buffer.from(key)), cluster.partitions);
+  const [home = ''] = cluster.homesOf(number);
+  const entry = cluster.runningNow(home).store.partition(number).entries.get(key);
+  return entry?.alive === true ? entry.bytes.toString() : null;
 }
 
-/** What to print of a seed that fails. */
-export function report(test: string, seed: number, { fault, plan, cluster }: RunResult): string {
-  const trace = process.env['TORC_SEED'] === undefined ? '' : `\n${cluster.scheduler.recentTrace().slice(-60).join('')}`;
-  const said = cluster.log.slice(-20).join('\n');
-  return `${test}: seed ${seed} fails: ${fault}\nreplay it with TORC_SEED=${seed}\n${describePlan(plan)}\n${said}${trace}`;
+/** What to print of a seed that fails: the plan, what nodes said, and the trace's end. */
+export function report({ fault, plan, cluster }: RunResult): string {
+  const settings = JSON.stringify({ ...cluster.settings, plant: undefined });
+  return [fault, settings, describePlan(plan), ...cluster.log.slice(-20), ...cluster.scheduler.recentTrace().slice(-60)]
+    .map((line) => line?.trimEnd())
+    .join('\n');
 }
 
 /** The seeds of a test: TORC_SEED alone, or TORC_SEEDS of them, or `usual`. */

@@ -228,6 +228,42 @@ test('found by reading: the answer to a command of a process that is gone is not
   t.regex(String(await ask(cluster, other, ['INCRBY', 'n', '1'])), /^(1|UNKNOWNOUTCOME .*)$/);
 });
 
+test('found by a seed: of five nodes only the home replicas of a partition hold something of it', async (t) => {
+  const cluster = await started({ nodes: ['a', 'b', 'c', 'd', 'e'], partitions: 4 });
+  for (let i = 0; i < 20; i++) t.is(await ask(cluster, 'a', ['SET', `k${i}`, 'v']), 'OK');
+  await cluster.scheduler.runFor(5000);
+  for (let number = 0; number < 4; number++) {
+    const homes = cluster.homesOf(number);
+    for (const name of cluster.nodes) {
+      t.is(cluster.runningNow(name).store.partition(number).seen.size > 0, homes.includes(name), `${name}, partition ${number}`);
+    }
+  }
+  t.is(await convergenceFault(cluster), undefined);
+});
+
+test('read-from coordinator: a coordinator that others took over from unawares does not answer from what it holds', async (t) => {
+  const cluster = await started({ partitions: 1, readFrom: 'coordinator' });
+  const [first = '', second = '', third = ''] = homes(cluster, 'k');
+  t.is(await ask(cluster, third, ['SET', 'k', 'old']), 'OK');
+  t.is(await ask(cluster, third, ['GET', 'k']), 'old');
+  for (const other of [second, third]) {
+    cluster.network.block(first, other);
+    cluster.network.block(other, first);
+  }
+  t.is(await ask(cluster, second, ['SET', 'k', 'new'], true), 'OK');
+  t.true(cluster.runningNow(first).node.membership.isReachable(cluster.nodes.indexOf(second)));
+  t.regex(String(await ask(cluster, first, ['GET', 'k'])), /^NOREPLICAS/);
+  const reaches = (name: string): boolean => cluster.runningNow(name).node.membership.isReachable(cluster.nodes.indexOf(first));
+  await cluster.scheduler.runFor(30_000, () => !reaches(second) && !reaches(third));
+  for (const name of [second, third]) t.is(await ask(cluster, name, ['GET', 'k']), 'new');
+  for (const other of [second, third]) {
+    cluster.network.unblock(first, other);
+    cluster.network.unblock(other, first);
+  }
+  await well(cluster);
+  for (const name of cluster.nodes) t.is(await ask(cluster, name, ['GET', 'k']), 'new', name);
+});
+
 test('found by a seed: a pull is given up and sent again when the stream that its answer was to come over is replaced', async (t) => {
   // Node c lacked the batches before those it held ahead, and its only pull waited for an answer that was lost with b's old stream.
   t.is((await runSeed(65)).fault, undefined);

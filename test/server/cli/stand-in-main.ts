@@ -16,7 +16,7 @@ async function startNode(configuration: Configuration): Promise<StartedNode> {
   return {
     ready: configuration.clusterName.startsWith('refuse') ? new Promise(() => {}) : Promise.resolve(),
     failure: new Promise(() => {}),
-    shutdownAsked: new Promise(() => {}),
+    stopAsked: new Promise(() => {}),
     stop: () => new Promise((resolve) => configuration.clusterName !== 'ignore-stop' && server.close(() => resolve())),
   };
 }

@@ -77,7 +77,7 @@ export function clusterOfThree(unreachable: readonly number[] = [], partitions =
 export interface LocalNode {
   readonly context: LocalContext;
   readonly client: ClientView;
-  /** Emits `closed` when the client is to be closed. */
+  /** Emits `closed` when the client is to be closed, `drain` when the node is to stop. */
   readonly events: EventEmitter;
   /** What was sent to partitions. */
   readonly sent: { readonly partition: number; readonly args: readonly string[] }[];
@@ -185,11 +185,13 @@ export function localContext(cluster: ClusterView = clusterOfThree()): LocalNode
       keyCounts: () => ({ keys: 7, expiring: 2 }),
     },
     torcVersion: '0.1.0',
+    drain: () => events.emit('drain'),
     ask: () => Promise.resolve(null),
     atPartition: (partition, args) => {
       sent.push({ partition, args: args.map(String) });
       return Promise.resolve(1);
     },
+    repair: ({ anew, partition }) => (anew ? (partition === 7 ? 2 : 'under way') : 'no peer'),
     versionsOf: () =>
       Promise.resolve([
         { member: 'node-1', context: '{1.1: 5}', values: 1 },

@@ -274,6 +274,11 @@ test('TORC says where a key lives, what is held of it, and what must answer', as
   for (const wrong of ['0 1', '4 1', '2 x'])
     t.is(await ask(`TORC QUORUM ${wrong}`), '-ERR a quorum is a number from 1 to 3, the number of replicas');
   t.is(await ask('TORC QUORUM 1'), "-ERR wrong number of arguments for 'torc|quorum' command");
+  t.is(await ask('TORC REPAIR'), '-ERR no other replica of what is to be repaired can be reached, or it is being rebuilt here');
+  t.is(await ask('TORC REPAIR FULL'), '-BUSY a repair is under way: TORC STATUS tells how far it is');
+  t.is(await ask('TORC REPAIR 7'), '+comparing 2 replicas of partitions; TORC STATUS tells how far it is');
+  t.regex(String(await ask('TORC REPAIR all')), /^-ERR TORC REPAIR takes FULL or a partition from 0 to \d+$/);
+  t.is(await ask('TORC REPAIR 7 8'), "-ERR wrong number of arguments for 'torc|repair' command");
   t.is(await ask('TORC QUORUM default'), '+OK');
   t.is(client.writeQuorum, undefined);
   const status = await ask('TORC STATUS');

@@ -103,17 +103,15 @@ test('a bad value names the directive, itself and what is allowed', (t) => {
 
 test('what has no effect yet is refused, not ignored', (t) => {
   for (const [name, other, only] of [
-    ['read-from', 'coordinator', 'any'],
     ['max-clock-drift', '100', '500'],
     ['remove-down-after', '60', '0'],
-    ['repair-rate', '1mb', '8mb'],
     ['migration-rate', '1mb', '32mb'],
   ] as const) {
     const error = t.throws(() => resolve({ [name]: other }), { instanceOf: ConfigurationError });
     t.true(error.message.startsWith(`${name} '${other}' is not allowed: it takes only '${only}' until there is more: `), error.message);
     t.notThrows(() => resolve({ [name]: only }));
   }
-  t.notThrows(() => resolve({ 'repair-rate': String(8 * 1024 ** 2) }));
+  t.notThrows(() => resolve({ 'migration-rate': String(32 * 1024 ** 2) }));
 });
 
 test('rules between directives', (t) => {
@@ -191,4 +189,19 @@ test('no text makes a parser throw or a value that cannot be printed and read ag
   );
   t.is(directiveKeyOf('PeEr-TiMeOuT'), 'peerTimeoutMs');
   t.is(directives.peerTimeoutMs.unit, 'ms');
+});
+
+test('a file includes others, in their place, and not itself for ever', (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'torc-include-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const [outer, inner] = [join(directory, 'outer.conf'), join(directory, 'inner.conf')];
+  writeFileSync(outer, `zone a\nport 7000\ninclude ${inner}\nport 7002\n`);
+  writeFileSync(inner, '# nothing but\nzone b\nport 7001\n');
+  t.like(loadConfiguration({ file: outer, overrides: [] }), { zone: 'b', port: 7002 });
+  writeFileSync(inner, 'zones b\n');
+  t.throws(() => loadConfiguration({ file: outer, overrides: [] }), {
+    message: `${inner} line 1: unknown directive 'zones'; the nearest is zone`,
+  });
+  writeFileSync(inner, `include ${outer}\n`);
+  t.throws(() => loadConfiguration({ file: outer, overrides: [] }), { message: /line \d: files include one another more than 16 deep$/ });
 });

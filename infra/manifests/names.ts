@@ -1,0 +1,21 @@
+/** Names that manifests refer to one another by. */
+export const names = {
+  /** The stateful set, its pods' prefix, and the service that clients inside the cluster use. */
+  store: 'torc',
+  /** The headless service that gives each pod a host name. */
+  peers: 'torc-peers',
+  config: 'torc',
+  secret: 'torc-secret',
+  storageClass: 'torc-gp3',
+} as const;
+
+export const selector = { 'app.kubernetes.io/name': 'torc' } as const;
+export const labels = { ...selector, 'app.kubernetes.io/component': 'store' } as const;
+
+export const configDirectory = '/etc/torc';
+export const secretDirectory = '/etc/torc-secret';
+/** A directory of its own on the volume: the file system keeps things at the volume's root. */
+export const dataVolume = '/data';
+export const dataDirectory = `${dataVolume}/torc`;
+/** Where the image keeps the program. */
+export const programDirectory = '/torc';

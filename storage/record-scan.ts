@@ -1,0 +1,192 @@
+/**
+ * Reads every record of a partition as it is stored, for hashing: what memory holds, and what only the engine holds, in slices between which the
+ * event loop gets its turn. What is written meanwhile may be read before or after; its leaf is marked then and read again.
+ *
+ * With `checkDisk` the engine's rows are also held against memory's records: a row that differs or is lost, though nothing is
+ * waiting to be written there, is rewritten from memory, which is what commands are answered from.
+ */
+import { ByteWriter } from '../protocol/byte-writer.js';
+import { FormatError } from '../protocol/format-error.js';
+import { decodeRecord, emptyClock, encodeRecord, type VersionedRecord } from '../protocol/record.js';
+import { decodeRecordKey, encodeRecordKey, recordPart, recordType, slotRange } from '../protocol/record-key.js';
+import type { Clock } from './clock.js';
+import { StorageError, type Engine } from './engine.js';
+import { noEntry, type KeyTable } from './key-table.js';
+import type { HashedRecord } from './merkle-hashing.js';
+import { leafOf } from './merkle-tree.js';
+import { mergeRecords } from './merge.js';
+import type { Partition } from './partition.js';
+import { recordRow, stringRow } from './rows.js';
+
+/** A slice ends after so many records or so many bytes of them, or when so many entries were looked at. */
+const sliceRecords = 500;
+const sliceBytes = 256 * 1024;
+const sliceEntries = 4000;
+
+export interface ScanOptions {
+  readonly firstSlot: number;
+  readonly lastSlot: number;
+  /** By leaf: 1 = its records are wanted. Undefined = all are. */
+  readonly wanted?: Uint8Array | undefined;
+  readonly checkDisk: boolean;
+}
+
+export class RecordScan {
+  /** Rows on disk that were not what memory holds, and were written again. */
+  rowsRewritten = 0;
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly clock: Clock,
+    private readonly table: KeyTable,
+    /** The entry's record is to be written to the engine. */
+    private readonly rewrite: (entry: number) => void,
+  ) {}
+
+  /** Slices of records, each once, owned by the caller; some may be empty. Rejects with StorageError. */
+  async *read(partition: Partition, options: ScanOptions): AsyncGenerator<readonly HashedRecord[]> {
+    partition.pins++; // what is in memory now stays there, so that nothing is read from an old row
+    try {
+      const told = new Set<number>();
+      yield* this.memory(partition, options, told);
+      if (!partition.resident || options.checkDisk) yield* this.disk(partition, options, told);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      throw new StorageError('DAMAGED', `a record of partition ${partition.number} cannot be understood: ${error.message}`, {
+        cause: error,
+      });
+    } finally {
+      partition.pins--;
+    }
+  }
+
+  /** Whole records in memory, but those that come meanwhile. `told` gets their entries. */
+  private async *memory(partition: Partition, { wanted }: ScanOptions, told: Set<number>): AsyncGenerator<readonly HashedRecord[]> {
+    const { table } = this;
+    let slice = new Slice();
+    for (const entry of partition.entries.ids()) {
+      if (!table.isComplete(entry)) continue;
+      told.add(entry);
+      this.tell(slice, entry, wanted);
+      if (!slice.countsAsFull()) continue;
+      yield slice.records;
+      await this.nextTurn();
+      slice = new Slice();
+    }
+    yield slice.records;
+  }
+
+  /** What the engine holds and `told` does not; with it, what came to memory since. */
+  private async *disk(
+    partition: Partition,
+    { firstSlot, lastSlot, wanted, checkDisk }: ScanOptions,
+    told: Set<number>,
+  ): AsyncGenerator<readonly HashedRecord[]> {
+    const { table } = this;
+    const range = slotRange(firstSlot, lastSlot);
+    // A snapshot, taken now: all that is not in it is in memory.
+    const rows = this.engine.iterate({ from: recordRow(range.from), to: recordRow(range.to) }, sliceRecords);
+    const others = new Set<number>();
+    for (const entry of partition.entries.ids()) if (!told.has(entry)) others.add(entry);
+    const suspects: number[] = [];
+    for await (const chunk of rows) {
+      const slice = new Slice();
+      for (const [row, value] of chunk) {
+        const recordKey = row.subarray(1);
+        const { key } = decodeRecordKey(recordKey);
+        const entry = table.find(key, 0, key.length);
+        others.delete(entry);
+        if (told.delete(entry)) {
+          if (checkDisk && table.dirtyOf(entry) === 0 && !value.equals(encoded(table.recordOf(entry)))) suspects.push(entry);
+          continue;
+        }
+        const leaf = leafOf(key);
+        if (wanted !== undefined && wanted[leaf] !== 1) continue;
+        const newer = entry === noEntry ? undefined : table.recordOf(entry);
+        if (newer === undefined) slice.add(leaf, recordKey, stored(value));
+        else slice.add(leaf, recordKey, encodedForDigest(mergeRecords(newer, decodeRecord(value))));
+      }
+      yield slice.records;
+      await this.nextTurn();
+    }
+    const rest = new Slice();
+    for (const entry of others) this.tell(rest, entry, wanted);
+    yield rest.records;
+    if (!checkDisk) return;
+    for (const entry of told) if (table.dirtyOf(entry) === 0 && !isNothing(table.recordOf(entry))) suspects.push(entry);
+    for (let at = 0; at < suspects.length; at += sliceRecords) await this.verify(suspects.slice(at, at + sliceRecords));
+  }
+
+  private tell(slice: Slice, entry: number, wanted: Uint8Array | undefined): void {
+    const { table } = this;
+    const key = table.keyBytes(entry);
+    const leaf = leafOf(key);
+    if (wanted !== undefined && wanted[leaf] !== 1) return;
+    const recordKey = encodeRecordKey(table.slotOf(entry), key, recordType.string, recordPart.value);
+    slice.add(leaf, recordKey, encodedForDigest(table.recordOf(entry)));
+  }
+
+  /** A snapshot is older than memory: only a row that is read now, while nothing changes, shows that the disk is wrong. */
+  private async verify(suspects: readonly number[]): Promise<void> {
+    const { table } = this;
+    const before = suspects.map((entry) => (table.dirtyOf(entry) === 0 ? encoded(table.recordOf(entry)) : undefined));
+    const rows = await this.engine.getMany(suspects.map((entry) => stringRow(table.slotOf(entry), table.keyBytes(entry))));
+    suspects.forEach((entry, i) => {
+      const bytes = before[i];
+      const changed = table.dirtyOf(entry) !== 0 || bytes?.equals(encoded(table.recordOf(entry))) !== true;
+      if (changed || rows[i]?.equals(bytes) === true) return;
+      this.rowsRewritten++;
+      this.rewrite(entry);
+    });
+  }
+
+  private nextTurn(): Promise<void> {
+    return new Promise((resolve) => this.clock.after(0, resolve));
+  }
+}
+
+class Slice {
+  readonly records: HashedRecord[] = [];
+  private bytes = 0;
+  private looked = 0;
+
+  add(leaf: number, key: Buffer, record: Buffer | undefined): void {
+    if (record === undefined) return;
+    this.records.push({ leaf, key, record });
+    this.bytes += key.length + record.length;
+  }
+
+  /** Counts one more entry looked at. */
+  countsAsFull(): boolean {
+    return ++this.looked >= sliceEntries || this.records.length >= sliceRecords || this.bytes >= sliceBytes;
+  }
+}
+
+const writer = new ByteWriter(256);
+
+function encoded(record: VersionedRecord | undefined): Buffer {
+  writer.reset();
+  if (record !== undefined) encodeRecord(writer, record);
+  return Buffer.from(writer.view());
+}
+
+/**
+ * A record as digests see it: dots and payloads. Contexts count only where nothing else is left, since replicas drop those of living
+ * records at different times. Undefined = nothing is stored.
+ */
+function encodedForDigest(record: VersionedRecord | undefined): Buffer | undefined {
+  if (record === undefined || isNothing(record)) return undefined;
+  return encoded(record.versions.length > 0 && record.context.size > 0 ? { context: emptyClock, versions: record.versions } : record);
+}
+
+/** The same of a row's value. */
+function stored(value: Buffer): Buffer | undefined {
+  return value[0] === generalShape ? encodedForDigest(decodeRecord(value)) : value;
+}
+
+/** First byte of a record that may have a context (protocol/record.ts). */
+const generalShape = 2;
+
+function isNothing(record: VersionedRecord | undefined): boolean {
+  return record === undefined || (record.versions.length === 0 && record.context.size === 0);
+}

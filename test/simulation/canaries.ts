@@ -1,0 +1,170 @@
+/** Bugs to be planted in the cluster under test: the histories have to catch each of them, or they prove nothing. */
+import type { Node } from '../../cluster/node.js';
+import type { Rebuild } from '../../cluster/rebuild.js';
+import type { TakeOverOptions } from '../../cluster/take-over.js';
+import type { TermProofs } from '../../cluster/term-proofs.js';
+import { decodeBatches } from '../../protocol/batch.js';
+import type { Partition } from '../../storage/partition.js';
+import type { CommitLog } from '../../storage/commit-log.js';
+import type { Store } from '../../storage/store.js';
+import type { RunSettings } from './torc-run.js';
+
+/** Changes every partition of a store, those that were recovered and those to come. */
+function inEachPartition(store: Store, change: (partition: Partition) => void): void {
+  const changed = new Set<Partition>();
+  const partitionOf = store.partition.bind(store);
+  store.partition = (number) => {
+    const partition = partitionOf(number);
+    if (!changed.has(partition)) change(partition);
+    changed.add(partition);
+    return partition;
+  };
+}
+
+const duels = { workloads: ['list'], keysPerWorkload: 2, hereChance: 0.7 } as const;
+
+/** A part of a node that only the node itself knows. */
+const partOf = (node: Node, name: 'rebuild' | 'termProofs'): unknown => Reflect.get(node, name);
+
+/**
+ * By name. Three more have their place here once there is what they break: a hint that is lost, a tombstone that is purged by its dot alone, and a
+ * deletion of a collection that covers its own batch.
+ */
+export const canaries: Readonly<Record<string, RunSettings & { readonly firstSeed?: number }>> = {
+  'a node acknowledges before it has appended': {
+    cluster: {
+      durability: 'os',
+      plant: (store) => {
+        // Only every tenth turn's end reaches the file; acknowledgements go with all of them.
+        const log = Reflect.get(store, 'log') as CommitLog;
+        const flush = log.flush.bind(log);
+        let turns = 0;
+        log.flush = () => {
+          if (++turns % 10 === 0) flush();
+        };
+        store.whenDurable = (callback) => callback();
+      },
+    },
+    kinds: ['kill', 'kill-all'],
+  },
+  'a node acknowledges before it has synced': {
+    cluster: { durability: 'always', plant: (store) => (store.whenDurable = (callback) => callback()) },
+    kinds: ['power', 'power-all'],
+  },
+  'a machine that lost its power believes that it kept all it wrote': {
+    firstSeed: 17,
+    cluster: { plantedSameBoot: true, durability: 'os' },
+    kinds: ['power', 'isolate', 'pause'],
+    kindChance: 1,
+    awayMax: 2,
+    clients: duels,
+  },
+  'a node that lost its disk counts before it was rebuilt': {
+    firstSeed: 16,
+    cluster: {
+      durability: 'always',
+      plantNode: (node) => {
+        const rebuild = partOf(node, 'rebuild') as Rebuild;
+        rebuild.isDoubtful = () => false;
+        rebuild.tick = () => undefined;
+        Object.defineProperty(rebuild, 'doubtfulPartitions', { value: 0 });
+      },
+    },
+    kinds: ['lost-disk', 'isolate', 'pause'],
+    kindChance: 1,
+    awayMax: 2,
+    clients: duels,
+  },
+  'a replica acknowledges whatever term it has promised': {
+    cluster: {
+      plant: (store) =>
+        inEachPartition(store, (partition) => {
+          const promise = partition.promise.bind(partition);
+          partition.promise = (counter, actor) => promise(counter, actor) || true;
+        }),
+    },
+    clients: duels,
+  },
+  'a replica promises a term and keeps to its old one': {
+    cluster: {
+      plantNode: ({ takeOver }) => {
+        const { store } = Reflect.get(takeOver, 'options') as TakeOverOptions;
+        const onTakeOver = takeOver.onTakeOver.bind(takeOver);
+        const promise = store.promise.bind(store);
+        takeOver.onTakeOver = (peer, message) => {
+          store.promise = (numbers) => [...numbers];
+          onTakeOver(peer, message);
+          store.promise = promise;
+        };
+      },
+    },
+    clients: duels,
+  },
+  'a promise is not logged': {
+    cluster: {
+      plant: (store) => {
+        store.promise = (numbers, term) => numbers.filter((number) => store.partition(number).promise(term.counter, term.actor));
+      },
+      readFrom: 'coordinator',
+      partitions: 16,
+    },
+    kinds: ['kill', 'isolate'],
+    kindChance: 1,
+  },
+  'seen moves over gaps': {
+    cluster: {
+      hintBytesMax: 1000,
+      plant: (store) =>
+        inEachPartition(store, (partition) => {
+          const note = partition.note.bind(partition);
+          partition.note = (actor, counter) => note(actor, counter, 0);
+        }),
+    },
+    clients: { hereChance: 0.3 },
+    reopens: false,
+    firstSeed: 18,
+  },
+  'a replica acknowledges what it did not store': {
+    firstSeed: 20,
+    cluster: {
+      plant: (store, node) => {
+        if (node !== 'b') return;
+        const applyBatches = store.applyBatches.bind(store);
+        let count = 0;
+        store.applyBatches = (bytes, listener) => {
+          if (++count % 20 !== 0) return applyBatches(bytes, listener);
+          for (const { dot, parts } of decodeBatches(bytes)) {
+            for (const { partition } of parts) listener?.applied(partition, dot.actor, dot.counter, false, false);
+          }
+        };
+      },
+    },
+  },
+  'reads ask nobody': { cluster: { readQuorum: 1 } },
+  'a coordinator answers reads without asking whether its term stands': {
+    cluster: {
+      readFrom: 'coordinator',
+      plantNode: (node) => {
+        const proofs = partOf(node, 'termProofs') as TermProofs;
+        proofs.prove = (_coordination, call, reply, newest) => {
+          if (newest === undefined || newest.settled) call.answer(reply);
+          else newest.wait(call, reply);
+        };
+      },
+    },
+    kinds: ['pause', 'isolate', 'block'],
+    clients: { thinkMs: 5, keysPerWorkload: 1 },
+    firstSeed: 20,
+  },
+  'commands of a connection overtake each other': {
+    cluster: { plantedNoOrder: true },
+    clients: { pipelineChance: 0.7, thinkMs: 5, keysPerWorkload: 1 },
+  },
+};
+
+/** The settings of a seed that is to catch the bug of this name. Throws when there is none. */
+export function planted(name: string): RunSettings {
+  const settings = canaries[name];
+  if (settings === undefined) throw new Error(`no canary '${name}'; there are: ${Object.keys(canaries).join(', ')}`);
+  return settings;
+}

@@ -1,0 +1,53 @@
+/**
+ * The cluster that a seed is run on, beside its faults: how many nodes, which durability, which quorums, what network. As in swarm testing (Groce
+ * et al., 2012) seeds differ in kind, since one cluster with everything on at once never gets deep into anything.
+ */
+import { diskFaultKinds, faultKinds } from './faults.js';
+import { SeededRandom } from './random.js';
+import type { NetworkSettings } from './simulated-network.js';
+import type { RunSettings } from './torc-run.js';
+
+const networks: readonly Partial<NetworkSettings>[] = [
+  {},
+  {},
+  // Zones far apart.
+  { latencyMinMs: 2, latencyMeanMs: 4, spikeMs: 200 },
+  // Segments lost now and then, which TCP sends again much later.
+  { spikeChance: 0.1, spikeMs: 250 },
+  // Everything arrives in pieces.
+  { cutChance: 0.9, joinChance: 0.6 },
+  // Slow, with small buffers.
+  { bytesPerMs: 500, socketBufferBytes: 4096 },
+];
+
+/** Quorums of three replicas that overlap: R + W > N. */
+const quorums = [
+  { writeQuorum: 2, readQuorum: 2 },
+  { writeQuorum: 2, readQuorum: 2 },
+  { writeQuorum: 2, readQuorum: 2 },
+  { writeQuorum: 2, readQuorum: 3 },
+  { writeQuorum: 3, readQuorum: 1 },
+  { writeQuorum: 3, readQuorum: 2 },
+] as const;
+
+/** The same for the same seed; drawn apart from all that the run itself draws. */
+export function swarmOf(seed: number): RunSettings {
+  const random = new SeededRandom(seed).fork('swarm');
+  const nodes = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].slice(0, random.pick([3, 3, 3, 4, 5, 7]));
+  const cluster = {
+    nodes,
+    durability: random.pick(['always', 'everysec', 'os'] as const),
+    network: random.pick(networks),
+    hintBytesMax: random.pick([1000, 1 << 20, 1 << 20]),
+    ...random.pick(quorums),
+  };
+  const awayMax = random.pick(nodes.length > 3 ? [1, 2] : [1, 1, 2]);
+  const loadMs = random.pick([3000, 6000]);
+  const readFrom = random.pick(['any', 'any', 'coordinator'] as const);
+  return {
+    cluster: { ...cluster, readFrom },
+    kinds: [...faultKinds, ...diskFaultKinds],
+    awayMax,
+    loadMs,
+  };
+}
