@@ -25,7 +25,7 @@ const seed = Number(process.env['TORC_STREAM_SEED'] ?? 1);
 const lanes = 32;
 const replyTimeoutMs = 20_000;
 /** What the heap may be more at the end than after the first tenth. */
-const heldBytesMax = 4 * 1024 * 1024;
+const heldBytesMax = 12 * 1024 * 1024;
 const meter = fileURLToPath(new URL('../harness/heap-meter-main.js', import.meta.url));
 
 /** A connection that is made again when the server has closed it. */
