@@ -12,6 +12,7 @@ import { RawClient } from './raw-client.js';
 const keys = Number(process.env['TORC_SCAN_KEYS'] ?? 20_000);
 const countPerCall = 1000;
 const perCommand = 500;
+const replyTimeoutMs = 120_000;
 /** Calls that fail while a node is away are repeated with the same cursor, as clients do. */
 const failuresMax = 200;
 
@@ -28,7 +29,7 @@ interface Iteration {
 
 /** Keys that stay are `key:N`. A connection for itself, so that nothing waits behind the writes. */
 async function iterate(port: number, during: (calls: number) => void = () => undefined): Promise<Iteration> {
-  const client = await RawClient.connect(port);
+  const client = await RawClient.connect(port, replyTimeoutMs);
   const begunMs = performance.now();
   const seen = new Uint8Array(keys);
   const failures: string[] = [];
@@ -53,7 +54,7 @@ async function iterate(port: number, during: (calls: number) => void = () => und
 }
 
 async function fill(t: ExecutionContext, port: number): Promise<void> {
-  const client = await RawClient.connect(port);
+  const client = await RawClient.connect(port, replyTimeoutMs);
   for (let from = 0; from < keys; from += perCommand) {
     const names = Array.from({ length: Math.min(perCommand, keys - from) }, (_, i) => `key:${from + i}`);
     t.deepEqual(await client.ask(['MSET', ...names.flatMap((name) => [name, 'v'])]), ['+OK']);
