@@ -7,6 +7,7 @@
 import type { Dot, Term } from '../protocol/dot.js';
 import { compareTerms, noTerm } from '../protocol/dot.js';
 import { emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
+import type { ConflictLog } from './conflict-log.js';
 import { KeyEntry } from './key-entry.js';
 import { noEntry, type KeyTable } from './key-table.js';
 import { effectiveContext, emptyRecord, mergeFromPeer, mergeRecords } from './merge.js';
@@ -92,6 +93,7 @@ export class Partition {
     /** Of the whole node. */
     readonly table: KeyTable,
     private readonly account: (bytes: number) => void,
+    private readonly conflicts: ConflictLog,
   ) {
     this.entries = new PartitionEntries(table, number);
   }
@@ -171,7 +173,9 @@ export class Partition {
   /** Merges a batch's record; `record` is copied. */
   merge(entry: number, record: VersionedRecord): void {
     const old = this.table.recordOf(entry);
-    this.put(entry, old === undefined ? record : mergeRecords(old, record));
+    const merged = old === undefined ? record : mergeRecords(old, record);
+    this.put(entry, merged);
+    if (hasSeveral(merged) || hasSeveral(old)) this.conflicts.changed(this.number, this.table, entry, old, merged);
   }
 
   /**
@@ -179,9 +183,11 @@ export class Partition {
    * has to be fetched anew. `record` is copied.
    */
   mergeFromPeer(entry: number, record: VersionedRecord, peerSeen: VectorClock): boolean {
-    const merged = mergeFromPeer(this.table.recordOf(entry), record, { seen: this.seen, peerSeen, purged: this.purged, cut: emptyClock });
+    const old = this.table.recordOf(entry);
+    const merged = mergeFromPeer(old, record, { seen: this.seen, peerSeen, purged: this.purged, cut: emptyClock });
     if (merged === 'discard') return false;
     this.put(entry, merged.record);
+    if (hasSeveral(merged.record) || hasSeveral(old)) this.conflicts.changed(this.number, this.table, entry, old, merged.record);
     return true;
   }
 
@@ -275,4 +281,8 @@ export class Partition {
     this.clocksDirty = true;
     return true;
   }
+}
+
+function hasSeveral(record: VersionedRecord | undefined): boolean {
+  return record !== undefined && record.versions.length > 1;
 }
