@@ -13,6 +13,7 @@ import { RocksdbEngine } from '../../storage/rocksdb-engine.js';
 import { recordRow } from '../../storage/rows.js';
 import { type ServerGroup, startCluster } from '../harness/processes.js';
 import { stoppedAtEnd } from './judging.js';
+import { latencyText, latencyUntil } from './latency.js';
 import { RespConnection } from './resp-connection.js';
 import { sized } from './run-size.js';
 
@@ -21,6 +22,10 @@ const key = (index: number): string => `repaired:${index}`;
 const value = (index: number): string => `value ${index}`;
 const [lost, damaged] = [123, 4567];
 const bytesMax = 64 * 1024;
+/** Between two looks at how far a repair is. */
+const lookMs = 10;
+
+const elapsed = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 function rowOf(index: number): Buffer {
   const name = Buffer.from(key(index));
@@ -72,6 +77,7 @@ async function repaired(connection: RespConnection, ...what: string[]): Promise<
       .join();
     if (moves !== last) [last, sinceMs] = [moves, performance.now()];
     if (performance.now() - sinceMs > 60_000) throw new Error(`the repair does not move: ${moves}`);
+    await elapsed(lookMs);
   }
 }
 
@@ -119,6 +125,16 @@ test('one record lost and one changed on the disk of one node', async (t) => {
     `${keyCount} keys: ${bytes} bytes between three nodes (${allBytes} with gossip and framing); first full comparison ${Math.round(first.tookMs)} ms, with digests kept`,
   );
   t.log(`${Math.round(kept.tookMs)} ms; the slowest of ${first.pingsMs.length} commands meanwhile took ${Math.round(slow)} ms`);
+
+  // All of it read and hashed once more, beside clients: what they wait meanwhile, and without.
+  const others = Array.from({ length: 10_000 }, (_, index) => key(index + 5_000));
+  await latencyUntil(cluster.port, others, elapsed(500));
+  const without = await latencyUntil(cluster.port, others, elapsed(sized(1_500, 10_000)));
+  const again = repaired(connection, 'FULL');
+  const during = await latencyUntil(cluster.port, others, again);
+  t.log(`a full comparison beside clients: ${Math.round((await again).tookMs)} ms; clients meanwhile ${latencyText(during)}`);
+  t.log(`without: ${latencyText(without)}`);
+  t.true(during.p99Ms < 250 + 5 * without.p99Ms, `p99 ${during.p99Ms} ms beside it, ${without.p99Ms} ms without`);
   alone.close();
   connection.close();
 });
