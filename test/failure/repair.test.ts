@@ -22,6 +22,8 @@ const key = (index: number): string => `repaired:${index}`;
 const value = (index: number): string => `value ${index}`;
 const [lost, damaged] = [123, 4567];
 const bytesMax = 64 * 1024;
+/** A million keys that RocksDB does not have yet take a slow disk a while. */
+const stopSeconds = sized(10, 120);
 /** Between two looks at how far a repair is. */
 const lookMs = 10;
 
@@ -83,14 +85,14 @@ async function repaired(connection: RespConnection, ...what: string[]): Promise<
 
 test('one record lost and one changed on the disk of one node', async (t) => {
   t.timeout(sized(300_000, 1_500_000));
-  const cluster = await startCluster({ directives: { partitions: String(sized(256, 1024)) } });
+  const cluster = await startCluster({ directives: { partitions: String(sized(256, 1024)), 'shutdown-timeout': String(stopSeconds) } });
   stoppedAtEnd(t, cluster);
   const connection = await RespConnection.open(cluster.port);
   const replies = await connection.all(Array.from({ length: keyCount }, (_, index) => ['SET', key(index), value(index)]));
   t.true(replies.every(({ text }) => text === 'OK'));
 
   const broken = 2;
-  t.is(await cluster.server(broken).stop(), 'exit code 0');
+  t.is(await cluster.server(broken).stop(2_000 * stopSeconds), 'exit code 0');
   await plant(join(cluster.dir, 'node3'));
   await cluster.restart(broken);
   const alone = await RespConnection.alone(cluster.server(broken).port);
