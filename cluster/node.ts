@@ -33,6 +33,7 @@ import { Peers } from './peers.js';
 import { Reader } from './reader.js';
 import { readiness, type Readiness } from './readiness.js';
 import { Rebuild } from './rebuild.js';
+import { SeenInquiries } from './seen-inquiry.js';
 import { Replica } from './replica.js';
 import { Router } from './router.js';
 import { ExpirySweeper } from './expiry-sweeper.js';
@@ -117,6 +118,7 @@ export class Node {
   readonly peers: Peers;
   readonly gossiper: Gossiper;
   readonly turn: Turn;
+  private readonly inquiries: SeenInquiries;
   readonly standIns: StandIns;
   readonly handOff: HandOff;
   private readonly hintExchange: HintExchange;
@@ -302,6 +304,7 @@ export class Node {
       // Also where a partition is sure already: its new life begins when all are.
       coordinatesNothing: () => this.leaving || this.rebuild.doubtfulPartitions > 0,
     });
+    this.inquiries = new SeenInquiries({ store, membership, clock });
     this.sweeper = new ExpirySweeper({
       store,
       membership,
@@ -446,6 +449,13 @@ export class Node {
     });
   }
 
+  /**
+   * How many home replicas besides one hold everything written to `partitions` so far: `ended` is told once, when `wanted` do or the asker gives up.
+   */
+  replicasHolding(partitions: readonly number[], wanted: number, ended: (replicas: number) => void): { giveUp(): void } {
+    return this.inquiries.begin(partitions, wanted, ended);
+  }
+
   /** This node in clocks: 0 with life until it is a member. */
   actor(): number {
     const { configuration, selfIndex } = this.membership;
@@ -512,7 +522,7 @@ export class Node {
 
   /** Some call or batch waits here. */
   private coordinates(): boolean {
-    for (const { queue, unsettled } of this.known) if (queue.length > 0 || unsettled > 0) return true;
+    for (const { waiting, unsettled } of this.known) if (waiting > 0 || unsettled > 0) return true;
     return false;
   }
 
@@ -608,6 +618,7 @@ export class Node {
     if (frame.readAnswers) this.reader.onAnswers(peer, frame.readAnswers as torc.ReadAnswers);
     for (const check of frame.termChecks) this.termProofs.onTermCheck(peer, check as torc.TermCheck);
     for (const answer of frame.termAnswers) this.termProofs.onTermAnswer(peer, answer as torc.TermAnswer);
+    for (const inquiry of frame.inquiries) this.inquiries.onInquiry(peer, inquiry as torc.Inquiry);
     if (frame.gossip) this.heardGossip(peer, frame.gossip as torc.Gossip);
     return true;
   }
@@ -724,7 +735,7 @@ export class Node {
       for (const [actor, counter] of store.partition(number).seen) if (counter > (seen.get(actor) ?? 0)) seen.set(actor, counter);
     }
     let load = 0;
-    for (const { queue, unsettled } of this.known) load += queue.length + unsettled;
+    for (const { waiting, unsettled } of this.known) load += waiting + unsettled;
     return { clock: store.hybridClock.currentCounter, load, seen: clockBytes(seen) };
   }
 
