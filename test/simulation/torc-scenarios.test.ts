@@ -5,7 +5,8 @@ import { slotOf } from '../../protocol/slot.js';
 import type { Reply } from '../../protocol/resp/reply.js';
 import type { KeyEntry } from '../../storage/key-entry.js';
 import { convergenceFault } from './convergence.js';
-import { elementsOf, SimulatedClients, textOf } from './simulated-clients.js';
+import { elementsOf } from './client-histories.js';
+import { SimulatedClients, textOf } from './simulated-clients.js';
 import { TorcCluster, type TorcSettings } from './torc-cluster.js';
 import { runSeed } from './torc-run.js';
 
