@@ -264,6 +264,7 @@ export class Node {
       coordinations: () => this.known,
       takeOver: () => this.takeOver,
       standIns,
+      directives: options,
       read: (call) => this.reader.submit(call),
       prove: (...read) => termProofs.prove(...read),
       reroute,

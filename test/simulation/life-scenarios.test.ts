@@ -1,0 +1,47 @@
+/** Named scenarios of nodes that lost some of what they wrote, and of the lives that they begin then. */
+import test from 'ava';
+import { convergenceFault } from './convergence.js';
+import { ask, begin, entryAt, homes, started, well } from './scenario.js';
+
+test('found by a seed: under `always` a node that lost its power does not claim what left it before its disk had it', async (t) => {
+  const cluster = await started({ partitions: 1, durability: 'always' });
+  const [first = '', second = '', third = ''] = homes(cluster, 'k');
+  t.is(await ask(cluster, first, ['SET', 'k', 'old']), 'OK');
+  await cluster.scheduler.runFor(500);
+  cluster.disks.get(first)?.slow(50);
+  cluster.network.block(first, third);
+  cluster.network.breakStreams(first, third);
+  begin(cluster, first, ['SET', 'k', 'sent to one']);
+  await cluster.scheduler.runFor(5);
+  cluster.scheduler.crash(first, 'machine');
+  t.is(entryAt(cluster, second, 'k').bytes.toString(), 'sent to one');
+  cluster.scheduler.crash(second, 'process');
+  cluster.network.unblock(first, third);
+  cluster.disks.get(first)?.slow(1);
+  cluster.start(first);
+  await cluster.scheduler.runFor(5000, () => cluster.running(first)?.node.membership.isReachable(cluster.nodes.indexOf(third)) === true);
+  t.is(await ask(cluster, first, ['SET', 'other', 'v']), 'OK');
+  cluster.start(second);
+  await well(cluster);
+  t.is(await convergenceFault(cluster), undefined);
+  for (const name of cluster.nodes) t.is(await ask(cluster, name, ['GET', 'k']), 'sent to one');
+});
+
+test('a node whose disk went back to an earlier state without its knowing learns it from a peer, rebuilds, and begins a new life', async (t) => {
+  const cluster = await started({ partitions: 1, durability: 'everysec', plantedSameBoot: true });
+  const [first = ''] = homes(cluster, 'k');
+  t.is(await ask(cluster, first, ['SET', 'k', 'kept']), 'OK');
+  await cluster.scheduler.runFor(2000);
+  for (let i = 0; i < 10; i++) t.is(await ask(cluster, first, ['SET', 'k', `lost ${i}`]), 'OK');
+  cluster.scheduler.crash(first, 'machine');
+  await cluster.scheduler.runFor(200);
+  cluster.start(first);
+  await cluster.scheduler.runFor(20_000, () => cluster.log.some((line) => line.includes('a peer has seen more')));
+  await well(cluster);
+  const figures = new Map(cluster.runningNow(first).node.statistics());
+  t.is(figures.get('life'), 2);
+  t.is(await ask(cluster, first, ['SET', 'other', 'v'], true), 'OK');
+  await cluster.scheduler.runFor(1000);
+  for (const name of cluster.nodes) t.is(await ask(cluster, name, ['GET', 'k']), 'lost 9');
+  t.is(await convergenceFault(cluster), undefined);
+});
