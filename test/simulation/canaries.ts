@@ -67,7 +67,7 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
         const rebuild = partOf(node, 'rebuild') as Rebuild;
         rebuild.isDoubtful = () => false;
         rebuild.tick = () => undefined;
-        Object.defineProperty(rebuild, 'doubtfulPartitions', { value: 0 });
+        Object.defineProperty(rebuild, 'isInDoubt', { value: false });
       },
     },
     kinds: ['lost-disk', 'isolate', 'pause'],

@@ -45,3 +45,36 @@ test('a node whose disk went back to an earlier state without its knowing learns
   for (const name of cluster.nodes) t.is(await ask(cluster, name, ['GET', 'k']), 'lost 9');
   t.is(await convergenceFault(cluster), undefined);
 });
+
+test('a node that is home of nothing lost its disk: it stands in for nobody until it knows which of its lives others have met', async (t) => {
+  const cluster = await started({ nodes: ['a', 'b', 'c', 'd', 'e'], partitions: 1, sloppyQuorum: true });
+  const here = homes(cluster, 'n');
+  const { membership } = cluster.runningNow('a').node;
+  const [stranger = '', other = ''] = membership.substitutes(0).map((member) => cluster.nodes[member] ?? '');
+  for (const name of here) cluster.scheduler.crash(name, 'process');
+  await cluster.scheduler.runFor(100);
+  t.is(await ask(cluster, stranger, ['INCRBY', 'n', '5'], true), '5');
+  cluster.scheduler.crash(stranger, 'machine');
+  cluster.disks.get(stranger)?.lose();
+  cluster.forget(stranger);
+  cluster.start(stranger);
+  await cluster.scheduler.runFor(20_000, () => cluster.running(stranger)?.node.isReady === true);
+  await cluster.scheduler.runFor(3000);
+  t.regex(String(await ask(cluster, stranger, ['INCRBY', 'n', '3'], true)), /^NOREPLICAS /);
+  for (const name of here) {
+    cluster.network.block(other, name); // what it keeps comes later
+    cluster.start(name);
+  }
+  await cluster.scheduler.runFor(20_000, () => cluster.allReady());
+  await cluster.scheduler.runFor(4000);
+  t.is(await ask(cluster, stranger, ['INCRBY', 'n', '3'], true), '3');
+  for (const name of here) cluster.network.unblock(other, name);
+  await well(cluster);
+  await cluster.scheduler.runFor(20_000, () => cluster.hintBytes() === 0);
+  await cluster.scheduler.runFor(3000);
+  const figures = new Map(cluster.runningNow(stranger).node.statistics());
+  t.is(figures.get('doubtful'), 0);
+  t.is(figures.get('life'), 2);
+  t.is(await convergenceFault(cluster), undefined);
+  for (const name of cluster.nodes) t.is(await ask(cluster, name, ['GET', 'n']), '8', name);
+});

@@ -209,7 +209,7 @@ export class TorcCluster {
   }
 
   #isSure(node: Node): boolean {
-    return node.statistics().every(([figure, value]) => figure !== 'doubtful_partitions' || value === 0);
+    return node.statistics().every(([figure, value]) => figure !== 'doubtful' || value === 0);
   }
 
   async #open(name: string): Promise<void> {
