@@ -274,7 +274,12 @@ export class Node {
     });
     const { coordinator } = this;
     this.reader = new Reader({ store, membership, comparison, coordinator, coordination, turn, clock, isDoubtful });
-    this.replica = new Replica(store, turn, (partition, from) => comparison.fetchMissing(partition, from));
+    this.replica = new Replica(
+      store,
+      turn,
+      (partition, from) => comparison.fetchMissing(partition, from),
+      (partition) => this.rebuild.isTermKnown(partition),
+    );
     this.rebuild = new Rebuild({
       store,
       membership,
@@ -630,7 +635,10 @@ export class Node {
     for (const [partition, { dots, term }] of byPartition) this.coordinator.superseded(partition, dots, term);
   }
 
-  private heardGossip(peer: Peer, { doubtful, partition, seen, state, doubted, stream, heard, ended }: torc.Gossip): void {
+  private heardGossip(
+    peer: Peer,
+    { doubtful, partition, seen, whole, termCounter, termActor, state, doubted, stream, heard, ended }: torc.Gossip,
+  ): void {
     if (doubted?.nodeId === this.options.description.nodeId) this.gossiper.take(decodeMemberState(doubted as torc.MemberState));
     if (state) {
       const heartbeat = decodeMemberState(state as torc.MemberState);
@@ -647,6 +655,14 @@ export class Node {
       peer.doubtful = doubtful;
       this.membership.changed();
     }
+    if (whole && this.rebuild.isInDoubt) {
+      partition.forEach((number, i) => {
+        const term = { counter: termCounter[i] ?? 0, actor: termActor[i] ?? 0 };
+        if (term.counter > 0 && this.membership.isHome(number)) this.options.store.promise([number], term);
+      });
+      this.turn.schedule();
+      this.rebuild.heardTerms(peer, doubtful);
+    }
     partition.forEach((number, i) => {
       const bytes = seen[i];
       if (bytes === undefined) return;
@@ -661,14 +677,20 @@ export class Node {
     const { store } = this.options;
     const partition: number[] = [];
     const seen: Buffer[] = [];
+    const termCounter: number[] = [];
+    const termActor: number[] = [];
     const { configuration } = this.membership;
     if (everything) peer.told.clear();
     for (let number = 0; number < (configuration?.partitions ?? 0); number++) {
       const here = store.partition(number);
-      if (here.seen.size === 0 || peer.told.get(number) === here.changes) continue;
+      if (peer.told.get(number) === here.changes) continue;
+      if (here.seen.size === 0 && !(everything && here.promised.counter > 0)) continue;
       peer.told.set(number, here.changes);
       partition.push(number);
       seen.push(clockBytes(here.seen));
+      if (!everything) continue;
+      termCounter.push(here.promised.counter);
+      termActor.push(here.promised.actor);
     }
     const doubted = this.gossiper.view.get(peer.nodeId)?.state;
     peer.link.say({
@@ -677,6 +699,9 @@ export class Node {
         doubtful: this.leaving || this.rebuild.isInDoubt,
         partition,
         seen,
+        whole: everything && configuration !== undefined,
+        termCounter,
+        termActor,
         state: encodeMemberState(this.gossiper.view.ownState),
         doubted: doubted === undefined || doubted.status === 'up' ? null : encodeMemberState(newsFor(doubted, doubted)),
         ...peer.heardStream,

@@ -17,8 +17,13 @@ interface Progress {
   readonly compared: Set<Peer>;
   /** Those of `compared` that were not doubtful themselves. */
   witnesses: number;
+  /** Those who told which term they have promised, and how many of them were not doubtful. */
+  readonly termsFrom: Set<Peer>;
+  termWitnesses: number;
   underWay: Peer | undefined;
 }
+
+const newProgress = (): Progress => ({ compared: new Set(), witnesses: 0, termsFrom: new Set(), termWitnesses: 0, underWay: undefined });
 
 export interface RebuildOptions {
   readonly store: Store;
@@ -50,6 +55,30 @@ export class Rebuild {
     return this.inDoubt;
   }
 
+  /**
+   * Whether this replica may acknowledge in the term that it knows as the newest. A promise may be lost with what else was: whoever got it has others' too, so enough
+   * of them have to tell first what they promised; else a coordinator that was superseded could count on this replica.
+   */
+  isTermKnown(partition: number): boolean {
+    if (!this.inDoubt) return true;
+    const progress = this.doubtful.get(partition);
+    if (progress === undefined) return true;
+    const { membership } = this.options;
+    const { termWitnesses, termsFrom } = progress;
+    return termWitnesses >= membership.quorums.promises || termsFrom.size >= membership.otherHomes(partition).length;
+  }
+
+  /** The peer told, since its link opened, all the terms that it has promised. `doubtful`: it may have forgotten some itself. */
+  heardTerms(peer: Peer, doubtful: boolean): void {
+    if (!this.inDoubt) return;
+    for (const [partition, progress] of this.doubtful) {
+      const { termsFrom } = progress;
+      if (termsFrom.has(peer) || !this.options.membership.otherHomes(partition).includes(peer)) continue;
+      termsFrom.add(peer);
+      if (!doubtful) progress.termWitnesses++;
+    }
+  }
+
   /** The peer told whose batches it has met. */
   heard(peer: Peer): void {
     if (this.inDoubt) this.heardFrom.add(peer);
@@ -69,7 +98,7 @@ export class Rebuild {
     this.inDoubt = true;
     this.heardFrom.clear();
     for (let partition = 0; partition < (membership.configuration?.partitions ?? 0); partition++) {
-      if (membership.isHome(partition)) this.doubtful.set(partition, { compared: new Set(), witnesses: 0, underWay: undefined });
+      if (membership.isHome(partition)) this.doubtful.set(partition, newProgress());
     }
     log(
       'warn',

@@ -1,7 +1,9 @@
 /** Named scenarios of nodes that lost some of what they wrote, and of the lives that they begin then. */
 import test from 'ava';
+import { elementsOf } from './client-histories.js';
 import { convergenceFault } from './convergence.js';
-import { ask, begin, entryAt, homes, started, well } from './scenario.js';
+import { append, ask, begin, entryAt, homes, started, well } from './scenario.js';
+import { textOf } from './simulated-clients.js';
 
 test('found by a seed: under `always` a node that lost its power does not claim what left it before its disk had it', async (t) => {
   const cluster = await started({ partitions: 1, durability: 'always' });
@@ -77,4 +79,46 @@ test('a node that is home of nothing lost its disk: it stands in for nobody unti
   t.is(figures.get('life'), 2);
   t.is(await convergenceFault(cluster), undefined);
   for (const name of cluster.nodes) t.is(await ask(cluster, name, ['GET', 'n']), '8', name);
+});
+
+test('a replica that lost its power and a promise with it acknowledges nothing of the term before, to a coordinator that never heard of the next', async (t) => {
+  let forgotten = 0;
+  for (const seed of [1, 2, 3, 4, 5, 6]) {
+    const network = { spikeChance: 0, lateDetectionMs: 1 };
+    const cluster = await started({ partitions: 1, durability: 'everysec', network }, seed);
+    const [first = '', second = '', third = ''] = homes(cluster, 'k');
+    const cut = (one: string, other: string): void => {
+      cluster.network.block(one, other);
+      cluster.network.block(other, one);
+    };
+    const promised = (): number => cluster.runningNow(third).store.partition(0).promised.counter;
+    await append(cluster, first, 'k', '0;');
+    await cluster.scheduler.runFor(2500);
+    cut(first, second);
+    await append(cluster, second, 'k', 'second;');
+    const before = promised();
+    cluster.scheduler.crash(third, 'machine');
+    cut(second, third);
+    await cluster.scheduler.runFor(50);
+    cluster.start(third);
+    const member = cluster.nodes.indexOf(third);
+    const isBack = (): boolean => cluster.running(third) !== undefined && cluster.runningNow(first).node.membership.isReachable(member);
+    await cluster.scheduler.runFor(3000, isBack);
+    await cluster.scheduler.runFor(100);
+    if (promised() < before) forgotten++;
+    const late = begin(cluster, first, ['APPEND', 'k', 'first;'], true);
+    await cluster.scheduler.runFor(3000, () => late.reply() !== undefined);
+    for (const other of [first, third]) {
+      cluster.network.unblock(other, second);
+      cluster.network.unblock(second, other);
+    }
+    await well(cluster);
+    const isAcknowledged = /^\d+$/.test(textOf(late.reply()));
+    for (const name of cluster.nodes) {
+      const shown = elementsOf(await ask(cluster, name, ['GET', 'k']));
+      t.true(shown.includes('second'), name);
+      t.true(!isAcknowledged || shown.includes('first'), `seed ${seed}: ${name} shows ${shown.join(' ')}`);
+    }
+  }
+  t.true(forgotten > 0);
 });

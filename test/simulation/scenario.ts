@@ -6,8 +6,8 @@ import type { KeyEntry } from '../../storage/key-entry.js';
 import { textOf } from './simulated-clients.js';
 import { TorcCluster, type TorcSettings } from './torc-cluster.js';
 
-export async function started(settings: TorcSettings = {}): Promise<TorcCluster> {
-  const cluster = new TorcCluster(1, { network: { spikeChance: 0 }, ...settings });
+export async function started(settings: TorcSettings = {}, seed = 1): Promise<TorcCluster> {
+  const cluster = new TorcCluster(seed, { network: { spikeChance: 0 }, ...settings });
   await cluster.startAll();
   await cluster.scheduler.runFor(3000);
   return cluster;
