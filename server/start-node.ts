@@ -12,6 +12,8 @@ import type { StartedNode } from './cli/run-command-line.js';
 import { CommandLookup } from './command-lookup.js';
 import { allRows } from './commands/all.js';
 import type { Configuration } from './config/directives.js';
+import { environmentWarnings } from './config/environment.js';
+import { warningsOf } from './config/load-configuration.js';
 import { RunningConfiguration } from './config/running-configuration.js';
 import type { Connection, ServerState } from './connection.js';
 import { Dispatcher } from './dispatcher.js';
@@ -67,6 +69,9 @@ async function startServing(configuration: Configuration, version: string, progr
   const running = new RunningConfiguration(configuration);
   const log = createLog(configuration);
   running.onChange('logLevel', ({ logLevel }) => setLogLevel(log, logLevel));
+  const warn = (warnings: readonly string[]): void => warnings.forEach((warning) => log.warning({ event: 'configuration' }, warning));
+  warn([...environmentWarnings(process.env), ...warningsOf(configuration)]);
+  for (const key of ['writeQuorum', 'readQuorum'] as const) running.onChange(key, (changed) => warn(warningsOf(changed)));
   let fail: (error: Error) => void = () => undefined;
   const failure = new Promise<never>((_, reject) => (fail = reject));
   failure.catch(() => undefined); // whoever awaits it is told; nobody has to
