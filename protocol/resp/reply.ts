@@ -93,11 +93,43 @@ export class StoredValue {
     const bytes = this.memory.subarray(this.at, this.at + this.length);
     return this.isShared ? bytes : Buffer.from(bytes);
   }
+
+  /** A copy that may be kept, in memory that is shared with others of its time: lighter than a Buffer of its own. */
+  held(): StoredValue {
+    const { memory, at, length } = this;
+    const value = new StoredValue();
+    value.length = length;
+    value.isShared = true;
+    if (this.isShared || length > heldBytesMax) {
+      value.memory = this.own();
+      return value;
+    }
+    if (chunkUsed + length > chunkBytes) {
+      chunk = Buffer.allocUnsafeSlow(chunkBytes);
+      chunkUsed = 0;
+    }
+    for (let i = 0; i < length; i++) chunk[chunkUsed + i] = memory[at + i] as number;
+    value.memory = chunk;
+    value.at = chunkUsed;
+    chunkUsed += length;
+    return value;
+  }
 }
 
-/** The reply as it may be kept. */
+/** Values that wait for other replicas are copied into chunks of this size, which live as long as one of them is needed. */
+const chunkBytes = 16_384;
+const heldBytesMax = 256;
+let chunk: Buffer = Buffer.alloc(0);
+let chunkUsed = chunkBytes;
+
+/** The reply as it may be kept by itself. */
 export function ownReply(reply: Reply): Reply {
   return reply instanceof StoredValue ? reply.own() : reply;
+}
+
+/** The reply as it may be kept until it is answered. */
+export function heldReply(reply: Reply): Reply {
+  return reply instanceof StoredValue ? reply.held() : reply;
 }
 
 export const ok = new StatusReply('OK');
