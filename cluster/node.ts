@@ -5,7 +5,7 @@
 import type { torc } from '../protocol/generated/messages.js';
 import type { VectorClock, VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
-import { actorOf, compareTerms, counterAt, lifeOf, memberNumberOf, type Term } from '../protocol/dot.js';
+import { actorOf, compareTerms, counterAt, counterMs, lifeOf, memberNumberOf, type Term } from '../protocol/dot.js';
 import type { Clock, Random } from '../storage/clock.js';
 import type { Hasher } from '../storage/merkle-hashing.js';
 import { clockBytes, clockOf } from '../storage/partition-clocks.js';
@@ -95,6 +95,22 @@ export interface NodeOptions {
   readonly log: (level: 'info' | 'warn', message: string) => void;
   /** The node cannot go on: its directory belongs to another cluster, a frame broke an invariant. */
   readonly onFailure: (error: Error) => void;
+}
+
+export interface PeerFigures {
+  readonly nodeId: string;
+  readonly reachable: boolean;
+  /** Of frames. */
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  /** Of batches that it has not acknowledged. */
+  readonly unackedBytes: number;
+  /** Of frames that the network has not taken. */
+  readonly bufferedBytes: number;
+  /** Kept here on disk for it. */
+  readonly hintBytes: number;
+  /** Age of the oldest batch that is still to reach it. */
+  readonly lagMs: number;
 }
 
 export class Node {
@@ -489,6 +505,31 @@ export class Node {
       ['gossip_bytes_in', this.gossiper.traffic.bytesIn],
       ['peer_bytes_in', links.reduce((bytes, { bytesReceived }) => bytes + bytesReceived, 0)],
     ];
+  }
+
+  /** This node's side of its links to the other members. */
+  peerFigures(): PeerFigures[] {
+    const { store } = this.options;
+    const { membership } = this;
+    const nowMs = store.hybridClock.nowMs();
+    return [...this.peers.all()]
+      .filter(({ member }) => member >= 0)
+      .map((peer) => {
+        const { link, nodeId, reachable, bytesReceived } = peer;
+        const number = membership.numberOf(peer.member);
+        const kept = store.hints.lanesOf(number).map(({ oldestMs }) => oldestMs);
+        const unackedMs = link.oldestUnacked === undefined ? nowMs : counterMs(link.oldestUnacked);
+        return {
+          nodeId,
+          reachable,
+          bytesReceived,
+          bytesSent: link.bytesSent,
+          unackedBytes: link.queuedBytes,
+          bufferedBytes: link.streamBufferedBytes,
+          hintBytes: store.hints.bytesOf(number),
+          lagMs: Math.max(0, nowMs - Math.min(unackedMs, ...kept)),
+        };
+      });
   }
 
   /** Bytes of hints kept here, by the node they are for. */

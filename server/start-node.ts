@@ -27,6 +27,7 @@ import { probeRoutes, type ProbedNode } from './probes/probes.js';
 import { Statistics } from './statistics.js';
 import { systemClock, systemRandom } from './system-clock.js';
 import { TcpTransport } from './tcp-transport.js';
+import { Telemetry } from './telemetry/telemetry.js';
 
 /** Redis' limit on inline commands and header lines. */
 const inlineBytesMax = 64 * 1024;
@@ -56,16 +57,32 @@ class Progress implements ProbedNode {
 export async function startNode(configuration: Configuration, version: string): Promise<StartedNode> {
   const progress = new Progress();
   // Before anything that takes time: a node that replays a long log is alive, and says so.
-  const http = await HttpListener.open(configuration.bind, configuration.httpPort, probeRoutes(progress));
+  const telemetry = new Telemetry({
+    nodeId: configuration.nodeId,
+    clusterName: configuration.clusterName,
+    torcVersion: version,
+    directory: configuration.directory,
+    monotonicMs: () => systemClock.monotonicMs(),
+    startedAtMs: performance.timeOrigin,
+  });
+  const routes = new Map([...probeRoutes(progress), ['/metrics', telemetry.scrape] as const]);
+  const http = await HttpListener.open(configuration.bind, configuration.httpPort, routes);
   try {
-    return await startServing(configuration, version, progress, http);
+    return await startServing(configuration, version, progress, http, telemetry);
   } catch (error) {
     http.close();
+    await telemetry.close();
     throw error;
   }
 }
 
-async function startServing(configuration: Configuration, version: string, progress: Progress, http: HttpListener): Promise<StartedNode> {
+async function startServing(
+  configuration: Configuration,
+  version: string,
+  progress: Progress,
+  http: HttpListener,
+  telemetry: Telemetry,
+): Promise<StartedNode> {
   const running = new RunningConfiguration(configuration);
   const log = createLog(configuration);
   running.onChange('logLevel', ({ logLevel }) => setLogLevel(log, logLevel));
@@ -248,9 +265,18 @@ async function startServing(configuration: Configuration, version: string, progr
     throw error;
   }
   progress.listening = true;
+  const clients = listener;
+  telemetry.attach({
+    node,
+    store,
+    statistics,
+    connections: () => clients.size,
+    clientsMax: () => running.current.clientsMax,
+    cacheBytesMax: configuration.cacheBytesMax,
+    engineFigure: (name) => directory.engine.figure(`rocksdb.${name}`),
+  });
   log.notice(`life ${life} (${begun.reason}), ${store.tornBytes} bytes cut off the log's tail`);
   node.start();
-  const clients = listener;
   const close = async (): Promise<void> => {
     node.close();
     await hasher.close();
@@ -258,6 +284,7 @@ async function startServing(configuration: Configuration, version: string, progr
     await store.close();
     await directory.write({ ...record, life, cleanStop: true });
     http.close();
+    await telemetry.close();
   };
   return {
     ready: node.ready(),
