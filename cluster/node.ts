@@ -33,6 +33,7 @@ import { Peers } from './peers.js';
 import { Reader } from './reader.js';
 import { readiness, type Readiness } from './readiness.js';
 import { Rebuild } from './rebuild.js';
+import { SeenInquiries } from './seen-inquiry.js';
 import { Replica } from './replica.js';
 import { Router } from './router.js';
 import { ExpirySweeper } from './expiry-sweeper.js';
@@ -127,6 +128,7 @@ export class Node {
   readonly peers: Peers;
   readonly gossiper: Gossiper;
   readonly turn: Turn;
+  private readonly inquiries: SeenInquiries;
   readonly standIns: StandIns;
   readonly handOff: HandOff;
   private readonly hintExchange: HintExchange;
@@ -310,6 +312,7 @@ export class Node {
       // Also where a partition is sure already: its new life begins when all are.
       coordinatesNothing: () => this.leaving || this.rebuild.doubtfulPartitions > 0,
     });
+    this.inquiries = new SeenInquiries({ store, membership, clock });
     this.sweeper = new ExpirySweeper({
       store,
       membership,
@@ -451,6 +454,13 @@ export class Node {
       store.loader.load(here, key, slotOf(key), () => resolve(record()));
       this.turn.schedule();
     });
+  }
+
+  /**
+   * How many home replicas besides one hold everything written to `partitions` so far: `ended` is told once, when `wanted` do or the asker gives up.
+   */
+  replicasHolding(partitions: readonly number[], wanted: number, ended: (replicas: number) => void): { giveUp(): void } {
+    return this.inquiries.begin(partitions, wanted, ended);
   }
 
   /** This node in clocks: 0 with life until it is a member. */
@@ -640,6 +650,7 @@ export class Node {
     if (frame.readAnswers) this.reader.onAnswers(peer, frame.readAnswers as torc.ReadAnswers);
     for (const check of frame.termChecks) this.termProofs.onTermCheck(peer, check as torc.TermCheck);
     for (const answer of frame.termAnswers) this.termProofs.onTermAnswer(peer, answer as torc.TermAnswer);
+    for (const inquiry of frame.inquiries) this.inquiries.onInquiry(peer, inquiry as torc.Inquiry);
     if (frame.gossip) this.heardGossip(peer, frame.gossip as torc.Gossip);
     return true;
   }

@@ -74,7 +74,8 @@ type RareWord =
   | 'hintAcks'
   | 'hintPulls'
   | 'treeQuestions'
-  | 'treeAnswers';
+  | 'treeAnswers'
+  | 'inquiries';
 
 export class PeerLink {
   private stream: PeerStream | undefined;
@@ -325,6 +326,7 @@ export class PeerLink {
     if (words.transferAcks) (rest.transferAcks ??= []).push(...words.transferAcks);
     if (words.pulls) (rest.pulls ??= []).push(...words.pulls);
     if (words.formation) (rest.formation ??= []).push(...words.formation);
+    if (words.inquiries) (rest.inquiries ??= []).push(...words.inquiries);
     if (words.hints) (rest.hints ??= []).push(...words.hints);
     if (words.hintAcks) (rest.hintAcks ??= []).push(...words.hintAcks);
     if (words.hintPulls) (rest.hintPulls ??= []).push(...words.hintPulls);

@@ -13,6 +13,6 @@ process.exit(
     mainScript,
     version,
     environment: process.env,
-    startNode: (configuration) => startNode(configuration, version),
+    startNode: (configuration, file) => startNode(configuration, version, file),
   }),
 );

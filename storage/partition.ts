@@ -8,6 +8,7 @@ import type { Dot, Term } from '../protocol/dot.js';
 import { compareTerms, noTerm } from '../protocol/dot.js';
 import { emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
 import { KeyEntry } from './key-entry.js';
+import type { KeyOrder } from './key-order.js';
 import { noEntry, type KeyTable } from './key-table.js';
 import { effectiveContext, emptyRecord, mergeFromPeer, mergeRecords } from './merge.js';
 import type { LeafMarks } from './merkle-tree.js';
@@ -78,6 +79,8 @@ export class Partition {
   aliveEntries = 0;
   /** Entries whose value carries an expiry, by number. */
   readonly expiring = new Set<number>();
+  /** The order of SCAN; undefined while the partition is small, or nobody has asked. */
+  order: KeyOrder | undefined = undefined;
   /** Something reads the whole of it: nothing may be evicted meanwhile. */
   pins = 0;
   /** Clocks changed since they were last written to the engine. */
@@ -119,6 +122,7 @@ export class Partition {
     const found = this.find(bytes, from, length);
     if (found !== noEntry) return found;
     const entry = this.entries.insert(bytes, from, length, slot, this.resident);
+    this.order?.add(entry);
     this.account(this.table.byteSizeOf(entry));
     return entry;
   }
@@ -199,6 +203,7 @@ export class Partition {
     if (table.isAlive(entry)) this.aliveEntries--;
     if (table.expiresOf(entry) !== 0) this.expiring.delete(entry);
     this.account(-table.byteSizeOf(entry));
+    this.order?.remove(entry);
     this.entries.remove(entry);
     this.resident = false;
   }

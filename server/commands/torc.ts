@@ -155,7 +155,12 @@ const help = [
 
 export const torcRows: readonly LocalRow[] = [
   container(
-    { name: 'torc', categories: ['slow'], docs: docs(since, 'Depends on subcommand.', "A container for Torc's own commands.") },
+    {
+      name: 'torc',
+      helpSince: since,
+      categories: ['slow'],
+      docs: docs(since, 'Depends on subcommand.', "A container for Torc's own commands."),
+    },
     help,
     [
       row('preflist', 3, docs(since, 'O(1)', 'Returns the home replicas of a key.', 'key'), preferenceList, secondIsKey),

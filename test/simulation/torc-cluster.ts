@@ -227,6 +227,7 @@ export class TorcCluster {
       partitions: () => node.view.partitions,
       submit: (call) => node.router.submit(call),
       wholePartitionDeadlineMs: () => node.wholePartitionDeadlineMs(),
+      nextTurn: (resume) => void clock.after(0, resume),
     });
     const node: Node = new Node({
       description: { nodeId: name, host: address.host, clientPort: 6379, peerPort: 16379, zone: '', hostLabel: name },
