@@ -1,6 +1,6 @@
 /** Metrics of a node's clients. */
 import type { Statistics } from '../statistics.js';
-import { metric, single, type Metric } from './metric.js';
+import { histogramPoint, metric, single, type Metric } from './metric.js';
 
 /** Scripts and modules of clients choose error codes as they like. */
 const codesMax = 64;
@@ -12,6 +12,18 @@ export interface ClientSource {
 }
 
 export const clientMetrics: readonly Metric<ClientSource>[] = [
+  metric(
+    'histogram',
+    'torc_command_duration_seconds',
+    's',
+    'How long commands took, from the arrival of their bytes to the reply, by family and by what came of them: ok or error.',
+    ['family', 'outcome'],
+    ({ statistics }) =>
+      [...statistics.familyDurations()].flatMap(([family, { ok, error }]) => [
+        histogramPoint(ok, { family, outcome: 'ok' }),
+        histogramPoint(error, { family, outcome: 'error' }),
+      ]),
+  ),
   single('gauge', 'torc_clients', '{connection}', 'Clients connected.', ({ connections }) => connections),
   single('gauge', 'torc_clients_max', '{connection}', 'The directive maxclients.', ({ clientsMax }) => clientsMax),
   single(

@@ -1,15 +1,20 @@
 /** Metrics of the cluster's side of a node: replication, peers, hints, repair. What INFO shows under the same roof is read from the same figures. */
-import type { Node, PeerFigures } from '../../cluster/node.js';
+import type { PeerFigures } from '../../cluster/node.js';
+import type { NodeHealth } from '../../cluster/node-health.js';
 import type { Readiness } from '../../cluster/readiness.js';
+import type { DurationHistogram } from '../../storage/duration-histogram.js';
 import { histogramPoint, metric, single, type Metric, type MetricKind } from './metric.js';
 
 export interface ClusterSource {
-  readonly node: Node;
-  /** node.statistics() of this scrape. */
+  /** node.statistics(). */
   readonly figures: ReadonlyMap<string, string | number>;
-  /** node.peerFigures() of this scrape. */
   readonly peers: readonly PeerFigures[];
+  readonly health: readonly NodeHealth[];
   readonly readiness: Readiness;
+  readonly members: number;
+  /** Times between writing a batch and W replicas holding it, and between asking for versions and R having compared them. */
+  readonly waits: { readonly write: DurationHistogram; readonly read: DurationHistogram };
+  readonly takeOvers: { readonly times: DurationHistogram; readonly abandoned: number };
 }
 
 function figure(kind: Exclude<MetricKind, 'histogram'>, name: string, unit: string, help: string, of: string): Metric<ClusterSource> {
@@ -45,7 +50,7 @@ export const clusterMetrics: readonly Metric<ClusterSource>[] = [
       return from.readiness.shortPartitions;
     },
   ),
-  single('gauge', 'torc_members', '{node}', 'Members of the cluster.', ({ node }) => node.membership.memberCount),
+  single('gauge', 'torc_members', '{node}', 'Members of the cluster.', ({ members }) => members),
   figure('gauge', 'torc_partitions_coordinated', '{partition}', 'Partitions that this node coordinates.', 'coordinated_partitions'),
   figure(
     'gauge',
@@ -67,10 +72,7 @@ export const clusterMetrics: readonly Metric<ClusterSource>[] = [
     's',
     'How long a write waited until W replicas held it, and a read until R had compared versions.',
     ['access'],
-    ({ node }) => [
-      histogramPoint(node.coordinator.quorumWaits, { access: 'write' }),
-      histogramPoint(node.reader.quorumWaits, { access: 'read' }),
-    ],
+    ({ waits }) => [histogramPoint(waits.write, { access: 'write' }), histogramPoint(waits.read, { access: 'read' })],
   ),
   figure('gauge', 'torc_unsettled_batches', '{batch}', 'Batches that wait for W replicas.', 'unsettled_batches'),
   figure('counter', 'torc_batches_written_total', '{batch}', 'Batches that this node coordinated.', 'batches_written'),
@@ -90,11 +92,11 @@ export const clusterMetrics: readonly Metric<ClusterSource>[] = [
     'Records whose versions differed, and which the read repaired.',
     'versions_differed',
   ),
-  metric('histogram', 'torc_take_over_seconds', 's', 'How long this node took to take a partition over.', [], ({ node }) => [
-    histogramPoint(node.takeOver.times),
+  metric('histogram', 'torc_take_over_seconds', 's', 'How long this node took to take a partition over.', [], ({ takeOvers }) => [
+    histogramPoint(takeOvers.times),
   ]),
-  single('counter', 'torc_take_overs_abandoned_total', '{partition}', 'Take-overs that were given up or begun anew.', ({ node }) => {
-    return node.takeOver.abandoned;
+  single('counter', 'torc_take_overs_abandoned_total', '{partition}', 'Take-overs that were given up or begun anew.', ({ takeOvers }) => {
+    return takeOvers.abandoned;
   }),
   figure('counter', 'torc_expired_keys_total', '{key}', 'Keys that this node deleted since their time had come.', 'expired_keys'),
   byPeer(
@@ -115,19 +117,15 @@ export const clusterMetrics: readonly Metric<ClusterSource>[] = [
     '1',
     'Suspicion of a node by its heartbeats; phi-threshold is where it is bypassed.',
     ['peer'],
-    ({ node }) =>
-      node.view
-        .health()
-        .filter(({ self, member }) => member && !self)
-        .map(({ name, phi }) => ({ labels: { peer: name }, value: phi })),
+    ({ health }) => health.filter(({ self, member }) => member && !self).map(({ name, phi }) => ({ labels: { peer: name }, value: phi })),
   ),
-  metric('gauge', 'torc_nodes', '{node}', 'Nodes as gossip has them, by status.', ['status'], ({ node }) => {
+  metric('gauge', 'torc_nodes', '{node}', 'Nodes as gossip has them, by status.', ['status'], ({ health }) => {
     const counts = new Map<string, number>([
       ['up', 0],
       ['suspected', 0],
       ['down', 0],
     ]);
-    for (const { status } of node.view.health()) counts.set(status, (counts.get(status) ?? 0) + 1);
+    for (const { status } of health) counts.set(status, (counts.get(status) ?? 0) + 1);
     return [...counts].map(([status, value]) => ({ labels: { status }, value }));
   }),
   metric(

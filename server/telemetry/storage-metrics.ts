@@ -4,8 +4,10 @@ import type { DiskUsage } from './disk-usage.js';
 import { histogramPoint, metric, single, type Metric } from './metric.js';
 
 export interface StorageSource {
-  readonly store: Store;
-  readonly disk: DiskUsage;
+  readonly memoryBytes: number;
+  readonly figures: ReturnType<Store['statistics']>;
+  readonly logTimes: Store['logTimes'];
+  readonly disk: Pick<DiskUsage, 'bytes' | 'availableBytes' | 'totalBytes' | 'secondsUntilFull'>;
   /** Reads and commands that ran here. */
   readonly lookups: number;
   /** Those that waited for a key to be read from the disk. */
@@ -21,50 +23,50 @@ export const storageMetrics: readonly Metric<StorageSource>[] = [
     'torc_storage_memory_bytes',
     'By',
     'Memory that keys and values take, as cache-size counts it.',
-    ({ store }) => store.memoryBytes,
+    ({ memoryBytes }) => memoryBytes,
   ),
   single('gauge', 'torc_storage_memory_max_bytes', 'By', 'The directive cache-size.', ({ cacheBytesMax }) => cacheBytesMax),
   single('counter', 'torc_storage_lookups_total', '{command}', 'Commands that ran here, reads and writes.', (from) => from.lookups),
   single('counter', 'torc_storage_lookups_waited_total', '{command}', 'Commands that waited for a key that was not in memory.', (from) => {
     return from.lookupsWaited;
   }),
-  single('counter', 'torc_storage_loads_total', '{record}', 'Records asked of RocksDB.', ({ store }) => store.statistics().loads),
-  single('counter', 'torc_storage_evictions_total', '{record}', 'Records that left memory for want of room.', ({ store }) => {
-    return store.statistics().evictedEntries;
+  single('counter', 'torc_storage_loads_total', '{record}', 'Records asked of RocksDB.', ({ figures }) => figures.loads),
+  single('counter', 'torc_storage_evictions_total', '{record}', 'Records that left memory for want of room.', ({ figures }) => {
+    return figures.evictedEntries;
   }),
   single(
     'gauge',
     'torc_storage_unflushed_records',
     '{record}',
     'Records that the commit log holds and RocksDB does not yet.',
-    ({ store }) => {
-      return store.statistics().dirtyEntries;
+    ({ figures }) => {
+      return figures.dirtyEntries;
     },
   ),
-  single(
-    'counter',
-    'torc_storage_flushes_total',
-    '{round}',
-    'Rounds of writing from memory to RocksDB.',
-    ({ store }) => store.statistics().flushes,
-  ),
+  single('counter', 'torc_storage_flushes_total', '{round}', 'Rounds of writing from memory to RocksDB.', ({ figures }) => figures.flushes),
   single(
     'counter',
     'torc_storage_log_written_bytes_total',
     'By',
     'Bytes ever written to the commit log, earlier processes included.',
-    ({ store }) => {
-      return store.statistics().logBytes;
+    ({ figures }) => {
+      return figures.logBytes;
     },
   ),
-  single('gauge', 'torc_storage_log_bytes', 'By', 'Bytes of the commit log that are kept: what a start has to read again.', ({ store }) => {
-    return store.statistics().logKeptBytes;
-  }),
-  metric('histogram', 'torc_storage_log_append_seconds', 's', "How long a turn's write to the commit log took.", [], ({ store }) => [
-    histogramPoint(store.logTimes.append),
+  single(
+    'gauge',
+    'torc_storage_log_bytes',
+    'By',
+    'Bytes of the commit log that are kept: what a start has to read again.',
+    ({ figures }) => {
+      return figures.logKeptBytes;
+    },
+  ),
+  metric('histogram', 'torc_storage_log_append_seconds', 's', "How long a turn's write to the commit log took.", [], ({ logTimes }) => [
+    histogramPoint(logTimes.append),
   ]),
-  metric('histogram', 'torc_storage_log_sync_seconds', 's', 'How long an fdatasync of the commit log took.', [], ({ store }) => [
-    histogramPoint(store.logTimes.sync),
+  metric('histogram', 'torc_storage_log_sync_seconds', 's', 'How long an fdatasync of the commit log took.', [], ({ logTimes }) => [
+    histogramPoint(logTimes.sync),
   ]),
   single('gauge', 'torc_storage_compaction_backlog_bytes', 'By', 'Bytes that RocksDB has to rewrite to be in order again.', (from) => {
     return from.engineFigure('estimate-pending-compaction-bytes');

@@ -84,9 +84,19 @@ export class Telemetry {
     return [
       ...ofProcess,
       ...readings(clientMetrics, { statistics, connections: sources.connections(), clientsMax: sources.clientsMax() }),
-      ...readings(clusterMetrics, { node, figures: new Map(node.statistics()), peers: node.peerFigures(), readiness: node.readiness() }),
+      ...readings(clusterMetrics, {
+        figures: new Map(node.statistics()),
+        peers: node.peerFigures(),
+        health: node.view.health(),
+        readiness: node.readiness(),
+        members: node.membership.memberCount,
+        waits: { write: coordinator.quorumWaits, read: reader.quorumWaits },
+        takeOvers: node.takeOver,
+      }),
       ...readings(storageMetrics, {
-        store,
+        memoryBytes: store.memoryBytes,
+        figures: store.statistics(),
+        logTimes: store.logTimes,
         disk,
         lookups: coordinator.executed + reader.executed,
         lookupsWaited: coordinator.loadsWaitedFor,
