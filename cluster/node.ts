@@ -554,7 +554,7 @@ export class Node {
 
   /** Some call or batch waits here. */
   private coordinates(): boolean {
-    for (const { queue, unsettled } of this.known) if (queue.length > 0 || unsettled > 0) return true;
+    for (const { waiting, unsettled } of this.known) if (waiting > 0 || unsettled > 0) return true;
     return false;
   }
 
@@ -755,7 +755,7 @@ export class Node {
       for (const [actor, counter] of store.partition(number).seen) if (counter > (seen.get(actor) ?? 0)) seen.set(actor, counter);
     }
     let load = 0;
-    for (const { queue, unsettled } of this.known) load += queue.length + unsettled;
+    for (const { waiting, unsettled } of this.known) load += waiting + unsettled;
     return { clock: store.hybridClock.currentCounter, load, seen: clockBytes(seen) };
   }
 

@@ -1,6 +1,6 @@
 /** Commands that count or delete all keys of the cluster, and the halves of them that run at each partition's coordinator. */
-import { ErrorReply, ok } from '../../protocol/resp/reply.js';
-import type { Reply } from '../../protocol/resp/reply.js';
+import { ok } from '../../protocol/resp/reply.js';
+import type { ErrorReply, Reply } from '../../protocol/resp/reply.js';
 import { positionEnd } from '../../storage/key-order.js';
 import type { CommandRow, KeyspacePlan, KeyspaceRow, Run } from '../command-table.js';
 import { isToken, parseIntegerWithin } from './arguments.js';

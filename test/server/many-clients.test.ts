@@ -160,7 +160,7 @@ test('many connections, long scans, large values: no turn of the event loop take
   ])
     await measure(`${words.slice(0, words[0] === 'BITOP' ? 2 : 1).join(' ')} of 1 MiB`, async () => {
       const [reply] = await first.ask(words);
-      if (!String(words[0]).startsWith('INCR')) t.false(reply?.startsWith('-'), `${words[0]}: ${reply?.slice(0, 100)}`);
+      if (!String(words[0]).startsWith('INCR')) t.false(reply?.startsWith('-'), `${String(words[0])}: ${reply?.slice(0, 100)}`);
     });
   await first.ask(['MSET', `${tag}lcs1`, 'ab'.repeat(500).slice(1), `${tag}lcs2`, 'ba'.repeat(500).slice(1)]);
   await measure('LCS of two of 999 bytes', async () => {
