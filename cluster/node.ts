@@ -18,6 +18,7 @@ import { Comparison } from './comparison.js';
 import type { Configuration, NodeDescription } from './configuration.js';
 import { Coordination } from './coordination.js';
 import { Coordinator } from './coordinator.js';
+import type { EventLog } from './events.js';
 import { FormationDriver } from './formation-driver.js';
 import { HandOff } from './hand-off.js';
 import { HintExchange } from './hint-exchange.js';
@@ -93,7 +94,7 @@ export interface NodeOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly decoder: CommandDecoder;
-  readonly log: (level: 'info' | 'warn', message: string) => void;
+  readonly log: EventLog;
   /** The node cannot go on: its directory belongs to another cluster, a frame broke an invariant. */
   readonly onFailure: (error: Error) => void;
 }
@@ -143,6 +144,8 @@ export class Node {
   /** The highest of this member's lives that a peer's clock showed while this node did not know its own. */
   private lifeHeard = 0;
   private leaving = false;
+  /** Counts at the last line about them. */
+  private told = { tookOver: 0, kept: 0, handedOver: 0, dropped: 0 };
   private closed = false;
   private readyByMs = 0;
   private readonly whenReady: (() => void)[] = [];
@@ -581,7 +584,12 @@ export class Node {
       if (member === undefined) throw new Error(`no member '${nodeId}'`);
       return this.peers.meet(member);
     });
-    options.log('info', `configuration ${configuration.number}: ${configuration.members.map(({ nodeId }) => nodeId).join(', ')}`);
+    const members = configuration.members.map(({ nodeId }) => nodeId).join(', ');
+    options.log('info', `configuration ${configuration.number}: ${members}`, {
+      event: 'configuration',
+      number: configuration.number,
+      members,
+    });
     this.rebuild.begin(options.doubtful || !acceptedHere);
     this.gossiper.seeds.stop();
     for (const member of configuration.members) this.gossiper.expect(member);
@@ -735,8 +743,24 @@ export class Node {
     });
   }
 
+  /** What happens many times at once is told together. */
+  private tell(): void {
+    const { log } = this.options;
+    const { kept, handedOver, dropped } = this.handOff.counts;
+    const now = { tookOver: this.takeOver.finished, kept, handedOver, dropped: dropped + this.standIns.batchesDropped };
+    const before = this.told;
+    this.told = now;
+    const partitions = now.tookOver - before.tookOver;
+    if (partitions > 0) log('info', `${partitions} partitions were taken over`, { event: 'took-over', partitions });
+    const hints = { kept: now.kept - before.kept, handedOver: now.handedOver - before.handedOver, dropped: now.dropped - before.dropped };
+    if (hints.kept + hints.handedOver + hints.dropped === 0) return;
+    const text = `batches for nodes that are away: ${hints.kept} kept, ${hints.handedOver} handed over, ${hints.dropped} dropped`;
+    log(hints.dropped > 0 ? 'warn' : 'info', text, { event: 'hints', ...hints });
+  }
+
   /** A round of gossip has begun. */
   private rounded(): void {
+    this.tell();
     this.formation.tick();
     this.comparison.tick();
     this.rebuild.tick();
@@ -763,7 +787,10 @@ export class Node {
     const { log } = this.options;
     const known = this.gossiper.view.get(nodeId);
     if (kind === 'down')
-      log('warn', `node '${nodeId}' is down: nobody has heard of it for ${this.options.suspicionTimeoutMs} ms of suspicion`);
+      log('warn', `node '${nodeId}' is down: nobody has heard of it for ${this.options.suspicionTimeoutMs} ms of suspicion`, {
+        event: 'peer-down',
+        peer: nodeId,
+      });
     if (kind === 'suspected' || kind === 'down') this.peers.silentElsewhere(nodeId);
     else if (known !== undefined) this.peers.heardOf(known.description);
   }

@@ -13,7 +13,7 @@ import { ClientGate } from './client-gate.js';
 import { CommandLookup } from './command-lookup.js';
 import { CommandTimings } from './command-timings.js';
 import { allRows } from './commands/all.js';
-import type { Configuration } from './config/directives.js';
+import { directiveKeys, directiveOf, type Configuration } from './config/directives.js';
 import { environmentWarnings } from './config/environment.js';
 import { warningsOf } from './config/load-configuration.js';
 import { RunningConfiguration } from './config/running-configuration.js';
@@ -96,9 +96,20 @@ async function startServing(
   running.onChange('logLevel', ({ logLevel }) => setLogLevel(log, logLevel));
   const warn = (warnings: readonly string[]): void => warnings.forEach((warning) => log.warning({ event: 'configuration' }, warning));
   warn([...environmentWarnings(process.env), ...warningsOf(configuration)]);
+  for (const key of directiveKeys) {
+    running.onChange(key, (changed) => {
+      const { name, type } = directiveOf(key);
+      const value = key === 'password' ? '(redacted)' : type.format(changed[key]);
+      log.notice({ event: 'config-set', directive: name, value }, `CONFIG SET ${name} ${value}`);
+    });
+  }
   for (const key of ['writeQuorum', 'readQuorum'] as const) running.onChange(key, (changed) => warn(warningsOf(changed)));
-  let fail: (error: Error) => void = () => undefined;
-  const failure = new Promise<never>((_, reject) => (fail = reject));
+  let rejectAll: (error: Error) => void = () => undefined;
+  const failure = new Promise<never>((_, reject) => (rejectAll = reject));
+  const fail = (error: Error): void => {
+    log.warning({ event: 'failed', cause: error.cause instanceof Error ? error.cause.message : '' }, error.message);
+    rejectAll(error);
+  };
   failure.catch(() => undefined); // whoever awaits it is told; nobody has to
   let askToStop: (how: 'now' | 'in order') => void = () => undefined;
   const stopAsked = new Promise<'now' | 'in order'>((resolve) => (askToStop = resolve));
@@ -204,7 +215,7 @@ async function startServing(
     clock: systemClock,
     random: systemRandom,
     decoder: dispatcher,
-    log: (level, message) => (level === 'warn' ? log.warning(message) : log.notice(message)),
+    log: (level, message, event) => (level === 'warn' ? log.warning(event, message) : log.notice(event, message)),
     onFailure: fail,
   });
 
@@ -279,7 +290,10 @@ async function startServing(
     closed: (connection) => listener?.forget(connection),
     outputLimitReached: (connection) => {
       statistics.outputLimitDisconnections++;
-      log.warning(`client ${connection.address} does not take its replies: closed at client-output-buffer-limit`);
+      log.warning(
+        { event: 'client-cut', client: connection.address },
+        `client ${connection.address} does not take its replies: closed at client-output-buffer-limit`,
+      );
     },
   };
   try {
@@ -311,7 +325,10 @@ async function startServing(
     engineFigure: (name) => directory.engine.figure(`rocksdb.${name}`),
   });
   const sampling = setInterval(() => statistics.sample(), sampleMs).unref();
-  log.notice(`life ${life} (${begun.reason}), ${store.tornBytes} bytes cut off the log's tail`);
+  log.notice(
+    { event: 'started', version, life, reason: begun.reason, tornBytes: store.tornBytes, port: configuration.port },
+    `life ${life} (${begun.reason}), ${store.tornBytes} bytes cut off the log's tail`,
+  );
   node.start();
   const close = async (): Promise<void> => {
     node.close();
@@ -319,6 +336,7 @@ async function startServing(
     transport.close();
     await store.close();
     await directory.write({ ...record, life, cleanStop: true });
+    log.notice({ event: 'stopped' }, 'stopped: log and storage are closed');
     http.close();
     await telemetry.close();
   };
@@ -327,7 +345,7 @@ async function startServing(
     failure,
     stopAsked,
     stop: (how) => {
-      log.notice('stopping: not ready any more, and what this node coordinates goes to others');
+      log.notice({ event: 'stopping', how }, 'stopping: not ready any more, and what this node coordinates goes to others');
       clearInterval(sampling);
       gate.unpause();
       const { drainWaitSeconds, shutdownTimeoutSeconds } = running.current;
