@@ -18,6 +18,7 @@ import { clockOf } from '../storage/partition-clocks.js';
 import type { Store } from '../storage/store.js';
 import { coversClock } from '../storage/vector-clock.js';
 import type { Comparison } from './comparison.js';
+import type { EventLog } from './events.js';
 import type { Membership } from './membership.js';
 import { PartitionTrees } from './partition-trees.js';
 import type { Peer } from './peer.js';
@@ -64,7 +65,7 @@ export interface AntiEntropyOptions {
   /** Other than an earlier process of this node counted from. */
   readonly firstId: number;
   readonly isDoubtful: (partition: number) => boolean;
-  readonly log: (level: 'info' | 'warn', message: string) => void;
+  readonly log: EventLog;
   readonly onFailure: (error: Error) => void;
 }
 
@@ -170,7 +171,10 @@ export class AntiEntropy {
     if (total === 0) return 0;
     const progress: Progress = { plan, done: 0, total };
     this.underWay = progress; // one by clocks that was under way gives way
-    if (plan.kind !== 'by clocks') this.options.log('info', `${total} replicas of partitions are compared with ${pairs.length} peers`);
+    if (plan.kind !== 'by clocks') {
+      const event = { event: 'repair-began', kind: plan.kind, partitions: total, peers: pairs.length } as const;
+      this.options.log('info', `${total} replicas of partitions are compared with ${pairs.length} peers`, event);
+    }
     this.run(progress, pairs).catch((error: unknown) => this.failed(error));
     return total;
   }
@@ -205,7 +209,10 @@ export class AntiEntropy {
         } catch (error) {
           if (!(error instanceof Unanswered)) throw error;
           this.failedPairs++;
-          this.options.log('info', `comparing with ${peer.nodeId} was given up: ${error.message}`);
+          this.options.log('info', `comparing with ${peer.nodeId} was given up: ${error.message}`, {
+            event: 'repair-failed',
+            peer: peer.nodeId,
+          });
         }
       }
     } finally {
@@ -213,7 +220,10 @@ export class AntiEntropy {
         this.underWay = undefined;
         this.rounds++;
         const { done, total, plan } = progress;
-        if (plan.kind !== 'by clocks' && !this.closed) this.options.log('info', `${done} of ${total} replicas of partitions were compared`);
+        if (plan.kind !== 'by clocks' && !this.closed) {
+          const event = { event: 'repair-done', kind: plan.kind, partitions: done, of: total } as const;
+          this.options.log('info', `${done} of ${total} replicas of partitions were compared`, event);
+        }
       }
     }
   }
@@ -309,7 +319,7 @@ export class AntiEntropy {
   private failed(error: unknown): void {
     if (this.closed) return;
     if (error instanceof FormatError || error instanceof Unanswered)
-      this.options.log('warn', `a comparison was given up: ${error.message}`);
+      this.options.log('warn', `a comparison was given up: ${error.message}`, { event: 'repair-failed' });
     else this.options.onFailure(error instanceof Error ? error : new Error(String(error)));
   }
 }

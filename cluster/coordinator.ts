@@ -9,6 +9,7 @@ import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
 import { CommandError } from '../storage/execution.js';
+import { DurationHistogram } from '../storage/duration-histogram.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
 import { Transaction } from '../storage/transaction.js';
@@ -54,6 +55,12 @@ export class Coordinator {
   private lastLookMs: number;
   /** Batches written, for INFO. */
   batchesWritten = 0;
+  /** How long batches took from being written to being settled. */
+  readonly quorumWaits = new DurationHistogram();
+  /** Calls that had to wait for the disk since a key of theirs was not in memory. */
+  loadsWaitedFor = 0;
+  /** Calls that ran here, reads that compare versions aside. */
+  executed = 0;
 
   constructor(private readonly options: CoordinatorOptions) {
     const { store, actor, clock } = options;
@@ -132,6 +139,7 @@ export class Coordinator {
 
   /** Calls `loaded` once `isLoaded(call)` holds or the call is to be tried again. */
   load(call: Call, loaded: () => void): void {
+    this.loadsWaitedFor++;
     const { store, membership, turn } = this.options;
     const partition = store.partition(call.partition);
     const { keys, wholePartition } = call.operation;
@@ -233,6 +241,7 @@ export class Coordinator {
     const nowMs = store.hybridClock.nowMsAt(monotonicMs);
     const partition = store.partition(call.partition);
     const { transaction } = this;
+    this.executed++;
     transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp);
     const reply = run(call, transaction);
     const dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
@@ -265,6 +274,7 @@ export class Coordinator {
       this.writeQuorum(call),
       this.whenSettled,
     );
+    settlement.beganMs = turn.nowMs;
     this.unsettled.push(settlement);
     coordination.begun(settlement);
     for (const peer of membership.otherHomes(call.partition)) {
@@ -335,6 +345,7 @@ export class Coordinator {
   }
 
   private readonly whenSettled = (settlement: Settlement): void => {
+    if (settlement.beganMs >= 0) this.quorumWaits.record(this.options.turn.nowMs - settlement.beganMs);
     this.options.coordination(settlement.partition).settled();
   };
 
@@ -345,6 +356,7 @@ export class Coordinator {
    */
   private release(settlement: Settlement): void {
     const again: Call[] = [];
+    settlement.beganMs = NaN;
     const { writer, readers } = settlement.giveUp(() => true);
     const wroteSomething = !settlement.isEmpty;
     const mayWriteAgain = writer?.operation.blind === true && this.options.directives.readFrom === 'any';

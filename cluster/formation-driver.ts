@@ -1,6 +1,7 @@
 /** Performs what formation.ts decides: one event after the other, each effect before the next, what is to be durable before it is said. */
 import type { Store } from '../storage/store.js';
 import type { Configuration, NodeDescription } from './configuration.js';
+import type { EventLog } from './events.js';
 import { decodeFormationDurable, decodeFormationMessage, encodeFormationDurable, encodeFormationMessage } from './formation-codec.js';
 import {
   beginFormation,
@@ -25,7 +26,7 @@ export interface FormationDriverOptions {
   readonly store: Store;
   readonly turn: Turn;
   readonly peers: Peers;
-  readonly log: (level: 'info' | 'warn', message: string) => void;
+  readonly log: EventLog;
   /** The configuration is known. `acceptedHere`: this directory took part in its birth, rather than having been emptied since. */
   readonly formed: (configuration: Configuration, acceptedHere: boolean) => void;
   readonly failed: (error: Error) => void;
@@ -76,7 +77,10 @@ export class FormationDriver {
     try {
       this.feed({ kind: 'received', from: peer.nodeId, message: decodeFormationMessage(bytes) });
     } catch (error) {
-      this.options.log('warn', `node '${peer.nodeId}' says what cannot be understood: ${String(error)}`);
+      this.options.log('warn', `node '${peer.nodeId}' says what cannot be understood: ${String(error)}`, {
+        event: 'peer-not-understood',
+        peer: peer.nodeId,
+      });
     }
   }
 
@@ -127,7 +131,8 @@ export class FormationDriver {
         peers.meet(effect.node);
         return;
       case 'disconnect':
-        if (effect.reason !== this.lastRefusal) log('warn', `node '${effect.nodeId}' is not of this cluster: ${effect.reason}`);
+        if (effect.reason !== this.lastRefusal)
+          log('warn', `node '${effect.nodeId}' is not of this cluster: ${effect.reason}`, { event: 'peer-refused', peer: effect.nodeId });
         this.lastRefusal = effect.reason;
         peers.forget(effect.nodeId);
         return;

@@ -5,6 +5,7 @@
 import type { torc } from '../protocol/generated/messages.js';
 import type { Clock, Random } from '../storage/clock.js';
 import type { NodeDescription } from './configuration.js';
+import type { EventLog } from './events.js';
 import { decodeExchange, type Exchange } from './gossip-codec.js';
 import { countIn, dialExchange, sendExchange, type Traffic } from './gossip-exchange.js';
 import type { MemberState } from './gossip-state.js';
@@ -31,7 +32,7 @@ export interface GossiperOptions {
   readonly changed: (change: Change) => void;
   /** A round has begun: the heartbeat stands. */
   readonly rounded: () => void;
-  readonly log: (level: 'info' | 'warn', message: string) => void;
+  readonly log: EventLog;
 }
 
 export class Gossiper {
@@ -145,7 +146,9 @@ export class Gossiper {
   private tell(changes: readonly Change[]): void {
     for (const change of changes) {
       if (change.kind === 'refuted') {
-        this.options.log('warn', 'this node was taken for silent by another, and says otherwise under a new incarnation');
+        this.options.log('warn', 'this node was taken for silent by another, and says otherwise under a new incarnation', {
+          event: 'doubted-by-others',
+        });
         this.hurries = true;
       }
       this.options.changed(change);

@@ -5,7 +5,7 @@
 import type { torc } from '../protocol/generated/messages.js';
 import type { VectorClock, VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
-import { compareTerms, counterAt, memberNumberOf, type Term } from '../protocol/dot.js';
+import { compareTerms, counterAt, counterMs, memberNumberOf, type Term } from '../protocol/dot.js';
 import type { Clock, Random } from '../storage/clock.js';
 import type { Hasher } from '../storage/merkle-hashing.js';
 import { clockBytes, clockOf } from '../storage/partition-clocks.js';
@@ -18,6 +18,7 @@ import { Comparison } from './comparison.js';
 import type { Configuration, NodeDescription } from './configuration.js';
 import { Coordination } from './coordination.js';
 import { Coordinator } from './coordinator.js';
+import type { EventLog } from './events.js';
 import { FormationDriver } from './formation-driver.js';
 import { HandOff } from './hand-off.js';
 import { HintExchange } from './hint-exchange.js';
@@ -100,9 +101,25 @@ export interface NodeOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly decoder: CommandDecoder;
-  readonly log: (level: 'info' | 'warn', message: string) => void;
+  readonly log: EventLog;
   /** The node cannot go on: its directory belongs to another cluster, a frame broke an invariant. */
   readonly onFailure: (error: Error) => void;
+}
+
+export interface PeerFigures {
+  readonly nodeId: string;
+  readonly reachable: boolean;
+  /** Of frames. */
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  /** Of batches that it has not acknowledged. */
+  readonly unackedBytes: number;
+  /** Of frames that the network has not taken. */
+  readonly bufferedBytes: number;
+  /** Kept here on disk for it. */
+  readonly hintBytes: number;
+  /** Age of the oldest batch that is still to reach it. */
+  readonly lagMs: number;
 }
 
 export class Node {
@@ -134,6 +151,8 @@ export class Node {
   private leaving = false;
   /** Of gossip, since the node began. */
   private rounds = 0;
+  /** Counts at the last line about them. */
+  private told = { tookOver: 0, kept: 0, handedOver: 0, dropped: 0 };
   private closed = false;
   private readyByMs = 0;
   private readonly whenReady: (() => void)[] = [];
@@ -522,6 +541,31 @@ export class Node {
     ];
   }
 
+  /** This node's side of its links to the other members. */
+  peerFigures(): PeerFigures[] {
+    const { store } = this.options;
+    const { membership } = this;
+    const nowMs = store.hybridClock.nowMs();
+    return [...this.peers.all()]
+      .filter(({ member }) => member >= 0)
+      .map((peer) => {
+        const { link, nodeId, reachable, bytesReceived } = peer;
+        const number = membership.numberOf(peer.member);
+        const kept = store.hints.lanesOf(number).map(({ oldestMs }) => oldestMs);
+        const unackedMs = link.oldestUnacked === undefined ? nowMs : counterMs(link.oldestUnacked);
+        return {
+          nodeId,
+          reachable,
+          bytesReceived,
+          bytesSent: link.bytesSent,
+          unackedBytes: link.queuedBytes,
+          bufferedBytes: link.streamBufferedBytes,
+          hintBytes: store.hints.bytesOf(number),
+          lagMs: Math.max(0, nowMs - Math.min(unackedMs, ...kept)),
+        };
+      });
+  }
+
   /** Bytes of hints kept here, by the node they are for. */
   hintBytes(): (readonly [nodeId: string, bytes: number])[] {
     const { configuration } = this.membership;
@@ -561,7 +605,12 @@ export class Node {
       if (member === undefined) throw new Error(`no member '${nodeId}'`);
       return this.peers.meet(member);
     });
-    options.log('info', `configuration ${configuration.number}: ${configuration.members.map(({ nodeId }) => nodeId).join(', ')}`);
+    const members = configuration.members.map(({ nodeId }) => nodeId).join(', ');
+    options.log('info', `configuration ${configuration.number}: ${members}`, {
+      event: 'configuration',
+      number: configuration.number,
+      members,
+    });
     this.rebuild.begin(options.doubtful || !acceptedHere);
     this.gossiper.seeds.stop();
     for (const member of configuration.members) this.gossiper.expect(member);
@@ -720,8 +769,24 @@ export class Node {
     });
   }
 
+  /** What happens many times at once is told together. */
+  private tell(): void {
+    const { log } = this.options;
+    const { kept, handedOver, dropped } = this.handOff.counts;
+    const now = { tookOver: this.takeOver.finished, kept, handedOver, dropped: dropped + this.standIns.batchesDropped };
+    const before = this.told;
+    this.told = now;
+    const partitions = now.tookOver - before.tookOver;
+    if (partitions > 0) log('info', `${partitions} partitions were taken over`, { event: 'took-over', partitions });
+    const hints = { kept: now.kept - before.kept, handedOver: now.handedOver - before.handedOver, dropped: now.dropped - before.dropped };
+    if (hints.kept + hints.handedOver + hints.dropped === 0) return;
+    const text = `batches for nodes that are away: ${hints.kept} kept, ${hints.handedOver} handed over, ${hints.dropped} dropped`;
+    log(hints.dropped > 0 ? 'warn' : 'info', text, { event: 'hints', ...hints });
+  }
+
   /** A round of gossip has begun. */
   private rounded(): void {
+    this.tell();
     this.formation.tick();
     this.comparison.tick();
     this.arrive();
@@ -754,7 +819,10 @@ export class Node {
     const { log } = this.options;
     const known = this.gossiper.view.get(nodeId);
     if (kind === 'down')
-      log('warn', `node '${nodeId}' is down: nobody has heard of it for ${this.options.suspicionTimeoutMs} ms of suspicion`);
+      log('warn', `node '${nodeId}' is down: nobody has heard of it for ${this.options.suspicionTimeoutMs} ms of suspicion`, {
+        event: 'peer-down',
+        peer: nodeId,
+      });
     if (kind === 'suspected' || kind === 'down') this.peers.silentElsewhere(nodeId);
     else if (known !== undefined) this.peers.heardOf(known.description);
   }

@@ -148,6 +148,11 @@ export class PeerLink {
     return this.unackedBytes;
   }
 
+  /** The counter of the oldest batch that the peer has not acknowledged; undefined = there is none. */
+  get oldestUnacked(): number | undefined {
+    return this.unacked[this.unackedHead]?.counter;
+  }
+
   /** Bytes that the network has not taken yet. */
   get streamBufferedBytes(): number {
     return this.stream?.bufferedBytes ?? 0;

@@ -10,6 +10,7 @@ import { torc } from '../protocol/generated/messages.js';
 import { frameChunks, FrameSplitter } from '../protocol/peer/framing.js';
 import type { Clock, Random } from '../storage/clock.js';
 import type { NodeDescription } from './configuration.js';
+import type { EventLog } from './events.js';
 import { exchangeBytesMax } from './gossip-codec.js';
 import { exchangeTimeoutMs } from './gossip-exchange.js';
 import { PeerLink, protocolVersion, type PeerLinkOptions } from './peer-link.js';
@@ -40,7 +41,7 @@ export interface PeersOptions {
   readonly unackedBytesMax: number;
   readonly counter: () => number;
   readonly schedule: () => void;
-  readonly log: (level: 'info' | 'warn', message: string) => void;
+  readonly log: EventLog;
 }
 
 export interface PeersEvents {
@@ -137,7 +138,8 @@ export class Peers {
           this.linkOpened(peer, welcome);
         },
         broken: (reason) => peer !== undefined && this.linkBroken(peer, reason),
-        refused: (reason) => this.options.log('warn', `seed ${name} refuses this node: ${reason}`),
+        refused: (reason) =>
+          this.options.log('warn', `seed ${name} refuses this node: ${reason}`, { event: 'refused-by-peer', peer: name, reason }),
         overflowed: (batches) => (peer === undefined ? undefined : this.events.overflowed?.(peer, batches)) ?? batches.length,
         hasOlder: () => peer !== undefined && this.events.hasOlder?.(peer) === true,
       },
@@ -160,7 +162,12 @@ export class Peers {
           else link.reset(`'${found ?? '?'}' answers at the address of '${peer.nodeId}'`);
         },
         broken: (reason) => this.linkBroken(peer, reason),
-        refused: (reason) => this.options.log('warn', `node '${description.nodeId}' refuses this node: ${reason}`),
+        refused: (reason) =>
+          this.options.log('warn', `node '${description.nodeId}' refuses this node: ${reason}`, {
+            event: 'refused-by-peer',
+            peer: description.nodeId,
+            reason,
+          }),
         overflowed: (batches) => this.events.overflowed?.(peer, batches) ?? batches.length,
         hasOlder: () => this.events.hasOlder?.(peer) === true,
       },
@@ -201,7 +208,10 @@ export class Peers {
     for (const peer of this.byNodeId.values()) {
       this.mendOneWay(peer, nowMs);
       if (!peer.judge(nowMs)) continue;
-      this.options.log('warn', `node '${peer.nodeId}' is suspected: nothing was heard of it in time`);
+      this.options.log('warn', `node '${peer.nodeId}' is suspected: nothing was heard of it in time`, {
+        event: 'peer-suspected',
+        peer: peer.nodeId,
+      });
       this.events.changed();
       this.events.suspected(peer);
     }
@@ -256,13 +266,13 @@ export class Peers {
   private linkOpened(peer: Peer, welcome: torc.Hello): void {
     this.introduce(peer, welcome);
     peer.restarted(this.options.clock.monotonicMs());
-    this.options.log('info', `link to node '${peer.nodeId}' is open`);
+    this.options.log('info', `link to node '${peer.nodeId}' is open`, { event: 'link-opened', peer: peer.nodeId });
     this.events.changed();
     this.events.opened(peer);
   }
 
   private linkBroken(peer: Peer, reason: string): void {
-    this.options.log('warn', `link to node '${peer.nodeId}' broke: ${reason}`);
+    this.options.log('warn', `link to node '${peer.nodeId}' broke: ${reason}`, { event: 'link-broken', peer: peer.nodeId, reason });
     this.events.changed();
     this.events.broken(peer);
   }
@@ -295,7 +305,10 @@ export class Peers {
     };
     clock.after(greetingTimeoutMs, () => {
       if (greeted || ended) return;
-      log('warn', 'a stream from an unknown peer is closed: no hand-shake came in time');
+      log('warn', 'a stream from an unknown peer is closed: no hand-shake came in time', {
+        event: 'stream-closed',
+        reason: 'no hand-shake',
+      });
       end();
     });
     const greet = (refusal = ''): void => stream.write(frameChunks(torc.Hello.encode({ ...this.greeting(), refusal }).finish() as Buffer));
@@ -344,7 +357,7 @@ export class Peers {
         }
         const reason = `another node '${description.nodeId}' is known, and it does not answer at ${description.host}:${description.peerPort} as this one`;
         greet(reason);
-        log('warn', `a stream is closed: refused: ${reason}`);
+        log('warn', `a stream is closed: refused: ${reason}`, { event: 'stream-closed', reason });
         end();
       });
     };
@@ -378,10 +391,12 @@ export class Peers {
             rest = current.push(rest, message, () => splitter !== current);
           }
         } catch (error) {
-          log(
-            'warn',
-            `a stream from ${peer === undefined ? 'an unknown peer' : `node '${peer.nodeId}'`} is closed: ${error instanceof Error ? error.message : String(error)}`,
-          );
+          const reason = error instanceof Error ? error.message : String(error);
+          log('warn', `a stream from ${peer === undefined ? 'an unknown peer' : `node '${peer.nodeId}'`} is closed: ${reason}`, {
+            event: 'stream-closed',
+            peer: peer?.nodeId ?? '',
+            reason,
+          });
           end();
         }
       },

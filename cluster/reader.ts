@@ -14,6 +14,7 @@ import { decodeRecord } from '../protocol/record.js';
 import { heldReply, ownReply, type Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
+import { DurationHistogram } from '../storage/duration-histogram.js';
 import { KeyEntry } from '../storage/key-entry.js';
 import { noEntry } from '../storage/key-table.js';
 import { dotToken, recordVersion } from '../storage/merge.js';
@@ -96,6 +97,10 @@ export class Reader {
   /** Versions compared with a peer's, and those that differed. */
   compared = 0;
   differed = 0;
+  /** Reads that ran here. */
+  executed = 0;
+  /** How long reads waited for the versions of other replicas. */
+  readonly quorumWaits = new DurationHistogram();
 
   constructor(private readonly options: ReaderOptions) {}
 
@@ -107,6 +112,7 @@ export class Reader {
     // A node that stands in for home replicas never counts for a read.
     if (!membership.isHome(call.partition)) return call.answer(noReplicas(quorums.read, membership.reachableHomes(call.partition), 'read'));
     const quorum = call.options.readQuorum === 0 ? quorums.read : Math.min(call.options.readQuorum, quorums.replicas);
+    this.executed++;
     const reply = this.run(call);
     const needed = this.options.isDoubtful(call.partition) ? quorum : quorum - 1;
     if (needed === 0 || call.operation.keys.length === 0) return call.answer(reply);
@@ -367,7 +373,9 @@ export class Reader {
   }
 
   private complete(read: PendingRead): void {
-    this.usualMs += (this.options.turn.nowMs - read.sentMs - this.usualMs) / 256;
+    const waitedMs = this.options.turn.nowMs - read.sentMs;
+    this.quorumWaits.record(waitedMs);
+    this.usualMs += (waitedMs - this.usualMs) / 256;
     this.finish(read, read.reply);
   }
 

@@ -7,6 +7,7 @@ import { emptyClock, type VectorClock } from '../protocol/record.js';
 import type { Clock } from '../storage/clock.js';
 import type { Store } from '../storage/store.js';
 import type { Comparison } from './comparison.js';
+import type { EventLog } from './events.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
 
@@ -30,7 +31,7 @@ export interface RebuildOptions {
   readonly membership: Membership;
   readonly comparison: Comparison;
   readonly clock: Clock;
-  readonly log: (level: 'info' | 'warn', message: string) => void;
+  readonly log: EventLog;
   readonly actor: () => number;
   /** The node is in doubt from now on, though it served before: it has to drop what it coordinates. */
   readonly doubted: () => void;
@@ -103,6 +104,7 @@ export class Rebuild {
     log(
       'warn',
       `this node may have lost some of what it wrote: ${this.doubtful.size} partitions are compared with their other replicas first`,
+      { event: 'rebuild-began', partitions: this.doubtful.size },
     );
   }
 
@@ -115,7 +117,10 @@ export class Rebuild {
     const { store, actor, doubted, log } = this.options;
     const self = actor();
     if ((peerSeen.get(self) ?? 0) <= (store.partition(partition).seen.get(self) ?? 0)) return false;
-    log('warn', `a peer has seen more of what this node wrote in partition ${partition} than the node itself has`);
+    log('warn', `a peer has seen more of what this node wrote in partition ${partition} than the node itself has`, {
+      event: 'loss-proven',
+      partition,
+    });
     this.begin(true);
     doubted();
     return true;
@@ -169,6 +174,6 @@ export class Rebuild {
     raiseLife();
     store.setFact(doubtFact, Buffer.from('no'));
     membership.changed();
-    log('info', 'every partition was compared: this node counts fully again');
+    log('info', 'every partition was compared: this node counts fully again', { event: 'rebuild-done' });
   }
 }

@@ -12,6 +12,7 @@ import { clockBytes } from '../storage/partition-clocks.js';
 import type { Partition } from '../storage/partition.js';
 import { chosenPayloads, payloadsDiffer } from '../storage/payload-choice.js';
 import type { Store } from '../storage/store.js';
+import type { EventLog } from './events.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
 import type { Reader } from './reader.js';
@@ -35,7 +36,7 @@ export interface RecordRepairOptions {
   readonly turn: Turn;
   readonly pace: RepairPace;
   readonly questions: TreeQuestions;
-  readonly log: (level: 'info' | 'warn', message: string) => void;
+  readonly log: EventLog;
 }
 
 export class RecordRepair {
@@ -119,7 +120,11 @@ export class RecordRepair {
     const chosen = chosenPayloads(own, records, others.length + 1);
     if (chosen === undefined) {
       const unanimous = records.every((record) => !payloadsDiffer(own, record));
-      if (!unanimous) log('warn', `${where}: another replica holds other bytes under the same dot; this one's copy stays`);
+      if (!unanimous)
+        log('warn', `${where}: another replica holds other bytes under the same dot; this one's copy stays`, {
+          event: 'payload-differs',
+          partition: partition.number,
+        });
       return;
     }
     const { number } = partition;
@@ -129,6 +134,7 @@ export class RecordRepair {
     log(
       'warn',
       `${where}: its copy was damaged here, as the other replicas hold other bytes under the same dot; it was replaced by theirs`,
+      { event: 'payload-replaced', partition: number },
     );
   }
 

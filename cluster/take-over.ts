@@ -9,6 +9,7 @@ import type { torc } from '../protocol/generated/messages.js';
 import { compareTerms, type Term } from '../protocol/dot.js';
 import type { VectorClock } from '../protocol/record.js';
 import type { Clock, Random } from '../storage/clock.js';
+import { DurationHistogram } from '../storage/duration-histogram.js';
 import { clockBytes, clockOf } from '../storage/partition-clocks.js';
 import type { Store } from '../storage/store.js';
 import { coversClock } from '../storage/vector-clock.js';
@@ -66,6 +67,9 @@ export class TakeOver {
   private readonly asks = new Map<Peer, number[]>();
   /** Finished take-overs, for INFO. */
   finished = 0;
+  /** Those that were given up, or begun anew. */
+  abandoned = 0;
+  readonly times = new DurationHistogram();
 
   constructor(private readonly options: TakeOverOptions) {}
 
@@ -340,6 +344,7 @@ export class TakeOver {
     coordination.term = attempt.term;
     coordination.weakBelow = attempt.promised.size + own < promises ? reachable + 1 : 0;
     this.finished++;
+    this.times.record(this.options.clock.monotonicMs() - attempt.beganMs);
     this.options.taken(coordination);
   }
 
@@ -367,6 +372,7 @@ export class TakeOver {
 
   private abandon(attempt: Attempt): void {
     if (this.isCurrent(attempt)) this.attempts.delete(attempt.coordination.partition);
+    this.abandoned++;
     if (attempt.coordination.state === 'taking') attempt.coordination.state = 'idle';
   }
 }

@@ -40,7 +40,7 @@ const schema = z.strictObject({
   'shutdown-timeout-seconds': whole(5, 600).default(20),
   /** Of all pods, where the cluster's Kubernetes does not label pods with their zone (before 1.35). */
   zone: label.optional(),
-  /** ServiceMonitor, alert rules and dashboards, for a cluster that runs the Prometheus operator. */
+  /** ServiceMonitor, alert rules and dashboard of infra/observability, for a cluster that runs the Prometheus operator. */
   monitoring: yesOrNo.default(false),
   /** The load balancer cannot be deleted by mistake; to be switched off before a teardown. */
   protect: yesOrNo.default(true),

@@ -2,6 +2,7 @@
  * What this node's clients did with one command: calls, refusals, failures and how long they took, in a histogram of microseconds whose buckets are
  * an eighth of a power of two wide: `0 1 .. 7 | 8 9 .. 15 | 16 18 .. 30 | 32 36 ..`. Counting costs a few nanoseconds; INFO and LATENCY read it.
  */
+import { DurationHistogram } from '../storage/duration-histogram.js';
 
 const bucketsPerPower = 8;
 const bucketCount = 29 * bucketsPerPower;
@@ -19,6 +20,12 @@ function leastOf(bucket: number): number {
   return (bucketsPerPower + (bucket & 7)) * 2 ** ((bucket >> 3) - 1);
 }
 
+/** How long the commands of one family took, by what came of them. Never reset: monitoring takes differences itself. */
+export class FamilyDurations {
+  readonly ok = new DurationHistogram();
+  readonly error = new DurationHistogram();
+}
+
 export class CommandCount {
   /** Begun, whatever came of it. */
   calls = 0;
@@ -34,6 +41,7 @@ export class CommandCount {
   constructor(
     readonly name: string,
     readonly isFast: boolean,
+    readonly family = new FamilyDurations(),
   ) {}
 
   /** `calls` of them were answered after so many microseconds each. */

@@ -30,6 +30,8 @@ export class CommandTimings {
   private readonly counts: CommandCount[] = [];
   private readonly arrivals: Arrival[] = [];
   private readonly calls: number[] = [];
+  /** Of the calls, those answered with an error. */
+  private readonly failures: number[] = [];
   private readonly args: (readonly Buffer[])[] = [];
   private readonly askers: Asker[] = [];
   /** Of this turn. */
@@ -38,15 +40,17 @@ export class CommandTimings {
   constructor(private readonly options: CommandTimingsOptions) {}
 
   /** `args` are those of the command, name first, or none when it had to let go of them. */
-  answered(count: CommandCount, arrival: Arrival, args: readonly Buffer[], asker: Asker): void {
+  answered(count: CommandCount, failed: boolean, arrival: Arrival, args: readonly Buffer[], asker: Asker): void {
     const last = this.counts.length - 1;
     if (last >= 0 && this.arrivals[last] === arrival && this.counts[last] === count && this.merges) {
       this.calls[last] = (this.calls[last] ?? 0) + 1;
+      if (failed) this.failures[last] = (this.failures[last] ?? 0) + 1;
       return;
     }
     this.counts.push(count);
     this.arrivals.push(arrival);
     this.calls.push(1);
+    this.failures.push(failed ? 1 : 0);
     this.args.push(args);
     this.askers.push(asker);
     if (last < 0) this.beginTurn();
@@ -63,10 +67,13 @@ export class CommandTimings {
       const count = counts[i] as CommandCount;
       const tookMs = Math.max(0, nowMs - (arrivals[i] as Arrival).arrivedMs);
       count.took(tookMs * 1000, calls[i] as number);
+      const failures = this.failures[i] as number;
+      if (failures < (calls[i] as number)) count.family.ok.record(tookMs, (calls[i] as number) - failures);
+      if (failures > 0) count.family.error.record(tookMs, failures);
       if (tookMs >= slowMs) slowLog.add(tookMs * 1000, count.name, this.args[i] ?? [], this.askers[i] as Asker);
       if (tookMs >= latencyMs) latency.add(count.isFast ? 'fast-command' : 'command', tookMs);
     }
-    counts.length = arrivals.length = calls.length = this.args.length = this.askers.length = 0;
+    counts.length = arrivals.length = calls.length = this.failures.length = this.args.length = this.askers.length = 0;
   }
 
   private beginTurn(): void {

@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
 import { Session } from '../cluster/session.js';
 import { Call, type CallOptions } from '../cluster/call.js';
 import type { Operation } from '../cluster/command.js';
-import { ErrorReply, ownReply, type Reply, type StatusReply } from '../protocol/resp/reply.js';
+import { EncodedReply, ErrorReply, ownReply, type Reply, type StatusReply } from '../protocol/resp/reply.js';
 import { ReplyWriter } from '../protocol/resp/reply-writer.js';
 import { RequestDecoder, type RequestLimits } from '../protocol/resp/request-decoder.js';
 import type { ClientGate } from './client-gate.js';
@@ -395,7 +395,7 @@ export class Connection implements ClientView, Origin {
     const operation = operationOf(row, args);
     if (operation instanceof ErrorReply) {
       count.failed++;
-      server.statistics.failed(operation);
+      server.statistics.failed(operation.code);
       return this.answerNow(operation);
     }
     const partition = server.dispatcher.partitionOfKeys(operation.keys);
@@ -457,11 +457,12 @@ export class Connection implements ClientView, Origin {
 
   /** A command was answered: its reply is written when all before it are. */
   answered(place: Place, reply: Reply, count: CommandCount): void {
-    if (reply instanceof ErrorReply) {
+    const errorCode = reply instanceof ErrorReply || reply instanceof EncodedReply ? errorCodeOf(reply) : undefined;
+    if (errorCode !== undefined) {
       count.failed++;
-      this.server.statistics.failed(reply);
+      this.server.statistics.failed(errorCode);
     }
-    this.server.timings.answered(count, place.options, place.args, this);
+    this.server.timings.answered(count, errorCode !== undefined, place.options, place.args, this);
     this.settle(place, reply);
   }
 
@@ -536,4 +537,9 @@ export class Connection implements ClientView, Origin {
       this.socket.destroy();
     }
   }
+}
+
+/** Another node's reply comes ready-made. */
+function errorCodeOf(reply: ErrorReply | EncodedReply): string | undefined {
+  return reply instanceof ErrorReply ? reply.code : reply.errorCode;
 }

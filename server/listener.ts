@@ -41,6 +41,10 @@ export class Listener {
     return [...this.connections.keys()];
   }
 
+  get size(): number {
+    return this.connections.size;
+  }
+
   forget(connection: Connection): void {
     this.connections.delete(connection);
     if (this.connections.size === 0) this.whenEmpty();

@@ -12,6 +12,7 @@ process.exit(
   await runCommandLine(process.argv.slice(2), {
     mainScript,
     version,
+    environment: process.env,
     startNode: (configuration, file) => startNode(configuration, version, file),
   }),
 );

@@ -14,7 +14,9 @@ import { ClientGate } from './client-gate.js';
 import { CommandLookup } from './command-lookup.js';
 import { CommandTimings } from './command-timings.js';
 import { allRows } from './commands/all.js';
-import type { Configuration } from './config/directives.js';
+import { directiveKeys, directiveOf, type Configuration } from './config/directives.js';
+import { environmentWarnings } from './config/environment.js';
+import { warningsOf } from './config/load-configuration.js';
 import { RunningConfiguration } from './config/running-configuration.js';
 import type { Connection, ServerState } from './connection.js';
 import { Dispatcher } from './dispatcher.js';
@@ -33,6 +35,7 @@ import { SlowLog } from './slow-log.js';
 import { Statistics } from './statistics.js';
 import { systemClock, systemRandom, unixMicroseconds } from './system-clock.js';
 import { TcpTransport } from './tcp-transport.js';
+import { Telemetry } from './telemetry/telemetry.js';
 
 /** Redis' limit on inline commands and header lines. */
 const inlineBytesMax = 64 * 1024;
@@ -62,11 +65,21 @@ class Progress implements ProbedNode {
 export async function startNode(configuration: Configuration, version: string, file?: string): Promise<StartedNode> {
   const progress = new Progress();
   // Before anything that takes time: a node that replays a long log is alive, and says so.
-  const http = await HttpListener.open(configuration.bind, configuration.httpPort, probeRoutes(progress));
+  const telemetry = new Telemetry({
+    nodeId: configuration.nodeId,
+    clusterName: configuration.clusterName,
+    torcVersion: version,
+    directory: configuration.directory,
+    monotonicMs: () => systemClock.monotonicMs(),
+    startedAtMs: performance.timeOrigin,
+  });
+  const routes = new Map([...probeRoutes(progress), ['/metrics', telemetry.scrape] as const]);
+  const http = await HttpListener.open(configuration.bind, configuration.httpPort, routes);
   try {
-    return await startServing(configuration, version, file, progress, http);
+    return await startServing(configuration, version, file, progress, http, telemetry);
   } catch (error) {
     http.close();
+    await telemetry.close();
     throw error;
   }
 }
@@ -77,12 +90,27 @@ async function startServing(
   file: string | undefined,
   progress: Progress,
   http: HttpListener,
+  telemetry: Telemetry,
 ): Promise<StartedNode> {
   const running = new RunningConfiguration(configuration, file);
   const log = createLog(configuration);
   running.onChange('logLevel', ({ logLevel }) => setLogLevel(log, logLevel));
-  let fail: (error: Error) => void = () => undefined;
-  const failure = new Promise<never>((_, reject) => (fail = reject));
+  const warn = (warnings: readonly string[]): void => warnings.forEach((warning) => log.warning({ event: 'configuration' }, warning));
+  warn([...environmentWarnings(process.env), ...warningsOf(configuration)]);
+  for (const key of directiveKeys) {
+    running.onChange(key, (changed) => {
+      const { name, type } = directiveOf(key);
+      const value = key === 'password' ? '(redacted)' : type.format(changed[key]);
+      log.notice({ event: 'config-set', directive: name, value }, `CONFIG SET ${name} ${value}`);
+    });
+  }
+  for (const key of ['writeQuorum', 'readQuorum'] as const) running.onChange(key, (changed) => warn(warningsOf(changed)));
+  let rejectAll: (error: Error) => void = () => undefined;
+  const failure = new Promise<never>((_, reject) => (rejectAll = reject));
+  const fail = (error: Error): void => {
+    log.warning({ event: 'failed', cause: error.cause instanceof Error ? error.cause.message : '' }, error.message);
+    rejectAll(error);
+  };
   failure.catch(() => undefined); // whoever awaits it is told; nobody has to
   let askToStop: (how: 'now' | 'in order') => void = () => undefined;
   const stopAsked = new Promise<'now' | 'in order'>((resolve) => (askToStop = resolve));
@@ -188,7 +216,7 @@ async function startServing(
     clock: systemClock,
     random: systemRandom,
     decoder: dispatcher,
-    log: (level, message) => (level === 'warn' ? log.warning(message) : log.notice(message)),
+    log: (level, message, event) => (level === 'warn' ? log.warning(event, message) : log.notice(event, message)),
     onFailure: fail,
   });
 
@@ -265,7 +293,10 @@ async function startServing(
     closed: (connection) => listener?.forget(connection),
     outputLimitReached: (connection) => {
       statistics.outputLimitDisconnections++;
-      log.warning(`client ${connection.address} does not take its replies: closed at client-output-buffer-limit`);
+      log.warning(
+        { event: 'client-cut', client: connection.address },
+        `client ${connection.address} does not take its replies: closed at client-output-buffer-limit`,
+      );
     },
   };
   try {
@@ -286,24 +317,38 @@ async function startServing(
     throw error;
   }
   progress.listening = true;
-  const sampling = setInterval(() => statistics.sample(), sampleMs).unref();
-  log.notice(`life ${life} (${begun.reason}), ${store.tornBytes} bytes cut off the log's tail`);
-  node.start();
   const clients = listener;
+  telemetry.attach({
+    node,
+    store,
+    statistics,
+    connections: () => clients.size,
+    clientsMax: () => running.current.clientsMax,
+    cacheBytesMax: configuration.cacheBytesMax,
+    engineFigure: (name) => directory.engine.figure(`rocksdb.${name}`),
+  });
+  const sampling = setInterval(() => statistics.sample(), sampleMs).unref();
+  log.notice(
+    { event: 'started', version, life, reason: begun.reason, tornBytes: store.tornBytes, port: configuration.port },
+    `life ${life} (${begun.reason}), ${store.tornBytes} bytes cut off the log's tail`,
+  );
+  node.start();
   const close = async (): Promise<void> => {
     node.close();
     await hasher.close();
     transport.close();
     await store.close();
     await directory.write({ ...record, life, cleanStop: true });
+    log.notice({ event: 'stopped' }, 'stopped: log and storage are closed');
     http.close();
+    await telemetry.close();
   };
   return {
     ready: node.ready(),
     failure,
     stopAsked,
     stop: (how) => {
-      log.notice('stopping: not ready any more, and what this node coordinates goes to others');
+      log.notice({ event: 'stopping', how }, 'stopping: not ready any more, and what this node coordinates goes to others');
       clearInterval(sampling);
       gate.unpause();
       const { drainWaitSeconds, shutdownTimeoutSeconds } = running.current;

@@ -1,7 +1,7 @@
 /** Counts what this node's clients did: cheap enough to be kept per command, read by INFO. */
 import type { ErrorReply } from '../protocol/resp/reply.js';
 import type { CommandRow } from './command-table.js';
-import { CommandCount } from './command-count.js';
+import { CommandCount, FamilyDurations } from './command-count.js';
 import type { NodeRates, NodeStatistics, SectionName } from './local-context.js';
 import { RateMeter } from './rate-meter.js';
 
@@ -14,6 +14,7 @@ export class Statistics implements NodeStatistics {
   /** Of this process, in bytes; looked at whenever someone asks. */
   peakMemoryBytes = 0;
   private readonly counts = new Map<CommandRow, CommandCount>();
+  private readonly families = new Map<string, FamilyDurations>();
   private readonly errors = new Map<string, number>();
   private readonly rates: RateMeter;
 
@@ -40,17 +41,30 @@ export class Statistics implements NodeStatistics {
 
   countOf(row: CommandRow): CommandCount {
     let count = this.counts.get(row);
-    if (count === undefined) this.counts.set(row, (count = new CommandCount(row.name, row.flags.includes('fast'))));
+    if (count === undefined)
+      this.counts.set(row, (count = new CommandCount(row.name, row.flags.includes('fast'), this.durationsOf(row.docs.group))));
     return count;
   }
 
-  failed(error: ErrorReply): void {
-    this.errors.set(error.code, (this.errors.get(error.code) ?? 0) + 1);
+  /** Of all commands of a family, by outcome. */
+  familyDurations(): ReadonlyMap<string, FamilyDurations> {
+    return this.families;
+  }
+
+  private durationsOf(family: string): FamilyDurations {
+    let durations = this.families.get(family);
+    if (durations === undefined) this.families.set(family, (durations = new FamilyDurations()));
+    return durations;
+  }
+
+  /** `code`: an error reply's first word. */
+  failed(code: string): void {
+    this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
   }
 
   /** A command that was refused before it began; without a row when there is none of its name. */
   rejected(error: ErrorReply, row: CommandRow | undefined): void {
-    this.failed(error);
+    this.failed(error.code);
     if (row !== undefined) this.countOf(row).rejected++;
   }
 

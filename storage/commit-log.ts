@@ -11,6 +11,7 @@
  * more, for nothing acknowledged may rest on a disk that has lied once. Layout: log-segment.ts; reading back: log-replay.ts.
  */
 import type { Clock, Timer } from './clock.js';
+import { DurationHistogram } from './duration-histogram.js';
 import { StorageError } from './engine.js';
 import type { LogFile, LogFiles } from './log-files.js';
 import { appendHeader, recoverLog, type EntryVisitor, type FinishedSegment, type RecoveredLog } from './log-replay.js';
@@ -46,6 +47,9 @@ export class CommitLog {
   bytesAppended = 0;
   /** Calls of fdatasync since opening. */
   syncs = 0;
+  /** Of the writes that a turn's entries leave with, and of the syncs. */
+  readonly appendTimes = new DurationHistogram();
+  readonly syncTimes = new DurationHistogram();
 
   readonly #files: LogFiles;
   readonly #options: CommitLogOptions;
@@ -132,6 +136,8 @@ export class CommitLog {
     if (this.#failure !== undefined) throw this.#failure;
     const bytes = this.#turnBytes;
     if (bytes === 0) return;
+    const { clock } = this.#options;
+    const beganMs = clock.monotonicMs();
     try {
       if (this.#active.file.size + bytes > this.#options.segmentBytesMax) this.#beginNextSegment();
       const { file, name } = this.#active;
@@ -145,6 +151,7 @@ export class CommitLog {
       this.#failure = asStorageError(error);
       throw this.#failure;
     }
+    this.appendTimes.record(clock.monotonicMs() - beganMs);
     this.#turnBytes = 0;
     if (this.#turn.length > turnBytesKept) this.#turn = Buffer.allocUnsafeSlow(turnBytesStart);
     this.#flushedPosition += bytes;
@@ -237,16 +244,14 @@ export class CommitLog {
     try {
       const previous = this.#unsyncedPrevious;
       if (previous !== undefined) {
-        this.syncs++;
-        await previous.sync();
+        await this.#sync(previous);
         this.#append(durableMarkKind, encodePosition(this.#active.firstPosition));
         this.flush();
         this.#unsyncedPrevious = undefined;
         await previous.close();
       }
       coveredPosition = this.#flushedPosition;
-      this.syncs++;
-      await this.#active.file.sync();
+      await this.#sync(this.#active.file);
     } catch (error) {
       this.#failure ??= asStorageError(error);
       this.#syncing = undefined;
@@ -257,6 +262,14 @@ export class CommitLog {
     this.#syncedPosition = coveredPosition;
     this.#release(coveredPosition);
     this.#scheduleSync();
+  }
+
+  async #sync(file: LogFile): Promise<void> {
+    const { clock } = this.#options;
+    const beganMs = clock.monotonicMs();
+    this.syncs++;
+    await file.sync();
+    this.syncTimes.record(clock.monotonicMs() - beganMs);
   }
 
   #release(position: number): void {

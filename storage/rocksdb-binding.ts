@@ -22,6 +22,8 @@ interface RocksdbBatch {
 export interface RocksdbDatabase {
   open(options: { readonly cacheSize: number; readonly writeBufferSize: number; readonly maxOpenFiles: number }, callback: Done): void;
   close(callback: Done): void;
+  /** One of RocksDB's own figures, as text; empty when there is none of the name. */
+  getProperty(name: string): string;
   getMany(keys: readonly Buffer[], callback: (error: Error | null | undefined, values: (Buffer | undefined)[]) => void): void;
   batch(): RocksdbBatch;
   /** `highWaterMark`: bytes fetched ahead at once. */

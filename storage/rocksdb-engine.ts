@@ -97,6 +97,12 @@ export class RocksdbEngine implements Engine {
     }
   }
 
+  /** One of RocksDB's own figures, such as `rocksdb.estimate-pending-compaction-bytes`; undefined when it has none of the name or is closed. */
+  figure(name: string): number | undefined {
+    const text = this.#closing === undefined ? this.database.getProperty(name) : '';
+    return /^\d+$/.test(text) ? Number(text) : undefined;
+  }
+
   close(): Promise<void> {
     this.#closing ??= Promise.allSettled(this.#pending)
       .then(() => settling((done) => this.database.close(done)))

@@ -32,6 +32,7 @@ import { withPayloadsOf } from './payload-choice.js';
 import { RecordScan } from './record-scan.js';
 import type { Staged, Transaction } from './transaction.js';
 import { WriteBehind } from './write-behind.js';
+import type { DurationHistogram } from './duration-histogram.js';
 import { Evictor } from './evictor.js';
 
 /** Kinds of log entries; fixed on disk. */
@@ -256,6 +257,9 @@ export class Store {
     readonly memoryBytes: number;
     readonly dirtyEntries: number;
     readonly logBytes: number;
+    readonly logKeptBytes: number;
+    readonly logSyncs: number;
+    readonly evictedEntries: number;
     readonly flushes: number;
     readonly loads: number;
     readonly rowsRewritten: number;
@@ -264,10 +268,19 @@ export class Store {
       memoryBytes: this.memoryBytes,
       dirtyEntries: this.writeBehind.dirtyEntries,
       logBytes: this.commitLog.endPosition,
+      logKeptBytes: this.commitLog.keptBytes,
+      logSyncs: this.commitLog.syncs,
+      evictedEntries: this.evictor.evicted,
       flushes: this.writeBehind.rounds,
       loads: this.loader.reads,
       rowsRewritten: this.scan.rowsRewritten,
     };
+  }
+
+  /** How long the log's writes and syncs took. */
+  get logTimes(): { readonly append: DurationHistogram; readonly sync: DurationHistogram } {
+    const { appendTimes, syncTimes } = this.commitLog;
+    return { append: appendTimes, sync: syncTimes };
   }
 
   private get commitLog(): CommitLog {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { IConfigMap } from 'kubernetes-models/v1';
 import { parse } from 'yaml';
 import { ParameterError, type Parameters } from '../parameters.js';
-import { labels, names, selector } from './names.js';
+import { labels, names, scraped, selector } from './names.js';
 
 /** Of the Prometheus operator. */
 export interface IServiceMonitor {
@@ -25,7 +25,7 @@ function serviceMonitor({ namespace }: Parameters) {
     apiVersion: 'monitoring.coreos.com/v1',
     kind: 'ServiceMonitor',
     metadata: { name: names.store, namespace, labels },
-    spec: { selector: { matchLabels: selector }, endpoints: [{ port: 'http', path: '/metrics', interval: '15s' }] },
+    spec: { selector: { matchLabels: { ...selector, ...scraped } }, endpoints: [{ port: 'http', path: '/metrics', interval: '15s' }] },
   } satisfies IServiceMonitor;
 }
 
@@ -39,7 +39,7 @@ export function monitoring(parameters: Parameters, directory: string): object[] 
   const rules = files.filter((file) => /\.ya?ml$/.test(file));
   const dashboards = files.filter((file) => file.endsWith('.json'));
   if (rules.length === 0 || dashboards.length === 0) {
-    throw new ParameterError('monitoring: there are no alert rules and dashboards in infra/observability yet, and nodes export no metrics');
+    throw new ParameterError('monitoring: there are no alert rules and dashboards in infra/observability');
   }
   const { namespace } = parameters;
   const read = (file: string): string => readFileSync(join(directory, file), 'utf8');

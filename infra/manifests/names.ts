@@ -10,6 +10,8 @@ export const names = {
 } as const;
 
 export const selector = { 'app.kubernetes.io/name': 'torc' } as const;
+/** Of the one service by whose addresses pods are scraped: all of them, ready or not. */
+export const scraped = { 'torc/scraped': 'yes' } as const;
 export const labels = { ...selector, 'app.kubernetes.io/component': 'store' } as const;
 
 export const configDirectory = '/etc/torc';

@@ -2,19 +2,22 @@
 import type { IService } from 'kubernetes-models/v1';
 import type { Parameters } from '../parameters.js';
 import { ports } from '../ports.js';
-import { labels, names, selector } from './names.js';
+import { labels, names, scraped, selector } from './names.js';
 
 export function peerService({ namespace }: Parameters) {
   return {
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: { name: names.peers, namespace, labels },
+    metadata: { name: names.peers, namespace, labels: { ...labels, ...scraped } },
     spec: {
       clusterIP: 'None',
       // Nodes are ready only once they have met, and they meet by these names.
       publishNotReadyAddresses: true,
       selector,
-      ports: [{ name: 'peer', port: ports.peer, targetPort: 'peer' }],
+      ports: [
+        { name: 'peer', port: ports.peer, targetPort: 'peer' },
+        { name: 'http', port: ports.http, targetPort: 'http' },
+      ],
     },
   } satisfies IService;
 }

@@ -6,7 +6,8 @@ import * as policy from 'kubernetes-models/policy/v1';
 import * as storage from 'kubernetes-models/storage.k8s.io/v1';
 import * as core from 'kubernetes-models/v1';
 import { manifests } from '../manifests/all.js';
-import { monitoring } from '../manifests/monitoring.js';
+import { clientService, peerService } from '../manifests/services.js';
+import { monitoring, type IServiceMonitor } from '../manifests/monitoring.js';
 import { checkedParameters, ParameterError } from '../parameters.js';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -66,6 +67,30 @@ test('the validation sees what is wrong', (t) => {
     const copy = structuredClone(set) as unknown as Record<string, unknown> & { kind: string };
     break_(copy);
     t.throws(() => validate(copy), undefined, what);
+  }
+});
+
+test('monitoring applies the alert rules and the dashboard that are kept there, and scrapes each pod once, ready or not', (t) => {
+  const parameters = checkedParameters({ monitoring: 'yes' });
+  const directory = new URL('../../../infra/observability', import.meta.url).pathname;
+  const [monitor, ...others] = monitoring(parameters, directory) as [IServiceMonitor, ...{ kind: string; metadata: { name: string } }[]];
+  t.deepEqual(
+    others.map(({ kind, metadata }) => `${kind} ${metadata.name}`),
+    ['PrometheusRule torc-alerts', 'ConfigMap torc-torc-dashboard'],
+  );
+  const services = [peerService(parameters), clientService(parameters)].filter(({ metadata }) =>
+    Object.entries(monitor.spec.selector.matchLabels).every(
+      ([label, value]) => (metadata.labels as Record<string, string>)[label] === value,
+    ),
+  );
+  t.deepEqual(
+    services.map(({ metadata }) => metadata.name),
+    ['torc-peers'],
+  );
+  t.true(peerService(parameters).spec.publishNotReadyAddresses);
+  for (const { port, path } of monitor.spec.endpoints) {
+    t.true(services.every(({ spec }) => spec.ports.some(({ name }) => name === port)));
+    t.is(path, '/metrics');
   }
 });
 

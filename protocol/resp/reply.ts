@@ -84,6 +84,12 @@ export class NilArrayReply {
 /** Ready-made RESP bytes, for example from the node that ran a forwarded command: written as they are. */
 export class EncodedReply {
   constructor(readonly bytes: Buffer) {}
+
+  /** The first word of an error; undefined when it is none. */
+  get errorCode(): string | undefined {
+    if (this.bytes[0] !== 0x2d) return undefined;
+    return /^[A-Z0-9_]{1,32}(?=[ \r])/.exec(this.bytes.toString('latin1', 1, 34))?.[0] ?? 'ERR';
+  }
 }
 
 /** One reply of ready-made RESP in pieces, for one so large that joining them would take long. Never sent to another node. */

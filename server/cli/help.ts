@@ -4,7 +4,8 @@ import type { Subcommand } from './arguments.js';
 
 const usage: Readonly<Record<Subcommand, string>> = {
   server: `torc server [conf] [--directive value ...]
-    Runs one node. conf is a file in redis.conf's syntax; directives on the command line win over it.`,
+    Runs one node. conf is a file in redis.conf's syntax; TORC_... in the environment
+    (TORC_CACHE_SIZE for cache-size) wins over it, and what the command line gives wins over both.`,
   drain: `torc drain [conf] [--directive value ...]
     Tells the node that this configuration is of (its port, on this machine) to stop: the same as TORC DRAIN to it. Ends when the node has begun to.`,
   cluster: `torc cluster [--nodes 3] [--port 6379] [--dir ./data] [--directive value ...]

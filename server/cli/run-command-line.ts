@@ -4,6 +4,7 @@
  */
 import { ConfigurationError } from '../config/configuration-file.js';
 import type { Configuration } from '../config/directives.js';
+import { environmentSettings, type Environment } from '../config/environment.js';
 import { loadConfiguration } from '../config/load-configuration.js';
 import { parseCommandLine, UsageError } from './arguments.js';
 import { planCluster, reachableHost } from './cluster-plan.js';
@@ -30,6 +31,7 @@ export interface Program {
   /** Absolute path of the script that was started, for the nodes of `torc cluster`. */
   readonly mainScript: string;
   readonly version: string;
+  readonly environment: Environment;
   /** Resolves when the node listens. An error with a `code` is shown as its message alone, any other with its stack, as a bug. */
   readonly startNode: (configuration: Configuration, file: string | undefined) => Promise<StartedNode>;
 }
@@ -49,14 +51,18 @@ export async function runCommandLine(argv: readonly string[], program: Program):
         print(`torc ${program.version}`);
         return 0;
       case 'cluster': {
-        const planned = planCluster(commandLine.nodes, commandLine.settings);
+        const planned = planCluster(commandLine.nodes, [...environmentSettings(program.environment), ...commandLine.settings]);
         return await runLocalCluster(planned, { mainScript: program.mainScript, onStopRequest, print, complain });
       }
       case 'drain':
-        await askToDrain(loadConfiguration({ file: commandLine.file, overrides: commandLine.settings }));
+        await askToDrain(loadConfiguration({ file: commandLine.file, environment: program.environment, overrides: commandLine.settings }));
         return 0;
       case 'server':
-        return await runServer(loadConfiguration({ file: commandLine.file, overrides: commandLine.settings }), commandLine.file, program);
+        return await runServer(
+          loadConfiguration({ file: commandLine.file, environment: program.environment, overrides: commandLine.settings }),
+          commandLine.file,
+          program,
+        );
     }
   } catch (error) {
     complain(`torc: ${describeFailure(error)}`);

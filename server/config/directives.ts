@@ -98,7 +98,7 @@ export const directives = {
     default: (from) => String(from.port + 2000),
     defaultIs: 'port + 2000',
     whileRunning: false,
-    doc: 'Where the probes /livez, /readyz and /startupz are answered over HTTP.',
+    doc: 'Where /livez, /readyz, /startupz and /metrics are answered over HTTP.',
   }),
   announceHost: row({
     name: 'announce-host',

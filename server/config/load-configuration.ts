@@ -1,5 +1,6 @@
 /**
- * From settings, as they were written, to the typed configuration. Later settings win over earlier ones, and the command line over the file.
+ * From settings, as they were written, to the typed configuration. Later settings win over earlier ones, the environment over the file, and the
+ * command line over both.
  *
  * Invariant: a `Configuration` that this returns satisfies every row's type and every rule between rows.
  */
@@ -14,6 +15,7 @@ import {
   type Configuration,
   type DirectiveKey,
 } from './directives.js';
+import { environmentSettings, type Environment } from './environment.js';
 import { nearestName } from './nearest-name.js';
 import { formatPeerAddress, Refusal } from './value-types.js';
 
@@ -23,14 +25,16 @@ const includeDepthMax = 16;
 export interface ConfigurationSources {
   /** Path of a file in redis.conf's syntax. */
   readonly file?: string | undefined;
-  /** In the order given; these win over the file. */
+  /** Variables named TORC_ and a directive win over the file. */
+  readonly environment?: Environment;
+  /** In the order given; these win over all. */
   readonly overrides: readonly Setting[];
 }
 
 /** @throws ConfigurationError */
 export function loadConfiguration(sources: ConfigurationSources): Configuration {
   const fromFile = sources.file === undefined ? [] : settingsOfFile(sources.file, includeDepthMax);
-  return resolveConfiguration([...fromFile, ...sources.overrides]);
+  return resolveConfiguration([...fromFile, ...environmentSettings(sources.environment ?? {}), ...sources.overrides]);
 }
 
 /** As in Redis, `include path` stands for what that file holds; a relative path is one from where the process runs. */
@@ -112,6 +116,25 @@ export function conflictWithin(configuration: Configuration): Conflict | undefin
     return { key: 'seeds', reason: `${given} is this node's client port; seeds name peer ports (${peerPort} here)` };
   }
   return undefined;
+}
+
+/** What is allowed and hardly meant, or weaker than it looks: one line each. */
+export function warningsOf(configuration: Configuration): string[] {
+  const { replicas, writeQuorum, readQuorum, sloppyQuorum, hintBytesMax, initialNodes, seeds } = configuration;
+  const warnings: string[] = [];
+  if (writeQuorum + readQuorum <= replicas) {
+    const sum = `write-quorum ${writeQuorum} and read-quorum ${readQuorum}`;
+    warnings.push(`${sum} together are not more than replicas ${replicas}: a read may miss what was acknowledged before it`);
+  }
+  if (sloppyQuorum && hintBytesMax === 0) {
+    warnings.push(
+      'sloppy-quorum yes with hint-max-bytes 0: nothing is kept for a node that cannot be reached, and no node stands in for it',
+    );
+  }
+  if (initialNodes > 1 && seeds.length === 0) {
+    warnings.push(`initial-nodes ${initialNodes} without seeds: this node waits until others, who have it among theirs, find it`);
+  }
+  return warnings;
 }
 
 /** One line that names the unknown directive and the nearest right one. */

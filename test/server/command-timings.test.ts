@@ -41,16 +41,16 @@ test('what arrived together is charged together, from arrival to the end of the 
   const asker = { address: '1.2.3.4:5', name: 'me' };
   const chunk = { arrivedMs: 0 };
   const args = [Buffer.from('GET'), Buffer.from('k')];
-  for (let i = 0; i < 3; i++) timings.answered(get, chunk, args, asker);
-  timings.answered(set, chunk, [], asker);
+  for (let i = 0; i < 3; i++) timings.answered(get, false, chunk, args, asker);
+  timings.answered(set, false, chunk, [], asker);
   t.is(due.length, 1);
   nowMs = 9;
   endTurn();
   t.deepEqual([get.answeredCalls, get.microseconds, set.answeredCalls, set.microseconds], [3, 27_000, 1, 9000]);
   t.is(slowLog.length, 0);
 
-  for (let i = 0; i < 3; i++) timings.answered(get, chunk, args, asker);
-  timings.answered(set, chunk, [], asker);
+  for (let i = 0; i < 3; i++) timings.answered(get, false, chunk, args, asker);
+  timings.answered(set, false, chunk, [], asker);
   nowMs = 60;
   endTurn();
   t.deepEqual(
@@ -67,7 +67,7 @@ test('what arrived together is charged together, from arrival to the end of the 
   t.is(latency.reset(['command', 'nosuch']), 1);
 
   slowerThan = 0;
-  for (let i = 0; i < 3; i++) timings.answered(get, chunk, args, asker);
+  for (let i = 0; i < 3; i++) timings.answered(get, false, chunk, args, asker);
   endTurn();
   t.deepEqual(
     slowLog.newest(10).map(({ id }) => id),
@@ -75,9 +75,15 @@ test('what arrived together is charged together, from arrival to the end of the 
     'each by itself, and no more than slowlog-max-len',
   );
   slowerThan = -1;
-  timings.answered(get, chunk, args, asker);
+  timings.answered(get, false, chunk, args, asker);
   endTurn();
   t.is(slowLog.newest(1)[0]?.id, 4);
+
+  const before = [get.family.ok, get.family.error].map(({ counts }) => counts.reduce((sum, count) => sum + count));
+  for (const failed of [false, true, true]) timings.answered(get, failed, chunk, args, asker);
+  endTurn();
+  const after = [get.family.ok, get.family.error].map(({ counts }) => counts.reduce((sum, count) => sum + count));
+  t.deepEqual([...before, ...after], [10, 0, 11, 2]);
 });
 
 test('rates are means of the last samples', (t) => {

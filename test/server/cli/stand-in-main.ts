@@ -21,4 +21,11 @@ async function startNode(configuration: Configuration): Promise<StartedNode> {
   };
 }
 
-process.exit(await runCommandLine(process.argv.slice(2), { mainScript: fileURLToPath(import.meta.url), version: '1.2.3', startNode }));
+process.exit(
+  await runCommandLine(process.argv.slice(2), {
+    mainScript: fileURLToPath(import.meta.url),
+    version: '1.2.3',
+    environment: process.env,
+    startNode,
+  }),
+);
