@@ -387,6 +387,7 @@ export class Node {
     this.peers.listen();
     this.formation.begin();
     this.membership.arriving = this.isReady && this.membership.memberCount > 1; // it has been here before
+    this.membership.changed();
     if (!this.isReady) this.gossiper.seeds.look((seed, addresses) => this.peers.dialSeeds(seed, addresses));
     this.tick();
     this.gossiper.start();
