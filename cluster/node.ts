@@ -86,6 +86,8 @@ export interface NodeOptions {
   readonly suspicionTimeoutMs: number;
   readonly peerTimeoutMs: number;
   readonly repairBytesPerSecond: number;
+  /** No string may become longer. */
+  readonly stringBytesMax: number;
   /** Between two comparisons with the other replicas; 0 = never. */
   readonly repairIntervalMs: number;
   readonly fullRepairIntervalMs: number;
@@ -288,6 +290,7 @@ export class Node {
       store,
       membership,
       turn,
+      limits: options,
       clock,
       actor,
       coordination,
