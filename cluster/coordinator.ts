@@ -67,13 +67,13 @@ export class Coordinator {
     this.noticePause();
     const coordination = this.options.coordination(call.partition);
     if (this.isQuorumRead(call)) {
-      if (coordination.queue.length === 0) this.options.read(call);
-      else coordination.queue.push(call);
-    } else if (coordination.state !== 'running' || coordination.queue.length > 0) this.enqueue(coordination, call);
+      if (coordination.waiting === 0) this.options.read(call);
+      else coordination.enqueue(call);
+    } else if (coordination.state !== 'running' || coordination.waiting > 0) this.enqueue(coordination, call);
     else if (!this.mayRun(coordination)) this.restart(coordination, call);
     else if (this.isLoaded(call)) this.execute(coordination, call);
     else {
-      coordination.queue.push(call);
+      coordination.enqueue(call);
       this.loadHead(coordination);
     }
   }
@@ -116,10 +116,8 @@ export class Coordinator {
       for (const call of readers) call.answer(call.operation.access === 'write' ? unknownOutcome : notServedInTime);
     }
     for (const coordination of this.options.coordinations()) {
-      if (coordination.queue.length === 0) continue;
-      const due = coordination.queue.filter((call) => call.options.deadlineMs < nowMs);
-      if (due.length === 0) continue;
-      coordination.queue = coordination.queue.filter((call) => call.options.deadlineMs >= nowMs);
+      if (coordination.waiting === 0) continue;
+      const due = coordination.takeEvery((call) => call.options.deadlineMs < nowMs);
       for (const call of due) call.answer(this.shortOfReplicas(call) ?? notServedInTime);
     }
   }
@@ -158,14 +156,18 @@ export class Coordinator {
   private enqueue(coordination: Coordination, call: Call): void {
     const short = this.shortOfReplicas(call);
     if (short !== undefined) return call.answer(short);
-    coordination.queue.push(call);
+    coordination.enqueue(call);
     if (coordination.state === 'idle') this.options.takeOver().begin(coordination);
   }
 
   /** False when the term is over without this node having been told, or when more home replicas have come that should promise it. */
   private mayRun(coordination: Coordination): boolean {
     const { store, membership } = this.options;
-    if (compareTerms(store.partition(coordination.partition).promised, coordination.term) !== 0) return false;
+    const { promised } = store.partition(coordination.partition);
+    if (promised !== coordination.term) {
+      if (compareTerms(promised, coordination.term) !== 0) return false;
+      coordination.term = promised; // the same object from now on: nobody has to look into it
+    }
     if (coordination.weakBelow === 0) return true;
     return this.options.standIns.sloppy && membership.reachableHomes(coordination.partition) < coordination.weakBelow;
   }
@@ -181,10 +183,10 @@ export class Coordinator {
 
   private drain(coordination: Coordination): void {
     while (coordination.state === 'running' && !coordination.loading) {
-      const [head] = coordination.queue;
+      const { head } = coordination;
       if (head === undefined) return;
       if (!this.isLoaded(head)) return this.loadHead(coordination);
-      coordination.queue.shift();
+      coordination.takeHead();
       if (this.isQuorumRead(head)) this.options.read(head);
       else if (this.mayRun(coordination)) this.execute(coordination, head);
       else this.restart(coordination, head);
@@ -192,7 +194,7 @@ export class Coordinator {
   }
 
   private loadHead(coordination: Coordination): void {
-    const [head] = coordination.queue;
+    const { head } = coordination;
     if (coordination.loading || head === undefined) return;
     coordination.loading = true;
     this.load(head, () => {

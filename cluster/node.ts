@@ -54,6 +54,12 @@ const streamPatienceGossips = 3;
 /** How many peer timeouts a whole partition may take. */
 const wholePartitionPatience = 10;
 
+/**
+ * A node that comes back leaves what it would coordinate to others for so many rounds of gossip at least, and until it lacks at most so many partitions'
+ * writes or so many rounds have passed: its peers' clients would wait for what it catches up with.
+ */
+const arrival = { roundsMin: 2, behindMax: 16, roundsMax: 10 };
+
 /** How long a node waits for links to enough peers before it says that it is ready all the same. */
 const readyWaitMs = 5000;
 
@@ -127,6 +133,8 @@ export class Node {
   private readonly sweeper: ExpirySweeper;
   private readonly lives: Lives;
   private leaving = false;
+  /** Of gossip, since the node began. */
+  private rounds = 0;
   private closed = false;
   private readyByMs = 0;
   private readonly whenReady: (() => void)[] = [];
@@ -365,6 +373,7 @@ export class Node {
   start(): void {
     this.peers.listen();
     this.formation.begin();
+    this.membership.arriving = this.isReady && this.membership.memberCount > 1; // it has been here before
     if (!this.isReady) this.gossiper.seeds.look((seed, addresses) => this.peers.dialSeeds(seed, addresses));
     this.tick();
     this.gossiper.start();
@@ -531,7 +540,7 @@ export class Node {
 
   /** Some call or batch waits here. */
   private coordinates(): boolean {
-    for (const { queue, unsettled } of this.known) if (queue.length > 0 || unsettled > 0) return true;
+    for (const { waiting, unsettled } of this.known) if (waiting > 0 || unsettled > 0) return true;
     return false;
   }
 
@@ -643,7 +652,7 @@ export class Node {
 
   private heardGossip(
     peer: Peer,
-    { doubtful, partition, seen, whole, termCounter, termActor, state, doubted, stream, heard, ended }: torc.Gossip,
+    { doubtful, arriving, partition, seen, whole, termCounter, termActor, state, doubted, stream, heard, ended }: torc.Gossip,
   ): void {
     if (doubted?.nodeId === this.options.description.nodeId) this.gossiper.take(decodeMemberState(doubted as torc.MemberState));
     if (state) {
@@ -657,8 +666,9 @@ export class Node {
       this.gossiper.take(heartbeat);
     }
     peer.link.echoed({ stream, heard, ended }, streamPatienceGossips * this.options.gossipIntervalMs);
-    if (peer.doubtful !== doubtful) {
+    if (peer.doubtful !== doubtful || peer.arriving !== arriving) {
       peer.doubtful = doubtful;
+      peer.arriving = arriving;
       this.membership.changed();
     }
     if (whole && this.rebuild.isInDoubt) {
@@ -713,6 +723,7 @@ export class Node {
         state: encodeMemberState(this.gossiper.view.ownState),
         doubted: doubted === undefined || doubted.status === 'up' ? null : encodeMemberState(newsFor(doubted, doubted)),
         ...peer.heardStream,
+        arriving: this.membership.arriving,
       },
     });
   }
@@ -721,6 +732,7 @@ export class Node {
   private rounded(): void {
     this.formation.tick();
     this.comparison.tick();
+    this.arrive();
     this.rebuild.tick();
     this.hintExchange.tick();
     this.dropOld();
@@ -729,11 +741,20 @@ export class Node {
     for (const peer of this.peers.all()) if (peer.link.isOpen) this.say(peer, false);
   }
 
+  private arrive(): void {
+    const { membership, comparison } = this;
+    this.rounds++;
+    if (!membership.arriving || this.rounds < arrival.roundsMin) return;
+    if (comparison.partitionsBehind > arrival.behindMax && this.rounds < arrival.roundsMax) return;
+    membership.arriving = false;
+    membership.changed();
+  }
+
   /** What this node says of itself to all. */
   private ownWords(): OwnWords {
     const { store } = this.options;
     let load = 0;
-    for (const { queue, unsettled } of this.known) load += queue.length + unsettled;
+    for (const { waiting, unsettled } of this.known) load += waiting + unsettled;
     return { clock: store.hybridClock.currentCounter, load, seen: clockBytes(this.lives.met()) };
   }
 

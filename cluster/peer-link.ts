@@ -1,5 +1,5 @@
 /**
- * The link to one peer: everything this node says to it, over one stream that this node dials. It gathers a turn's words into columns, sends them as
+ * The link to one peer: everything this node says to it, over one stream that this node dials. It gathers a turn's words into rows, sends them as
  * one frame, resends after a reconnect, in order, the batches that were not acknowledged, and never resends a command.
  *
  * Bounds: unacknowledged batches by `unackedBytesMax` (beyond it they become hints on disk, as far as there is room: hand-off.ts),
