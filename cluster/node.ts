@@ -631,7 +631,9 @@ export class Node {
     if (memberNumberOf(actor) !== memberNumberOf(this.actor())) return;
     const over = superseded as torc.Superseded[];
     peer.link.acknowledged(first, counter, new Set(over.map((one) => one.counter)));
-    if (over.length > 0) this.superseded(over);
+    if (over.length === 0) return;
+    this.superseded(over);
+    this.standIns.awaits(peer, this.coordinator.unsettledAmong(over.map((one) => one.counter)));
   }
 
   /** Batches of this node are stored where newer terms were promised. */

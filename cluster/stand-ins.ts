@@ -92,6 +92,12 @@ export class StandIns {
     return taken.length;
   }
 
+  /** What the home replica will not acknowledge is settled, for those who saw it, once it says that it holds it. */
+  awaits(target: Peer, settlements: readonly Settlement[]): void {
+    const open = [...(this.leftHere.get(target) ?? []), ...settlements].filter(({ settled }) => !settled);
+    if (open.length > 0) this.leftHere.set(target, open);
+  }
+
   /** A home replica holds what this node's actor wrote in the partition up to `counter`, or, where it got hints of it, that batch. */
   held(target: Peer, partition: number, isHeld: (counter: number) => boolean): void {
     const left = this.leftHere.get(target);
@@ -159,8 +165,7 @@ export class StandIns {
     }
     if (left.length > 0) {
       this.options.keepHere(target, left);
-      const open = (this.leftHere.get(target) ?? []).filter(({ settled }) => !settled);
-      this.leftHere.set(target, [...open, ...left]);
+      this.awaits(target, left);
     }
     for (const parcel of parcels.values()) this.send(parcel);
   }
