@@ -342,6 +342,11 @@ export class Coordinator {
     return unsettled[low]?.counter === counter ? unsettled[low] : undefined;
   }
 
+  /** Those of this node's batches that are not settled. */
+  unsettledAmong(counters: readonly number[]): Settlement[] {
+    return counters.flatMap((counter) => this.settlementOf(counter) ?? []).filter(({ settled }) => !settled);
+  }
+
   private unsettledOf({ partition, unsettled }: Coordination): Settlement[] {
     return unsettled === 0 ? [] : this.unsettled.filter((settlement) => settlement.partition === partition && !settlement.settled);
   }
