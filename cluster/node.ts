@@ -30,6 +30,7 @@ import { healthOfNodes } from './node-health.js';
 import { NodeView } from './node-view.js';
 import type { Peer } from './peer.js';
 import { Peers } from './peers.js';
+import { Purger } from './purger.js';
 import { Reader } from './reader.js';
 import { readiness, type Readiness } from './readiness.js';
 import { Rebuild } from './rebuild.js';
@@ -121,6 +122,7 @@ export class Node {
   private readonly formation: FormationDriver;
   private readonly rebuild: Rebuild;
   private readonly sweeper: ExpirySweeper;
+  private readonly purger: Purger;
   private life: number;
   /** The highest of this member's lives that a peer's clock showed while this node did not know its own. */
   private lifeHeard = 0;
@@ -302,6 +304,7 @@ export class Node {
       clock,
       directives: options,
     });
+    this.purger = new Purger({ store, membership, turn, clock, isDoubtful, failed: options.onFailure });
     this.antiEntropy = new AntiEntropy({
       store,
       membership,
@@ -402,6 +405,7 @@ export class Node {
   close(): void {
     this.closed = true;
     this.handOff.close();
+    this.purger.close();
     this.antiEntropy.close();
     this.gossiper.close();
     this.peers.close();
@@ -466,6 +470,8 @@ export class Node {
       ['versions_differed', this.reader.differed],
       ['catch_ups', this.comparison.finished],
       ['partitions_behind', this.comparison.partitionsBehind],
+      ['versions_forgotten_elsewhere', this.comparison.dropped],
+      ['purge_backlog', this.purger.backlog],
       ['expired_keys', this.sweeper.expired],
       ...this.antiEntropy.statistics(),
       ['unacknowledged_bytes', links.reduce((bytes, { link }) => bytes + link.queuedBytes, 0)],
@@ -644,8 +650,10 @@ export class Node {
       if (bytes === undefined) return;
       const clock = clockOf(bytes);
       peer.link.covered(number, clock.get(this.actor()) ?? 0);
-      if (this.membership.isHome(number)) this.comparison.noteSeen(peer, number, clock);
-      else if (this.rebuild.doubtfulPartitions > 0) this.noteLives(clock);
+      if (this.membership.isHome(number)) {
+        peer.heardSeen.set(number, clock);
+        this.comparison.noteSeen(peer, number, clock);
+      } else if (this.rebuild.doubtfulPartitions > 0) this.noteLives(clock);
     });
   }
 
@@ -692,6 +700,7 @@ export class Node {
     this.dropOld();
     if (this.isReady) this.handOff.tick();
     this.antiEntropy.tick();
+    this.purger.plan();
     for (const peer of this.peers.all()) if (peer.link.isOpen) this.say(peer, false);
   }
 
@@ -745,6 +754,7 @@ export class Node {
     this.router.tick(this.peers.all());
     this.peers.tick(clock.monotonicMs());
     this.sweeper.tick();
+    this.purger.tick();
     clock.after(tickMs, this.tick);
   };
 }
