@@ -270,7 +270,8 @@ export class Comparison {
       this.dropped += dropped;
     }
     if (this.exchanges.get(id) !== exchange) return;
-    store.applyTransfer({ ...last, key: [], record: [], complete: true });
+    const { seen, ahead } = last;
+    store.applyTransfer({ partition: exchange.partition, seen, ahead, purged: last.purged, complete: true });
     turn.schedule();
     this.end(id, 'done');
   }

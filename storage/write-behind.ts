@@ -121,15 +121,13 @@ export class WriteBehind {
     )
       return;
     this.due = false;
-    this.begin(log);
+    void this.begin(log);
   }
 
   /** A round of all that is dirty now. */
   async writeOut(log: CommitLog): Promise<void> {
     while (this.running !== undefined) await this.running;
-    if (this.finished) return;
-    this.begin(log);
-    await this.running;
+    if (!this.finished) await this.begin(log);
   }
 
   /** Writes everything that is dirty and waits for it: the last round. Nothing may be written meanwhile or afterwards. */
@@ -137,11 +135,10 @@ export class WriteBehind {
     this.finished = true;
     this.timer?.cancel();
     await this.running;
-    this.begin(log);
-    await this.running;
+    await this.begin(log);
   }
 
-  private begin(log: CommitLog): void {
+  private begin(log: CommitLog): Promise<void> {
     this.running = this.runRound(log)
       .catch((error: unknown) =>
         this.onFailure(
@@ -149,6 +146,7 @@ export class WriteBehind {
         ),
       )
       .finally(() => (this.running = undefined));
+    return this.running;
   }
 
   private async runRound(log: CommitLog): Promise<void> {

@@ -3,7 +3,7 @@
  * what they give. After faults have ended, all replicas are the same, record for record.
  */
 import { slotsOfPartition } from '../../cluster/ring.js';
-import { effectiveContext, recordCovers, recordsEqual, emptyRecord } from '../../storage/merge.js';
+import { recordCovers, recordsEqual, emptyRecord } from '../../storage/merge.js';
 import type { Partition } from '../../storage/partition.js';
 import type { Store } from '../../storage/store.js';
 import { emptyClock, type VectorClock, type VersionedRecord } from '../../protocol/record.js';
@@ -133,7 +133,7 @@ function shownClocks({ seen, ahead, promised }: Pick<Partition, 'seen' | 'ahead'
 /** Whether two copies are the same once all is forgotten of them that `purged` says that every home replica has seen. */
 function equalButForgotten(x: VersionedRecord, y: VersionedRecord, purged: VectorClock): boolean {
   const rest = (record: VersionedRecord): VersionedRecord =>
-    coversClock(purged, effectiveContext(record)) ? { context: emptyClock, versions: record.versions } : record;
+    coversClock(purged, record.context) ? { context: emptyClock, versions: record.versions } : record;
   return recordsEqual(rest(x), rest(y));
 }
 
