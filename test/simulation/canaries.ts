@@ -163,6 +163,7 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
     kindChance: 1,
     awayMax: 2,
     clients: { workloads: ['register'], keysPerWorkload: 3, hereChance: 0.7, thinkMs: 20 },
+    reopens: false,
   },
   'reads ask nobody': { cluster: { readQuorum: 1 } },
   'a coordinator answers reads without asking whether its term stands': {

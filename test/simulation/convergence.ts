@@ -6,7 +6,7 @@ import { slotsOfPartition } from '../../cluster/ring.js';
 import { recordCovers, recordsEqual, emptyRecord } from '../../storage/merge.js';
 import type { Partition } from '../../storage/partition.js';
 import type { Store } from '../../storage/store.js';
-import { emptyClock, type VectorClock, type VersionedRecord } from '../../protocol/record.js';
+import type { VectorClock, VersionedRecord } from '../../protocol/record.js';
 import { shownString } from '../../storage/string-value.js';
 import { clocksEqual, covers, coversClock, maxClock } from '../../storage/vector-clock.js';
 import type { TorcCluster, WrittenBatch } from './torc-cluster.js';
@@ -133,7 +133,11 @@ function shownClocks({ seen, ahead, promised }: Pick<Partition, 'seen' | 'ahead'
 /** Whether two copies are the same once all is forgotten of them that `purged` says that every home replica has seen. */
 function equalButForgotten(x: VersionedRecord, y: VersionedRecord, purged: VectorClock): boolean {
   const rest = (record: VersionedRecord): VersionedRecord =>
-    coversClock(purged, record.context) ? { context: emptyClock, versions: record.versions } : record;
+    // What was forgotten came back with a part that was not, when a later write saw both.
+    ({
+      context: new Map([...record.context].filter(([actor, counter]) => !covers(purged, { actor, counter }))),
+      versions: record.versions,
+    });
   return recordsEqual(rest(x), rest(y));
 }
 
