@@ -203,6 +203,9 @@ export class Comparison {
     if (!taken) exchange.discarded = true;
     if (exchange.shown !== undefined && purged.size > 0) noteShown(exchange.shown, transfer, purged);
     if (!complete) return;
+    // A node in doubt may have forgotten what it promised.
+    if (transfer.promisedCounter > 0 && this.options.isDoubtful(transfer.partition))
+      store.promise([transfer.partition], { counter: transfer.promisedCounter, actor: transfer.promisedActor });
     if (exchange.discarded) {
       // The peer is behind what was forgotten here. This tells it so; when it has caught up, what it sends can be believed.
       this.push(transfer.partition, peer, clockOf(transfer.seen), noTerm, () => undefined);
@@ -335,6 +338,8 @@ export class Comparison {
       termCounter: how.term.counter,
       termActor: how.term.actor,
       doubtful: this.options.isDoubtful(number),
+      promisedCounter: partition.promised.counter,
+      promisedActor: partition.promised.actor,
     };
     const end = { ...head, complete: true, ahead: encodeAhead(partition.ahead) };
     if (coversClock(since, partition.seen) && partition.ahead.length === 0) return peer.link.say({ transfers: [end] });

@@ -13,8 +13,9 @@ export class Coordination {
   term: Term = noTerm;
   /** Above 0: it runs with fewer promises than meet every other term's, and must take over again once this many homes are reachable. */
   weakBelow = 0;
-  /** Calls that wait for the term or, in order, for a key that is being loaded. */
-  queue: Call[] = [];
+  /** How many calls wait for the term or, in order, for a key that is being loaded. */
+  waiting = 0;
+  private queue: Call[] = [];
   /** A read for the head of the queue is under way. */
   loading = false;
   /** Batches that are not settled. */
@@ -25,6 +26,28 @@ export class Coordination {
   private drained: (() => void)[] = [];
 
   constructor(readonly partition: number) {}
+
+  enqueue(call: Call): void {
+    this.waiting = this.queue.push(call);
+  }
+
+  /** The call that has waited longest. */
+  get head(): Call | undefined {
+    return this.queue[0];
+  }
+
+  takeHead(): void {
+    this.queue.shift();
+    this.waiting = this.queue.length;
+  }
+
+  /** Takes out the calls that `isDue` names, in order. */
+  takeEvery(isDue: (call: Call) => boolean): Call[] {
+    const due = this.queue.filter(isDue);
+    if (due.length > 0) this.queue = this.queue.filter((call) => !isDue(call));
+    this.waiting = this.queue.length;
+    return due;
+  }
 
   /** Calls back when nothing is unsettled, now or later. */
   whenDrained(callback: () => void): void {
@@ -54,6 +77,7 @@ export class Coordination {
     this.state = 'idle';
     const { queue } = this;
     this.queue = [];
+    this.waiting = 0;
     return queue;
   }
 }

@@ -12,7 +12,7 @@ import { CommandError } from '../storage/execution.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
 import { Transaction } from '../storage/transaction.js';
-import { noReplicas, notServedInTime, unknownOutcome, type Call } from './call.js';
+import { noReplicas, notServedInTime, unknownOutcome, type Call, type ReadFrom } from './call.js';
 import type { Coordination } from './coordination.js';
 import type { Membership } from './membership.js';
 import { slotsOfPartition } from './ring.js';
@@ -34,6 +34,8 @@ export interface CoordinatorOptions {
   readonly coordinations: () => Iterable<Coordination>;
   readonly takeOver: () => TakeOver;
   readonly standIns: StandIns;
+  /** Read each time. */
+  readonly directives: { readonly readFrom: ReadFrom };
   /** Answers a read of keys under R. */
   readonly read: (call: Call) => void;
   /** Answers a read that was run in the coordination's term once `quorum` replicas say that the term stands. */
@@ -65,13 +67,13 @@ export class Coordinator {
     this.noticePause();
     const coordination = this.options.coordination(call.partition);
     if (this.isQuorumRead(call)) {
-      if (coordination.queue.length === 0) this.options.read(call);
-      else coordination.queue.push(call);
-    } else if (coordination.state !== 'running' || coordination.queue.length > 0) this.enqueue(coordination, call);
+      if (coordination.waiting === 0) this.options.read(call);
+      else coordination.enqueue(call);
+    } else if (coordination.state !== 'running' || coordination.waiting > 0) this.enqueue(coordination, call);
     else if (!this.mayRun(coordination)) this.restart(coordination, call);
     else if (this.isLoaded(call)) this.execute(coordination, call);
     else {
-      coordination.queue.push(call);
+      coordination.enqueue(call);
       this.loadHead(coordination);
     }
   }
@@ -114,10 +116,8 @@ export class Coordinator {
       for (const call of readers) call.answer(call.operation.access === 'write' ? unknownOutcome : notServedInTime);
     }
     for (const coordination of this.options.coordinations()) {
-      if (coordination.queue.length === 0) continue;
-      const due = coordination.queue.filter((call) => call.options.deadlineMs < nowMs);
-      if (due.length === 0) continue;
-      coordination.queue = coordination.queue.filter((call) => call.options.deadlineMs >= nowMs);
+      if (coordination.waiting === 0) continue;
+      const due = coordination.takeEvery((call) => call.options.deadlineMs < nowMs);
       for (const call of due) call.answer(this.shortOfReplicas(call) ?? notServedInTime);
     }
   }
@@ -156,14 +156,18 @@ export class Coordinator {
   private enqueue(coordination: Coordination, call: Call): void {
     const short = this.shortOfReplicas(call);
     if (short !== undefined) return call.answer(short);
-    coordination.queue.push(call);
+    coordination.enqueue(call);
     if (coordination.state === 'idle') this.options.takeOver().begin(coordination);
   }
 
   /** False when the term is over without this node having been told, or when more home replicas have come that should promise it. */
   private mayRun(coordination: Coordination): boolean {
     const { store, membership } = this.options;
-    if (compareTerms(store.partition(coordination.partition).promised, coordination.term) !== 0) return false;
+    const { promised } = store.partition(coordination.partition);
+    if (promised !== coordination.term) {
+      if (compareTerms(promised, coordination.term) !== 0) return false;
+      coordination.term = promised; // the same object from now on: nobody has to look into it
+    }
     if (coordination.weakBelow === 0) return true;
     return this.options.standIns.sloppy && membership.reachableHomes(coordination.partition) < coordination.weakBelow;
   }
@@ -179,10 +183,10 @@ export class Coordinator {
 
   private drain(coordination: Coordination): void {
     while (coordination.state === 'running' && !coordination.loading) {
-      const [head] = coordination.queue;
+      const { head } = coordination;
       if (head === undefined) return;
       if (!this.isLoaded(head)) return this.loadHead(coordination);
-      coordination.queue.shift();
+      coordination.takeHead();
       if (this.isQuorumRead(head)) this.options.read(head);
       else if (this.mayRun(coordination)) this.execute(coordination, head);
       else this.restart(coordination, head);
@@ -190,7 +194,7 @@ export class Coordinator {
   }
 
   private loadHead(coordination: Coordination): void {
-    const [head] = coordination.queue;
+    const { head } = coordination;
     if (coordination.loading || head === undefined) return;
     coordination.loading = true;
     this.load(head, () => {
@@ -336,14 +340,16 @@ export class Coordinator {
 
   /**
    * The batch will not be acknowledged in its term: who wrote it is told that its outcome is unknown, or, where neither effect nor reply depend on
-   * what was there, writes once more; who only saw it asks again.
+   * what was there, writes once more; who only saw it asks again. Whoever took over may have shown the batch and others may have written over it since: then to
+   * write it once more would bring it back, which linearizable reads must not see.
    */
   private release(settlement: Settlement): void {
     const again: Call[] = [];
     const { writer, readers } = settlement.giveUp(() => true);
     const wroteSomething = !settlement.isEmpty;
+    const mayWriteAgain = writer?.operation.blind === true && this.options.directives.readFrom === 'any';
     if (writer !== undefined && wroteSomething) writer.mayHaveWritten = true;
-    if (writer?.operation.blind === false && wroteSomething) writer.answer(unknownOutcome);
+    if (writer !== undefined && wroteSomething && !mayWriteAgain) writer.answer(unknownOutcome);
     else if (writer !== undefined) again.push(writer);
     again.push(...readers);
     settlement.settle();

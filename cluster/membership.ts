@@ -13,9 +13,17 @@ export class Membership {
   /** By partition: its home replicas but this node. */
   private others: (readonly Peer[])[] = [];
   selfIndex = -1;
+  /** This node came back a moment ago and is catching up. */
+  arriving = false;
   quorums: Quorums = { replicas: 1, write: 1, read: 1, promises: 1 };
   /** Raised whenever members or their reachability change: what is derived from them is built anew. */
   version = 0;
+  /** By partition, as of `tablesVersion`: for what is asked of every command. */
+  private homes = new Uint8Array(0);
+  private reachable = new Uint8Array(0);
+  /** -1 = none. The first of each pair where this node may coordinate, the second where it may not. */
+  private coordinators = new Int32Array(0);
+  private tablesVersion = -1;
 
   /** Takes a configuration; `peerOf` finds or makes the peer of another member. */
   adopt(
@@ -64,18 +72,34 @@ export class Membership {
   }
 
   isHome(partition: number): boolean {
-    return this.preferenceList(partition).includes(this.selfIndex);
+    if (this.tablesVersion !== this.version) this.buildTables();
+    return this.homes[partition] === 1;
   }
 
-  /** The first reachable home replica that is not doubtful, as this node sees it; undefined when none is. `selfMay`: this node is not doubtful there. */
+  /**
+   * The first reachable home replica that is not doubtful, as this node sees it, those that are arriving last; undefined when none is. `selfMay`: this
+   * node is not doubtful there.
+   */
   coordinatorOf(partition: number, selfMay = true): number | undefined {
+    if (this.tablesVersion !== this.version) this.buildTables();
+    const member = this.coordinators[2 * partition + (selfMay ? 0 : 1)] ?? -1;
+    return member < 0 ? undefined : member;
+  }
+
+  private firstCoordinator(partition: number, selfMay: boolean): number | undefined {
     const list = this.preferenceList(partition);
+    let arriving: number | undefined;
     for (let i = 0; i < list.length; i++) {
       const member = list[i];
       if (member === undefined || (member === this.selfIndex && !selfMay)) continue;
-      if (this.isReachable(member) && this.peers[member]?.doubtful !== true) return member;
+      const peer = this.peers[member];
+      if (!this.isReachable(member) || peer?.doubtful === true) continue;
+      // While this node arrives there may be no stream from the peer yet, and then its answers would be lost.
+      const isArriving = peer === undefined ? this.arriving : peer.arriving || (this.arriving && peer.streams === 0);
+      if (!isArriving) return member;
+      arriving ??= member;
     }
-    return undefined;
+    return arriving;
   }
 
   /** The first that may coordinate of those who stand in for home replicas; undefined when there is none. */
@@ -92,10 +116,8 @@ export class Membership {
   }
 
   reachableHomes(partition: number): number {
-    const list = this.preferenceList(partition);
-    let reachable = 0;
-    for (let i = 0; i < list.length; i++) if (this.isReachable(list[i] ?? -1)) reachable++;
-    return reachable;
+    if (this.tablesVersion !== this.version) this.buildTables();
+    return this.reachable[partition] ?? 0;
   }
 
   /** The other home replicas, in order. Not to be changed. */
@@ -124,5 +146,23 @@ export class Membership {
 
   changed(): void {
     this.version++;
+  }
+
+  private buildTables(): void {
+    const partitions = this.placed?.preferenceLists.length ?? 0;
+    if (partitions === 0) throw new Error('there is no configuration yet');
+    this.tablesVersion = this.version;
+    if (this.homes.length !== partitions) {
+      this.homes = new Uint8Array(partitions);
+      this.reachable = new Uint8Array(partitions);
+      this.coordinators = new Int32Array(2 * partitions);
+    }
+    for (let partition = 0; partition < partitions; partition++) {
+      const list = this.preferenceList(partition);
+      this.homes[partition] = list.includes(this.selfIndex) ? 1 : 0;
+      this.reachable[partition] = list.filter((member) => this.isReachable(member)).length;
+      this.coordinators[2 * partition] = this.firstCoordinator(partition, true) ?? -1;
+      this.coordinators[2 * partition + 1] = this.firstCoordinator(partition, false) ?? -1;
+    }
   }
 }

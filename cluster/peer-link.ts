@@ -1,5 +1,5 @@
 /**
- * The link to one peer: everything this node says to it, over one stream that this node dials. It gathers a turn's words into columns, sends them as
+ * The link to one peer: everything this node says to it, over one stream that this node dials. It gathers a turn's words into rows, sends them as
  * one frame, resends after a reconnect, in order, the batches that were not acknowledged, and never resends a command.
  *
  * Bounds: unacknowledged batches by `unackedBytesMax` (beyond it they become hints on disk, as far as there is room: hand-off.ts),
@@ -74,7 +74,8 @@ type RareWord =
   | 'hintAcks'
   | 'hintPulls'
   | 'treeQuestions'
-  | 'treeAnswers';
+  | 'treeAnswers'
+  | 'inquiries';
 
 export class PeerLink {
   private stream: PeerStream | undefined;
@@ -320,6 +321,7 @@ export class PeerLink {
     if (words.transferAcks) (rest.transferAcks ??= []).push(...words.transferAcks);
     if (words.pulls) (rest.pulls ??= []).push(...words.pulls);
     if (words.formation) (rest.formation ??= []).push(...words.formation);
+    if (words.inquiries) (rest.inquiries ??= []).push(...words.inquiries);
     if (words.hints) (rest.hints ??= []).push(...words.hints);
     if (words.hintAcks) (rest.hintAcks ??= []).push(...words.hintAcks);
     if (words.hintPulls) (rest.hintPulls ??= []).push(...words.hintPulls);

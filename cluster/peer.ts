@@ -31,6 +31,8 @@ export class Peer {
   member = -1;
   /** It may have lost some of what it wrote, or is about to stop: it does not coordinate. */
   doubtful = false;
+  /** It came back a moment ago and is catching up: it coordinates only where nobody else may. */
+  arriving = false;
   /** `changes` of each partition when this peer was last told its clock. */
   readonly told = new Map<number, number>();
   /** Its clocks of partitions that this node is a home replica of too, as it told them last over its present stream. */

@@ -11,7 +11,7 @@ import { ByteReader } from '../protocol/byte-reader.js';
 import type { Dot } from '../protocol/dot.js';
 import { ReadRow, readRead, tokenActor } from '../protocol/peer/packed-rows.js';
 import { decodeRecord } from '../protocol/record.js';
-import { ownReply, type Reply } from '../protocol/resp/reply.js';
+import { heldReply, ownReply, type Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
 import { KeyEntry } from '../storage/key-entry.js';
@@ -115,7 +115,7 @@ export class Reader {
     const shown = this.shownOf(call.operation.keys);
     const read: PendingRead = {
       call,
-      reply: ownReply(reply),
+      reply: heldReply(reply),
       sentMs: this.options.turn.nowMs,
       needed,
       shown,

@@ -4,6 +4,7 @@
  */
 import type { ErrorReply } from '../protocol/resp/reply.js';
 import type { CommandRow } from './command-table.js';
+import { unsupportedCommand, unsupportedSubcommand } from './commands/unsupported.js';
 import { unknownCommand, unknownSubcommand, wrongArity } from './commands/errors.js';
 
 interface Entry {
@@ -79,13 +80,20 @@ export class CommandLookup {
     return this.find(args, true);
   }
 
+  /** The row that a command names, whatever its arguments: a refusal is counted there. */
+  rowOf(args: readonly Buffer[]): CommandRow | undefined {
+    const entry = this.table.find(args[0] as Buffer);
+    if (entry?.row.scope === 'partition') return undefined;
+    return (args.length > 1 ? entry?.subcommands?.find(args[1] as Buffer)?.row : undefined) ?? entry?.row;
+  }
+
   private find(args: readonly Buffer[], fromNode: boolean): CommandRow | ErrorReply {
     const entry = this.table.find(args[0] as Buffer);
-    if (entry === undefined || (entry.row.scope === 'partition' && !fromNode)) return unknownCommand(args);
+    if (entry === undefined || (entry.row.scope === 'partition' && !fromNode)) return unsupportedCommand(args) ?? unknownCommand(args);
     let { row } = entry;
     if (entry.subcommands && args.length > 1) {
       const sub = entry.subcommands.find(args[1] as Buffer);
-      if (sub === undefined) return unknownSubcommand(row.name, args);
+      if (sub === undefined) return unsupportedSubcommand(row.name, args) ?? unknownSubcommand(row.name, args);
       ({ row } = sub);
     }
     return checkArity(row, args) ?? row;

@@ -100,20 +100,31 @@ export interface KeyspaceRow extends RowBase {
 
 /**
  * How a keyspace command visits partitions. `command` gives the arguments, name first, that are sent to the partition's coordinator, which
- * runs them through the row's `partitionRun`. `all`: every partition at once, `join` gets the replies by partition number. `walk`: from
- * `from` upwards; after each partition `step` returns the final reply or the next partition to visit.
+ * runs them through the row's `partitionRun`. `all`: every partition at once, `join` gets the replies by partition number and gives the answer, or the
+ * plan to go on with. `walk`: from `from` on; after each visit `step` returns the final reply or the next partition to visit, which may be the same
+ * one again. `drain`: every one of `partitions`, `atOnce` of them at a time; `take` gets each reply and returns the arguments to go on with in that
+ * partition, undefined = it is done.
  */
 export type KeyspacePlan =
   | {
       readonly visit: 'all';
       readonly command: (partition: number) => readonly Buffer[];
-      readonly join: (replies: readonly Reply[]) => Reply;
+      readonly join: (replies: readonly Reply[]) => Reply | { readonly plan: KeyspacePlan };
     }
   | {
       readonly visit: 'walk';
       readonly from: number;
       readonly command: (partition: number) => readonly Buffer[];
       readonly step: (partition: number, reply: Reply, partitions: number) => { readonly next: number } | { readonly answer: Reply };
+    }
+  | {
+      readonly visit: 'drain';
+      /** All when left out. */
+      readonly partitions?: readonly number[];
+      readonly atOnce: number;
+      readonly command: (partition: number) => readonly Buffer[];
+      readonly take: (partition: number, reply: Reply) => readonly Buffer[] | undefined;
+      readonly answer: () => Reply;
     };
 
 /** The half of a keyspace command that runs at a partition's coordinator. Not callable by clients; its name begins with `partition|`. */
@@ -126,6 +137,8 @@ export interface PartitionRow extends RowBase {
 export interface LocalRow extends RowBase {
   readonly scope: 'local';
   readonly run: (context: LocalContext, args: readonly Buffer[]) => Reply | Promise<Reply>;
+  /** It waits for something: it begins when the connection's earlier commands were answered, and later ones wait for it. */
+  readonly holds?: boolean;
   /** Subcommands by lower-case name; then `run` answers a call without or with an unknown one. */
   readonly subcommands?: ReadonlyMap<string, CommandRow>;
 }

@@ -8,14 +8,18 @@ import type { Socket } from 'node:net';
 import { Session } from '../cluster/session.js';
 import { Call, type CallOptions } from '../cluster/call.js';
 import type { Operation } from '../cluster/command.js';
-import { ErrorReply, ownReply, type Reply } from '../protocol/resp/reply.js';
+import { ErrorReply, ownReply, type Reply, type StatusReply } from '../protocol/resp/reply.js';
 import { ReplyWriter } from '../protocol/resp/reply-writer.js';
 import { RequestDecoder, type RequestLimits } from '../protocol/resp/request-decoder.js';
+import type { ClientGate } from './client-gate.js';
+import type { CommandCount } from './command-count.js';
 import type { CommandLookup } from './command-lookup.js';
+import type { CommandTimings } from './command-timings.js';
 import type { CommandRow, KeyedRow, LocalRow } from './command-table.js';
 import { operationOf, type Dispatcher, type Origin } from './dispatcher.js';
-import type { ClientView, LocalContext } from './local-context.js';
-import type { CallCount, Statistics } from './statistics.js';
+import { noAuthentication } from './commands/errors.js';
+import type { ClientView, LocalContext, ReplyMode, Unblock } from './local-context.js';
+import type { Statistics } from './statistics.js';
 
 /** Commands of one connection under way before it is read on, and when it is again. */
 const pendingMax = 1024;
@@ -25,12 +29,22 @@ const lingerMs = 250;
 /** Bytes of untaken replies at which a client is no longer read. */
 const untakenBytesMax = 1024 * 1024;
 
+/** What a client's calls share with those that arrived in the same bytes. */
+interface ClientOptions extends CallOptions {
+  /** When the turn began in which they were read, ms of the monotonic clock. */
+  readonly arrivedMs: number;
+}
+
 /** A command's place in the order of replies. */
 interface Place {
   reply: Reply | undefined;
-  readonly resp: 2 | 3;
+  readonly options: ClientOptions;
+  /** Name first; empty when they were given away. */
+  readonly args: readonly Buffer[];
   /** Set for QUIT: nothing follows it. */
   readonly closes: boolean;
+  /** CLIENT REPLY said that nothing is to be written. */
+  readonly silent: boolean;
 }
 
 /** A command on keys of one partition: the call on the cluster is itself the place of its reply. */
@@ -42,15 +56,12 @@ class ClientCall extends Call implements Place {
     args: readonly Buffer[],
     operation: Operation,
     partition: number,
-    options: CallOptions,
+    override readonly options: ClientOptions,
+    readonly silent: boolean,
     private readonly connection: Connection,
-    private readonly count: CallCount,
+    private readonly count: CommandCount,
   ) {
     super(args, operation, partition, options);
-  }
-
-  get resp(): 2 | 3 {
-    return this.options.resp;
   }
 
   protected deliver(reply: Reply): void {
@@ -65,9 +76,16 @@ export interface ServerState {
   readonly statistics: Statistics;
   /** Sends a call on its way. */
   readonly submit: (call: Call) => void;
+  /** What may keep the commands of every client waiting, or watch them. */
+  readonly gate: ClientGate;
+  readonly timings: CommandTimings;
   readonly nowMs: () => number;
-  /** The deadline of a command that arrives now. */
-  readonly deadlineMs: () => number;
+  /** Of what is read now, ms of the monotonic clock. */
+  readonly arrivalMs: () => number;
+  /** How long a command may take. */
+  readonly commandTimeoutMs: () => number;
+  /** A new client need not say a password. */
+  readonly isOpen: () => boolean;
   readonly requestLimits: () => RequestLimits;
   /** Of client-output-buffer-limit's hard limit for normal clients; 0 = none. */
   readonly outputBytesMax: () => number;
@@ -85,7 +103,11 @@ export class Connection implements ClientView, Origin {
   resp: 2 | 3 = 2;
   readonly createdAtMs: number;
   lastCommandAtMs: number;
-  lastCommand = '';
+  authenticated: boolean;
+  noEvict = false;
+  noTouch = false;
+  monitoring = false;
+  unblock: Unblock | undefined = undefined;
   commandsProcessed = 0;
   bytesIn = 0;
   bytesOut = 0;
@@ -95,7 +117,7 @@ export class Connection implements ClientView, Origin {
   readonly address: string;
   readonly localAddress: string;
   /** Of the command that is being dispatched. */
-  options: CallOptions;
+  options: ClientOptions;
   private readonly decoder: RequestDecoder;
   private readonly writer = new ReplyWriter();
   private readonly session: Session;
@@ -108,6 +130,19 @@ export class Connection implements ClientView, Origin {
   private closing = false;
   private closeAfter = false;
   private finishing = false;
+  /** The row of the last command, and its count. */
+  private lastRow: CommandRow | undefined;
+  private lastCount: CommandCount | undefined;
+  /** Authenticated, and every reply is wanted: a command needs no second look. */
+  private isPlain: boolean;
+  private replyMode: ReplyMode = 'on';
+  private silent = false;
+  /** What came while a command that holds the connection was under way, or while clients were paused. */
+  private held: Buffer[][] | undefined;
+  /** A command that begins when all before it were answered. */
+  private next: { readonly place: Place; readonly begin: () => void } | undefined;
+  /** A bit for each partition that was written to, for WAIT. */
+  private writtenTo: Uint32Array | undefined;
 
   constructor(
     readonly id: number,
@@ -117,7 +152,8 @@ export class Connection implements ClientView, Origin {
     this.createdAtMs = this.lastCommandAtMs = server.nowMs();
     this.address = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
     this.localAddress = `${socket.localAddress ?? '?'}:${socket.localPort ?? 0}`;
-    this.options = { resp: 2, writeQuorum: 0, readQuorum: 0, deadlineMs: 0 };
+    this.options = { resp: 2, writeQuorum: 0, readQuorum: 0, deadlineMs: 0, arrivedMs: 0 };
+    this.authenticated = this.isPlain = server.isOpen();
     this.session = new Session(server.submit);
     this.context = server.contextOf(this);
     this.decoder = new RequestDecoder(server.requestLimits(), {
@@ -128,8 +164,23 @@ export class Connection implements ClientView, Origin {
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       this.closing = true;
+      this.held = undefined;
+      this.unblock?.('timeout');
+      server.gate.forget(this);
       server.closed(this);
     });
+  }
+
+  get lastCommand(): string {
+    return this.lastRow?.name ?? '';
+  }
+
+  get isBlocked(): boolean {
+    return this.unblock !== undefined;
+  }
+
+  get isClosing(): boolean {
+    return this.closing || this.closeAfter;
   }
 
   get queryBufferBytes(): number {
@@ -163,8 +214,48 @@ export class Connection implements ClientView, Origin {
     socket.resume();
   }
 
+  kill(): void {
+    this.closing = true;
+    this.socket.destroy();
+  }
+
+  authenticate(isAuthenticated: boolean): void {
+    this.authenticated = isAuthenticated;
+    this.judge();
+  }
+
+  setReplies(mode: ReplyMode): void {
+    if (mode !== 'skip' || this.replyMode !== 'off') this.replyMode = mode;
+    this.silent = this.replyMode !== 'on';
+    this.judge();
+  }
+
+  setMonitoring(monitoring: boolean): void {
+    this.monitoring = monitoring;
+    if (monitoring) this.server.gate.watch(this);
+    else this.server.gate.unwatch(this);
+  }
+
+  /** A line of MONITOR. */
+  tell(line: StatusReply): void {
+    if (!this.closing) this.answerNow(line);
+  }
+
+  partitionsWritten(): readonly number[] {
+    const partitions: number[] = [];
+    this.writtenTo?.forEach((word, at) => {
+      for (let bits = word; bits !== 0; bits &= bits - 1) partitions.push(32 * at + 31 - Math.clz32(bits & -bits));
+    });
+    return partitions;
+  }
+
+  forgetPartitionsWritten(): void {
+    this.writtenTo = undefined;
+  }
+
   attach(call: Call): void {
     call.session = this.session;
+    if (call.operation.access === 'write') this.noteWrite(call.partition);
   }
 
   /** Hands the turn's replies to the socket. */
@@ -184,69 +275,177 @@ export class Connection implements ClientView, Origin {
     else this.checkOutput();
   }
 
+  /** What was held may go on, until something holds it again. */
+  release(): void {
+    const { held } = this;
+    if (held === undefined || this.closing) return;
+    this.held = undefined;
+    this.options = this.currentOptions();
+    for (const args of held) this.request(args);
+    this.resumeIfClear();
+  }
+
   /** Takes what the client sent; the chunk is given away. */
   data(chunk: Buffer): void {
     if (this.closing) return;
     this.bytesIn += chunk.length;
     this.server.statistics.bytesIn += chunk.length;
     this.lastCommandAtMs = this.server.nowMs();
-    this.options = {
+    this.options = this.currentOptions();
+    this.decoder.push(chunk);
+    // What is held is read on, up to this, so that a client that goes away is noticed.
+    if (this.places.length - this.head + (this.held?.length ?? 0) > pendingMax) this.pause();
+  }
+
+  private currentOptions(): ClientOptions {
+    const arrivedMs = this.server.arrivalMs();
+    return {
       resp: this.resp,
       writeQuorum: this.writeQuorum ?? 0,
       readQuorum: this.readQuorum ?? 0,
-      deadlineMs: this.server.deadlineMs(),
+      deadlineMs: arrivedMs + this.server.commandTimeoutMs(),
+      arrivedMs,
     };
-    this.decoder.push(chunk);
-    if (this.places.length - this.head > pendingMax) this.pause();
   }
 
   private request(args: Buffer[]): void {
     if (this.closing || this.closeAfter) return;
-    this.commandsProcessed++;
+    if (this.held !== undefined) {
+      this.held.push(args);
+      return;
+    }
     const { server } = this;
     const row = server.lookup.resolve(args);
     if (row instanceof ErrorReply) {
-      server.statistics.rejected(row);
-      return this.answerNow(row);
+      server.statistics.rejected(row, server.lookup.rowOf(args));
+      return this.refuse(row);
     }
-    this.lastCommand = row.name;
-    const count = server.statistics.callsOf(row);
+    if (this.isPlain && !server.gate.isActive) this.dispatch(row, args);
+    else this.consider(row, args);
+  }
+
+  private dispatch(row: CommandRow, args: Buffer[]): void {
+    this.commandsProcessed++;
+    const count = this.countOf(row);
     count.calls++;
     if (row.scope === 'local') this.runLocal(row, args, count);
     else if (row.scope === 'keys') this.runKeyed(row, args, count);
     else this.runElsewhere(row, args, count);
   }
 
-  private runKeyed(row: KeyedRow, args: Buffer[], count: CallCount): void {
+  /** A command that has to say who it is from first, or that may have to wait, or is watched, or not answered. */
+  private consider(row: CommandRow, args: Buffer[]): void {
+    const { gate, statistics } = this.server;
+    this.silent = this.replyMode !== 'on';
+    if (!this.authenticated && !row.flags.includes('no_auth')) {
+      statistics.rejected(noAuthentication, row);
+      return this.refuse(noAuthentication);
+    }
+    if (gate.mustWait(row)) {
+      gate.hold(this);
+      return this.hold(args);
+    }
+    gate.show(this, row, args);
+    this.dispatch(row, args);
+    if (row.name !== 'client|reply') this.skipped();
+  }
+
+  /** CLIENT REPLY SKIP is about one command. */
+  private skipped(): void {
+    if (this.replyMode === 'skip') this.setReplies('on');
+  }
+
+  private refuse(reply: ErrorReply): void {
+    this.answerNow(reply);
+    this.skipped();
+  }
+
+  private judge(): void {
+    this.isPlain = this.authenticated && this.replyMode === 'on';
+  }
+
+  private hold(args?: Buffer[]): void {
+    this.held ??= [];
+    if (args !== undefined) this.held.push(args);
+  }
+
+  private countOf(row: CommandRow): CommandCount {
+    if (row !== this.lastRow || this.lastCount === undefined) {
+      this.lastRow = row;
+      this.lastCount = this.server.statistics.countOf(row);
+    }
+    return this.lastCount;
+  }
+
+  private noteWrite(partition: number): void {
+    const { writtenTo } = this;
+    if (writtenTo === undefined || partition >> 5 >= writtenTo.length) this.growWrittenTo(partition);
+    else writtenTo[partition >> 5] = (writtenTo[partition >> 5] ?? 0) | (1 << (partition & 31));
+  }
+
+  private growWrittenTo(partition: number): void {
+    const grown = new Uint32Array(Math.ceil(Math.max(this.server.dispatcher.partitions, partition + 1) / 32));
+    grown.set(this.writtenTo ?? []);
+    this.writtenTo = grown;
+    this.noteWrite(partition);
+  }
+
+  private runKeyed(row: KeyedRow, args: Buffer[], count: CommandCount): void {
     const { server } = this;
     const operation = operationOf(row, args);
     if (operation instanceof ErrorReply) {
-      count.errors++;
+      count.failed++;
       server.statistics.failed(operation);
       return this.answerNow(operation);
     }
     const partition = server.dispatcher.partitionOfKeys(operation.keys);
     if (partition < 0) return this.runElsewhere(row, args, count);
-    const call = new ClientCall(args, operation, partition, this.options, this, count);
+    const call = new ClientCall(args, operation, partition, this.options, this.silent, this, count);
     call.session = this.session;
+    if (operation.access === 'write') this.noteWrite(partition);
     this.places.push(call);
     server.submit(call);
   }
 
-  private runElsewhere(row: Exclude<CommandRow, LocalRow>, args: Buffer[], count: CallCount): void {
-    const place: Place = { reply: undefined, resp: this.resp, closes: false };
+  private newPlace(args: readonly Buffer[], closes = false): Place {
+    return { reply: undefined, options: this.options, args, closes, silent: this.silent };
+  }
+
+  private runElsewhere(row: Exclude<CommandRow, LocalRow>, args: Buffer[], count: CommandCount): void {
+    const place = this.newPlace(args);
     this.places.push(place);
     this.server.dispatcher.run(row, args, this, (reply) => this.answered(place, reply, count));
   }
 
-  private runLocal(row: LocalRow, args: readonly Buffer[], count: CallCount): void {
+  private runLocal(row: LocalRow, args: readonly Buffer[], count: CommandCount): void {
+    if (row.holds === true) return this.runHolding(row, args, count);
     const reply = row.run(this.context, args);
     if (this.resp !== this.options.resp || this.quorumsChanged()) {
       this.options = { ...this.options, resp: this.resp, writeQuorum: this.writeQuorum ?? 0, readQuorum: this.readQuorum ?? 0 };
     }
-    const place: Place = { reply: undefined, resp: this.resp, closes: this.closeAfter };
+    const place = this.newPlace(args, this.closeAfter);
     this.places.push(place);
-    const done = (given: Reply): void => this.answered(place, given, count);
+    this.take(reply, place, count);
+  }
+
+  /** It begins when all before it were answered, and what comes after it waits until it is. */
+  private runHolding(row: LocalRow, args: readonly Buffer[], count: CommandCount): void {
+    const place = this.newPlace(args);
+    this.hold();
+    const begin = (): void => {
+      this.next = undefined;
+      this.take(row.run(this.context, args), place, count, () => this.release());
+    };
+    this.next = { place, begin };
+    this.places.push(place);
+    if (this.places[this.head] === place) begin();
+  }
+
+  private take(reply: Reply | Promise<Reply>, place: Place, count: CommandCount, then: () => void = () => undefined): void {
+    const done = (given: Reply): void => {
+      this.answered(place, given, count);
+      then();
+    };
     if (reply instanceof Promise)
       reply.then(done, (error: unknown) => done(new ErrorReply(`ERR ${error instanceof Error ? error.message : String(error)}`)));
     else done(reply);
@@ -257,16 +456,17 @@ export class Connection implements ClientView, Origin {
   }
 
   /** A command was answered: its reply is written when all before it are. */
-  answered(place: Place, reply: Reply, count: CallCount): void {
+  answered(place: Place, reply: Reply, count: CommandCount): void {
     if (reply instanceof ErrorReply) {
-      count.errors++;
+      count.failed++;
       this.server.statistics.failed(reply);
     }
+    this.server.timings.answered(count, place.options, place.args, this);
     this.settle(place, reply);
   }
 
   private answerNow(reply: Reply, closes = false): void {
-    const place: Place = { reply: undefined, resp: this.resp, closes };
+    const place = this.newPlace([], closes);
     this.places.push(place);
     this.settle(place, reply);
   }
@@ -280,10 +480,21 @@ export class Connection implements ClientView, Origin {
     for (;;) {
       const first = this.places[this.head];
       if (first?.reply === undefined) break;
-      this.writer.write(first.reply, first.resp);
+      if (!first.silent) this.writer.write(first.reply, first.options.resp);
       this.head++;
       if (first.closes) this.closing = true;
     }
+    const { next } = this;
+    if (next !== undefined && this.places[this.head] === next.place) next.begin();
+    else this.forgetWritten();
+    if (!this.willFlush) {
+      this.willFlush = true;
+      this.server.flushAtEnd(this);
+    }
+    if (this.paused) this.resumeIfClear();
+  }
+
+  private forgetWritten(): void {
     if (this.head === this.places.length) {
       this.places.length = 0;
       this.head = 0;
@@ -292,15 +503,10 @@ export class Connection implements ClientView, Origin {
       this.places = this.places.slice(this.head);
       this.head = 0;
     }
-    if (!this.willFlush) {
-      this.willFlush = true;
-      this.server.flushAtEnd(this);
-    }
-    if (this.paused) this.resumeIfClear();
   }
 
   private protocolError(text: string): void {
-    this.answerNow(new ErrorReply(text), true);
+    this.answerNow(new ErrorReply(text, 'latin1'), true);
   }
 
   private pause(): void {
@@ -310,7 +516,13 @@ export class Connection implements ClientView, Origin {
   }
 
   private resumeIfClear(): void {
-    if (!this.paused || this.places.length - this.head > pendingLow || this.socket.writableLength > untakenBytesMax) return;
+    if (
+      !this.paused ||
+      this.held !== undefined ||
+      this.places.length - this.head > pendingLow ||
+      this.socket.writableLength > untakenBytesMax
+    )
+      return;
     this.paused = false;
     this.socket.resume();
   }

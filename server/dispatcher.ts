@@ -64,10 +64,16 @@ export interface DispatcherOptions {
   readonly submit: (call: Call) => void;
   /** The deadline of what visits whole partitions from now on: they may have to be read from disk. */
   readonly wholePartitionDeadlineMs: () => number;
+  /** Calls back in a later turn of the event loop: between two visits of a command that visits many partitions, others get theirs. */
+  readonly nextTurn: (resume: () => void) => void;
 }
 
 export class Dispatcher implements CommandDecoder {
   constructor(private readonly options: DispatcherOptions) {}
+
+  get partitions(): number {
+    return this.options.partitions();
+  }
 
   decode(args: readonly Buffer[]): Operation {
     const row = this.options.lookup.resolveForwarded(args);
@@ -84,6 +90,16 @@ export class Dispatcher implements CommandDecoder {
     if (row.scope === 'keyspace') this.runKeyspace(row, args, origin, done);
     else if (row.scope === 'partition') done(new ErrorReply(`ERR '${row.name}' is not a client's command`));
     else this.runKeyed(row, args, origin, done);
+  }
+
+  /** The same from within another command; resolves with a reply that can be looked at. */
+  ask(args: readonly Buffer[], origin: Origin): Promise<Reply> {
+    const row = this.options.lookup.resolve(args);
+    if (row instanceof ErrorReply) return Promise.resolve(row);
+    if (row.scope === 'local') throw new Error(`${row.name} is not about keys`);
+    return new Promise((resolve) =>
+      this.run(row, args, origin, (reply) => resolve(reply instanceof EncodedReply ? decodeReply(reply.bytes) : reply)),
+    );
   }
 
   /** The one partition of all the keys; -1 when there are several. Commands without keys have none to be in: partition 0. */
@@ -142,8 +158,13 @@ export class Dispatcher implements CommandDecoder {
 
   private runKeyspace(row: KeyspaceRow, args: readonly Buffer[], origin: Origin, done: (reply: Reply) => void): void {
     const plan = row.parse(args, this.options.partitions());
-    if (plan instanceof ErrorReply) return done(plan);
+    if (plan instanceof ErrorReply) done(plan);
+    else this.follow(plan, origin, done);
+  }
+
+  private follow(plan: KeyspacePlan, origin: Origin, done: (reply: Reply) => void): void {
     if (plan.visit === 'walk') this.walk(plan, plan.from, origin, done);
+    else if (plan.visit === 'drain') this.drain(plan, origin, done);
     else {
       const replies: Reply[] = [];
       let open = this.options.partitions();
@@ -151,8 +172,9 @@ export class Dispatcher implements CommandDecoder {
         this.atPartition(partition, plan.command(partition), origin, (reply) => {
           replies[partition] = reply;
           if (--open > 0) return;
-          const error = replies.find((r) => r instanceof ErrorReply);
-          done(error ?? plan.join(replies));
+          const joined = replies.find((r) => r instanceof ErrorReply) ?? plan.join(replies);
+          if (isPlanned(joined)) this.options.nextTurn(() => this.follow(joined.plan, origin, done));
+          else done(joined);
         });
       }
     }
@@ -163,10 +185,44 @@ export class Dispatcher implements CommandDecoder {
       if (reply instanceof ErrorReply) return done(reply);
       const step = plan.step(partition, reply, this.options.partitions());
       if ('answer' in step) done(step.answer);
-      else this.walk(plan, step.next, origin, done);
+      else this.options.nextTurn(() => this.walk(plan, step.next, origin, done));
     });
   }
+
+  private drain(plan: Extract<KeyspacePlan, { visit: 'drain' }>, origin: Origin, done: (reply: Reply) => void): void {
+    const partitions = plan.partitions ?? Array.from({ length: this.options.partitions() }, (_, partition) => partition);
+    let next = 0;
+    let open = 0;
+    let failed = false;
+    const visit = (partition: number, args: readonly Buffer[]): void =>
+      this.atPartition(partition, args, origin, (reply) => {
+        if (failed) return;
+        if (reply instanceof ErrorReply) {
+          failed = true;
+          return done(reply);
+        }
+        const more = plan.take(partition, reply);
+        this.options.nextTurn(() => {
+          if (failed) return;
+          if (more !== undefined) return visit(partition, more);
+          open--;
+          begin();
+        });
+      });
+    const begin = (): void => {
+      if (open === 0 && next === partitions.length) return done(plan.answer());
+      while (open < plan.atOnce && next < partitions.length) {
+        const partition = partitions[next++] as number;
+        open++;
+        visit(partition, plan.command(partition));
+      }
+    };
+    begin();
+  }
 }
+
+const isPlanned = (joined: Reply | { readonly plan: KeyspacePlan }): joined is { readonly plan: KeyspacePlan } =>
+  typeof joined === 'object' && joined !== null && 'plan' in joined;
 
 /** Slots and partitions are runs: a slot's partition needs no table. */
 function partitionOf(key: Buffer | undefined, partitions: number): number {

@@ -9,5 +9,9 @@ const mainScript = fileURLToPath(import.meta.url);
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
 
 process.exit(
-  await runCommandLine(process.argv.slice(2), { mainScript, version, startNode: (configuration) => startNode(configuration, version) }),
+  await runCommandLine(process.argv.slice(2), {
+    mainScript,
+    version,
+    startNode: (configuration, file) => startNode(configuration, version, file),
+  }),
 );

@@ -3,13 +3,16 @@ import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { RepairPlan } from '../cluster/anti-entropy.js';
 import { Node } from '../cluster/node.js';
+import { conflictFigures, conflictReport } from '../cluster/conflict-report.js';
 import { keyVersions } from '../cluster/key-versions.js';
 import type { Readiness } from '../cluster/readiness.js';
 import { DataDirectory, nextLife } from '../storage/data-directory.js';
 import { StorageError } from '../storage/engine.js';
 import { Store } from '../storage/store.js';
 import type { StartedNode } from './cli/run-command-line.js';
+import { ClientGate } from './client-gate.js';
 import { CommandLookup } from './command-lookup.js';
+import { CommandTimings } from './command-timings.js';
 import { allRows } from './commands/all.js';
 import type { Configuration } from './config/directives.js';
 import { RunningConfiguration } from './config/running-configuration.js';
@@ -22,8 +25,13 @@ import type { LocalContext } from './local-context.js';
 import { createLog, setLogLevel } from './log.js';
 import { HttpListener } from './probes/http-listener.js';
 import { probeRoutes, type ProbedNode } from './probes/probes.js';
+import { LatencyMonitor } from './latency-monitor.js';
+import { nodeControl } from './node-control.js';
+import { Password } from './password.js';
+import { sampleMs } from './rate-meter.js';
+import { SlowLog } from './slow-log.js';
 import { Statistics } from './statistics.js';
-import { systemClock, systemRandom } from './system-clock.js';
+import { systemClock, systemRandom, unixMicroseconds } from './system-clock.js';
 import { TcpTransport } from './tcp-transport.js';
 
 /** Redis' limit on inline commands and header lines. */
@@ -51,27 +59,33 @@ class Progress implements ProbedNode {
 }
 
 /** Resolves when the node listens. Rejects with StorageError or the system's error. */
-export async function startNode(configuration: Configuration, version: string): Promise<StartedNode> {
+export async function startNode(configuration: Configuration, version: string, file?: string): Promise<StartedNode> {
   const progress = new Progress();
   // Before anything that takes time: a node that replays a long log is alive, and says so.
   const http = await HttpListener.open(configuration.bind, configuration.httpPort, probeRoutes(progress));
   try {
-    return await startServing(configuration, version, progress, http);
+    return await startServing(configuration, version, file, progress, http);
   } catch (error) {
     http.close();
     throw error;
   }
 }
 
-async function startServing(configuration: Configuration, version: string, progress: Progress, http: HttpListener): Promise<StartedNode> {
-  const running = new RunningConfiguration(configuration);
+async function startServing(
+  configuration: Configuration,
+  version: string,
+  file: string | undefined,
+  progress: Progress,
+  http: HttpListener,
+): Promise<StartedNode> {
+  const running = new RunningConfiguration(configuration, file);
   const log = createLog(configuration);
   running.onChange('logLevel', ({ logLevel }) => setLogLevel(log, logLevel));
   let fail: (error: Error) => void = () => undefined;
   const failure = new Promise<never>((_, reject) => (fail = reject));
   failure.catch(() => undefined); // whoever awaits it is told; nobody has to
-  let askToStop: () => void = () => undefined;
-  const stopAsked = new Promise<void>((resolve) => (askToStop = resolve));
+  let askToStop: (how: 'now' | 'in order') => void = () => undefined;
+  const stopAsked = new Promise<'now' | 'in order'>((resolve) => (askToStop = resolve));
 
   const directory = await DataDirectory.open(configuration.directory);
   const { previous } = directory;
@@ -112,6 +126,7 @@ async function startServing(configuration: Configuration, version: string, progr
     partitions: () => node.view.partitions,
     submit: (call) => node.router.submit(call),
     wholePartitionDeadlineMs: () => node.wholePartitionDeadlineMs(),
+    nextTurn: setImmediate,
   });
   const node = new Node({
     description: {
@@ -182,18 +197,33 @@ async function startServing(configuration: Configuration, version: string, progr
   running.onChange('readQuorum', () => node.quorumsChanged());
 
   const statistics = new Statistics(systemClock.wallMs(), {
+    monotonicMs: () => systemClock.monotonicMs(),
     expiredKeys: () => Number(new Map(node.statistics()).get('expired_keys') ?? 0),
-    section: (name) => (name === 'torc' ? [...node.statistics(), ...Object.entries(store.statistics())] : []),
+    section: (name) =>
+      name === 'torc' ? [...node.statistics(), ...Object.entries(store.statistics()), ...conflictFigures(store.conflicts)] : [],
   });
+  const password = new Password(() => running.current.password);
+  const slowLog = new SlowLog({
+    nowMs: () => systemClock.wallMs(),
+    slowerThanMicroseconds: () => running.current.slowlogMicroseconds,
+    entriesMax: () => running.current.slowlogEntriesMax,
+  });
+  const latency = new LatencyMonitor({ nowMs: () => systemClock.wallMs(), thresholdMs: () => running.current.latencyThresholdMs });
+  const gate = new ClientGate({ monotonicMs: () => systemClock.monotonicMs(), unixMicroseconds });
   let listener: Listener | undefined;
   const shared = {
     clients: () => listener?.clients() ?? [],
     cluster: node.view,
     configuration: running,
     statistics,
+    slowLog,
+    latency,
+    password,
+    node: nodeControl({ node, store, gate, shutDown: (how) => askToStop(how) }),
     torcVersion: version,
-    drain: () => askToStop(),
+    drain: () => askToStop('in order'),
     versionsOf: (key: Buffer) => keyVersions(node, key),
+    conflicts: (count: number) => conflictReport(store.conflicts, node.membership.configuration, count),
     repair: (plan: RepairPlan) => node.repair(plan),
   };
   const state: ServerState = {
@@ -201,8 +231,17 @@ async function startServing(configuration: Configuration, version: string, progr
     dispatcher,
     statistics,
     submit: node.router.submit,
+    gate,
+    timings: new CommandTimings({
+      slowLog,
+      latency,
+      monotonicMs: () => systemClock.monotonicMs(),
+      flushAtEnd: (target) => node.turn.flushAtEnd(target),
+    }),
     nowMs: () => systemClock.wallMs(),
-    deadlineMs: () => node.deadlineMs(),
+    arrivalMs: () => node.turn.nowMs,
+    commandTimeoutMs: () => running.current.peerTimeoutMs,
+    isOpen: () => !password.isRequired,
     requestLimits: () => ({
       multibulkMax,
       bulkBytesMax: running.current.bulkBytesMax,
@@ -216,6 +255,10 @@ async function startServing(configuration: Configuration, version: string, progr
       get nowMs() {
         return store.hybridClock.nowMs();
       },
+      get unixMicroseconds() {
+        return Math.max(unixMicroseconds(), store.hybridClock.nowMs() * 1000);
+      },
+      ask: (args) => dispatcher.ask(args, connection),
       atPartition: (partition, args) => new Promise((resolve) => dispatcher.atPartition(partition, args, connection, resolve)),
     }),
     flushAtEnd: (connection) => node.turn.flushAtEnd(connection),
@@ -243,6 +286,7 @@ async function startServing(configuration: Configuration, version: string, progr
     throw error;
   }
   progress.listening = true;
+  const sampling = setInterval(() => statistics.sample(), sampleMs).unref();
   log.notice(`life ${life} (${begun.reason}), ${store.tornBytes} bytes cut off the log's tail`);
   node.start();
   const clients = listener;
@@ -258,17 +302,19 @@ async function startServing(configuration: Configuration, version: string, progr
     ready: node.ready(),
     failure,
     stopAsked,
-    stop: () => {
+    stop: (how) => {
       log.notice('stopping: not ready any more, and what this node coordinates goes to others');
+      clearInterval(sampling);
+      gate.unpause();
       const { drainWaitSeconds, shutdownTimeoutSeconds } = running.current;
       return drain(
         {
-          handOver: () => node.stepAside(),
+          handOver: () => (how === 'now' ? Promise.resolve() : node.stepAside()),
           finishClients: (limitMs) => clients.finish(limitMs),
           settle: (limitMs) => node.settle(limitMs),
           close,
         },
-        { waitSeconds: drainWaitSeconds, timeoutSeconds: shutdownTimeoutSeconds },
+        { waitSeconds: how === 'now' ? 0 : drainWaitSeconds, timeoutSeconds: shutdownTimeoutSeconds },
       );
     },
   };

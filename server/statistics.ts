@@ -1,12 +1,9 @@
 /** Counts what this node's clients did: cheap enough to be kept per command, read by INFO. */
 import type { ErrorReply } from '../protocol/resp/reply.js';
 import type { CommandRow } from './command-table.js';
-import type { NodeStatistics } from './local-context.js';
-
-export interface CallCount {
-  calls: number;
-  errors: number;
-}
+import { CommandCount } from './command-count.js';
+import type { NodeRates, NodeStatistics, SectionName } from './local-context.js';
+import { RateMeter } from './rate-meter.js';
 
 export class Statistics implements NodeStatistics {
   connectionsReceived = 0;
@@ -14,18 +11,22 @@ export class Statistics implements NodeStatistics {
   outputLimitDisconnections = 0;
   bytesIn = 0;
   bytesOut = 0;
-  readonly keyspaceHits = 0;
-  readonly keyspaceMisses = 0;
-  private readonly calls = new Map<CommandRow, CallCount>();
+  /** Of this process, in bytes; looked at whenever someone asks. */
+  peakMemoryBytes = 0;
+  private readonly counts = new Map<CommandRow, CommandCount>();
   private readonly errors = new Map<string, number>();
+  private readonly rates: RateMeter;
 
   constructor(
     readonly startedAtMs: number,
     private readonly figures: {
       readonly expiredKeys: () => number;
       readonly section: NodeStatistics['section'];
+      readonly monotonicMs: () => number;
     },
-  ) {}
+  ) {
+    this.rates = new RateMeter(() => [this.commandsProcessed, this.bytesIn, this.bytesOut], figures.monotonicMs);
+  }
 
   get expiredKeys(): number {
     return this.figures.expiredKeys();
@@ -33,13 +34,13 @@ export class Statistics implements NodeStatistics {
 
   get commandsProcessed(): number {
     let sum = 0;
-    for (const { calls } of this.calls.values()) sum += calls;
+    for (const { calls } of this.counts.values()) sum += calls;
     return sum;
   }
 
-  callsOf(row: CommandRow): CallCount {
-    let count = this.calls.get(row);
-    if (count === undefined) this.calls.set(row, (count = { calls: 0, errors: 0 }));
+  countOf(row: CommandRow): CommandCount {
+    let count = this.counts.get(row);
+    if (count === undefined) this.counts.set(row, (count = new CommandCount(row.name, row.flags.includes('fast'))));
     return count;
   }
 
@@ -47,26 +48,38 @@ export class Statistics implements NodeStatistics {
     this.errors.set(error.code, (this.errors.get(error.code) ?? 0) + 1);
   }
 
-  /** A command that was refused before it had a row. */
-  rejected(error: ErrorReply): void {
+  /** A command that was refused before it began; without a row when there is none of its name. */
+  rejected(error: ErrorReply, row: CommandRow | undefined): void {
     this.failed(error);
+    if (row !== undefined) this.countOf(row).rejected++;
   }
 
-  commandCalls(): ReadonlyMap<string, CallCount> {
-    return new Map([...this.calls].map(([{ name }, count]) => [name, count]));
+  commandCounts(): readonly CommandCount[] {
+    return [...this.counts.values()].filter(({ calls, rejected }) => calls + rejected > 0);
   }
 
   errorsByCode(): ReadonlyMap<string, number> {
     return this.errors;
   }
 
-  reset(): void {
-    this.calls.clear();
-    this.errors.clear();
-    this.connectionsReceived = this.rejectedConnections = this.outputLimitDisconnections = this.bytesIn = this.bytesOut = 0;
+  perSecond(): NodeRates {
+    const [commands = 0, bytesIn = 0, bytesOut = 0] = this.rates.perSecond();
+    return { commands, bytesIn, bytesOut };
   }
 
-  section(name: 'persistence' | 'memory' | 'replication' | 'torc'): readonly (readonly [name: string, value: string | number])[] {
+  sample(): void {
+    this.rates.sample();
+  }
+
+  reset(): void {
+    // The counts stay the same objects: connections hold on to them.
+    for (const count of this.counts.values()) count.reset();
+    this.errors.clear();
+    this.connectionsReceived = this.rejectedConnections = this.outputLimitDisconnections = this.bytesIn = this.bytesOut = 0;
+    this.rates.reset();
+  }
+
+  section(name: SectionName): readonly (readonly [name: string, value: string | number])[] {
     return this.figures.section(name);
   }
 }

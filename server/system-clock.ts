@@ -18,3 +18,10 @@ export const systemClock: Clock = {
 };
 
 export const systemRandom: Random = { integer: (below) => randomInt(below) };
+
+/** Whole; may jump, as wallMs() may. */
+export function unixMicroseconds(): number {
+  const exactMs = performance.timeOrigin + performance.now();
+  const wallMs = Date.now();
+  return Math.floor(1000 * (Math.abs(exactMs - wallMs) < 2 ? exactMs : wallMs)); // further apart: the wall clock was set since the start
+}

@@ -15,6 +15,14 @@ export interface StringObject {
 /** Redis' answer to TYPE. */
 export type TypeName = 'string' | 'hash' | 'set' | 'zset' | 'list' | 'stream';
 
+export interface ScannedSlot {
+  readonly keys: readonly Buffer[];
+  /** How many keys were looked at, those that are not living any more included. */
+  readonly examined: number;
+  /** Undefined when the slot is over. The position asked for, with no keys, when the partition is too large to be ready at once: ask again. */
+  readonly next: number | undefined;
+}
+
 /** A client's error, thrown from deep inside a command: becomes the reply, and the command writes nothing. */
 export class CommandError extends Error {
   constructor(readonly reply: ErrorReply) {
@@ -56,6 +64,11 @@ export interface Execution {
 
   /** For commands that speak of a partition: living keys in it, expired ones that are not swept yet included. */
   keyCount(): number;
+  /**
+   * Living keys of one slot of this partition in the order of SCAN (key-order.ts), those from `position` on: about `limit`. A key that is there
+   * throughout comes once, if each call goes on at the `next` of the one before it. Owned by the caller.
+   */
+  scanSlot(slot: number, position: number, limit: number): ScannedSlot;
   /** Living keys of one slot of this partition, in key order, at most `limit`, those after `after` only. Owned by the caller. */
   keysInSlot(slot: number, limit: number, after?: Buffer): readonly Buffer[];
 }

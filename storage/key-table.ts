@@ -13,6 +13,7 @@
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { decodeRecord, emptyClock, encodeRecord, ownRecord, versionKind, type VersionedRecord } from '../protocol/record.js';
 import { CellArena, cellBytesMax } from './cell-arena.js';
+import { scanHash } from './key-order.js';
 import { shownString } from './string-value.js';
 
 /** Words of an entry; the last six are three doubles. */
@@ -368,6 +369,11 @@ export class KeyTable {
   nameOf(entry: number): string {
     const at = this.keyAt(entry);
     return this.pageOf(entry).toString('latin1', at, at + this.word(entry, field.keyLength));
+  }
+
+  /** The key's place in the order of SCAN. */
+  scanHashOf(entry: number): number {
+    return scanHash(this.pageOf(entry), this.keyAt(entry), this.word(entry, field.keyLength));
   }
 
   /** What the entry costs in memory. */

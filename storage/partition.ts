@@ -7,7 +7,9 @@
 import type { Dot, Term } from '../protocol/dot.js';
 import { compareTerms, noTerm } from '../protocol/dot.js';
 import { emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
+import type { ConflictLog } from './conflict-log.js';
 import { KeyEntry } from './key-entry.js';
+import type { KeyOrder } from './key-order.js';
 import { noEntry, type KeyTable } from './key-table.js';
 import { effectiveContext, emptyRecord, mergeFromPeer, mergeRecords } from './merge.js';
 import type { LeafMarks } from './merkle-tree.js';
@@ -90,6 +92,8 @@ export class Partition {
   aliveEntries = 0;
   /** Entries whose value carries an expiry, by number. */
   readonly expiring = new Set<number>();
+  /** The order of SCAN; undefined while the partition is small, or nobody has asked. */
+  order: KeyOrder | undefined = undefined;
   /** Something reads the whole of it: nothing may be evicted meanwhile. */
   pins = 0;
   /** Set while somebody wants to know which entries peers' batches and records change. */
@@ -106,6 +110,7 @@ export class Partition {
     /** Of the whole node. */
     readonly table: KeyTable,
     private readonly account: (bytes: number) => void,
+    private readonly conflicts: ConflictLog,
   ) {
     this.entries = new PartitionEntries(table, number);
   }
@@ -133,6 +138,7 @@ export class Partition {
     const found = this.find(bytes, from, length);
     if (found !== noEntry) return found;
     const entry = this.entries.insert(bytes, from, length, slot, this.resident);
+    this.order?.add(entry);
     this.account(this.table.byteSizeOf(entry));
     return entry;
   }
@@ -222,7 +228,9 @@ export class Partition {
   /** Merges a batch's record; `record` is copied. */
   merge(entry: number, record: VersionedRecord): void {
     const old = this.table.recordOf(entry);
-    this.put(entry, old === undefined ? record : mergeRecords(old, record));
+    const merged = old === undefined ? record : mergeRecords(old, record);
+    this.put(entry, merged);
+    if (hasSeveral(merged) || hasSeveral(old)) this.conflicts.changed(this.number, this.table, entry, old, merged);
   }
 
   /**
@@ -230,12 +238,14 @@ export class Partition {
    * has to be fetched anew. `record` is copied.
    */
   mergeFromPeer(entry: number, record: VersionedRecord, peerSeen: VectorClock): boolean {
-    const merged = mergeFromPeer(this.table.recordOf(entry), record, { seen: this.seen, peerSeen, purged: this.purged, cut: emptyClock });
+    const old = this.table.recordOf(entry);
+    const merged = mergeFromPeer(old, record, { seen: this.seen, peerSeen, purged: this.purged, cut: emptyClock });
     if (merged === 'discard') return false;
     // A context that was forgotten here does not come back with the copy of one who has not forgotten it yet.
     const isForgotten = merged.record.context.size > 0 && coversClock(this.purged, effectiveContext(merged.record));
     if (isForgotten && this.table.isComplete(entry)) this.forget(entry, merged.record);
     else this.put(entry, merged.record);
+    if (hasSeveral(merged.record) || hasSeveral(old)) this.conflicts.changed(this.number, this.table, entry, old, merged.record);
     return true;
   }
 
@@ -264,6 +274,7 @@ export class Partition {
   /** Takes out an entry without a record, of a key that the engine has no row of either. */
   removeEmpty(entry: number): void {
     this.account(-this.table.byteSizeOf(entry));
+    this.order?.remove(entry);
     this.entries.remove(entry);
   }
 
@@ -339,4 +350,8 @@ export class Partition {
     this.clocksDirty = true;
     return true;
   }
+}
+
+function hasSeveral(record: VersionedRecord | undefined): boolean {
+  return record !== undefined && record.versions.length > 1;
 }

@@ -6,7 +6,8 @@ import { type Dot } from '../protocol/dot.js';
 import { ErrorReply, StoredValue } from '../protocol/resp/reply.js';
 import { versionKind, type VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
-import { CommandError, type Execution, type StringObject, type TypeName } from './execution.js';
+import { CommandError, type Execution, type ScannedSlot, type StringObject, type TypeName } from './execution.js';
+import { KeyOrder, sliceOf } from './key-order.js';
 import { noEntry } from './key-table.js';
 import { deleting, emptyRecord, mergeRecords, recordCovers, replacing, withoutVersions } from './merge.js';
 import type { Partition } from './partition.js';
@@ -34,6 +35,11 @@ export class Staged {
   expiresAtMs = 0;
 }
 
+/** Looking through more entries than these for each SCAN takes too long: from here on a partition keeps them in order. */
+const unorderedEntriesMax = 16_384;
+/** Entries put in order by one command. */
+const orderedAtOnce = 2048;
+
 export class Transaction implements Execution {
   nowMs = 0;
   resp: 2 | 3 = 2;
@@ -44,7 +50,7 @@ export class Transaction implements Execution {
   private current: Partition | undefined;
   private dot: Dot | undefined;
   private term = 0;
-  private keysBySlot: Map<number, string[]> | undefined;
+  private livingBySlot: Map<number, number[]> | undefined;
   /** The last key that was looked up, by identity of its Buffer: a command asks for the same one several times. */
   private lastKey: Buffer | undefined;
   private lastEntry = noEntry;
@@ -61,7 +67,7 @@ export class Transaction implements Execution {
     this.nowMs = nowMs;
     this.resp = resp;
     this.discard();
-    this.keysBySlot = undefined;
+    this.livingBySlot = undefined;
     this.lastKey = undefined;
   }
 
@@ -194,14 +200,36 @@ export class Transaction implements Execution {
   }
 
   keysInSlot(slot: number, limit: number, after?: Buffer): readonly Buffer[] {
-    const keys = (this.keysBySlot ??= this.sortedKeys()).get(slot) ?? [];
+    const { table } = this.here;
+    const keys = this.livingInSlot(slot).map((entry) => table.nameOf(entry));
     const afterKey = after?.toString('latin1');
     const found: Buffer[] = [];
-    for (const key of keys) {
+    for (const key of keys.toSorted()) {
       if (found.length >= limit) break;
       if (afterKey === undefined || key > afterKey) found.push(Buffer.from(key, 'latin1'));
     }
     return found;
+  }
+
+  scanSlot(slot: number, position: number, limit: number): ScannedSlot {
+    const { table } = this.here;
+    const order = this.orderOf(this.here);
+    if (order?.isFilled === false) return { keys: [], examined: 0, next: position };
+    const { keys, next } =
+      order?.slice(slot, position, limit) ?? sliceOf(this.livingInSlot(slot), (entry) => table.scanHashOf(entry), position, limit);
+    const living = keys.filter((entry) => table.isLiving(entry, this.nowMs));
+    return { keys: living.map((entry) => table.keyBytes(entry)), examined: keys.length, next };
+  }
+
+  /** Undefined for a small partition. It is not evicted from until its order is filled. */
+  private orderOf(partition: Partition): KeyOrder | undefined {
+    if (partition.order === undefined) {
+      if (partition.entries.size <= unorderedEntriesMax) return undefined;
+      partition.order = new KeyOrder(partition.table, partition.entries.ids());
+      partition.pins++;
+    }
+    if (!partition.order.isFilled && partition.order.fill(orderedAtOnce)) partition.pins--;
+    return partition.order;
   }
 
   private get here(): Partition {
@@ -276,17 +304,20 @@ export class Transaction implements Execution {
     return recordCovers(table.recordOf(entry) ?? emptyRecord, { actor, counter });
   }
 
-  private sortedKeys(): Map<number, string[]> {
-    const bySlot = new Map<number, string[]>();
+  private livingInSlot(slot: number): readonly number[] {
+    return (this.livingBySlot ??= this.entriesBySlot()).get(slot) ?? [];
+  }
+
+  private entriesBySlot(): Map<number, number[]> {
+    const bySlot = new Map<number, number[]>();
     const { entries, table } = this.here;
     for (const entry of entries.ids()) {
       if (!table.isLiving(entry, this.nowMs)) continue;
       const slot = table.slotOf(entry);
-      const keys = bySlot.get(slot);
-      if (keys === undefined) bySlot.set(slot, [table.nameOf(entry)]);
-      else keys.push(table.nameOf(entry));
+      const known = bySlot.get(slot);
+      if (known === undefined) bySlot.set(slot, [entry]);
+      else known.push(entry);
     }
-    for (const keys of bySlot.values()) keys.sort();
     return bySlot;
   }
 }

@@ -23,6 +23,7 @@ export type Reply =
   | PushReply
   | NilArrayReply
   | EncodedReply
+  | EncodedPieces
   | StoredValue;
 
 /** `+OK`. Use a shared instance. */
@@ -30,10 +31,16 @@ export class StatusReply {
   constructor(readonly text: string) {}
 }
 
-/** `-ERR message`. `text` begins with the upper-case code and has no line break (the constructor replaces CR and LF by spaces, as Redis does). */
+/**
+ * `-ERR message`. `text` begins with the upper-case code and has no line break (the constructor replaces CR and LF by spaces, as Redis does).
+ * In latin1 when it repeats bytes of a client, which may be no UTF-8.
+ */
 export class ErrorReply {
   readonly text: string;
-  constructor(text: string) {
+  constructor(
+    text: string,
+    readonly encoding: 'utf8' | 'latin1' = 'utf8',
+  ) {
     this.text = text.replaceAll(/[\r\n]/g, ' ');
   }
   /** The first word: ERR, WRONGTYPE, NOREPLICAS... */
@@ -79,6 +86,11 @@ export class EncodedReply {
   constructor(readonly bytes: Buffer) {}
 }
 
+/** One reply of ready-made RESP in pieces, for one so large that joining them would take long. Never sent to another node. */
+export class EncodedPieces {
+  constructor(readonly pieces: readonly Buffer[]) {}
+}
+
 const noBytes: Buffer = Buffer.alloc(0);
 
 /** A bulk string that lies in the store's memory: borrowed until anything is written. Whoever keeps a reply for later owns it first. */
@@ -93,11 +105,43 @@ export class StoredValue {
     const bytes = this.memory.subarray(this.at, this.at + this.length);
     return this.isShared ? bytes : Buffer.from(bytes);
   }
+
+  /** A copy that may be kept, in memory that is shared with others of its time: lighter than a Buffer of its own. */
+  held(): StoredValue {
+    const { memory, at, length } = this;
+    const value = new StoredValue();
+    value.length = length;
+    value.isShared = true;
+    if (this.isShared || length > heldBytesMax) {
+      value.memory = this.own();
+      return value;
+    }
+    if (chunkUsed + length > chunkBytes) {
+      chunk = Buffer.allocUnsafeSlow(chunkBytes);
+      chunkUsed = 0;
+    }
+    for (let i = 0; i < length; i++) chunk[chunkUsed + i] = memory[at + i] as number;
+    value.memory = chunk;
+    value.at = chunkUsed;
+    chunkUsed += length;
+    return value;
+  }
 }
 
-/** The reply as it may be kept. */
+/** Values that wait for other replicas are copied into chunks of this size, which live as long as one of them is needed. */
+const chunkBytes = 16_384;
+const heldBytesMax = 256;
+let chunk: Buffer = Buffer.alloc(0);
+let chunkUsed = chunkBytes;
+
+/** The reply as it may be kept by itself. */
 export function ownReply(reply: Reply): Reply {
   return reply instanceof StoredValue ? reply.own() : reply;
+}
+
+/** The reply as it may be kept until it is answered. */
+export function heldReply(reply: Reply): Reply {
+  return reply instanceof StoredValue ? reply.held() : reply;
 }
 
 export const ok = new StatusReply('OK');

@@ -18,10 +18,10 @@ import { onStopRequest } from './stop-request.js';
 export interface StartedNode {
   /** Resolves when the node serves clients. */
   readonly ready: Promise<void>;
-  /** Resolves when a client asked the node to stop (TORC DRAIN). */
-  readonly stopAsked: Promise<void>;
-  /** Ends cleanly, ready or not: hands over what it coordinates, answers what it was asked, closes log and engine. */
-  stop(): Promise<void>;
+  /** Resolves when a client asked the node to stop (TORC DRAIN, SHUTDOWN). */
+  readonly stopAsked: Promise<'now' | 'in order'>;
+  /** Ends cleanly, ready or not: hands over what it coordinates, answers what it was asked, closes log and engine. `now`: without waiting for others to take over. */
+  stop(how?: 'now' | 'in order'): Promise<void>;
   /** Rejects when the node cannot go on (its disk failed, for example); never resolves. */
   readonly failure: Promise<never>;
 }
@@ -31,7 +31,7 @@ export interface Program {
   readonly mainScript: string;
   readonly version: string;
   /** Resolves when the node listens. An error with a `code` is shown as its message alone, any other with its stack, as a bug. */
-  readonly startNode: (configuration: Configuration) => Promise<StartedNode>;
+  readonly startNode: (configuration: Configuration, file: string | undefined) => Promise<StartedNode>;
 }
 
 /**
@@ -56,7 +56,7 @@ export async function runCommandLine(argv: readonly string[], program: Program):
         await askToDrain(loadConfiguration({ file: commandLine.file, overrides: commandLine.settings }));
         return 0;
       case 'server':
-        return await runServer(loadConfiguration({ file: commandLine.file, overrides: commandLine.settings }), program);
+        return await runServer(loadConfiguration({ file: commandLine.file, overrides: commandLine.settings }), commandLine.file, program);
     }
   } catch (error) {
     complain(`torc: ${describeFailure(error)}`);
@@ -64,29 +64,25 @@ export async function runCommandLine(argv: readonly string[], program: Program):
   }
 }
 
-async function runServer(configuration: Configuration, program: Program): Promise<number> {
+async function runServer(configuration: Configuration, file: string | undefined, program: Program): Promise<number> {
   const unavailable = await unavailablePort(configuration);
   if (unavailable !== undefined) {
     complain(`torc: ${unavailable}`);
     return 1;
   }
   let signals = 0;
-  const signalled = new Promise<void>((resolve) => {
+  const signalled = new Promise<'in order'>((resolve) => {
     onStopRequest(() => {
       // The commit log makes an end at any instant safe, so a second signal is granted at once. One after TORC DRAIN joins what that began.
       if (++signals > 1) process.exit(130);
-      resolve();
+      resolve('in order');
     });
   });
-  const node = await program.startNode(configuration);
-  let asked = false;
-  const stopAsked = Promise.race([signalled, node.stopAsked]).then(() => (asked = true));
-  await Promise.race([stopAsked, node.failure, node.ready]);
-  if (!asked) {
-    print(readyLine({ nodeId: configuration.nodeId, host: reachableHost(configuration), port: configuration.port }));
-    await Promise.race([stopAsked, node.failure]);
-  }
-  await node.stop();
+  const node = await program.startNode(configuration, file);
+  const stopAsked = Promise.race([signalled, node.stopAsked]);
+  const isReady = await Promise.race([stopAsked.then(() => false), node.failure, node.ready.then(() => true)]);
+  if (isReady) print(readyLine({ nodeId: configuration.nodeId, host: reachableHost(configuration), port: configuration.port }));
+  await node.stop(await Promise.race([stopAsked, node.failure]));
   return 0;
 }
 

@@ -1,22 +1,56 @@
 /** Every command there is. A row that is not in this list does not exist. */
 import type { CommandRow } from '../command-table.js';
+import { bitfieldRows } from './bitfield.js';
+import { bitmapRows } from './bitmaps.js';
 import { clientRows } from './client.js';
 import { clusterRows } from './cluster.js';
 import { commandRows } from './command.js';
+import { commonSubsequenceRows } from './common-subsequence.js';
+import { configRows } from './config.js';
 import { connectionRows } from './connection.js';
+import { debugRows } from './debug.js';
+import { dumpRows } from './dump.js';
+import { expiringRows } from './expiring.js';
+import { floatIncrementRows } from './float-increments.js';
 import { keyRows } from './keys.js';
 import { keyspaceRows } from './keyspace.js';
+import { latencyRows } from './latency.js';
+import { memoryRows } from './memory.js';
+import { objectRows } from './object.js';
+import { rangeRows } from './ranges.js';
+import { renamingRows } from './renaming.js';
+import { scanRows } from './scan.js';
 import { serverRows } from './server.js';
+import { settingRows } from './setting.js';
+import { slowlogRows } from './slowlog.js';
 import { stringRows } from './strings.js';
 import { torcRows } from './torc.js';
+import { waitRows } from './wait.js';
 
 export const allRows: readonly CommandRow[] = [
   ...stringRows,
+  ...settingRows,
+  ...rangeRows,
+  ...floatIncrementRows,
+  ...commonSubsequenceRows,
+  ...bitmapRows,
+  ...bitfieldRows,
   ...keyRows,
+  ...expiringRows,
+  ...renamingRows,
+  ...objectRows,
+  ...dumpRows,
   ...keyspaceRows,
+  ...scanRows,
   ...connectionRows,
   ...clientRows,
   ...serverRows,
+  ...configRows,
+  ...slowlogRows,
+  ...latencyRows,
+  ...memoryRows,
+  ...debugRows,
+  ...waitRows,
   ...clusterRows,
   ...torcRows,
   ...commandRows(() => allRows),

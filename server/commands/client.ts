@@ -1,19 +1,18 @@
 /** CLIENT: what the node knows of its connections. */
 import { ErrorReply, VerbatimReply, ok } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';
-import type { CommandFlag, LocalRow } from '../command-table.js';
+import type { LocalRow } from '../command-table.js';
 import type { ClientView, LocalContext } from '../local-context.js';
 import { isToken, parseIntegerWithin } from './arguments.js';
+import { clientControlRows, clientRow, isOfType } from './client-control.js';
+import { defaultUser, isNameByte } from './client-name.js';
 import { invalidClientName, syntaxError } from './errors.js';
-import { container, docsOf, noKeys } from './row.js';
+import { container, docsOf } from './row.js';
 
 const docs = docsOf('connection');
 const invalidClientId = new ErrorReply('ERR Invalid client ID');
-const clientTypes: readonly string[] = ['NORMAL', 'MASTER', 'REPLICA', 'SLAVE', 'PUBSUB'];
 const msPerSecond = 1000;
-
-/** CLIENT LIST separates its fields by spaces and its clients by line breaks, so names hold neither. */
-export const isNameByte = (byte: number): boolean => byte >= 0x21 && byte <= 0x7e;
+const clientsPerTurn = 500;
 
 function setName({ client }: LocalContext, args: readonly Buffer[]): Reply {
   const name = args[2] as Buffer;
@@ -34,22 +33,48 @@ function setInfo({ client }: LocalContext, args: readonly Buffer[]): Reply {
   return ok;
 }
 
+/** Redis' letters; `N` where none of them is true. */
+function flagsOf(client: ClientView): string {
+  const flags = [
+    client.monitoring ? 'O' : '',
+    client.unblock === undefined ? '' : 'b',
+    client.isClosing ? 'c' : '',
+    client.readonly ? 'r' : '',
+    client.noEvict ? 'e' : '',
+    client.noTouch ? 'T' : '',
+  ].join('');
+  return flags || 'N';
+}
+
 /** One line of CLIENT LIST, in Redis 7.2's order; what Torc has not is printed as Redis prints nothing of it. */
 function describe(client: ClientView, nowMs: number): string {
   const seconds = (sinceMs: number): number => Math.max(0, Math.floor((nowMs - sinceMs) / msPerSecond));
-  const flags = client.readonly ? 'r' : 'N';
   return (
     `id=${client.id} addr=${client.address} laddr=${client.localAddress} fd=-1 name=${client.name} age=${seconds(client.createdAtMs)} idle=${seconds(client.lastCommandAtMs)}` +
-    ` flags=${flags} db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=${client.queryBufferBytes} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0` +
-    ` omem=${client.outputBufferBytes} tot-mem=${client.queryBufferBytes + client.outputBufferBytes} events=r cmd=${client.lastCommand || 'NULL'} user=default redir=-1` +
+    ` flags=${flagsOf(client)} db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=${client.queryBufferBytes} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0` +
+    ` omem=${client.outputBufferBytes} tot-mem=${client.queryBufferBytes + client.outputBufferBytes} events=r cmd=${client.lastCommand || 'NULL'} user=${defaultUser} redir=-1` +
     ` resp=${client.resp} lib-name=${client.libraryName} lib-ver=${client.libraryVersion}\n`
   );
 }
 
-function list(context: LocalContext, args: readonly Buffer[]): Reply {
+function list(context: LocalContext, args: readonly Buffer[]): Reply | Promise<Reply> {
   const chosen = chooseClients(context, args);
-  if (chosen instanceof ErrorReply) return chosen;
-  return new VerbatimReply(chosen.map((client) => describe(client, context.nowMs)).join(''));
+  return chosen instanceof ErrorReply ? chosen : describeAll(chosen, context.nowMs);
+}
+
+/** Thousands of clients are described over several turns of the event loop. */
+async function describeAll(clients: readonly ClientView[], nowMs: number): Promise<Reply> {
+  const parts: string[] = [];
+  for (let from = 0; from < clients.length; from += clientsPerTurn) {
+    if (from > 0) await new Promise((resolve) => setImmediate(resolve));
+    parts.push(
+      clients
+        .slice(from, from + clientsPerTurn)
+        .map((client) => describe(client, nowMs))
+        .join(''),
+    );
+  }
+  return new VerbatimReply(parts.join(''));
 }
 
 /** CLIENT LIST [TYPE normal|master|replica|pubsub | ID id ...]; every client of Torc is a normal one. */
@@ -58,55 +83,73 @@ function chooseClients(context: LocalContext, args: readonly Buffer[]): readonly
   const value = args[3];
   if (option === undefined) return context.clients();
   if (value && args.length === 4 && isToken(option, 'TYPE')) {
-    if (!clientTypes.some((type) => isToken(value, type))) return new ErrorReply(`ERR Unknown client type '${value.toString()}'`);
-    return isToken(value, 'NORMAL') ? context.clients() : [];
+    const isType = isOfType(value);
+    return isType instanceof ErrorReply ? isType : context.clients().filter(isType);
   }
   if (!value || !isToken(option, 'ID')) return syntaxError;
   const ids = args.slice(3).map((id) => parseIntegerWithin(id, 1, Number.MAX_SAFE_INTEGER));
   if (ids.includes(undefined)) return invalidClientId;
-  return ids.flatMap((id) => context.clients().find((client) => client.id === id) ?? []);
+  const byId = new Map(context.clients().map((client) => [client.id, client]));
+  return ids.flatMap((id) => byId.get(id ?? 0) ?? []);
 }
 
-/** Nothing is evicted and nothing has a last access time, so both switches are taken and change nothing. */
-const onOrOff = (_context: LocalContext, args: readonly Buffer[]): Reply => {
-  const value = args[2] as Buffer;
-  return isToken(value, 'ON') || isToken(value, 'OFF') ? ok : syntaxError;
-};
-
-const usual: readonly CommandFlag[] = ['noscript', 'loading', 'stale'];
-
-function row(name: string, arity: number, rowDocs: LocalRow['docs'], run: LocalRow['run'], admin = false): LocalRow {
-  return {
-    scope: 'local',
-    name: `client|${name}`,
-    arity,
-    flags: admin ? ['admin', ...usual] : usual,
-    keys: noKeys,
-    categories: admin ? ['admin', 'slow', 'dangerous', 'connection'] : ['slow', 'connection'],
-    docs: rowDocs,
-    run,
+/** Nothing is evicted and nothing has a last access time: both switches are kept and shown, and change nothing. */
+const onOrOff =
+  (property: 'noEvict' | 'noTouch'): LocalRow['run'] =>
+  ({ client }, args) => {
+    const value = args[2] as Buffer;
+    if (!isToken(value, 'ON') && !isToken(value, 'OFF')) return syntaxError;
+    client[property] = isToken(value, 'ON');
+    return ok;
   };
-}
 
 const help = [
+  'CACHING (YES|NO)',
+  '    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.',
+  'GETREDIR',
+  '    Return the client ID we are redirecting to when tracking is enabled.',
   'GETNAME',
   '    Return the name of the current connection.',
   'ID',
   '    Return the ID of the current connection.',
   'INFO',
   '    Return information about the current client connection.',
+  'KILL <ip:port>',
+  '    Kill connection made from <ip:port>.',
+  'KILL <option> <value> [<option> <value> [...]]',
+  '    Kill connections. Options are:',
+  '    * ADDR (<ip:port>|<unixsocket>:0)',
+  '      Kill connections made from the specified address',
+  '    * LADDR (<ip:port>|<unixsocket>:0)',
+  '      Kill connections made to specified local address',
+  '    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)',
+  '      Kill connections by type.',
+  '    * USER <username>',
+  '      Kill connections authenticated by <username>.',
+  '    * SKIPME (YES|NO)',
+  '      Skip killing current connection (default: yes).',
   'LIST [options ...]',
   '    Return information about client connections. Options:',
   '    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)',
   '      Return clients of specified type.',
   '    * ID <id> [<id> ...]',
   '      Return clients of specified IDs only.',
+  'UNPAUSE',
+  '    Stop the current client pause, resuming traffic.',
+  'PAUSE <timeout> [WRITE|ALL]',
+  '    Suspend all, or just write, clients for <timeout> milliseconds.',
+  'REPLY (ON|OFF|SKIP)',
+  '    Control the replies sent to the current connection.',
   'SETNAME <name>',
   '    Assign the name <name> to the current connection.',
   'SETINFO <option> <value>',
   '    Set client meta attr. Options are:',
   '    * LIB-NAME: the client lib name.',
   '    * LIB-VER: the client lib version.',
+  'UNBLOCK <clientid> [TIMEOUT|ERROR]',
+  '    Unblock the specified blocked client.',
+  'TRACKINGINFO',
+  '    Report tracking status for the current connection.',
   'NO-EVICT (ON|OFF)',
   '    Protect current client connection from eviction.',
   'NO-TOUCH (ON|OFF)',
@@ -121,22 +164,22 @@ const clientCommand = container(
   },
   help,
   [
-    row('id', 2, docs('5.0.0', 'O(1)', 'Returns the unique client ID of the connection.'), ({ client }) => client.id),
-    row('setname', 3, docs('2.6.9', 'O(1)', 'Sets the connection name.', 'connection-name'), setName),
-    row('getname', 2, docs('2.6.9', 'O(1)', 'Returns the name of the connection.'), ({ client }) => client.name || null),
-    row(
+    clientRow('id', 2, docs('5.0.0', 'O(1)', 'Returns the unique client ID of the connection.'), ({ client }) => client.id),
+    clientRow('setname', 3, docs('2.6.9', 'O(1)', 'Sets the connection name.', 'connection-name'), setName),
+    clientRow('getname', 2, docs('2.6.9', 'O(1)', 'Returns the name of the connection.'), ({ client }) => client.name || null),
+    clientRow(
       'setinfo',
       4,
       docs('7.2.0', 'O(1)', 'Sets information specific to the client or connection.', 'LIB-NAME libname | LIB-VER libver'),
       setInfo,
     ),
-    row(
+    clientRow(
       'info',
       2,
       docs('6.2.0', 'O(1)', 'Returns information about the connection.'),
       ({ client, nowMs }) => new VerbatimReply(describe(client, nowMs)),
     ),
-    row(
+    clientRow(
       'list',
       -2,
       docs(
@@ -148,13 +191,20 @@ const clientCommand = container(
       list,
       true,
     ),
-    row('no-evict', 3, docs('7.0.0', 'O(1)', 'Sets the client eviction mode of the connection.', 'ON | OFF'), onOrOff, true),
-    row(
+    clientRow(
+      'no-evict',
+      3,
+      docs('7.0.0', 'O(1)', 'Sets the client eviction mode of the connection.', 'ON | OFF'),
+      onOrOff('noEvict'),
+      true,
+    ),
+    clientRow(
       'no-touch',
       3,
       docs('7.2.0', 'O(1)', 'Controls whether commands sent by the client affect the LRU/LFU of accessed keys.', 'ON | OFF'),
-      onOrOff,
+      onOrOff('noTouch'),
     ),
+    ...clientControlRows,
   ],
 );
 

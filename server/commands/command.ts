@@ -5,6 +5,7 @@ import type { CommandRow, KeyedRow, LocalRow } from '../command-table.js';
 import { checkArity } from '../command-lookup.js';
 import type { LocalContext } from '../local-context.js';
 import { isToken } from './arguments.js';
+import { keyAccess } from './key-access.js';
 import { argumentsOf } from './docs-arguments.js';
 import { syntaxError, unknownSubcommand } from './errors.js';
 import { matchesGlob } from '../glob-pattern.js';
@@ -36,10 +37,14 @@ function infoOf(row: CommandRow): Reply {
     step,
     new SetReply(row.categories.map((category) => new StatusReply(`@${category}`))),
     new SetReply(tips),
-    new SetReply(first > 0 ? [keySpecification(row)] : []),
+    new SetReply(keySpecifications(row)),
     new SetReply(subcommandsOf(row).map(infoOf)),
   ];
 }
+
+/** SET reads its key only with GET (`setGetKeys` in Redis' src/db.c). */
+const setAccess = (command: readonly Buffer[]): readonly string[] =>
+  command.slice(3).some((option) => isToken(option, 'GET')) ? ['RW', 'access', 'update'] : ['OW', 'update'];
 
 const typed = (type: string, entries: readonly (readonly [Reply, Reply])[]): Reply =>
   new MapReply([
@@ -47,21 +52,28 @@ const typed = (type: string, entries: readonly (readonly [Reply, Reply])[]): Rep
     ['spec', new MapReply(entries)],
   ]);
 
-/** The newer form of first, last and step; its last counts from the first key on. */
-function keySpecification({ keys, flags }: CommandRow): Reply {
-  const access = (flags.includes('readonly') ? ['RO', 'access'] : ['RW', 'update']).map((flag) => new StatusReply(flag));
-  return new MapReply([
-    ['flags', new SetReply(access)],
-    ['begin_search', typed('index', [['index', keys.first]])],
-    [
-      'find_keys',
-      typed('range', [
-        ['lastkey', keys.last < 0 ? keys.last : keys.last - keys.first],
-        ['keystep', keys.step],
-        ['limit', 0],
-      ]),
-    ],
-  ]);
+/** The newer form of first, last and step, one for each kind of access; its last counts from its own first key on. */
+function keySpecifications(row: CommandRow): Reply[] {
+  const { first, last, step } = row.keys;
+  if (first === 0) return [];
+  const accesses = keyAccess(row);
+  return accesses.map((access, i) => {
+    const begin = first + i * step;
+    const isLast = i === accesses.length - 1;
+    const lastKey = last < 0 ? last : last - begin;
+    return new MapReply([
+      ['flags', new SetReply(access.map((word) => new StatusReply(word)))],
+      ['begin_search', typed('index', [['index', begin]])],
+      [
+        'find_keys',
+        typed('range', [
+          ['lastkey', isLast ? lastKey : 0],
+          ['keystep', step],
+          ['limit', 0],
+        ]),
+      ],
+    ]);
+  });
 }
 
 function docsReply(row: CommandRow): Reply {
@@ -121,8 +133,8 @@ export function commandRows(rows: () => readonly CommandRow[]): readonly LocalRo
     return syntaxError;
   };
 
-  const getKeys = (_context: LocalContext, args: readonly Buffer[]): Reply => {
-    const command = args.slice(2);
+  /** The row of the command that follows, and the places of its keys. */
+  const keysOf = (command: readonly Buffer[]): { readonly row: CommandRow; readonly keys: readonly Buffer[] } | ErrorReply => {
     const [name = Buffer.alloc(0), second] = command;
     const [row] = named([isContainer(name) && second ? Buffer.concat([name, Buffer.from('|'), second]) : name]);
     if (!row) return invalidCommand;
@@ -130,7 +142,24 @@ export function commandRows(rows: () => readonly CommandRow[]): readonly LocalRo
     if (first === 0) return noKeyArguments;
     if (checkArity(row, command)) return invalidArgumentCount;
     const end = last < 0 ? command.length + last : last;
-    return command.filter((_, index) => index >= first && index <= end && (index - first) % step === 0);
+    return { row, keys: command.filter((_, index) => index >= first && index <= end && (index - first) % step === 0) };
+  };
+
+  const getKeys = (_context: LocalContext, args: readonly Buffer[]): Reply => {
+    const found = keysOf(args.slice(2));
+    return found instanceof ErrorReply ? found : found.keys;
+  };
+
+  const getKeysAndFlags = (_context: LocalContext, args: readonly Buffer[]): Reply => {
+    const command = args.slice(2);
+    const found = keysOf(command);
+    if (found instanceof ErrorReply) return found;
+    const accesses = keyAccess(found.row);
+    return found.keys.map((key, i) => {
+      const access = accesses[Math.min(i, accesses.length - 1)] ?? [];
+      const words = found.row.name === 'set' ? setAccess(command) : access;
+      return [key, new SetReply(words.map((word) => new StatusReply(word)))];
+    });
   };
 
   const perLookUp = 'O(N) where N is the number of commands to look up';
@@ -187,6 +216,17 @@ export function commandRows(rows: () => readonly CommandRow[]): readonly LocalRo
           ),
           getKeys,
         ),
+        subcommand(
+          'getkeysandflags',
+          -3,
+          docs(
+            '7.0.0',
+            'O(N) where N is the number of arguments to the command',
+            'Extracts the key names and access flags for an arbitrary command.',
+            'command [arg ...]',
+          ),
+          getKeysAndFlags,
+        ),
       ],
     ),
   ];
@@ -209,4 +249,6 @@ const help = [
   '    commands are returned.',
   'GETKEYS <full-command>',
   '    Return the keys from a full command.',
+  'GETKEYSANDFLAGS <full-command>',
+  '    Return the keys and the access flags from a full command.',
 ];

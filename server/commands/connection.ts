@@ -4,7 +4,7 @@ import type { Reply } from '../../protocol/resp/reply.js';
 import type { CommandFlag, LocalRow } from '../command-table.js';
 import type { ClientView, LocalContext } from '../local-context.js';
 import { isToken, parseInteger } from './arguments.js';
-import { isNameByte } from './client.js';
+import { defaultUser, isNameByte } from './client-name.js';
 import { invalidClientName, notAnInteger, syntaxError, wrongArity } from './errors.js';
 import { compatibleVersion } from '../info.js';
 import { docsOf, noKeys } from './row.js';
@@ -15,7 +15,10 @@ const handshake: readonly CommandFlag[] = ['noscript', 'loading', 'stale', 'fast
 
 const protocolNotAnInteger = new ErrorReply('ERR Protocol version is not an integer or out of range');
 const unsupportedProtocol = new ErrorReply('NOPROTO unsupported protocol version');
-const noUsers = new ErrorReply('WRONGPASS Torc has no users and no passwords; connect without AUTH');
+const wrongPassword = new ErrorReply('WRONGPASS invalid username-password pair or user is disabled.');
+const helloNeedsPassword = new ErrorReply(
+  'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
+);
 const noPassword = new ErrorReply(
   'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
 );
@@ -26,6 +29,7 @@ function hello(context: LocalContext, args: readonly Buffer[]): Reply {
   const { client } = context;
   let resp = client.resp;
   let name: Buffer | undefined;
+  let authenticates = false;
   if (args[1]) {
     const version = parseInteger(args[1]);
     if (version === undefined) return protocolNotAnInteger;
@@ -35,11 +39,17 @@ function hello(context: LocalContext, args: readonly Buffer[]): Reply {
   for (let i = 2; i < args.length; i++) {
     const option = args[i] as Buffer;
     const left = args.length - i - 1;
-    if (isToken(option, 'AUTH') && left >= 2) return noUsers;
-    if (!isToken(option, 'SETNAME') || left < 1) return new ErrorReply(`ERR Syntax error in HELLO option '${option.toString()}'`);
-    name = args[++i] as Buffer;
-    if (!name.every(isNameByte)) return invalidClientName;
+    if (isToken(option, 'AUTH') && left >= 2) {
+      if (!isRightPassword(context, args[i + 1] as Buffer, args[i + 2] as Buffer)) return wrongPassword;
+      authenticates = true;
+      i += 2;
+    } else if (isToken(option, 'SETNAME') && left >= 1) {
+      name = args[++i] as Buffer;
+      if (!name.every(isNameByte)) return invalidClientName;
+    } else return new ErrorReply(`ERR Syntax error in HELLO option '${option.toString()}'`);
   }
+  if (!authenticates && !client.authenticated) return helloNeedsPassword;
+  if (authenticates) client.authenticate(true);
   client.resp = resp;
   if (name) client.name = name.toString();
   return new MapReply([
@@ -53,10 +63,18 @@ function hello(context: LocalContext, args: readonly Buffer[]): Reply {
   ]);
 }
 
-/** AUTH [username] password. Redis' own words for a password that nobody asked for: clients know them, and go on with a warning. */
-function auth(_context: LocalContext, args: readonly Buffer[]): Reply {
+function isRightPassword({ password }: LocalContext, user: Buffer, given: Buffer): boolean {
+  return user.toString() === defaultUser && password.accepts(given);
+}
+
+/** AUTH [username] password. Without a password Redis' own words: clients know them, and go on with a warning. */
+function auth(context: LocalContext, args: readonly Buffer[]): Reply {
   if (args.length > 3) return syntaxError;
-  return args.length === 2 ? noPassword : noUsers;
+  if (args.length === 2 && !context.password.isRequired) return noPassword;
+  const [user, password] = args.length === 2 ? [Buffer.from(defaultUser), args[1] as Buffer] : [args[1] as Buffer, args[2] as Buffer];
+  if (!isRightPassword(context, user, password)) return wrongPassword;
+  context.client.authenticate(true);
+  return ok;
 }
 
 function select(_context: LocalContext, args: readonly Buffer[]): Reply {
@@ -71,12 +89,16 @@ function quit({ client }: LocalContext): Reply {
 }
 
 /** As if the connection were new; its id stays. */
-function resetConnection({ client }: LocalContext): Reply {
+function resetConnection({ client, password }: LocalContext): Reply {
   client.name = '';
   client.resp = 2;
   client.readonly = false;
   client.writeQuorum = undefined;
   client.readQuorum = undefined;
+  client.noEvict = client.noTouch = false;
+  if (client.monitoring) client.setMonitoring(false);
+  client.setReplies('on');
+  client.authenticate(!password.isRequired);
   return reset;
 }
 
@@ -118,7 +140,7 @@ export const connectionRows: readonly LocalRow[] = [
     docs(
       '1.0.0',
       'O(N) where N is the number of passwords defined for the user',
-      'Authenticates the connection; Torc has no users yet and refuses.',
+      'Authenticates the connection; the one user yet is default.',
       '[username] password',
     ),
     auth,

@@ -9,6 +9,14 @@ import { invalidExpire, notAnInteger } from './errors.js';
 
 export type ExpiryUnit = 'seconds' | 'milliseconds' | 'unix-seconds' | 'unix-milliseconds';
 
+/** The options by which SET and GETEX say when. */
+export const expiryOptions: readonly (readonly [token: string, unit: ExpiryUnit])[] = [
+  ['EX', 'seconds'],
+  ['PX', 'milliseconds'],
+  ['EXAT', 'unix-seconds'],
+  ['PXAT', 'unix-milliseconds'],
+];
+
 const msPerSecond = 1000;
 const longestExactNumber = 1e15;
 

@@ -13,12 +13,16 @@ export function docsOf(group: CommandDocs['group']) {
   return (since: string, complexity: string, summary: string, syntax = ''): CommandDocs => ({ summary, since, group, complexity, syntax });
 }
 
-type Container = Pick<LocalRow, 'name' | 'categories' | 'docs'> & Partial<Pick<LocalRow, 'arity' | 'flags' | 'run'>>;
+type Container = Pick<LocalRow, 'name' | 'categories' | 'docs'> &
+  Partial<Pick<LocalRow, 'arity' | 'flags' | 'run'>> & {
+    /** When its HELP came, if not with most others'. */
+    readonly helpSince?: string;
+  };
 
 /** A command that is only a name for its subcommands. `help` is what its HELP prints between the first and the last two lines. */
-export function container(row: Container, help: readonly string[], rows: readonly CommandRow[]): LocalRow {
+export function container({ helpSince, ...row }: Container, help: readonly string[], rows: readonly CommandRow[]): LocalRow {
   const subcommands = new Map<string, CommandRow>();
-  for (const sub of [...rows, helpRow(row, help)]) subcommands.set(sub.name.slice(row.name.length + 1), sub);
+  for (const sub of [...rows, helpRow(row, help, helpSince)]) subcommands.set(sub.name.slice(row.name.length + 1), sub);
   return {
     scope: 'local',
     arity: -2,
@@ -30,7 +34,7 @@ export function container(row: Container, help: readonly string[], rows: readonl
   };
 }
 
-function helpRow(row: Container, help: readonly string[]): LocalRow {
+function helpRow(row: Container, help: readonly string[], since = '5.0.0'): LocalRow {
   const opening = `${row.name.toUpperCase()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`;
   const lines = [opening, ...help, 'HELP', '    Prints this help.'].map((line) => new StatusReply(line));
   return {
@@ -42,7 +46,7 @@ function helpRow(row: Container, help: readonly string[]): LocalRow {
     categories: row.categories,
     docs: {
       ...row.docs,
-      since: row.name === 'torc' ? row.docs.since : '5.0.0',
+      since,
       complexity: 'O(1)',
       summary: 'Returns helpful text about the different subcommands.',
       syntax: '',

@@ -1,14 +1,15 @@
-/** The node: its figures, its directives, its clock. */
-import { ErrorReply, MapReply, VerbatimReply, ok } from '../../protocol/resp/reply.js';
+/** The node: its figures, its clock, its end. */
+import { ErrorReply, VerbatimReply, ok } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';
 import type { CommandFlag, LocalRow } from '../command-table.js';
-import { infoText } from '../info.js';
+import { compatibleVersion, infoText } from '../info.js';
 import type { LocalContext } from '../local-context.js';
-import { syntaxError } from './errors.js';
-import { container, docsOf, noKeys } from './row.js';
+import { ringDrawing } from '../ring-drawing.js';
+import { isToken, parseInteger } from './arguments.js';
+import { notAnInteger, syntaxError } from './errors.js';
+import { docsOf, noKeys } from './row.js';
 
 const docs = docsOf('server');
-const cannotReset = new ErrorReply('ERR CONFIG RESETSTAT cannot reset the statistics of this node');
 
 const info = (context: LocalContext, args: readonly Buffer[]): Reply =>
   new VerbatimReply(
@@ -19,51 +20,53 @@ const info = (context: LocalContext, args: readonly Buffer[]): Reply =>
   );
 
 /** Seconds and microseconds, as strings: Redis answers so. */
-function time({ nowMs }: LocalContext): Reply {
-  return [String(Math.floor(nowMs / 1000)), String((nowMs % 1000) * 1000)];
+function time({ unixMicroseconds }: LocalContext): Reply {
+  return [String(Math.floor(unixMicroseconds / 1e6)), String(unixMicroseconds % 1e6)];
 }
 
-const configGet = ({ configuration }: LocalContext, args: readonly Buffer[]): Reply =>
-  new MapReply(configuration.matching(args.slice(2).map((pattern) => pattern.toString())));
+/** Every node takes writes and follows nobody. */
+const role = (): Reply => ['master', 0, []];
 
-function configSet({ configuration }: LocalContext, args: readonly Buffer[]): Reply {
-  if (args.length % 2 !== 0) return syntaxError;
-  const pairs: (readonly [string, string])[] = [];
-  for (let i = 2; i < args.length; i += 2) pairs.push([(args[i] as Buffer).toString(), (args[i + 1] as Buffer).toString()]);
-  const refusal = configuration.set(pairs);
-  if (refusal === undefined) return ok;
-  return new ErrorReply(refusal.startsWith('ERR ') ? refusal : `ERR ${refusal}`);
-}
-
-function resetStatistics({ statistics }: LocalContext): Reply {
-  if (!statistics.reset) return cannotReset;
-  statistics.reset();
+/** MONITOR: from now on this connection is shown what others send. */
+function monitor({ client }: LocalContext): Reply {
+  client.setMonitoring(true);
   return ok;
 }
 
-const configFlags: readonly CommandFlag[] = ['admin', 'noscript', 'loading', 'stale'];
-
-function configRow(name: string, arity: number, rowDocs: LocalRow['docs'], run: LocalRow['run']): LocalRow {
-  return {
-    scope: 'local',
-    name: `config|${name}`,
-    arity,
-    flags: configFlags,
-    keys: noKeys,
-    categories: ['admin', 'slow', 'dangerous'],
-    docs: rowDocs,
-    run,
-  };
+/** LOLWUT [VERSION version] [arguments...]: what they say is not looked at beyond VERSION's number. */
+function lolwut({ cluster, torcVersion }: LocalContext, args: readonly Buffer[]): Reply {
+  const [, option, version] = args;
+  if (option && version && isToken(option, 'VERSION') && parseInteger(version) === undefined) return notAnInteger;
+  return new VerbatimReply(`${ringDrawing(cluster)}\nRedis ver. ${compatibleVersion} (Torc ${torcVersion})\n`);
 }
 
-const configHelp = [
-  'GET <pattern>',
-  '    Return parameters matching the glob-like <pattern> and their values.',
-  'SET <directive> <value>',
-  '    Set the configuration <directive> to <value>.',
-  'RESETSTAT',
-  '    Reset statistics reported by the INFO command.',
-];
+const noShutdown = new ErrorReply('ERR No shutdown in progress.');
+
+/**
+ * SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]. Every write is in the commit log, so SAVE and NOSAVE come to the same. NOW does not wait for others
+ * to take over what this node coordinates. It has no reply: the connection ends.
+ */
+function shutdown({ node }: LocalContext, args: readonly Buffer[]): Reply | Promise<Reply> {
+  const said = new Set(args.slice(1).map((option) => option.toString('latin1').toUpperCase()));
+  for (const option of said) if (!['SAVE', 'NOSAVE', 'NOW', 'FORCE', 'ABORT'].includes(option)) return syntaxError;
+  if ((said.has('SAVE') && said.has('NOSAVE')) || (said.has('ABORT') && said.size > 1)) return syntaxError;
+  if (said.has('ABORT')) return noShutdown;
+  node.shutDown(said.has('NOW') ? 'now' : 'in order');
+  return new Promise(() => undefined);
+}
+
+function row(
+  name: string,
+  arity: number,
+  flags: readonly CommandFlag[],
+  categories: readonly string[],
+  rowDocs: LocalRow['docs'],
+  run: LocalRow['run'],
+): LocalRow {
+  return { scope: 'local', name, arity, flags, keys: noKeys, categories, docs: rowDocs, run };
+}
+
+const administers: readonly CommandFlag[] = ['admin', 'noscript', 'loading', 'stale'];
 
 export const serverRows: readonly LocalRow[] = [
   {
@@ -86,37 +89,36 @@ export const serverRows: readonly LocalRow[] = [
     docs: docs('2.6.0', 'O(1)', "Returns the node's time."),
     run: time,
   },
-  container(
-    {
-      name: 'config',
-      categories: ['slow'],
-      docs: docs('2.0.0', 'Depends on subcommand.', 'A container for server configuration commands.'),
-    },
-    configHelp,
-    [
-      configRow(
-        'get',
-        -3,
-        docs(
-          '2.0.0',
-          'O(N) when N is the number of configuration parameters provided',
-          'Returns the effective values of configuration parameters.',
-          'parameter [parameter ...]',
-        ),
-        configGet,
-      ),
-      configRow(
-        'set',
-        -4,
-        docs(
-          '2.0.0',
-          'O(N) when N is the number of configuration parameters provided',
-          'Sets configuration parameters of this node while it runs.',
-          'parameter value [parameter value ...]',
-        ),
-        configSet,
-      ),
-      configRow('resetstat', 2, docs('2.0.0', 'O(1)', "Resets the node's statistics."), resetStatistics),
-    ],
+  row(
+    'role',
+    1,
+    ['noscript', 'loading', 'stale', 'fast'],
+    ['admin', 'fast', 'dangerous'],
+    docs('2.8.12', 'O(1)', 'Returns the replication role.'),
+    role,
+  ),
+  row(
+    'monitor',
+    1,
+    administers,
+    ['admin', 'slow', 'dangerous'],
+    docs('1.0.0', 'O(1)', 'Listens for all requests received by this node in real-time.'),
+    monitor,
+  ),
+  row(
+    'lolwut',
+    -1,
+    ['readonly', 'fast'],
+    ['read', 'fast'],
+    docs('5.0.0', 'O(1)', 'Displays computer art and the Redis version.', '[VERSION version]'),
+    lolwut,
+  ),
+  row(
+    'shutdown',
+    -1,
+    ['admin', 'noscript', 'loading', 'stale', 'no_multi', 'allow_busy'],
+    ['admin', 'slow', 'dangerous'],
+    docs('1.0.0', 'O(1)', 'Stops the node; what it wrote is in its commit log.', '[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]'),
+    shutdown,
   ),
 ];

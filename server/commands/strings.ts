@@ -4,25 +4,15 @@
  */
 import { ErrorReply, ok } from '../../protocol/resp/reply.js';
 import type { Execution } from '../../storage/execution.js';
-import { CommandError } from '../../storage/execution.js';
 import type { KeyedRow, Run } from '../command-table.js';
 import { int64Min, isToken, parseInteger } from './arguments.js';
-import { notAnInteger, syntaxError, wrongArity } from './errors.js';
+import { checkStringLength, notAnInteger, syntaxError, wrongArity } from './errors.js';
 import type { ExpiryUnit } from './expiry.js';
-import { Expiry } from './expiry.js';
+import { Expiry, expiryOptions } from './expiry.js';
 import { allAreKeys, docsOf, firstIsKey, keyValuePairs } from './row.js';
 
 const docs = docsOf('string');
-const stringBytesMax = 512 * 1024 * 1024;
-const stringTooLong = new ErrorReply('ERR string exceeds maximum allowed size (proto-max-bulk-len)');
 const decrementOverflow = new ErrorReply('ERR decrement would overflow');
-
-const expiryOptions: readonly (readonly [token: string, unit: ExpiryUnit])[] = [
-  ['EX', 'seconds'],
-  ['PX', 'milliseconds'],
-  ['EXAT', 'unix-seconds'],
-  ['PXAT', 'unix-milliseconds'],
-];
 
 interface SetOptions {
   readonly condition: 'none' | 'absent' | 'present';
@@ -122,7 +112,7 @@ function append(execution: Execution, key: Buffer, suffix: Buffer): number {
     return suffix.length;
   }
   const bytes = before.bytes.length + suffix.length;
-  if (bytes > stringBytesMax) throw new CommandError(stringTooLong);
+  checkStringLength(bytes);
   execution.setString(key, Buffer.concat([before.bytes, suffix], bytes), before.expiresAtMs);
   return bytes;
 }

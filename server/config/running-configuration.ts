@@ -4,17 +4,24 @@
  * Invariant: `current` is always a whole configuration that passed every check; CONFIG SET replaces it at once or not at all, and only then
  * tells listeners. Error texts are those of Redis 7 (`configSetCommand` in src/config.c), without the leading `ERR `.
  */
+import { open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { RunningConfiguration as ConfigurationInterface } from '../local-context.js';
 import { matchesGlob } from '../glob-pattern.js';
 import { directiveKeyOf, directiveKeys, directiveOf, directives, type Configuration, type DirectiveKey } from './directives.js';
 import { conflictWithin } from './load-configuration.js';
+import { rewrittenConfiguration } from './rewritten-configuration.js';
 import { Refusal } from './value-types.js';
 
 export class RunningConfiguration implements ConfigurationInterface {
   #current: Configuration;
   readonly #listeners = new Map<DirectiveKey, ((configuration: Configuration) => void)[]>();
 
-  constructor(initial: Configuration) {
+  /** `file` is the one the node was started with, if any. */
+  constructor(
+    initial: Configuration,
+    private readonly file?: string,
+  ) {
     this.#current = initial;
   }
 
@@ -60,6 +67,17 @@ export class RunningConfiguration implements ConfigurationInterface {
     return undefined;
   }
 
+  async rewrite(): Promise<string | undefined> {
+    if (this.file === undefined) return 'The server is running without a config file';
+    try {
+      const before = await readFile(this.file, 'utf8');
+      await replaceFile(this.file, rewrittenConfiguration(before, this.#current));
+      return undefined;
+    } catch (error) {
+      return `Rewriting config file: ${error instanceof Error ? error.message : String(error)}`;
+    }
+  }
+
   #replace(next: Configuration, keys: readonly DirectiveKey[]): void {
     const before = keys.map((key) => this.#formatted(key));
     this.#current = next;
@@ -76,4 +94,28 @@ export class RunningConfiguration implements ConfigurationInterface {
 
 function failure(name: string, reason: string): string {
   return `CONFIG SET failed (possibly related to argument '${name}') - ${reason}`;
+}
+
+/** All or nothing, whatever happens meanwhile. Rejects with the system's error. */
+async function replaceFile(file: string, contents: string): Promise<void> {
+  const temporary = `${file}.${process.pid}.rewrite`;
+  try {
+    const handle = await open(temporary, 'w', 0o600);
+    try {
+      await handle.writeFile(contents);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, file);
+    const folder = await open(dirname(file), 'r');
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
 }

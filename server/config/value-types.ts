@@ -180,6 +180,16 @@ export function formatPeerAddress(address: PeerAddress): string {
   return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }
 
+/** Numbers from 0 to 100; none is allowed. */
+export const percentiles: ValueType<readonly number[]> = {
+  allowed: 'nothing, or numbers from 0 to 100 separated by spaces',
+  parse(given) {
+    const numbers = words(given).map((word) => (/^\d{1,3}(\.\d{1,6})?$/.test(word) ? Number(word) : NaN));
+    return numbers.every((number) => number <= 100) ? numbers : new Refusal('argument must be a list of percentiles, each from 0 to 100');
+  },
+  format: (value) => value.join(' '),
+};
+
 /** Seeds, separated by spaces or commas. */
 export const peerAddresses: ValueType<readonly PeerAddress[]> = {
   allowed: 'nothing, or host:port of other nodes, with their peer ports (client port + 10000 by default), separated by spaces or commas',

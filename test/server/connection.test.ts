@@ -9,6 +9,8 @@ import test, { type ExecutionContext } from 'ava';
 import type { Call } from '../../cluster/call.js';
 import { EncodedReply, ErrorReply, ok, type Reply } from '../../protocol/resp/reply.js';
 import { encodeReply } from '../../protocol/resp/reply-writer.js';
+import { ClientGate } from '../../server/client-gate.js';
+import { CommandTimings } from '../../server/command-timings.js';
 import { CommandLookup } from '../../server/command-lookup.js';
 import { allRows } from '../../server/commands/all.js';
 import type { CommandRow } from '../../server/command-table.js';
@@ -58,21 +60,27 @@ async function fixture(
     else call.answer(answer(call));
     look();
   };
-  const statistics = new Statistics(0, { expiredKeys: () => 0, section: () => [] });
+  const statistics = new Statistics(0, { expiredKeys: () => 0, section: () => [], monotonicMs: () => performance.now() });
+  const { slowLog, latency } = localContext().context;
+  const flushAtEnd = (target: { flush(): void }): void => void setImmediate(() => target.flush());
   const port = await freePort();
   const listener = await Listener.open(
     { addresses: ['127.0.0.1'], port, backlog: 10, clientsMax: () => 10, idleTimeoutSeconds: () => 0, keepaliveSeconds: () => 0 },
     {
       lookup,
-      dispatcher: new Dispatcher({ lookup, partitions: () => 16, submit, wholePartitionDeadlineMs: () => 10_000 }),
+      dispatcher: new Dispatcher({ lookup, partitions: () => 16, submit, wholePartitionDeadlineMs: () => 10_000, nextTurn: setImmediate }),
       statistics,
       submit,
       nowMs: () => 1,
-      deadlineMs: () => 1000,
+      gate: new ClientGate({ monotonicMs: () => performance.now(), unixMicroseconds: () => 1_700_000_000_123_456 }),
+      timings: new CommandTimings({ slowLog, latency, monotonicMs: () => performance.now(), flushAtEnd }),
+      arrivalMs: () => performance.now(),
+      commandTimeoutMs: () => 1000,
+      isOpen: () => true,
       requestLimits: () => ({ multibulkMax: 1024, bulkBytesMax: 1 << 24, inlineBytesMax: 65536, queryBufferBytesMax: 1 << 26 }),
       outputBytesMax: () => outputBytesMax,
       contextOf: (client) => ({ ...localContext().context, client }),
-      flushAtEnd: (connection) => void setImmediate(() => connection.flush()),
+      flushAtEnd,
       closed: (connection) => {
         listener.forget(connection);
         look();

@@ -4,7 +4,7 @@
  */
 import test from 'ava';
 import type { Call } from '../../cluster/call.js';
-import { EncodedReply, ErrorReply, type Reply } from '../../protocol/resp/reply.js';
+import { EncodedReply, ErrorReply, ok, type Reply } from '../../protocol/resp/reply.js';
 import { encodeReply } from '../../protocol/resp/reply-writer.js';
 import { CommandError } from '../../storage/execution.js';
 import { CommandLookup } from '../../server/command-lookup.js';
@@ -12,6 +12,7 @@ import { allRows } from '../../server/commands/all.js';
 import { Dispatcher } from '../../server/dispatcher.js';
 
 const partitions = 128;
+const slotsEach = 16384 / partitions;
 const lookup = new CommandLookup(allRows);
 
 class Visits {
@@ -24,6 +25,7 @@ class Visits {
     partitions: () => partitions,
     submit: (call) => this.calls.push(call),
     wholePartitionDeadlineMs: () => 9000,
+    nextTurn: (resume) => resume(),
   });
 
   run(...words: string[]): this {
@@ -50,8 +52,9 @@ class Visits {
   }
 }
 
+const errorText = (reply: Reply): Reply => (reply instanceof ErrorReply ? reply.text : reply);
 const words = ({ args }: Call): string[] => args.map(String);
-const scanned = (next: number, examined: number, keys: string[]): Reply => [next, examined, keys.map((key) => Buffer.from(key))];
+const scanned = (next: number, examined: number, keys: string[]): Reply => [next, 0, examined, keys.map((key) => Buffer.from(key))];
 
 test('every partition is visited at once, in the connection, with the time that whole partitions need', (t) => {
   const visits = new Visits().run('DBSIZE');
@@ -73,31 +76,78 @@ test('every partition is visited at once, in the connection, with the time that 
 });
 
 test('an error of one partition is the answer, once, when all have answered', (t) => {
-  const visits = new Visits().run('FLUSHALL');
+  const visits = new Visits().run('DBSIZE');
   const calls = visits.calls.splice(0);
-  t.true(calls.every(({ operation }) => operation.access === 'write'));
   const errors = [new ErrorReply('NOREPLICAS second'), new ErrorReply('UNKNOWNOUTCOME first')];
   calls[100]?.answer(errors[0] ?? null);
   calls[7]?.answer(new EncodedReply(encodeReply(errors[1] ?? null, 2)));
   t.deepEqual(visits.replies, []);
-  for (const [i, call] of calls.entries()) if (i !== 100 && i !== 7) call.answer('OK');
-  t.deepEqual(
-    visits.replies.map((reply) => (reply instanceof ErrorReply ? reply.text : reply)),
-    ['UNKNOWNOUTCOME first'],
-  );
+  for (const [i, call] of calls.entries()) if (i !== 100 && i !== 7) call.answer(1);
+  t.deepEqual(visits.replies.map(errorText), ['UNKNOWNOUTCOME first']);
+});
+
+test('FLUSHALL counts first, and then empties only what has keys, a few partitions at a time and each in slices', (t) => {
+  const visits = new Visits().run('FLUSHALL');
+  const counted = new Map([
+    [3, 250],
+    [5, 1],
+    [100, 1700],
+    [101, 10],
+    [102, 10],
+  ]);
+  for (const call of visits.calls.splice(0)) {
+    t.is(call.operation.access, 'read');
+    call.answer(counted.get(call.partition) ?? 0);
+  }
+  const emptied: string[] = [];
+  while (visits.replies.length === 0) {
+    t.true(visits.calls.length <= 4);
+    const call = visits.calls.shift() as Call;
+    t.is(call.operation.access, 'write');
+    emptied.push(words(call).join(' '));
+    const isHalf = call.partition === 100 && words(call)[2] === '0';
+    call.answer(isHalf ? [slotsEach * 100 + 2, 77] : [slotsEach * (call.partition + 1), 0]);
+  }
+  const slots = (partition: number): readonly [number, number] => [slotsEach * partition, slotsEach * (partition + 1) - 1];
+  t.deepEqual(emptied, [
+    `partition|flush ${slots(3)[0]} 0 ${slots(3)[1]}`,
+    `partition|flush ${slots(5)[0]} 0 ${slots(5)[1]}`,
+    `partition|flush ${slots(100)[0]} 0 ${slots(100)[1]}`,
+    `partition|flush ${slots(101)[0]} 0 ${slots(101)[1]}`,
+    `partition|flush ${slots(102)[0]} 0 ${slots(102)[1]}`,
+    `partition|flush ${slots(100)[0] + 2} 77 ${slots(100)[1]}`,
+  ]);
+  t.deepEqual(visits.replies, [ok]);
+});
+
+test('FLUSHALL of small partitions empties many at once, and its first error is the answer', (t) => {
+  const visits = new Visits().run('FLUSHALL');
+  for (const call of visits.calls.splice(0)) call.answer(50);
+  const calls = visits.calls.splice(0);
+  t.is(calls.length, 80);
+  calls[0]?.answer(new ErrorReply('NOREPLICAS'));
+  for (const call of calls.slice(1)) call.answer([slotsEach * (call.partition + 1), 0]);
+  t.deepEqual(visits.calls, []);
+  t.deepEqual(visits.replies.map(errorText), ['NOREPLICAS']);
+});
+
+test('FLUSHALL of a cluster without keys is over when they were counted', (t) => {
+  const visits = new Visits().run('FLUSHALL');
+  for (const call of visits.calls.splice(0)) call.answer(0);
+  t.deepEqual(visits.calls, []);
+  t.deepEqual(visits.replies, [ok]);
 });
 
 test("a walk begins in its cursor's partition, goes on where the count is not reached, and ends with what it found", (t) => {
-  const slotsEach = 16384 / partitions;
   const cursor = 5 * slotsEach + 3;
   const visits = new Visits().run('SCAN', String(cursor), 'COUNT', '30', 'MATCH', 'a*', 'TYPE', 'STRING');
   const first = visits.only();
   t.is(first.partition, 5);
   t.is(first.options.deadlineMs, 9000);
-  t.deepEqual(words(first), ['partition|scan', String(cursor), String(6 * slotsEach - 1), '30', 'string', 'a*']);
+  t.deepEqual(words(first), ['partition|scan', String(cursor), '0', String(6 * slotsEach - 1), '30', '=string', 'a*']);
   first.answer(new EncodedReply(encodeReply(scanned(6 * slotsEach, 10, ['a1']), 2)));
   const second = visits.only();
-  t.deepEqual(words(second), ['partition|scan', String(6 * slotsEach), String(7 * slotsEach - 1), '20', 'string', 'a*']);
+  t.deepEqual(words(second), ['partition|scan', String(6 * slotsEach), '0', String(7 * slotsEach - 1), '20', '=string', 'a*']);
   second.answer(scanned(6 * slotsEach + 9, 25, ['a2', 'a3']));
   t.deepEqual(visits.calls, []);
   t.deepEqual(visits.replies, [[String(6 * slotsEach + 9), ['a1', 'a2', 'a3'].map((key) => Buffer.from(key))]]);
@@ -166,7 +216,7 @@ test("other nodes may send keys' commands and partitions' halves, and nothing el
     ['CONFIG', 'GET', '*'],
     ['GET'],
     ['nothing'],
-    ['partition|flush', 'x', '1'],
+    ['partition|flush', 'x', '0', '1'],
   ]) {
     t.throws(() => visits.decode(...command), { instanceOf: CommandError }, command.join(' '));
   }

@@ -72,7 +72,7 @@ class Replica {
     if (this.opened !== undefined) this.engine = this.engine.reopened();
     this.opened = await openStore(this.engine, this.files, { clock: this.clock });
     this.transaction = new Transaction(() => ({ actor: this.actor, counter: this.store.hybridClock.next() }));
-    if (this.without === 'purged') Object.defineProperty(this.partition, 'purged', { get: () => new Map(), set: () => undefined });
+    if (this.without === 'purged') this.partition.raisePurged = () => undefined;
     await this.store.loader.loadPartition(this.partition, 0, 16383);
     return this;
   }

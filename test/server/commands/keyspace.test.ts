@@ -5,6 +5,7 @@ import { slotOf } from '../../../protocol/slot.js';
 import { ErrorReply } from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';
 import { CommandLookup } from '../../../server/command-lookup.js';
+import type { KeyspacePlan } from '../../../server/command-table.js';
 import { allRows } from '../../../server/commands/all.js';
 import { matchesGlob } from '../../../server/glob-pattern.js';
 import { MemoryExecution } from './memory-execution.js';
@@ -35,8 +36,21 @@ class Partitions {
     if (row instanceof ErrorReply) return row;
     if (row.scope !== 'keyspace') throw new Error(`${row.name} is not on the keyspace`);
     const plan = row.parse(args, this.count);
-    if (plan instanceof ErrorReply) return plan;
-    if (plan.visit === 'all') return plan.join(this.executions.map((_, partition) => this.at(partition, plan.command(partition))));
+    return plan instanceof ErrorReply ? plan : this.follow(plan);
+  }
+
+  private follow(plan: KeyspacePlan): Reply {
+    if (plan.visit === 'all') {
+      const joined = plan.join(this.executions.map((_, partition) => this.at(partition, plan.command(partition))));
+      return typeof joined === 'object' && joined !== null && 'plan' in joined ? this.follow(joined.plan) : joined;
+    }
+    if (plan.visit === 'drain') {
+      for (const partition of plan.partitions ?? this.executions.keys()) {
+        let command: readonly Buffer[] | undefined = plan.command(partition);
+        while (command !== undefined) command = plan.take(partition, this.at(partition, command));
+      }
+      return plan.answer();
+    }
     let partition = plan.from;
     for (;;) {
       const step = plan.step(partition, this.at(partition, plan.command(partition)), this.count);
@@ -137,7 +151,7 @@ test('bad SCAN and FLUSHALL arguments are answered as Redis does', async (t) => 
   if (!redis) return t.pass();
   t.teardown(() => redis.stop());
   const lines = linesOf(`
-    SCAN; SCAN x; SCAN 1x; SCAN 18446744073709551616; SCAN 0 COUNT; SCAN 0 COUNT 0; SCAN 0 COUNT x; SCAN 0 COUNT -1; SCAN 0 MATCH; SCAN 0 TYPE
+    SCAN; SCAN x; SCAN -1; SCAN +0; SCAN -; SCAN -18446744073709551616; SCAN 1x; SCAN 18446744073709551616; SCAN 0 COUNT; SCAN 0 COUNT 0; SCAN 0 COUNT x; SCAN 0 COUNT -1; SCAN 0 MATCH; SCAN 0 TYPE
     SCAN 0 nope; SCAN 0 nope x; SCAN 0 COUNT 5 COUNT; SCAN 0 COUNT x nope; SCAN 0 COUNT 100000; SCAN 18446744073709551615; SCAN 99999
     FLUSHALL nope; FLUSHALL ASYNC SYNC; FLUSHDB x; DBSIZE x; DBSIZE
   `);

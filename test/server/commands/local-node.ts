@@ -3,8 +3,12 @@ import { EventEmitter } from 'node:events';
 import type { ClusterView, MemberView, SlotRange } from '../../../cluster/view.js';
 import { ErrorReply } from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';
+import { CommandCount } from '../../../server/command-count.js';
 import { CommandLookup } from '../../../server/command-lookup.js';
 import { allRows } from '../../../server/commands/all.js';
+import { LatencyMonitor } from '../../../server/latency-monitor.js';
+import { Password } from '../../../server/password.js';
+import { SlowLog } from '../../../server/slow-log.js';
 import type { ClientView, LocalContext } from '../../../server/local-context.js';
 
 const lookup = new CommandLookup(allRows);
@@ -103,15 +107,36 @@ export function localContext(cluster: ClusterView = clusterOfThree()): LocalNode
     writeQuorum: undefined,
     readQuorum: undefined,
     readonly: false,
+    authenticated: true,
+    noEvict: false,
+    noTouch: false,
+    monitoring: false,
+    isClosing: false,
+    unblock: undefined,
+    authenticate: (isAuthenticated) => events.emit('authenticated', isAuthenticated),
+    setReplies: (mode) => events.emit('replies', mode),
+    setMonitoring: (monitoring) => events.emit('monitoring', monitoring),
+    partitionsWritten: () => [3],
+    forgetPartitionsWritten: () => events.emit('forgotten'),
     closeAfterReply: () => events.emit('closed'),
+    kill: () => events.emit('killed'),
   };
+  const counted = new CommandCount('get', true);
+  counted.calls = 2;
+  counted.failed = 1;
+  counted.took(100, 2);
+  const clock = { nowMs: () => 1_700_000_010_250 };
   const directives = new Map([
     ['maxclients', '10000'],
     ['save', ''],
     ['appendonly', 'yes'],
+    ['requirepass', ''],
+    ['latency-tracking-info-percentiles', '50 99 99.9'],
+    ['enable-debug-command', 'yes'],
   ]);
   const context: LocalContext = {
     nowMs: 1_700_000_010_250,
+    unixMicroseconds: 1_700_000_010_250_000,
     client,
     clients: () => [client],
     cluster,
@@ -124,6 +149,7 @@ export function localContext(cluster: ClusterView = clusterOfThree()): LocalNode
         for (const [name, value] of pairs) directives.set(name, value);
         return undefined;
       },
+      rewrite: () => Promise.resolve('The server is running without a config file'),
     },
     statistics: {
       startedAtMs: 1_699_999_910_250,
@@ -133,15 +159,34 @@ export function localContext(cluster: ClusterView = clusterOfThree()): LocalNode
       bytesOut: 14,
       rejectedConnections: 0,
       outputLimitDisconnections: 0,
-      keyspaceHits: 15,
-      keyspaceMisses: 16,
       expiredKeys: 17,
-      commandCalls: () => new Map([['get', { calls: 2, errors: 1 }]]),
+      peakMemoryBytes: 0,
+      commandCounts: () => [counted],
+      perSecond: () => ({ commands: 3, bytesIn: 1024, bytesOut: 2048 }),
+      reset: () => counted.reset(),
       errorsByCode: () => new Map([['ERR', 4]]),
       section: (name) => (name === 'torc' ? [['hints_bytes', 0]] : []),
     },
+    slowLog: new SlowLog({ ...clock, slowerThanMicroseconds: () => 10_000, entriesMax: () => 128 }),
+    latency: new LatencyMonitor({ ...clock, thresholdMs: () => 0 }),
+    password: new Password(() => directives.get('requirepass') ?? ''),
+    node: {
+      pauseClients: (what, ms) => events.emit('paused', what, ms),
+      unpauseClients: () => events.emit('unpaused'),
+      shutDown: (how) => events.emit('shutdown', how),
+      replicasHolding: (_partitions, wanted, ended) => {
+        if (wanted <= 1) ended(1);
+        return { giveUp: () => ended(1) };
+      },
+      after: (ms, callback) => {
+        const timer = setTimeout(callback, ms);
+        return { cancel: () => clearTimeout(timer) };
+      },
+      keyCounts: () => ({ keys: 7, expiring: 2 }),
+    },
     torcVersion: '0.1.0',
     drain: () => events.emit('drain'),
+    ask: () => Promise.resolve(null),
     atPartition: (partition, args) => {
       sent.push({ partition, args: args.map(String) });
       return Promise.resolve(1);
@@ -149,9 +194,28 @@ export function localContext(cluster: ClusterView = clusterOfThree()): LocalNode
     repair: ({ anew, partition }) => (anew ? (partition === 7 ? 2 : 'under way') : 'no peer'),
     versionsOf: () =>
       Promise.resolve([
-        { member: 'node-1', context: '{1.1: 5}', values: 1 },
-        { member: 'node-2', context: '', values: 0, error: 'unreachable' },
+        { member: 'node-1', context: '{1.1: 5}', values: 1, equal: true },
+        { member: 'node-2', context: '', values: 0, equal: false, error: 'unreachable' },
       ]),
+    conflicts: (count) => ({
+      counts: { string: 1, counter: 0 },
+      open: 1,
+      conflicts: [
+        {
+          key: Buffer.from('k'),
+          partition: 3,
+          type: 'string' as const,
+          rule: 'the latest',
+          metAtMs: 7,
+          coveredAtMs: undefined,
+          shown: Buffer.from('b'),
+          versions: [
+            { node: 'node-1', counter: 5, term: 1, value: Buffer.from('a'), shown: false },
+            { node: 'node-2', counter: 6, term: 1, value: Buffer.from('b'), shown: true },
+          ],
+        },
+      ].slice(0, count),
+    }),
   };
   const run = async (args: readonly Buffer[]): Promise<Reply> => {
     const row = lookup.resolve(args);

@@ -5,8 +5,9 @@
 import { slotOf } from '../../../protocol/slot.js';
 import { ErrorReply } from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';
+import { scanHash, sliceOf } from '../../../storage/key-order.js';
 import { CommandError } from '../../../storage/execution.js';
-import type { Execution, StringObject, TypeName } from '../../../storage/execution.js';
+import type { Execution, ScannedSlot, StringObject, TypeName } from '../../../storage/execution.js';
 import type { Run } from '../../../server/command-table.js';
 
 interface Entry {
@@ -104,6 +105,11 @@ export class MemoryExecution implements Execution {
       if (this.living(key) && (!after || Buffer.compare(key, after) > 0)) keys.push(key);
     }
     return keys.toSorted((x, y) => Buffer.compare(x, y)).slice(0, limit);
+  }
+
+  scanSlot(slot: number, position: number, limit: number): ScannedSlot {
+    const { keys, next } = sliceOf(this.keysInSlot(slot, Infinity), scanHash, position, limit);
+    return { keys, examined: keys.length, next };
   }
 
   private living(key: Buffer): Entry | undefined {

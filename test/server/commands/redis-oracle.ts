@@ -10,7 +10,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
-import { ErrorReply, MapReply, SetReply, StatusReply, VerbatimReply, nilArray } from '../../../protocol/resp/reply.js';
+import { DoubleReply, ErrorReply, MapReply, SetReply, StatusReply, VerbatimReply, nilArray } from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';
 
 export class RedisOracle {
@@ -135,11 +135,12 @@ export function shown(reply: Reply): string {
   if (Buffer.isBuffer(reply)) return `$${reply.toString('latin1')}`;
   if (typeof reply === 'number' || typeof reply === 'bigint') return `:${reply}`;
   if (reply instanceof StatusReply) return `+${reply.text}`;
-  if (reply instanceof ErrorReply) return `-${reply.text}`;
+  if (reply instanceof ErrorReply) return `-${Buffer.from(reply.text, reply.encoding).toString()}`;
   if (reply === nilArray) return 'nil-array';
   if (reply instanceof MapReply) return `[${reply.entries.flat().map(shown).join(', ')}]`;
   if (reply instanceof SetReply) return `[${reply.members.map(shown).join(', ')}]`;
   if (reply instanceof VerbatimReply) return `$${reply.text}`;
+  if (reply instanceof DoubleReply) return `$${reply.value}`;
   if (Array.isArray(reply)) return `[${reply.map(shown).join(', ')}]`;
   throw new Error('not a reply that these commands make');
 }

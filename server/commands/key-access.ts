@@ -1,0 +1,52 @@
+/**
+ * What a command does to its keys, in the words of COMMAND GETKEYSANDFLAGS and of COMMAND INFO's key specifications: for the first key, for the
+ * second, and so on; the last entry is for all that follow. Source: COMMAND INFO of redis-server 7.0.
+ */
+import type { CommandRow } from '../command-table.js';
+
+const byAccess: readonly (readonly [access: string, names: string])[] = [
+  ['RW insert', 'append hsetnx linsert lpush lpushx pfadd rpush rpushx sadd xgroup|create xgroup|createconsumer'],
+  [
+    'RO access',
+    'bitcount bitfield_ro bitpos dump eval_ro evalsha_ro expiretime fcall_ro geodist geohash geopos georadius_ro georadiusbymember_ro geosearch get getbit getrange hget hgetall hkeys hmget hrandfield hscan hvals lcs lindex lpos lrange mget pexpiretime pttl sdiff sinter sintercard smembers smismember srandmember sscan substr sunion ttl xinfo|stream xinfo|groups xinfo|consumers xpending xrange xread xreadgroup xrevrange zcount zdiff zinter zintercard zlexcount zmscore zrandmember zrange zrangebylex zrangebyscore zrank zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion',
+  ],
+  ['RW access update variable_flags', 'bitfield set'],
+  ['OW update, RO access', 'bitop geosearchstore sdiffstore sunionstore zdiffstore zinterstore zrangestore zunionstore'],
+  ['RW access delete, RW insert', 'blmove brpoplpush lmove rpoplpush smove'],
+  ['RW access delete', 'blmpop blpop brpop bzmpop bzpopmax bzpopmin getdel lmpop lpop rpop spop zmpop zpopmax zpopmin'],
+  ['RO access, OW update', 'copy'],
+  ['RW access update', 'decr decrby eval evalsha fcall getex getset hincrby hincrbyfloat incr incrby incrbyfloat move setbit zincrby'],
+  ['RM delete', 'del unlink'],
+  [
+    'RO',
+    'exists hexists hlen hstrlen llen memory|usage object|idletime object|freq object|encoding object|refcount scard sismember strlen touch type watch xlen zcard',
+  ],
+  ['RW update', 'expire expireat geoadd hmset hset lset persist pexpire pexpireat setrange xack xadd xclaim xgroup|setid xsetid zadd'],
+  ['RO access, OW update, OW update', 'georadius georadiusbymember'],
+  [
+    'RW delete',
+    'hdel lrem ltrim srem xautoclaim xdel xgroup|destroy xgroup|delconsumer xtrim zrem zremrangebylex zremrangebyrank zremrangebyscore',
+  ],
+  ['RW access delete, RW access delete incomplete', 'migrate'],
+  ['OW update', 'mset psetex restore restore-asking setex'],
+  ['OW insert', 'msetnx setnx'],
+  ['RW access', 'pfcount pfdebug'],
+  ['RW access insert, RO access', 'pfmerge'],
+  ['RW access delete, OW update', 'rename'],
+  ['RW access delete, OW insert', 'renamenx'],
+  ['RW update, RO access', 'sinterstore'],
+  ['RO access, RO access, OW update', 'sort'],
+  ['RO access, RO access', 'sort_ro'],
+];
+
+const accessByName: ReadonlyMap<string, readonly (readonly string[])[]> = new Map(
+  byAccess.flatMap(([access, names]) => {
+    const words = access.split(', ').map((one) => one.split(' '));
+    return names.split(' ').map((name) => [name, words] as const);
+  }),
+);
+
+/** One list of words per key, the last for all further keys. Redis has no such command: judged by whether it writes. */
+export function keyAccess(row: CommandRow): readonly (readonly string[])[] {
+  return accessByName.get(row.name) ?? [row.flags.includes('write') ? ['RW', 'update'] : ['RO', 'access']];
+}

@@ -1,0 +1,21 @@
+/** The types of values by name. Types that no command makes yet are refused by name, never taken for something else. */
+import { ErrorReply } from '../../protocol/resp/reply.js';
+import { CommandError, type TypeName } from '../../storage/execution.js';
+import { stringType } from './string.js';
+import type { ValueType } from './value-type.js';
+
+function refuse(name: TypeName): ValueType {
+  const fail = (): never => {
+    throw new CommandError(new ErrorReply(`ERR values of type ${name} are not supported here`));
+  };
+  return { encoding: fail, copy: fail, dump: fail, loaders: new Map() };
+}
+
+export const valueTypes: Readonly<Record<TypeName, ValueType>> = {
+  string: stringType,
+  hash: refuse('hash'),
+  set: refuse('set'),
+  zset: refuse('zset'),
+  list: refuse('list'),
+  stream: refuse('stream'),
+};

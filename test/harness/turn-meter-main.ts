@@ -1,0 +1,63 @@
+/**
+ * Loaded into a server before its own program (`node --import`): measures the longest turn of its event loop in CPU time of its main thread, garbage
+ * collection apart, and writes it to the file that TORC_TURN_METER names on SIGUSR2. A machine that is short of CPUs stretches a turn's wall time and
+ * not its CPU time. Linux only: it reads schedstat.
+ *
+ * A timer fires each millisecond; between two firings lies at most one long turn and about a millisecond of others, so what it finds is an upper bound.
+ */
+import { openSync, readSync, writeFileSync } from 'node:fs';
+import { PerformanceObserver, performance } from 'node:perf_hooks';
+
+export interface TurnFigures {
+  /** CPU ms of the longest turn, garbage collection apart. */
+  readonly longestMs: number;
+  /** With it. */
+  readonly longestWithCollectionMs: number;
+}
+
+const resultFile = process.env['TORC_TURN_METER'] ?? '';
+const schedstat = openSync(`/proc/self/task/${process.pid}/schedstat`, 'r');
+const bytes = Buffer.alloc(64);
+
+function cpuMs(): number {
+  const length = readSync(schedstat, bytes, 0, bytes.length, 0);
+  return Number.parseInt(bytes.toString('latin1', 0, length), 10) / 1e6;
+}
+
+interface Span {
+  readonly from: number;
+  readonly to: number;
+  readonly cpuMs: number;
+}
+
+/** Only spans this long can be the longest turn. */
+const noticedMs = 2;
+const spans: Span[] = [];
+const collections: { readonly from: number; readonly to: number }[] = [];
+let lastCpuMs = cpuMs();
+let lastMs = performance.now();
+
+new PerformanceObserver((list) => {
+  for (const { startTime, duration } of list.getEntries()) collections.push({ from: startTime, to: startTime + duration });
+}).observe({ entryTypes: ['gc'] });
+
+setInterval(() => {
+  const nowCpuMs = cpuMs();
+  const nowMs = performance.now();
+  if (nowCpuMs - lastCpuMs > noticedMs) spans.push({ from: lastMs, to: nowMs, cpuMs: nowCpuMs - lastCpuMs });
+  lastCpuMs = nowCpuMs;
+  lastMs = nowMs;
+}, 1).unref();
+
+process.on('SIGUSR2', () => {
+  const apart = spans.map(({ from, to, cpuMs: spent }) => {
+    const collecting = collections.reduce((sum, each) => sum + Math.max(0, Math.min(to, each.to) - Math.max(from, each.from)), 0);
+    return spent * Math.max(0, 1 - collecting / (to - from)); // collections are known by wall time only
+  });
+  const figures: TurnFigures = {
+    longestMs: Math.max(0, ...apart),
+    longestWithCollectionMs: Math.max(0, ...spans.map((span) => span.cpuMs)),
+  };
+  spans.length = collections.length = 0;
+  writeFileSync(resultFile, JSON.stringify(figures));
+});

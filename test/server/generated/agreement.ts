@@ -1,0 +1,45 @@
+/** Whether two servers gave the same reply to a generated command, as far as it can be the same. Replies are as RawClient or shown() show them. */
+import { openPayload } from '../../../protocol/rdb/payload.js';
+import { RdbReader } from '../../../protocol/rdb/reader.js';
+import type { Words } from './words.js';
+
+/** A TTL may have run on by this much between two servers' looks. */
+const slackMs = 5000;
+const slackOf: Readonly<Record<string, number>> = { TTL: slackMs / 1000, PTTL: slackMs, EXPIRETIME: slackMs / 1000, PEXPIRETIME: slackMs };
+
+/** The fields of an array as it is shown, in any order. */
+const sorted = (shown: string): string =>
+  shown
+    .replace(/^\*?\[|\]$/g, '')
+    .split(', ')
+    .toSorted()
+    .join(', ');
+const encodings = /^\$(int|embstr|raw)$/;
+
+/** The string that a DUMP holds: Redis compresses, Torc does not. */
+function dumped(shown: string): string {
+  const body = openPayload(Buffer.from(shown.slice(1), 'latin1'));
+  if (body === undefined) return 'no payload';
+  const reader = new RdbReader(body);
+  return `${reader.u8()} ${reader.string().toString('latin1')}`;
+}
+
+/** Where two servers may differ: by the time that passes, in order, in chance, and in what is not tracked here. */
+export function agree(asked: Words, ours: string, theirs: string): boolean {
+  if (ours === theirs) return true;
+  const [name = '', subcommand = ''] = asked.map((word) => String(word).toUpperCase());
+  const slack = slackOf[name] ?? 0;
+  const [a, b] = [ours, theirs].map((shown) => (/^:\d+$/.test(shown) ? Number(shown.slice(1)) : -1)) as [number, number];
+  if (slack > 0) return a > 0 && b > 0 && Math.abs(a - b) <= slack;
+  if (name === 'KEYS' || name === 'SCAN') return sorted(ours) === sorted(theirs);
+  if (name === 'RANDOMKEY') return ours.startsWith('$') && theirs.startsWith('$');
+  if (name === 'DUMP') return ours.startsWith('$') && theirs.startsWith('$') && dumped(ours) === dumped(theirs);
+  if (name === 'MEMORY') return a > 0 && b > 0;
+  // Redis 7.2 looks at the arguments first, 7.0 at the key.
+  if (name === 'BITCOUNT' || name === 'BITPOS') return ours.startsWith('-ERR') && /^(:0|:-1|-WRONGTYPE .*)$/.test(theirs);
+  if (name !== 'OBJECT') return false;
+  // How Redis keeps a string hangs on how it came to be: an APPEND leaves it raw.
+  if (subcommand === 'ENCODING') return encodings.test(ours) && encodings.test(theirs);
+  if (subcommand === 'REFCOUNT') return a === 1 && b >= 1;
+  return subcommand === 'IDLETIME' && ours === '-ERR idle time is not tracked' && b >= 0;
+}
