@@ -4,10 +4,10 @@
  * rebuilds a doubtful replica. What clocks cannot show, a record that a disk lost silently, anti-entropy.ts finds.
  */
 import type { torc } from '../protocol/generated/messages.js';
-import { encodeRecord, emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
-import { encodeRecordKey, recordPart, recordType } from '../protocol/record-key.js';
+import { decodeRecord, encodeRecord, emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
+import { decodeRecordKey, encodeRecordKey, recordPart, recordType } from '../protocol/record-key.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
-import { noTerm, type Term } from '../protocol/dot.js';
+import { noTerm, type Dot, type Term } from '../protocol/dot.js';
 import type { Clock, Random } from '../storage/clock.js';
 import type { KeyEntry } from '../storage/key-entry.js';
 import { clockBytes, clockOf, encodeAhead } from '../storage/partition-clocks.js';
@@ -27,10 +27,16 @@ const sliceEntries = 1000;
 const congestedBytes = 8 * 1024 * 1024;
 /** Pulls for catching up that are under way at once. */
 const catchUpsAtOnce = 16;
+/** Pushes of which a piece was discarded that are remembered. */
+const discardedMax = 1000;
 
 interface Exchange {
   readonly peer: Peer;
   readonly partition: number;
+  /** A pull of everything, whatever this replica has seen: which versions the peer showed of those that it may have forgotten others beside. */
+  readonly shown: Set<string> | undefined;
+  /** A piece was discarded, as possibly older than what was forgotten here: the clock must not move by the others. */
+  discarded: boolean;
   readonly done: (result: 'done' | 'failed' | 'doubtful') => void;
   /** Of the link when it began, and of the stream that the answer was to come over. */
   readonly streamNumber: number;
@@ -59,6 +65,10 @@ export class Comparison {
   private readonly catchingUp = new Set<number>();
   /** Pulls that brought something to their end. */
   finished = 0;
+  /** Keys of which versions were dropped because a peer had forgotten them. */
+  dropped = 0;
+  /** Pushes, by peer and number, of which a piece was discarded. */
+  private readonly discarded = new Set<string>();
 
   constructor(private readonly options: ComparisonOptions) {
     this.nextId = firstId(options.random);
@@ -66,8 +76,8 @@ export class Comparison {
 
   /** Fetches from `peer` what `since` (this replica's `seen`, unless given) does not cover. */
   pull(partition: number, peer: Peer, done: Exchange['done'], since?: VectorClock): void {
-    const id = this.begin(partition, peer, done);
     const clock = since ?? this.options.store.partition(partition).seen;
+    const id = this.begin(partition, peer, done, clock.size === 0 ? new Set() : undefined);
     peer.link.say({ pulls: [{ id, partition, since: clockBytes(clock) }] });
   }
 
@@ -156,23 +166,122 @@ export class Comparison {
     const { store, turn } = this.options;
     const partition = store.partition(transfer.partition);
     this.options.provesLoss(transfer.partition, clockOf(transfer.seen)); // before this transfer makes it good
+    if (transfer.answer) return this.onAnswer(peer, transfer);
     const term = { counter: transfer.termCounter, actor: transfer.termActor };
     const current = term.counter === 0 || partition.promise(term.counter, term.actor);
-    const taken = store.applyTransfer(transfer);
+    const name = `${peer.nodeId} ${transfer.id}`;
+    const isLast = transfer.complete;
+    const isBehind = isLast && this.lacksForgotten(partition, clockOf(transfer.purged));
+    if (isBehind) this.noteBehind(transfer.partition, peer, clockOf(transfer.seen)); // a push brings what was written, not what was forgotten since
+    const isSpoilt = isBehind || this.discarded.has(name);
+    transfer.complete = isLast && !isSpoilt;
+    const taken = store.applyTransfer(transfer) && !isSpoilt;
+    if (isLast) this.discarded.delete(name);
+    else if (!taken && term.counter !== 0) this.noteDiscarded(name);
     turn.schedule();
-    if (transfer.answer) {
-      const exchange = this.exchanges.get(transfer.id);
-      if (exchange?.peer !== peer || exchange.partition !== transfer.partition) return;
-      exchange.lastProgressMs = this.options.clock.monotonicMs();
-      // A node in doubt may have forgotten what it promised.
-      if (transfer.complete && transfer.promisedCounter > 0 && this.options.isDoubtful(transfer.partition))
-        store.promise([transfer.partition], { counter: transfer.promisedCounter, actor: transfer.promisedActor });
-      if (transfer.complete) this.end(transfer.id, !taken ? 'failed' : transfer.doubtful ? 'doubtful' : 'done');
-    } else if (transfer.complete || term.counter === 0) {
+    if (isLast || term.counter === 0) {
       turn.whenWritten(() =>
         peer.link.say({ transferAcks: [{ id: transfer.id, partition: transfer.partition, current: current && taken }] }),
       );
     }
+  }
+
+  /** A piece of what was asked for. The clock moves with the last one, if all of them were taken. */
+  private onAnswer(peer: Peer, transfer: torc.Transfer): void {
+    const { store, turn, clock } = this.options;
+    const { id, complete } = transfer;
+    const exchange = this.exchanges.get(id);
+    const isAwaited = exchange?.peer === peer && exchange.partition === transfer.partition;
+    const partition = store.partition(transfer.partition);
+    const purged = clockOf(transfer.purged);
+    const forgot = !transfer.doubtful && this.mayHoldForgotten(partition, purged);
+    transfer.complete = complete && isAwaited && !exchange.discarded && !forgot;
+    const taken = store.applyTransfer(transfer);
+    turn.schedule();
+    if (!isAwaited) return;
+    exchange.lastProgressMs = clock.monotonicMs();
+    if (!taken) exchange.discarded = true;
+    if (exchange.shown !== undefined && purged.size > 0) noteShown(exchange.shown, transfer, purged);
+    if (!complete) return;
+    // A node in doubt may have forgotten what it promised.
+    if (transfer.promisedCounter > 0 && this.options.isDoubtful(transfer.partition))
+      store.promise([transfer.partition], { counter: transfer.promisedCounter, actor: transfer.promisedActor });
+    if (exchange.discarded) {
+      // The peer is behind what was forgotten here. This tells it so; when it has caught up, what it sends can be believed.
+      this.push(transfer.partition, peer, clockOf(transfer.seen), noTerm, () => undefined);
+      this.end(id, 'failed');
+    } else if (!forgot) this.end(id, transfer.doubtful ? 'doubtful' : 'done');
+    else if (exchange.shown === undefined) this.pullAgainWhole(id, exchange);
+    else this.dropForgotten(id, exchange, transfer, exchange.shown).catch(() => this.end(id, 'failed'));
+  }
+
+  /** The peer has forgotten what this replica has never seen: it had, and lost it, or it stood in for others. */
+  private lacksForgotten({ seen }: Partition, purged: VectorClock): boolean {
+    return !coversClock(seen, purged);
+  }
+
+  /** What the peer has forgotten may be here still: this replica lacks what removed it, or cannot tell. */
+  private mayHoldForgotten(partition: Partition, purged: VectorClock): boolean {
+    return purged.size > 0 && (this.lacksForgotten(partition, purged) || this.options.isDoubtful(partition.number));
+  }
+
+  /** What removed a version is not among what the peer sends, since that is forgotten: only all that it has tells what it has not. */
+  private pullAgainWhole(id: number, { peer, partition, done }: Exchange): void {
+    this.exchanges.delete(id);
+    this.pull(partition, peer, done, emptyClock);
+  }
+
+  /**
+   * The peer has shown all it holds. Versions here that every home replica has seen once (`purged` covers them), and that the peer holds no more, were removed
+   * there and the removal was forgotten: they are dropped, so that nobody takes them for something that was lost. Only when that is on disk may the clock move.
+   */
+  private async dropForgotten(id: number, exchange: Exchange, last: torc.Transfer, shown: ReadonlySet<string>): Promise<void> {
+    const { store, turn, clock, partitions } = this.options;
+    const partition = store.partition(exchange.partition);
+    const purged = clockOf(last.purged);
+    const { firstSlot, lastSlot } = slotsOfPartition(exchange.partition, partitions());
+    if (partition.touched !== undefined) return this.end(id, 'failed'); // another one is at it
+    let dropped = 0;
+    const drop = (entry: number): void => {
+      const key = store.table.nameOf(entry);
+      const isForgotten = (version: Dot): boolean => covers(purged, version) && !shown.has(versionName(key, version));
+      if (store.table.recordOf(entry)?.versions.some(isForgotten) !== true) return;
+      store.dropVersions(partition, entry, isForgotten);
+      dropped++;
+    };
+    partition.pins++;
+    const touched = (partition.touched = new Set<number>());
+    const dropTouched = (): void => {
+      for (const entry of touched) drop(entry); // what comes meanwhile may be late, too
+      touched.clear();
+    };
+    try {
+      await store.loader.loadPartition(partition, firstSlot, lastSlot);
+      let looked = 0;
+      for (const entry of partition.entries.ids()) {
+        drop(entry);
+        if (++looked % sliceEntries === 0) await new Promise<void>((resolve) => clock.after(0, resolve));
+      }
+      dropTouched();
+      for (let written = 0; written !== dropped; dropTouched()) {
+        written = dropped;
+        await store.writeOut();
+      }
+    } finally {
+      partition.pins--;
+      partition.touched = undefined;
+      this.dropped += dropped;
+    }
+    if (this.exchanges.get(id) !== exchange) return;
+    const { seen, ahead } = last;
+    store.applyTransfer({ partition: exchange.partition, seen, ahead, purged: last.purged, complete: true });
+    turn.schedule();
+    this.end(id, 'done');
+  }
+
+  private noteDiscarded(name: string): void {
+    if (this.discarded.size >= discardedMax) this.discarded.clear(); // they are of streams long gone
+    this.discarded.add(name);
   }
 
   onTransferAck(peer: Peer, { id, partition, current }: torc.TransferAck): void {
@@ -180,11 +289,12 @@ export class Comparison {
     if (exchange?.peer === peer && exchange.partition === partition) this.end(id, current ? 'done' : 'failed');
   }
 
-  private begin(partition: number, peer: Peer, done: Exchange['done']): number {
+  private begin(partition: number, peer: Peer, done: Exchange['done'], shown?: Set<string>): number {
     const id = this.nextId++;
     const { streamsAccepted } = peer;
     const { streamNumber } = peer.link;
-    this.exchanges.set(id, { peer, partition, done, streamNumber, streamsAccepted, lastProgressMs: this.options.clock.monotonicMs() });
+    const lastProgressMs = this.options.clock.monotonicMs();
+    this.exchanges.set(id, { peer, partition, shown, discarded: false, done, streamNumber, streamsAccepted, lastProgressMs });
     return id;
   }
 
@@ -219,16 +329,19 @@ export class Comparison {
     const { streamNumber } = peer.link;
     const partition = store.partition(number);
     const seen = clockBytes(partition.seen);
-    const head = { id: how.id, partition: number, seen, answer: how.answer, termCounter: how.term.counter, termActor: how.term.actor };
-    const end = {
-      ...head,
-      complete: true,
-      ahead: encodeAhead(partition.ahead),
-      purged: clockBytes(partition.purged),
+    const head = {
+      id: how.id,
+      partition: number,
+      seen,
+      purged: clockBytes(partition.purged), // nothing is forgotten meanwhile, as the partition is pinned
+      answer: how.answer,
+      termCounter: how.term.counter,
+      termActor: how.term.actor,
       doubtful: this.options.isDoubtful(number),
       promisedCounter: partition.promised.counter,
       promisedActor: partition.promised.actor,
     };
+    const end = { ...head, complete: true, ahead: encodeAhead(partition.ahead) };
     if (coversClock(since, partition.seen) && partition.ahead.length === 0) return peer.link.say({ transfers: [end] });
     const { firstSlot, lastSlot } = slotsOfPartition(number, this.options.partitions());
     partition.pins++;
@@ -263,6 +376,19 @@ export class Comparison {
 
 function isNewer(record: VersionedRecord, since: VectorClock): boolean {
   return record.versions.some((version) => !covers(since, version)) || !coversClock(since, record.context);
+}
+
+function versionName(key: string, { actor, counter }: Dot): string {
+  return `${key} ${actor} ${counter}`;
+}
+
+/** Those of a piece's versions that all have seen. */
+function noteShown(shown: Set<string>, transfer: torc.Transfer, purged: VectorClock): void {
+  transfer.record.forEach((bytes, i) => {
+    const { versions } = decodeRecord(bytes as Buffer);
+    const key = decodeRecordKey((transfer.key[i] ?? Buffer.alloc(0)) as Buffer).key.toString('latin1');
+    for (const version of versions) if (covers(purged, version)) shown.add(versionName(key, version));
+  });
 }
 
 function encodedKey(entry: KeyEntry): Buffer {

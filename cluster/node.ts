@@ -33,6 +33,7 @@ import { healthOfNodes } from './node-health.js';
 import { NodeView } from './node-view.js';
 import type { Peer } from './peer.js';
 import { Peers } from './peers.js';
+import { Purger } from './purger.js';
 import { Reader } from './reader.js';
 import { readiness, type Readiness } from './readiness.js';
 import { Rebuild } from './rebuild.js';
@@ -150,6 +151,7 @@ export class Node {
   private readonly formation: FormationDriver;
   private readonly rebuild: Rebuild;
   private readonly sweeper: ExpirySweeper;
+  private readonly purger: Purger;
   private readonly lives: Lives;
   private leaving = false;
   /** Of gossip, since the node began. */
@@ -353,6 +355,7 @@ export class Node {
       clock,
       directives: options,
     });
+    this.purger = new Purger({ store, membership, turn, clock, isDoubtful, failed: options.onFailure });
     this.antiEntropy = new AntiEntropy({
       store,
       membership,
@@ -455,6 +458,7 @@ export class Node {
   close(): void {
     this.closed = true;
     this.handOff.close();
+    this.purger.close();
     this.antiEntropy.close();
     this.gossiper.close();
     this.peers.close();
@@ -526,6 +530,8 @@ export class Node {
       ['versions_differed', this.reader.differed],
       ['catch_ups', this.comparison.finished],
       ['partitions_behind', this.comparison.partitionsBehind],
+      ['versions_forgotten_elsewhere', this.comparison.dropped],
+      ['purge_backlog', this.purger.backlog],
       ['expired_keys', this.sweeper.expired],
       ...this.antiEntropy.statistics(),
       ['unacknowledged_bytes', links.reduce((bytes, { link }) => bytes + link.queuedBytes, 0)],
@@ -741,7 +747,10 @@ export class Node {
       const covered = clock.get(this.actor()) ?? 0;
       peer.link.covered(number, covered);
       this.standIns.held(peer, number, (counter) => counter <= covered);
-      if (this.membership.isHome(number)) this.comparison.noteSeen(peer, number, clock);
+      if (this.membership.isHome(number)) {
+        peer.heardSeen.set(number, clock);
+        this.comparison.noteSeen(peer, number, clock);
+      }
     });
   }
 
@@ -809,6 +818,7 @@ export class Node {
     this.dropOld();
     if (this.isReady) this.handOff.tick();
     this.antiEntropy.tick();
+    this.purger.plan();
     for (const peer of this.peers.all()) if (peer.link.isOpen) this.say(peer, false);
   }
 
@@ -870,6 +880,7 @@ export class Node {
     this.router.tick(this.peers.all());
     this.peers.tick(clock.monotonicMs());
     this.sweeper.tick();
+    this.purger.tick();
     clock.after(tickMs, this.tick);
   };
 }

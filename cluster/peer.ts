@@ -3,6 +3,7 @@
  * and it is not suspected: by phi over its heartbeats, or because it owes an answer and has been silent for the peer timeout.
  */
 import { heartbeat, phi, phiAccrual, postponed, type PhiState } from './phi-accrual.js';
+import type { VectorClock } from '../protocol/record.js';
 import type { NodeDescription } from './configuration.js';
 import type { PeerLink } from './peer-link.js';
 import type { HeardStream } from './stream-echo.js';
@@ -34,6 +35,8 @@ export class Peer {
   arriving = false;
   /** `changes` of each partition when this peer was last told its clock. */
   readonly told = new Map<number, number>();
+  /** Its clocks of partitions that this node is a home replica of too, as it told them last over its present stream. */
+  readonly heardSeen = new Map<number, VectorClock>();
   /** The stream that it dialled last, to be told what came over it. */
   heardStream: HeardStream = { stream: 0, heard: 0, ended: false };
   /** That it dialled here and that are open. */
@@ -129,6 +132,7 @@ export class Peer {
 
   /** Its frames come over a new stream, perhaps from a new process with another clock. */
   streamAccepted(): void {
+    this.heardSeen.clear(); // it tells all of them anew; from a process that lost some of what it held, perhaps
     this.clockLeadMs = Infinity;
   }
 }

@@ -7,7 +7,8 @@
  *   entry   sixteen 32-bit words: see `field`. `actor`, `counter`, `term`, `expires` are the record where it is one plain version with nothing else seen
  *   cell    key | what commands see of the value | any other record, encoded (record.ts)
  *
- * An entry belongs to one partition, whose entries are linked. Numbers of removed entries are used again.
+ * An entry belongs to one partition, whose entries are linked. Numbers of removed entries are used again. Those with a context are linked to a ring beside
+ * that, in the words where other entries have their version's counter.
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { decodeRecord, emptyClock, encodeRecord, ownRecord, versionKind, type VersionedRecord } from '../protocol/record.js';
@@ -27,6 +28,9 @@ const field = {
   next: 7,
   previous: 8,
   actor: 9,
+  /** Of entries with a context: `counter` lies here in others. */
+  ringNext: 10,
+  ringPrevious: 11,
 } as const;
 const double = { counter: 5, term: 6, expires: 7 } as const;
 const wordsLog = 4;
@@ -50,6 +54,8 @@ const encoded = 1 << 18;
 /** Key and value are too large for a cell. */
 const large = 1 << 19;
 const inUse = 1 << 20;
+/** The record's context is not empty: there is something to forget, once all have seen it. */
+const contextual = 1 << 21;
 
 const segmentCount = 1024;
 const smallestSegment = 8;
@@ -207,6 +213,37 @@ export class KeyTable {
     return (this.stateOf(entry) & (single | encoded)) !== 0;
   }
 
+  /** The record has seen more than its own versions: such an entry stands in a ring (enterRing). */
+  hasContext(entry: number): boolean {
+    return (this.stateOf(entry) & contextual) !== 0;
+  }
+
+  /** Adds an entry that has just got a context to the end of the ring that `first` begins; returns the ring's first. */
+  enterRing(entry: number, first: number): number {
+    const last = first === noEntry ? entry : this.word(first, field.ringPrevious);
+    const next = first === noEntry ? entry : first;
+    this.setWord(entry, field.ringNext, next);
+    this.setWord(entry, field.ringPrevious, last);
+    this.setWord(last, field.ringNext, entry);
+    this.setWord(next, field.ringPrevious, entry);
+    return next;
+  }
+
+  /** Takes an entry out, before its record changes; returns the ring's first. */
+  leaveRing(entry: number, first: number): number {
+    const next = this.word(entry, field.ringNext);
+    if (next === entry) return noEntry;
+    const previous = this.word(entry, field.ringPrevious);
+    this.setWord(previous, field.ringNext, next);
+    this.setWord(next, field.ringPrevious, previous);
+    return first === entry ? next : first;
+  }
+
+  /** The entry after it in its ring. */
+  nextInRing(entry: number): number {
+    return this.word(entry, field.ringNext);
+  }
+
   /** The record is one plain version with nothing else seen: actorOf, counterOf, termOf are its. */
   isSingle(entry: number): boolean {
     return (this.stateOf(entry) & single) !== 0;
@@ -236,7 +273,7 @@ export class KeyTable {
     length: number,
   ): void {
     this.resize(entry, length, 0);
-    this.setState(entry, alive | single | encoded, alive | single);
+    this.setState(entry, alive | single | encoded | contextual, alive | single);
     const doubles = this.doubles[entry >>> chunkLog] as Float64Array;
     const at = (entry & inChunk) << doublesLog;
     doubles[at + double.counter] = counter;
@@ -260,12 +297,20 @@ export class KeyTable {
     const bytes = recordWriter.view();
     const valueLength = shown?.bytes.length ?? 0;
     this.resize(entry, valueLength, bytes.length);
-    this.setState(entry, alive | single | encoded, shown === undefined ? encoded : alive | encoded);
+    const has = (shown === undefined ? encoded : alive | encoded) | (context.size === 0 ? 0 : contextual);
+    this.setState(entry, alive | single | encoded | contextual, has);
     this.setExpires(entry, shown?.expiresAtMs ?? 0);
     const page = this.pageOf(entry);
     const at = this.valueAt(entry);
     if (shown !== undefined) copy(shown.bytes, 0, valueLength, page, at);
     copy(bytes, 0, bytes.length, page, at + valueLength);
+  }
+
+  /** Takes the record away; the key stays. */
+  clearRecord(entry: number): void {
+    this.resize(entry, 0, 0);
+    this.setState(entry, alive | single | encoded | contextual, 0);
+    this.setExpires(entry, 0);
   }
 
   /** Owned by the caller; undefined when the entry has none. */
@@ -444,6 +489,10 @@ export class KeyTable {
 
   private word(entry: number, name: number): number {
     return (this.words[entry >>> chunkLog] as Int32Array)[((entry & inChunk) << wordsLog) + name] as number;
+  }
+
+  private setWord(entry: number, name: number, value: number): void {
+    (this.words[entry >>> chunkLog] as Int32Array)[((entry & inChunk) << wordsLog) + name] = value;
   }
 
   private stateOf(entry: number): number {

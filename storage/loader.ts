@@ -107,6 +107,7 @@ export class Loader {
       }
       for (const entry of partition.entries.ids()) this.table.setComplete(entry);
       partition.resident = true;
+      partition.hasHiddenContexts = false;
     } finally {
       partition.pins--;
       const next = this.wholesWaiting.shift();

@@ -40,6 +40,7 @@ export function encodePartitionClocks(partition: Partition): Buffer {
     purged: clockBytes(partition.purged),
     promisedCounter: partition.promised.counter,
     promisedActor: partition.promised.actor,
+    withoutContexts: partition.contexts === 0 && !partition.hasHiddenContexts,
   }).finish() as Buffer;
 }
 
@@ -49,5 +50,6 @@ export function restorePartitionClocks(partition: Partition, row: Buffer): void 
   for (const [actor, counter] of clockOf(clocks.seen)) partition.seen.set(actor, counter);
   partition.ahead = decodeAhead(clocks.ahead);
   partition.purged = clockOf(clocks.purged);
+  partition.hasHiddenContexts = !clocks.withoutContexts;
   partition.promised = { counter: clocks.promisedCounter, actor: clocks.promisedActor };
 }

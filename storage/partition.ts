@@ -13,7 +13,7 @@ import type { KeyOrder } from './key-order.js';
 import { noEntry, type KeyTable } from './key-table.js';
 import { effectiveContext, emptyRecord, mergeFromPeer, mergeRecords } from './merge.js';
 import type { LeafMarks } from './merkle-tree.js';
-import { maxClock } from './vector-clock.js';
+import { coversClock, maxClock } from './vector-clock.js';
 
 /** Batches applied beyond a gap: all of the actor's in this partition after `prev` up to `counter`, nearly always one. */
 export interface Ahead extends Dot {
@@ -71,7 +71,19 @@ export class Partition {
   /** Gapless: actor -> counter. */
   readonly seen = new Map<number, number>();
   ahead: Ahead[] = [];
+  /** The maximum of all that was ever forgotten here (`forget`). Every home replica had seen it then. */
   purged: VectorClock = emptyClock;
+  /** It was raised since it was last written to the engine. */
+  purgedDirty = false;
+  /** Entries whose record has a context: what may be forgotten one day. */
+  contexts = 0;
+  /** Raised with each of them. */
+  contextsAdded = 0;
+  private firstContext = noEntry;
+  /** The engine may hold records with contexts that are not in memory. */
+  hasHiddenContexts = false;
+  /** Raised whenever a context leaves memory for the engine alone. */
+  hidings = 0;
   promised: Term = noTerm;
   readonly entries: PartitionEntries;
   /** Every record of the partition is in `entries`: a key that is not there does not exist. */
@@ -84,6 +96,8 @@ export class Partition {
   order: KeyOrder | undefined = undefined;
   /** Something reads the whole of it: nothing may be evicted meanwhile. */
   pins = 0;
+  /** Set while somebody wants to know which entries peers' batches and records change. */
+  touched: Set<number> | undefined = undefined;
   /** Clocks changed since they were last written to the engine. */
   clocksDirty = false;
   /** Raised with every change of the clocks. */
@@ -170,8 +184,45 @@ export class Partition {
     const wasAlive = table.isAlive(entry);
     const expiredAtMs = table.expiresOf(entry);
     const size = table.byteSizeOf(entry);
-    table.setRecord(entry, record);
+    if (table.hasContext(entry)) this.leaveRing(entry);
+    if (record.versions.length === 0 && record.context.size === 0) table.clearRecord(entry);
+    else table.setRecord(entry, record);
+    if (table.hasContext(entry)) this.enterRing(entry);
     this.changed(entry, wasAlive, expiredAtMs, size);
+  }
+
+  /** An entry whose record has a context, and the next one with each call, for ever round; noEntry when there is none. */
+  nextContext(): number {
+    const entry = this.firstContext;
+    if (entry !== noEntry) this.firstContext = this.table.nextInRing(entry);
+    return entry;
+  }
+
+  /**
+   * Drops the entry's context, and with it all of a tombstone, since every home replica has seen the whole of it (ARCHITECTURE.md, "Forgetting"): whoever still
+   * sends what it removed is judged by `purged` from now on. The entry is complete, and its partition not pinned.
+   */
+  forget(entry: number, record: VersionedRecord): void {
+    this.raisePurged(effectiveContext(record));
+    this.put(entry, { context: emptyClock, versions: record.versions });
+  }
+
+  raisePurged(clock: VectorClock): void {
+    const raised = maxClock(this.purged, clock);
+    if (raised === this.purged) return;
+    this.purged = raised;
+    this.purgedDirty = true;
+  }
+
+  private enterRing(entry: number): void {
+    if (this.contexts++ === 0) this.clocksDirty = true; // they say whether there are contexts
+    this.contextsAdded++;
+    this.firstContext = this.table.enterRing(entry, this.firstContext);
+  }
+
+  private leaveRing(entry: number): void {
+    this.firstContext = this.table.leaveRing(entry, this.firstContext);
+    if (--this.contexts === 0) this.clocksDirty = true;
   }
 
   /** Merges a batch's record; `record` is copied. */
@@ -190,7 +241,10 @@ export class Partition {
     const old = this.table.recordOf(entry);
     const merged = mergeFromPeer(old, record, { seen: this.seen, peerSeen, purged: this.purged, cut: emptyClock });
     if (merged === 'discard') return false;
-    this.put(entry, merged.record);
+    // A context that was forgotten here does not come back with the copy of one who has not forgotten it yet.
+    const isForgotten = merged.record.context.size > 0 && coversClock(this.purged, effectiveContext(merged.record));
+    if (isForgotten && this.table.isComplete(entry)) this.forget(entry, merged.record);
+    else this.put(entry, merged.record);
     if (hasSeveral(merged.record) || hasSeveral(old)) this.conflicts.changed(this.number, this.table, entry, old, merged.record);
     return true;
   }
@@ -208,10 +262,20 @@ export class Partition {
     const { table } = this;
     if (table.isAlive(entry)) this.aliveEntries--;
     if (table.expiresOf(entry) !== 0) this.expiring.delete(entry);
-    this.account(-table.byteSizeOf(entry));
+    if (table.hasContext(entry)) {
+      this.leaveRing(entry);
+      this.hasHiddenContexts = true;
+      this.hidings++;
+    }
+    this.removeEmpty(entry);
+    this.resident = false;
+  }
+
+  /** Takes out an entry without a record, of a key that the engine has no row of either. */
+  removeEmpty(entry: number): void {
+    this.account(-this.table.byteSizeOf(entry));
     this.order?.remove(entry);
     this.entries.remove(entry);
-    this.resident = false;
   }
 
   private changed(entry: number, wasAlive: boolean, expiredAtMs: number, size: number): void {
@@ -257,7 +321,7 @@ export class Partition {
     this.changes++;
     for (const [actor, counter] of peerSeen) if ((this.seen.get(actor) ?? 0) < counter) this.seen.set(actor, counter);
     for (const a of peerAhead) if (!this.hasSeen(a)) this.ahead.push(a);
-    this.purged = maxClock(this.purged, peerPurged);
+    this.raisePurged(peerPurged);
     this.closeGaps();
   }
 

@@ -134,7 +134,8 @@ export class RecordScan {
     suspects.forEach((entry, i) => {
       const bytes = before[i];
       const changed = table.dirtyOf(entry) !== 0 || bytes?.equals(encoded(table.recordOf(entry))) !== true;
-      if (changed || rows[i]?.equals(bytes) === true) return;
+      const row = rows[i];
+      if (changed || (row === undefined ? bytes.length === 0 : row.equals(bytes))) return;
       this.rowsRewritten++;
       this.rewrite(entry);
     });

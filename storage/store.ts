@@ -26,6 +26,7 @@ import { KeyTable } from './key-table.js';
 import { Loader } from './loader.js';
 import type { LogFiles } from './log-files.js';
 import { clockOf, decodeAhead } from './partition-clocks.js';
+import { Forgetting } from './forgetting.js';
 import { emptyRecord } from './merge.js';
 import { Partition, type Ahead } from './partition.js';
 import { withPayloadsOf } from './payload-choice.js';
@@ -71,6 +72,7 @@ export class Store {
   /** What this node keeps for others. */
   readonly hints: HintStore;
   readonly scan: RecordScan;
+  readonly forgetting: Forgetting;
   readonly table: KeyTable;
   readonly conflicts: ConflictLog;
   private readonly cursor = new BatchCursor();
@@ -96,6 +98,11 @@ export class Store {
     this.loader = new Loader(options.engine, this.table, partition, (error) => options.onFailure(error));
     this.evictor = new Evictor(this.table, partition, options.cacheBytesMax);
     this.scan = new RecordScan(options.engine, options.clock, this.table, (entry) => this.writeBehind.mark(entry));
+    this.forgetting = new Forgetting(options.engine, this.table, this.loader, (here, entry) => {
+      this.writeBehind.mark(entry);
+      const key = this.table.keyBytes(entry);
+      here.leaves?.touch(key, 0, key.length);
+    });
     this.hints = new HintStore(
       options.engine,
       (kind, payload) => this.commitLog.append(kind === 'kept' ? entryKind.keptHint : entryKind.letGoHints, payload),
@@ -244,6 +251,21 @@ export class Store {
     this.commitLog.whenDurable(callback);
   }
 
+  /** Resolves when the engine has all that is in memory now. */
+  writeOut(): Promise<void> {
+    return this.writeBehind.writeOut(this.commitLog);
+  }
+
+  /** Drops versions of keys that are in memory and complete, as if they had never been here: nothing that they or their contexts cover is known any more. */
+  dropVersions(partition: Partition, entry: number, isDropped: (version: Dot) => boolean): void {
+    const record = this.table.recordOf(entry);
+    if (record === undefined) return;
+    partition.put(entry, { context: record.context, versions: record.versions.filter((version) => !isDropped(version)) });
+    this.writeBehind.mark(entry);
+    const key = this.table.keyBytes(entry);
+    partition.leaves?.touch(key, 0, key.length);
+  }
+
   /** Writes everything behind and closes log and engine. */
   async close(): Promise<void> {
     this.commitLog.flush();
@@ -263,8 +285,22 @@ export class Store {
     readonly flushes: number;
     readonly loads: number;
     readonly rowsRewritten: number;
+    readonly contextsHeld: number;
+    readonly partitionsToLookThrough: number;
+    readonly tombstonesPurged: number;
+    readonly contextsDropped: number;
   } {
+    let contextsHeld = 0;
+    let partitionsToLookThrough = 0;
+    for (const { contexts, hasHiddenContexts } of this.partitions.values()) {
+      contextsHeld += contexts;
+      if (hasHiddenContexts) partitionsToLookThrough++;
+    }
     return {
+      contextsHeld,
+      partitionsToLookThrough,
+      tombstonesPurged: this.forgetting.tombstones,
+      contextsDropped: this.forgetting.contexts,
       memoryBytes: this.memoryBytes,
       dirtyEntries: this.writeBehind.dirtyEntries,
       logBytes: this.commitLog.endPosition,
@@ -319,6 +355,7 @@ export class Store {
       const entry = partition.findOrInsert(key, 0, key.length, slot);
       if (!partition.mergeFromPeer(entry, record, seen)) taken = false;
       if (replaces) partition.put(entry, withPayloadsOf(this.table.recordOf(entry) ?? emptyRecord, record));
+      partition.touched?.add(entry);
       this.writeBehind.mark(entry);
       partition.leaves?.touch(key, 0, key.length);
     }
@@ -371,6 +408,7 @@ export class Store {
       const { versionActor, versionCounter, versionTerm, expiresAtMs, plainAt, plainLength } = cursor;
       partition.putPlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, bytes, plainAt, plainLength);
     } else partition.merge(entry, cursor.record());
+    partition.touched?.add(entry);
     this.writeBehind.mark(entry);
     partition.leaves?.touch(bytes, keyAt, keyLength);
   }

@@ -3,7 +3,8 @@
  * round before, the clocks and facts that changed, and the log position up to which all of that is contained; then older log
  * segments may go. Rounds begin by the log's growth, by time, or when memory is full: rare and large, so a key that is written a hundred times is written behind once.
  *
- * Invariant: clocks are encoded as of the round's position, records as of then or later, so `seen` is never durable ahead of the data.
+ * Invariant: clocks are encoded as of the round's position, records as of then or later, so `seen` is never durable ahead of the data. What was forgotten of a
+ * record meanwhile goes with it, so `purged` is encoded last: it is never behind the records.
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { encodeRecord } from '../protocol/record.js';
@@ -13,9 +14,10 @@ import { StorageError, type Engine } from './engine.js';
 import type { HintStore } from './hint-store.js';
 import type { KeyTable } from './key-table.js';
 import type { Loader } from './loader.js';
-import { encodePartitionClocks, restorePartitionClocks } from './partition-clocks.js';
+import { clockBytes, clockOf, encodePartitionClocks, restorePartitionClocks } from './partition-clocks.js';
 import type { Partition } from './partition.js';
-import { factRow, hintTotalsRow, partitionRow, positionRow, stringRow, table as tables } from './rows.js';
+import { maxClock } from './vector-clock.js';
+import { factRow, hintTotalsRow, partitionRow, positionRow, purgedRow, stringRow, table as tables } from './rows.js';
 
 /** A round begins when the log has grown by this much since the last one began: it bounds what a start has to replay... */
 const roundBytes = 128 * 1024 * 1024;
@@ -71,6 +73,12 @@ export class WriteBehind {
     for await (const chunk of this.engine.iterate(tableRange(tables.partition))) {
       for (const [row, value] of chunk) restorePartitionClocks(this.partition(row.readUInt16BE(1)), value);
     }
+    for await (const chunk of this.engine.iterate(tableRange(tables.purged))) {
+      for (const [row, value] of chunk) {
+        const partition = this.partition(row.readUInt16BE(1));
+        partition.purged = maxClock(partition.purged, clockOf(value));
+      }
+    }
     let empty = true;
     for await (const chunk of this.engine.iterate(tableRange(tables.record), 1)) {
       empty = chunk.length === 0;
@@ -113,7 +121,13 @@ export class WriteBehind {
     )
       return;
     this.due = false;
-    this.begin(log);
+    void this.begin(log);
+  }
+
+  /** A round of all that is dirty now. */
+  async writeOut(log: CommitLog): Promise<void> {
+    while (this.running !== undefined) await this.running;
+    if (!this.finished) await this.begin(log);
   }
 
   /** Writes everything that is dirty and waits for it: the last round. Nothing may be written meanwhile or afterwards. */
@@ -121,11 +135,10 @@ export class WriteBehind {
     this.finished = true;
     this.timer?.cancel();
     await this.running;
-    this.begin(log);
-    await this.running;
+    await this.begin(log);
   }
 
-  private begin(log: CommitLog): void {
+  private begin(log: CommitLog): Promise<void> {
     this.running = this.runRound(log)
       .catch((error: unknown) =>
         this.onFailure(
@@ -133,6 +146,7 @@ export class WriteBehind {
         ),
       )
       .finally(() => (this.running = undefined));
+    return this.running;
   }
 
   private async runRound(log: CommitLog): Promise<void> {
@@ -144,6 +158,7 @@ export class WriteBehind {
     this.dirty = [];
     this.dirtyFacts = new Map();
     const puts: [Buffer, Buffer][] = [];
+    const deletes: Buffer[] = [];
     for (const partition of this.partitions) {
       if (!partition.clocksDirty) continue;
       partition.clocksDirty = false;
@@ -159,23 +174,40 @@ export class WriteBehind {
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[i] as number;
       const record = this.table.recordOf(entry);
-      if (record === undefined) continue;
-      writer.reset();
-      encodeRecord(writer, record);
-      puts.push([stringRow(this.table.slotOf(entry), this.table.keyBytes(entry)), Buffer.from(writer.view())]);
+      const row = stringRow(this.table.slotOf(entry), this.table.keyBytes(entry));
+      if (record === undefined) deletes.push(row);
+      else {
+        writer.reset();
+        encodeRecord(writer, record);
+        puts.push([row, Buffer.from(writer.view())]);
+      }
       if (i % sliceEntries === sliceEntries - 1) await this.nextTurn();
     }
     const positionValue = Buffer.alloc(8);
     positionValue.writeDoubleBE(position);
     puts.push([positionRow, positionValue]);
-    await this.engine.write({ puts, deletes: [] }, { sync: true });
+    for (const partition of this.partitions) {
+      if (!partition.purgedDirty) continue;
+      partition.purgedDirty = false;
+      puts.push([purgedRow(partition.number), clockBytes(partition.purged)]);
+    }
+    await this.engine.write({ puts, deletes }, { sync: true });
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[i] as number;
-      if (this.table.dirtyOf(entry) === round) this.table.setDirty(entry, 0);
+      if (this.table.dirtyOf(entry) === round) this.written(entry);
       if (i % (8 * sliceEntries) === 0) await this.nextTurn();
     }
     this.rounds++;
     await log.dropBefore(position);
+  }
+
+  /** The engine has the entry as it is. One without a record has no row any more, and no place in memory. */
+  private written(entry: number): void {
+    this.table.setDirty(entry, 0);
+    if (this.table.hasRecord(entry)) return;
+    const partition = this.partition(this.table.partitionOf(entry));
+    if (partition.pins === 0) partition.removeEmpty(entry);
+    else this.mark(entry); // somebody goes through the entries: with the next round
   }
 
   private nextTurn(): Promise<void> {

@@ -27,7 +27,7 @@ const duels = { workloads: ['list'], keysPerWorkload: 2, hereChance: 0.7 } as co
 const partOf = (node: Node, name: 'rebuild' | 'termProofs'): unknown => Reflect.get(node, name);
 
 /**
- * By name. Two more have their place here once there is what they break: a tombstone that is purged by its dot alone, and a deletion of a
+ * By name. Two more have their place here: a tombstone that is purged by its dot alone, which no seed caught yet, and a deletion of a
  * collection that covers its own batch.
  */
 export const canaries: Readonly<Record<string, RunSettings & { readonly firstSeed?: number }>> = {

@@ -6,9 +6,9 @@ import { slotsOfPartition } from '../../cluster/ring.js';
 import { recordCovers, recordsEqual, emptyRecord } from '../../storage/merge.js';
 import type { Partition } from '../../storage/partition.js';
 import type { Store } from '../../storage/store.js';
-import type { VectorClock } from '../../protocol/record.js';
+import type { VectorClock, VersionedRecord } from '../../protocol/record.js';
 import { shownString } from '../../storage/string-value.js';
-import { clocksEqual } from '../../storage/vector-clock.js';
+import { clocksEqual, covers, coversClock, maxClock } from '../../storage/vector-clock.js';
 import type { TorcCluster, WrittenBatch } from './torc-cluster.js';
 
 const nothing = Buffer.alloc(0);
@@ -30,6 +30,7 @@ export function claimedAndMissing(name: string, store: Store, batches: readonly 
   for (const { partition: number, actor, counter, keys } of batches) {
     const partition = store.partition(number);
     if ((partition.seen.get(actor) ?? 0) < counter) continue;
+    if (covers(partition.purged, { actor, counter })) continue; // every home replica has seen it, and it may be forgotten
     const missing = keys.find((key) => !recordCovers(partition.entries.get(key)?.record ?? emptyRecord, { actor, counter }));
     if (missing !== undefined) {
       return `${name} claims to have seen ${actor}:${counter} of partition ${number} (${partition.seen.get(actor)}), and its record of ${missing} does not cover it`;
@@ -100,7 +101,8 @@ export async function reopenedFault(cluster: TorcCluster, name: string): Promise
     const { entries, seen, ahead, purged, promised } = store.partition(number);
     return {
       records: new Map([...entries.values()].map(({ key, record }) => [key, record])),
-      clocks: shownClocks({ seen, ahead, purged, promised }),
+      clocks: shownClocks({ seen, ahead, promised }),
+      purged,
     };
   });
   const reopened = await cluster.reopened(name);
@@ -108,13 +110,14 @@ export async function reopenedFault(cluster: TorcCluster, name: string): Promise
   void loadAll(reopened, cluster.partitions).then(() => (loaded = true));
   await cluster.scheduler.runFor(60_000, () => loaded);
   if (!loaded) return `${name}, opened again, cannot load its partitions`;
-  for (const [number, { records, clocks }] of held.entries()) {
+  for (const [number, { records, clocks, purged }] of held.entries()) {
     const partition = reopened.partition(number);
+    if (!coversClock(purged, partition.purged)) return `${name}, opened again, has forgotten more of partition ${number} than before`;
     const clocksNow = shownClocks(partition);
     if (clocksNow !== clocks) return `${name}, opened again, has clocks ${clocksNow} of partition ${number}, not ${clocks}`;
     for (const key of new Set([...records.keys(), ...partition.entries.keys()])) {
       const [before, now] = [records.get(key) ?? emptyRecord, partition.entries.get(key)?.record ?? emptyRecord];
-      if (!recordsEqual(before, now)) return `${name}, opened again, gives ${shown(now)} for ${key}, not ${shown(before)}`;
+      if (!equalButForgotten(before, now, purged)) return `${name}, opened again, gives ${shown(now)} for ${key}, not ${shown(before)}`;
     }
     const fault = derivedFault(`${name}, opened again,`, partition);
     if (fault !== undefined) return fault;
@@ -122,9 +125,20 @@ export async function reopenedFault(cluster: TorcCluster, name: string): Promise
   return undefined;
 }
 
-function shownClocks({ seen, ahead, purged, promised }: Pick<Partition, 'seen' | 'ahead' | 'purged' | 'promised'>): string {
+function shownClocks({ seen, ahead, promised }: Pick<Partition, 'seen' | 'ahead' | 'promised'>): string {
   const sorted = (clock: VectorClock): unknown => [...clock].sort(([a], [b]) => a - b);
-  return JSON.stringify({ seen: sorted(seen), ahead, purged: sorted(purged), promised });
+  return JSON.stringify({ seen: sorted(seen), ahead, promised });
+}
+
+/** Whether two copies are the same once all is forgotten of them that `purged` says that every home replica has seen. */
+function equalButForgotten(x: VersionedRecord, y: VersionedRecord, purged: VectorClock): boolean {
+  const rest = (record: VersionedRecord): VersionedRecord =>
+    // What was forgotten came back with a part that was not, when a later write saw both.
+    ({
+      context: new Map([...record.context].filter(([actor, counter]) => !covers(purged, { actor, counter }))),
+      versions: record.versions,
+    });
+  return recordsEqual(rest(x), rest(y));
 }
 
 /** Why a node that is no home of the partition holds some of it; undefined when it does not. */
@@ -140,7 +154,7 @@ function difference(xName: string, x: Partition, yName: string, y: Partition): s
   if (!clocksEqual(x.seen, y.seen)) return `${where}: seen ${JSON.stringify([...x.seen])} and ${JSON.stringify([...y.seen])}`;
   for (const key of new Set([...x.entries.keys(), ...y.entries.keys()])) {
     const [mine, theirs] = [x.entries.get(key)?.record ?? emptyRecord, y.entries.get(key)?.record ?? emptyRecord];
-    if (!recordsEqual(mine, theirs)) return `${where}: ${key} is ${shown(mine)} and ${shown(theirs)}`;
+    if (!equalButForgotten(mine, theirs, maxClock(x.purged, y.purged))) return `${where}: ${key} is ${shown(mine)} and ${shown(theirs)}`;
   }
   return undefined;
 }

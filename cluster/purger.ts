@@ -1,0 +1,152 @@
+/**
+ * Forgets what every home replica has seen (ARCHITECTURE.md, "Forgetting"): tombstones, and contexts of living records, without which memory and disk
+ * would fill with what is no more. What the others have seen is known from their gossip of clocks. It may be out of date when one of them has lost its
+ * disk since: such a one learns from `purged` that it cannot know by itself what was removed (comparison.ts).
+ *
+ * Nothing is forgotten in a partition while a home replica of it is in doubt or has not told its clock.
+ */
+import type { VectorClock } from '../protocol/record.js';
+import type { Clock } from '../storage/clock.js';
+import type { Partition } from '../storage/partition.js';
+import type { Store } from '../storage/store.js';
+import { clocksEqual } from '../storage/vector-clock.js';
+import type { Membership } from './membership.js';
+import { slotsOfPartition } from './ring.js';
+import type { Turn } from './turn.js';
+
+/** Entries looked at in one step, and the time between two: a step takes about a millisecond. */
+const stepEntries = 500;
+const stepMs = 20;
+/** Between two readings of one partition's rows. */
+const lookMs = 60_000;
+/** Between two partitions' rows. */
+const pauseMs = 50;
+
+export interface PurgerOptions {
+  readonly store: Store;
+  readonly membership: Membership;
+  readonly turn: Turn;
+  readonly clock: Clock;
+  readonly isDoubtful: (partition: number) => boolean;
+  readonly failed: (error: Error) => void;
+}
+
+/** What a partition's last pass went by: the next one waits until one of them has changed. */
+interface Pass {
+  readonly seenByAll: VectorClock;
+  readonly contextsAdded: number;
+}
+
+export class Purger {
+  /** Partitions to go through, with how many of their entries are still to be looked at. */
+  private readonly queue = new Map<number, number>();
+  private readonly passes = new Map<number, Pass>();
+  /** By partition: when its rows were read last, and by which clock. */
+  private readonly looks = new Map<number, { readonly atMs: number; readonly seenByAll: VectorClock; readonly hidings: number }>();
+  private looking = false;
+  private nextMs = 0;
+  private closed = false;
+
+  constructor(private readonly options: PurgerOptions) {}
+
+  /** Once a gossip interval: finds the partitions with something to forget. */
+  readonly plan = (): void => {
+    if (this.closed) return;
+    const { store, membership } = this.options;
+    for (let number = 0; number < (membership.configuration?.partitions ?? 0); number++) {
+      if (!membership.isHome(number)) continue;
+      const partition = store.partition(number);
+      const { contexts, contextsAdded, hasHiddenContexts } = partition;
+      if (contexts === 0) this.passes.delete(number);
+      if ((contexts === 0 && !hasHiddenContexts) || this.queue.has(number)) continue;
+      const seenByAll = this.seenByAll(number);
+      if (seenByAll === undefined || seenByAll.size === 0) continue;
+      if (contexts > 0) {
+        const last = this.passes.get(number);
+        if (last?.contextsAdded !== contextsAdded || !clocksEqual(last.seenByAll, seenByAll)) {
+          this.passes.set(number, { seenByAll, contextsAdded });
+          this.queue.set(number, contexts);
+        }
+      }
+      if (hasHiddenContexts && !this.looking) this.look(partition, seenByAll);
+    }
+  };
+
+  /** Entries in memory that are still to be looked at. */
+  get backlog(): number {
+    let backlog = 0;
+    for (const left of this.queue.values()) backlog += left;
+    return backlog;
+  }
+
+  /** One step, if it is time. */
+  tick(): void {
+    const { store, turn, clock } = this.options;
+    const nowMs = clock.monotonicMs();
+    if (this.queue.size === 0 || nowMs < this.nextMs) return;
+    this.nextMs = nowMs + stepMs;
+    let budget = stepEntries;
+    for (const [number, left] of this.queue) {
+      if (budget === 0) break;
+      const partition = store.partition(number);
+      if (partition.pins > 0) continue; // somebody goes through it: later
+      const seenByAll = this.seenByAll(number);
+      const looked = Math.min(left, budget);
+      budget -= looked;
+      if (left > looked && seenByAll !== undefined) this.queue.set(number, left - looked);
+      else this.queue.delete(number);
+      if (seenByAll !== undefined) store.forgetting.step(partition, seenByAll, looked);
+    }
+    turn.schedule();
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  /** What every home replica has seen of the partition, as far as this node knows; undefined = one of them cannot tell, or is not to be believed. */
+  private seenByAll(number: number): VectorClock | undefined {
+    const { store, membership, isDoubtful } = this.options;
+    if (isDoubtful(number)) return undefined;
+    let least = new Map(store.partition(number).seen);
+    for (const peer of membership.otherHomes(number)) {
+      const theirs = peer.heardSeen.get(number);
+      if (theirs === undefined || peer.doubtful) return undefined;
+      const both = new Map<number, number>();
+      for (const [actor, counter] of least) {
+        const seen = Math.min(counter, theirs.get(actor) ?? 0);
+        if (seen > 0) both.set(actor, seen);
+      }
+      least = both;
+    }
+    return least;
+  }
+
+  /** What was evicted, or stood on disk before this start, is not counted in memory: now and then the rows are read. */
+  private look(partition: Partition, seenByAll: VectorClock): void {
+    const { store, membership, turn, clock, failed } = this.options;
+    const { number, hidings } = partition;
+    const last = this.looks.get(number);
+    const nowMs = clock.monotonicMs();
+    if (last !== undefined) {
+      const isAsItWas = last.hidings === hidings && clocksEqual(last.seenByAll, seenByAll);
+      if (nowMs - last.atMs < lookMs || isAsItWas) return;
+    }
+    this.looks.set(number, { atMs: nowMs, seenByAll, hidings });
+    this.looking = true;
+    const slots = slotsOfPartition(number, membership.configuration?.partitions ?? 1);
+    const breathe = (): Promise<void> => {
+      turn.schedule();
+      return new Promise((resolve) => clock.after(1, resolve));
+    };
+    store.forgetting
+      .look(partition, { ...slots, seenByAll: () => (this.closed ? undefined : this.seenByAll(number)), breathe })
+      .catch((error: unknown) => {
+        if (!this.closed) failed(error instanceof Error ? error : new Error(String(error)));
+      })
+      .finally(() => {
+        this.looking = false;
+        clock.after(pauseMs, this.plan);
+      });
+  }
+}
