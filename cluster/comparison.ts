@@ -164,6 +164,9 @@ export class Comparison {
       const exchange = this.exchanges.get(transfer.id);
       if (exchange?.peer !== peer || exchange.partition !== transfer.partition) return;
       exchange.lastProgressMs = this.options.clock.monotonicMs();
+      // A node in doubt may have forgotten what it promised.
+      if (transfer.complete && transfer.promisedCounter > 0 && this.options.isDoubtful(transfer.partition))
+        store.promise([transfer.partition], { counter: transfer.promisedCounter, actor: transfer.promisedActor });
       if (transfer.complete) this.end(transfer.id, !taken ? 'failed' : transfer.doubtful ? 'doubtful' : 'done');
     } else if (transfer.complete || term.counter === 0) {
       turn.whenWritten(() =>
@@ -223,6 +226,8 @@ export class Comparison {
       ahead: encodeAhead(partition.ahead),
       purged: clockBytes(partition.purged),
       doubtful: this.options.isDoubtful(number),
+      promisedCounter: partition.promised.counter,
+      promisedActor: partition.promised.actor,
     };
     if (coversClock(since, partition.seen) && partition.ahead.length === 0) return peer.link.say({ transfers: [end] });
     const { firstSlot, lastSlot } = slotsOfPartition(number, this.options.partitions());

@@ -13,7 +13,7 @@ import { DurationHistogram } from '../storage/duration-histogram.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
 import { Transaction } from '../storage/transaction.js';
-import { noReplicas, notServedInTime, unknownOutcome, type Call } from './call.js';
+import { noReplicas, notServedInTime, unknownOutcome, type Call, type ReadFrom } from './call.js';
 import type { Coordination } from './coordination.js';
 import type { Membership } from './membership.js';
 import { slotsOfPartition } from './ring.js';
@@ -35,6 +35,8 @@ export interface CoordinatorOptions {
   readonly coordinations: () => Iterable<Coordination>;
   readonly takeOver: () => TakeOver;
   readonly standIns: StandIns;
+  /** Read each time. */
+  readonly directives: { readonly readFrom: ReadFrom };
   /** Answers a read of keys under R. */
   readonly read: (call: Call) => void;
   /** Answers a read that was run in the coordination's term once `quorum` replicas say that the term stands. */
@@ -349,15 +351,17 @@ export class Coordinator {
 
   /**
    * The batch will not be acknowledged in its term: who wrote it is told that its outcome is unknown, or, where neither effect nor reply depend on
-   * what was there, writes once more; who only saw it asks again.
+   * what was there, writes once more; who only saw it asks again. Whoever took over may have shown the batch and others may have written over it since: then to
+   * write it once more would bring it back, which linearizable reads must not see.
    */
   private release(settlement: Settlement): void {
     const again: Call[] = [];
     settlement.beganMs = NaN;
     const { writer, readers } = settlement.giveUp(() => true);
     const wroteSomething = !settlement.isEmpty;
+    const mayWriteAgain = writer?.operation.blind === true && this.options.directives.readFrom === 'any';
     if (writer !== undefined && wroteSomething) writer.mayHaveWritten = true;
-    if (writer?.operation.blind === false && wroteSomething) writer.answer(unknownOutcome);
+    if (writer !== undefined && wroteSomething && !mayWriteAgain) writer.answer(unknownOutcome);
     else if (writer !== undefined) again.push(writer);
     again.push(...readers);
     settlement.settle();

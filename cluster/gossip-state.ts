@@ -36,7 +36,7 @@ export interface MemberState extends Digest {
   readonly intervalMs: number;
   /** Undefined: the sender knows that the receiver has it. */
   readonly description: Part<NodeDescription> | undefined;
-  /** The greatest counter of each actor in any partition's `seen`, encoded (storage/partition-clocks.ts). */
+  /** Every actor met, with a counter (lives.ts), encoded (storage/partition-clocks.ts). */
   readonly seen: Part<Buffer> | undefined;
 }
 

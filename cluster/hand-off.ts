@@ -13,6 +13,7 @@ import { StorageError } from '../storage/engine.js';
 import type { KeptHint } from '../storage/hint-store.js';
 import type { Store } from '../storage/store.js';
 import type { HintExchange } from './hint-exchange.js';
+import type { Lives } from './lives.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
 import { bytesOf, type Settlement } from './settlement.js';
@@ -35,6 +36,8 @@ export interface HandOffOptions {
   readonly exchange: HintExchange;
   /** Read each time. */
   readonly directives: { readonly hintBytesMax: number; readonly hintAgeMaxMs: number };
+  /** Hears whose batches are kept. */
+  readonly lives: Lives;
   /** A batch lies beyond a gap: what is missing has to be fetched from its sender, a home replica. */
   readonly fetchMissing: (partition: number, from: Peer) => void;
   readonly failed: (error: StorageError) => void;
@@ -142,6 +145,7 @@ export class HandOff {
     const superseded: torc.Superseded.$Shape[] = [];
     let offset = 0;
     for (const { dot, parts } of batches) {
+      this.options.lives.keeps(dot.actor, dot.counter);
       const length = batchLength(bytes, offset);
       const first = parts[0]?.partition ?? 0;
       const slices = lanes.get(first);

@@ -1,8 +1,8 @@
 /** What every home replica holds of one key, in words: TORC VERSION. */
-import { memberNumberOf, lifeOf } from '../protocol/dot.js';
 import { decodeRecord, type VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
-import { effectiveContext } from '../storage/merge.js';
+import { effectiveContext, emptyRecord, mergeRecords, recordsEqual } from '../storage/merge.js';
+import { clockText } from './actor-names.js';
 import type { Node } from './node.js';
 import { partitionOfSlot } from './ring.js';
 
@@ -12,6 +12,8 @@ export interface KeyVersion {
   readonly context: string;
   /** Concurrent versions; 0 = deleted, or never written. */
   readonly values: number;
+  /** It has seen all that the replicas that answered have, and so holds what they come to. */
+  readonly equal: boolean;
   /** Why the replica did not say. */
   readonly error?: string;
 }
@@ -24,27 +26,26 @@ export async function keyVersions(node: Node, key: Buffer): Promise<KeyVersion[]
   const { configuration } = membership;
   if (configuration === undefined) return [];
   const partition = partitionOfSlot(slotOf(key), configuration.partitions);
-  const nameOf = (actor: number): string => {
-    const name = configuration.members.find(({ number }) => number === memberNumberOf(actor))?.nodeId ?? `member ${memberNumberOf(actor)}`;
-    return lifeOf(actor) === 1 ? name : `${name}/${lifeOf(actor)}`;
-  };
-  const described = (member: string, record: VersionedRecord | undefined): KeyVersion => {
-    const context = record === undefined ? [] : [...effectiveContext(record)].sort(([x], [y]) => x - y);
-    return {
-      member,
-      context: `{${context.map(([actor, counter]) => `${nameOf(actor)}: ${counter}`).join(', ')}}`,
-      values: record?.versions.length ?? 0,
-    };
-  };
-  return Promise.all(
+  const answers = await Promise.all(
     membership.preferenceList(partition).map(async (index) => {
       const member = configuration.members[index]?.nodeId ?? '?';
-      const peer = membership.peer(index);
-      if (peer === undefined) return described(member, await node.ownRecord(partition, key));
-      const transfer = await node.reader.inspect(peer, key, timeoutMs);
-      if (transfer === undefined) return { member, context: '{}', values: 0, error: 'no answer' };
-      const bytes = transfer.record[0];
-      return described(member, bytes === undefined ? undefined : decodeRecord(bytes as Buffer));
+      return { member, record: await recordAt(node, index, partition, key) };
     }),
   );
+  const merged = answers.reduce((all, { record }) => (record === undefined ? all : mergeRecords(all, record)), emptyRecord);
+  return answers.map(({ member, record }) => {
+    if (record === undefined) return { member, context: '{}', values: 0, equal: false, error: 'no answer' };
+    const context = clockText(configuration, effectiveContext(record));
+    return { member, context, values: record.versions.length, equal: recordsEqual(record, merged) };
+  });
+}
+
+/** The record that the member holds, empty when it has none; undefined when it does not say. */
+async function recordAt(node: Node, member: number, partition: number, key: Buffer): Promise<VersionedRecord | undefined> {
+  const peer = node.membership.peer(member);
+  if (peer === undefined) return (await node.ownRecord(partition, key)) ?? emptyRecord;
+  const transfer = await node.reader.inspect(peer, key, timeoutMs);
+  if (transfer === undefined) return undefined;
+  const bytes = transfer.record[0];
+  return bytes === undefined ? emptyRecord : decodeRecord(bytes as Buffer);
 }

@@ -13,6 +13,8 @@ export class Membership {
   /** By partition: its home replicas but this node. */
   private others: (readonly Peer[])[] = [];
   selfIndex = -1;
+  /** This node came back a moment ago and is catching up. */
+  arriving = false;
   quorums: Quorums = { replicas: 1, write: 1, read: 1, promises: 1 };
   /** Raised whenever members or their reachability change: what is derived from them is built anew. */
   version = 0;
@@ -74,7 +76,10 @@ export class Membership {
     return this.homes[partition] === 1;
   }
 
-  /** The first reachable home replica that is not doubtful, as this node sees it; undefined when none is. `selfMay`: this node is not doubtful there. */
+  /**
+   * The first reachable home replica that is not doubtful, as this node sees it, those that are arriving last; undefined when none is. `selfMay`: this
+   * node is not doubtful there.
+   */
   coordinatorOf(partition: number, selfMay = true): number | undefined {
     if (this.tablesVersion !== this.version) this.buildTables();
     const member = this.coordinators[2 * partition + (selfMay ? 0 : 1)] ?? -1;
@@ -83,12 +88,18 @@ export class Membership {
 
   private firstCoordinator(partition: number, selfMay: boolean): number | undefined {
     const list = this.preferenceList(partition);
+    let arriving: number | undefined;
     for (let i = 0; i < list.length; i++) {
       const member = list[i];
       if (member === undefined || (member === this.selfIndex && !selfMay)) continue;
-      if (this.isReachable(member) && this.peers[member]?.doubtful !== true) return member;
+      const peer = this.peers[member];
+      if (!this.isReachable(member) || peer?.doubtful === true) continue;
+      // While this node arrives there may be no stream from the peer yet, and then its answers would be lost.
+      const isArriving = peer === undefined ? this.arriving : peer.arriving || (this.arriving && peer.streams === 0);
+      if (!isArriving) return member;
+      arriving ??= member;
     }
-    return undefined;
+    return arriving;
   }
 
   /** The first that may coordinate of those who stand in for home replicas; undefined when there is none. */

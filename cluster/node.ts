@@ -5,7 +5,7 @@
 import type { torc } from '../protocol/generated/messages.js';
 import type { VectorClock, VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
-import { actorOf, compareTerms, counterAt, counterMs, lifeOf, memberNumberOf, type Term } from '../protocol/dot.js';
+import { compareTerms, counterAt, counterMs, memberNumberOf, type Term } from '../protocol/dot.js';
 import type { Clock, Random } from '../storage/clock.js';
 import type { Hasher } from '../storage/merkle-hashing.js';
 import { clockBytes, clockOf } from '../storage/partition-clocks.js';
@@ -26,6 +26,7 @@ import { decodeMemberState, encodeMemberState, GossipError } from './gossip-code
 import { newsFor } from './gossip-state.js';
 import type { Change, OwnWords } from './gossip-view.js';
 import { Gossiper } from './gossiper.js';
+import { Lives } from './lives.js';
 import { Membership } from './membership.js';
 import { healthOfNodes } from './node-health.js';
 import { NodeView } from './node-view.js';
@@ -52,6 +53,12 @@ const stepAsideMs = { quiet: 100, most: 1000 };
 const streamPatienceGossips = 3;
 /** How many peer timeouts a whole partition may take. */
 const wholePartitionPatience = 10;
+
+/**
+ * A node that comes back leaves what it would coordinate to others for so many rounds of gossip at least, and until it lacks at most so many partitions'
+ * writes or so many rounds have passed: its peers' clients would wait for what it catches up with.
+ */
+const arrival = { roundsMin: 2, behindMax: 16, roundsMax: 10 };
 
 /** How long a node waits for links to enough peers before it says that it is ready all the same. */
 const readyWaitMs = 5000;
@@ -140,12 +147,12 @@ export class Node {
   private readonly formation: FormationDriver;
   private readonly rebuild: Rebuild;
   private readonly sweeper: ExpirySweeper;
-  private life: number;
-  /** The highest of this member's lives that a peer's clock showed while this node did not know its own. */
-  private lifeHeard = 0;
+  private readonly lives: Lives;
   private leaving = false;
   /** Counts at the last line about them. */
   private told = { tookOver: 0, kept: 0, handedOver: 0, dropped: 0 };
+  /** Of gossip, since the node began. */
+  private rounds = 0;
   private closed = false;
   private readyByMs = 0;
   private readonly whenReady: (() => void)[] = [];
@@ -153,7 +160,8 @@ export class Node {
   constructor(private readonly options: NodeOptions) {
     const { store, clock, random, description, clusterName } = options;
     const { membership } = this;
-    this.life = options.life;
+    this.lives = new Lives(store, membership, options.life);
+    const { lives } = this;
     this.turn = new Turn(
       clock,
       store,
@@ -173,7 +181,7 @@ export class Node {
     const provesLoss = (partition: number, seen: VectorClock): boolean => this.rebuild.provesLoss(partition, seen);
     const coordination = (partition: number): Coordination => this.coordination(partition);
     const reroute = (calls: readonly Call[]): void => this.router.reroute(calls);
-    const actor = (): number => this.actor();
+    const actor = (): number => lives.actor();
     this.peers = new Peers(
       {
         transport: options.transport,
@@ -242,6 +250,7 @@ export class Node {
       clock,
       exchange: hintExchange,
       directives: options,
+      lives,
       fetchMissing: (partition, from) => comparison.fetchMissing(partition, from),
       failed: options.onFailure,
     });
@@ -251,7 +260,7 @@ export class Node {
       exchange: hintExchange,
       clock,
       directives: options,
-      selfMay: () => !this.leaving && this.rebuild.doubtfulPartitions === 0,
+      selfMay: () => !this.leaving && !this.rebuild.isInDoubt,
       keepHere: handOff.keepHere,
       superseded: (superseded) => this.superseded(superseded),
     });
@@ -285,13 +294,19 @@ export class Node {
       coordinations: () => this.known,
       takeOver: () => this.takeOver,
       standIns,
+      directives: options,
       read: (call) => this.reader.submit(call),
       prove: (...read) => termProofs.prove(...read),
       reroute,
     });
     const { coordinator } = this;
     this.reader = new Reader({ store, membership, comparison, coordinator, coordination, turn, clock, isDoubtful });
-    this.replica = new Replica(store, turn, (partition, from) => comparison.fetchMissing(partition, from));
+    this.replica = new Replica(
+      store,
+      turn,
+      (partition, from) => comparison.fetchMissing(partition, from),
+      (partition) => this.rebuild.isTermKnown(partition),
+    );
     this.rebuild = new Rebuild({
       store,
       membership,
@@ -300,7 +315,12 @@ export class Node {
       log: options.log,
       actor,
       doubted: () => this.doubted(),
-      raiseLife: (member) => this.raiseLife(member),
+      raiseLife: () => {
+        lives.raise();
+        turn.schedule();
+      },
+      // A batch that was acknowledged is with W - 1 others, so these many meet it. Where nobody stands in for homes they have said enough.
+      membersToHear: () => (options.sloppyQuorum ? Math.max(0, membership.memberCount - membership.quorums.write + 1) : 0),
     });
     this.router = new Router({
       membership,
@@ -313,7 +333,7 @@ export class Node {
       directives: options,
       isDoubtful: (partition) => this.leaving || isDoubtful(partition),
       // Also where a partition is sure already: its new life begins when all are.
-      coordinatesNothing: () => this.leaving || this.rebuild.doubtfulPartitions > 0,
+      coordinatesNothing: () => this.leaving || this.rebuild.isInDoubt,
     });
     this.inquiries = new SeenInquiries({ store, membership, clock });
     this.sweeper = new ExpirySweeper({
@@ -366,6 +386,7 @@ export class Node {
   start(): void {
     this.peers.listen();
     this.formation.begin();
+    this.membership.arriving = this.isReady && this.membership.memberCount > 1; // it has been here before
     if (!this.isReady) this.gossiper.seeds.look((seed, addresses) => this.peers.dialSeeds(seed, addresses));
     this.tick();
     this.gossiper.start();
@@ -468,8 +489,7 @@ export class Node {
 
   /** This node in clocks: 0 with life until it is a member. */
   actor(): number {
-    const { configuration, selfIndex } = this.membership;
-    return actorOf(configuration?.members[selfIndex]?.number ?? 0, this.life);
+    return this.lives.actor();
   }
 
   /** Figures of the cluster's side, for INFO and TORC STATUS. */
@@ -483,7 +503,8 @@ export class Node {
     const links = [...this.peers.all()];
     return [
       ['actor', this.actor()],
-      ['life', this.life],
+      ['life', this.lives.life],
+      ['doubtful', this.rebuild.isInDoubt ? 1 : 0],
       ['doubtful_partitions', this.rebuild.doubtfulPartitions],
       ['coordinated_partitions', running],
       ['take_overs', this.takeOver.finished],
@@ -598,20 +619,6 @@ export class Node {
     this.announceReady();
   }
 
-  /** A new directory behind a known name: the life has to be one that nobody has seen anything of. */
-  private raiseLife(memberNumber: number): void {
-    const { store } = this.options;
-    const partitions = this.membership.configuration?.partitions ?? 0;
-    for (let number = 0; number < partitions; number++) {
-      for (const actor of store.partition(number).seen.keys()) {
-        if (memberNumberOf(actor) === memberNumber && lifeOf(actor) >= this.life) this.life = lifeOf(actor) + 1;
-      }
-    }
-    this.life = Math.max(this.life, this.lifeHeard + 1);
-    store.setFact('life', Buffer.from(String(this.life)));
-    this.turn.schedule();
-  }
-
   /** What this node coordinates goes to others, who hear at once that it is in doubt. */
   private doubted(): void {
     this.membership.changed();
@@ -686,18 +693,34 @@ export class Node {
     for (const [partition, { dots, term }] of byPartition) this.coordinator.superseded(partition, dots, term);
   }
 
-  private heardGossip(peer: Peer, { doubtful, partition, seen, state, doubted, stream, heard, ended }: torc.Gossip): void {
+  private heardGossip(
+    peer: Peer,
+    { doubtful, arriving, partition, seen, whole, termCounter, termActor, state, doubted, stream, heard, ended }: torc.Gossip,
+  ): void {
     if (doubted?.nodeId === this.options.description.nodeId) this.gossiper.take(decodeMemberState(doubted as torc.MemberState));
     if (state) {
       const heartbeat = decodeMemberState(state as torc.MemberState);
       if (heartbeat.nodeId !== peer.nodeId) throw new GossipError(`'${peer.nodeId}' has the heart of '${heartbeat.nodeId}'`);
+      if (heartbeat.seen !== undefined) {
+        this.lives.note(clockOf(heartbeat.seen.value));
+        this.rebuild.heard(peer);
+      }
       peer.beatsEvery(heartbeat.intervalMs, this.options.clock.monotonicMs());
       this.gossiper.take(heartbeat);
     }
     peer.link.echoed({ stream, heard, ended }, streamPatienceGossips * this.options.gossipIntervalMs);
-    if (peer.doubtful !== doubtful) {
+    if (peer.doubtful !== doubtful || peer.arriving !== arriving) {
       peer.doubtful = doubtful;
+      peer.arriving = arriving;
       this.membership.changed();
+    }
+    if (whole && this.rebuild.isInDoubt) {
+      partition.forEach((number, i) => {
+        const term = { counter: termCounter[i] ?? 0, actor: termActor[i] ?? 0 };
+        if (term.counter > 0 && this.membership.isHome(number)) this.options.store.promise([number], term);
+      });
+      this.turn.schedule();
+      this.rebuild.heardTerms(peer, doubtful);
     }
     partition.forEach((number, i) => {
       const bytes = seen[i];
@@ -705,14 +728,7 @@ export class Node {
       const clock = clockOf(bytes);
       peer.link.covered(number, clock.get(this.actor()) ?? 0);
       if (this.membership.isHome(number)) this.comparison.noteSeen(peer, number, clock);
-      else if (this.rebuild.doubtfulPartitions > 0) this.noteLives(clock);
     });
-  }
-
-  /** What this node wrote in others' stead it has lost with its directory: their clocks show which lives it did so in. */
-  private noteLives(seen: VectorClock): void {
-    const self = memberNumberOf(this.actor());
-    for (const actor of seen.keys()) if (memberNumberOf(actor) === self) this.lifeHeard = Math.max(this.lifeHeard, lifeOf(actor));
   }
 
   /** Tells `peer` this node's clocks: all of them when the link is new, else those that moved since it was told last. */
@@ -720,25 +736,35 @@ export class Node {
     const { store } = this.options;
     const partition: number[] = [];
     const seen: Buffer[] = [];
+    const termCounter: number[] = [];
+    const termActor: number[] = [];
     const { configuration } = this.membership;
     if (everything) peer.told.clear();
     for (let number = 0; number < (configuration?.partitions ?? 0); number++) {
       const here = store.partition(number);
-      if (here.seen.size === 0 || peer.told.get(number) === here.changes) continue;
+      if (peer.told.get(number) === here.changes) continue;
+      if (here.seen.size === 0 && !(everything && here.promised.counter > 0)) continue;
       peer.told.set(number, here.changes);
       partition.push(number);
       seen.push(clockBytes(here.seen));
+      if (!everything) continue;
+      termCounter.push(here.promised.counter);
+      termActor.push(here.promised.actor);
     }
     const doubted = this.gossiper.view.get(peer.nodeId)?.state;
     peer.link.say({
       gossip: {
         configurationNumber: configuration?.number ?? 0,
-        doubtful: this.leaving || this.rebuild.doubtfulPartitions > 0,
+        doubtful: this.leaving || this.rebuild.isInDoubt,
         partition,
         seen,
+        whole: everything && configuration !== undefined,
+        termCounter,
+        termActor,
         state: encodeMemberState(this.gossiper.view.ownState),
         doubted: doubted === undefined || doubted.status === 'up' ? null : encodeMemberState(newsFor(doubted, doubted)),
         ...peer.heardStream,
+        arriving: this.membership.arriving,
       },
     });
   }
@@ -763,6 +789,7 @@ export class Node {
     this.tell();
     this.formation.tick();
     this.comparison.tick();
+    this.arrive();
     this.rebuild.tick();
     this.hintExchange.tick();
     this.dropOld();
@@ -771,16 +798,21 @@ export class Node {
     for (const peer of this.peers.all()) if (peer.link.isOpen) this.say(peer, false);
   }
 
+  private arrive(): void {
+    const { membership, comparison } = this;
+    this.rounds++;
+    if (!membership.arriving || this.rounds < arrival.roundsMin) return;
+    if (comparison.partitionsBehind > arrival.behindMax && this.rounds < arrival.roundsMax) return;
+    membership.arriving = false;
+    membership.changed();
+  }
+
   /** What this node says of itself to all. */
   private ownWords(): OwnWords {
     const { store } = this.options;
-    const seen = new Map<number, number>();
-    for (let number = 0; number < (this.membership.configuration?.partitions ?? 0); number++) {
-      for (const [actor, counter] of store.partition(number).seen) if (counter > (seen.get(actor) ?? 0)) seen.set(actor, counter);
-    }
     let load = 0;
     for (const { waiting, unsettled } of this.known) load += waiting + unsettled;
-    return { clock: store.hybridClock.currentCounter, load, seen: clockBytes(seen) };
+    return { clock: store.hybridClock.currentCounter, load, seen: clockBytes(this.lives.met()) };
   }
 
   private heardOf({ kind, nodeId }: Change): void {

@@ -30,6 +30,8 @@ export class Peer {
   member = -1;
   /** It may have lost some of what it wrote, or is about to stop: it does not coordinate. */
   doubtful = false;
+  /** It came back a moment ago and is catching up: it coordinates only where nobody else may. */
+  arriving = false;
   /** `changes` of each partition when this peer was last told its clock. */
   readonly told = new Map<number, number>();
   /** The stream that it dialled last, to be told what came over it. */

@@ -281,6 +281,7 @@ export class Peers {
     const description = descriptionOf(hello);
     if (description === undefined) return;
     peer.description = description;
+    if (peer.incarnation !== 0 && peer.incarnation !== hello.incarnation) peer.arriving = true; // until it says otherwise
     peer.incarnation = hello.incarnation;
     peer.link.setAddress({ host: description.host, port: description.peerPort });
   }

@@ -22,6 +22,8 @@ export class Replica implements AppliedListener {
     private readonly turn: Turn,
     /** A batch lies beyond a gap: what is missing has to be fetched from its sender. */
     private readonly fetchMissing: (partition: number, from: Peer) => void,
+    /** This replica remembers every term that it has promised of the partition. */
+    private readonly isTermKnown: (partition: number) => boolean,
   ) {}
 
   /** Stores `bytes`, batches back to back, borrowed. Throws FormatError. */
@@ -44,7 +46,8 @@ export class Replica implements AppliedListener {
     }
     this.counter = counter;
     if (gap) this.fetchMissing(partition, sender);
-    if (!superseded) return;
+    // Where a newer term may have been promised and forgotten, the batch is stored and counts for nothing.
+    if (!superseded && this.isTermKnown(partition)) return;
     const { counter: termCounter, actor: termActor } = this.store.partition(partition).promised;
     this.superseded.push({ counter, partition, termCounter, termActor });
   }

@@ -507,7 +507,7 @@ export class Connection implements ClientView, Origin {
   }
 
   private protocolError(text: string): void {
-    this.answerNow(new ErrorReply(text), true);
+    this.answerNow(new ErrorReply(text, 'latin1'), true);
   }
 
   private pause(): void {

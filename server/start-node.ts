@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { RepairPlan } from '../cluster/anti-entropy.js';
 import { Node } from '../cluster/node.js';
+import { conflictFigures, conflictReport } from '../cluster/conflict-report.js';
 import { keyVersions } from '../cluster/key-versions.js';
 import type { Readiness } from '../cluster/readiness.js';
 import { DataDirectory, nextLife } from '../storage/data-directory.js';
@@ -226,7 +227,8 @@ async function startServing(
   const statistics = new Statistics(systemClock.wallMs(), {
     monotonicMs: () => systemClock.monotonicMs(),
     expiredKeys: () => Number(new Map(node.statistics()).get('expired_keys') ?? 0),
-    section: (name) => (name === 'torc' ? [...node.statistics(), ...Object.entries(store.statistics())] : []),
+    section: (name) =>
+      name === 'torc' ? [...node.statistics(), ...Object.entries(store.statistics()), ...conflictFigures(store.conflicts)] : [],
   });
   const password = new Password(() => running.current.password);
   const slowLog = new SlowLog({
@@ -249,6 +251,7 @@ async function startServing(
     torcVersion: version,
     drain: () => askToStop('in order'),
     versionsOf: (key: Buffer) => keyVersions(node, key),
+    conflicts: (count: number) => conflictReport(store.conflicts, node.membership.configuration, count),
     repair: (plan: RepairPlan) => node.repair(plan),
   };
   const state: ServerState = {

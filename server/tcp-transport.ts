@@ -1,6 +1,7 @@
 /** Peer streams over TCP. */
 import { lookup } from 'node:dns';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { readShared } from './shared-read-buffer.js';
 import type { PeerAddress, PeerStream, PeerStreamEvents, Transport } from '../cluster/transport.js';
 
 const connectTimeoutMs = 2000;
@@ -12,6 +13,11 @@ function streamOf(socket: Socket): PeerStream {
     },
     write(chunks) {
       if (socket.destroyed || socket.writableEnded) return;
+      const [only] = chunks;
+      if (only !== undefined && chunks.length === 1) {
+        socket.write(only);
+        return;
+      }
       socket.cork();
       for (const chunk of chunks) socket.write(chunk);
       socket.uncork();
@@ -24,9 +30,9 @@ function streamOf(socket: Socket): PeerStream {
   };
 }
 
+/** `data` events aside: a socket that was accepted reads into the shared buffer. */
 function listenTo(socket: Socket, events: PeerStreamEvents): void {
   let reason = 'closed by the peer';
-  socket.on('data', (chunk) => events.data(chunk));
   socket.on('error', (error) => (reason = error.message));
   socket.on('close', () => events.closed(reason));
 }
@@ -68,6 +74,7 @@ export class TcpTransport implements Transport {
       socket.setTimeout(0);
       socket.removeAllListeners('timeout');
       this.keep(socket);
+      socket.on('data', (chunk) => events.data(chunk));
       listenTo(socket, events);
       opened(streamOf(socket));
     });
@@ -75,10 +82,11 @@ export class TcpTransport implements Transport {
 
   listen(accept: (stream: PeerStream) => PeerStreamEvents): void {
     for (const server of this.servers) {
-      server.on('connection', (socket) => {
+      server.on('connection', (accepted) => {
+        const socket = readShared(accepted, (chunk) => events.data(chunk));
         this.keep(socket);
-        listenTo(socket, accept(streamOf(socket)));
-        socket.resume();
+        const events: PeerStreamEvents = accept(streamOf(socket));
+        listenTo(socket, events);
       });
     }
   }

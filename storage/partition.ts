@@ -7,6 +7,7 @@
 import type { Dot, Term } from '../protocol/dot.js';
 import { compareTerms, noTerm } from '../protocol/dot.js';
 import { emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
+import type { ConflictLog } from './conflict-log.js';
 import { KeyEntry } from './key-entry.js';
 import type { KeyOrder } from './key-order.js';
 import { noEntry, type KeyTable } from './key-table.js';
@@ -95,6 +96,7 @@ export class Partition {
     /** Of the whole node. */
     readonly table: KeyTable,
     private readonly account: (bytes: number) => void,
+    private readonly conflicts: ConflictLog,
   ) {
     this.entries = new PartitionEntries(table, number);
   }
@@ -175,7 +177,9 @@ export class Partition {
   /** Merges a batch's record; `record` is copied. */
   merge(entry: number, record: VersionedRecord): void {
     const old = this.table.recordOf(entry);
-    this.put(entry, old === undefined ? record : mergeRecords(old, record));
+    const merged = old === undefined ? record : mergeRecords(old, record);
+    this.put(entry, merged);
+    if (hasSeveral(merged) || hasSeveral(old)) this.conflicts.changed(this.number, this.table, entry, old, merged);
   }
 
   /**
@@ -183,9 +187,11 @@ export class Partition {
    * has to be fetched anew. `record` is copied.
    */
   mergeFromPeer(entry: number, record: VersionedRecord, peerSeen: VectorClock): boolean {
-    const merged = mergeFromPeer(this.table.recordOf(entry), record, { seen: this.seen, peerSeen, purged: this.purged, cut: emptyClock });
+    const old = this.table.recordOf(entry);
+    const merged = mergeFromPeer(old, record, { seen: this.seen, peerSeen, purged: this.purged, cut: emptyClock });
     if (merged === 'discard') return false;
     this.put(entry, merged.record);
+    if (hasSeveral(merged.record) || hasSeveral(old)) this.conflicts.changed(this.number, this.table, entry, old, merged.record);
     return true;
   }
 
@@ -280,4 +286,8 @@ export class Partition {
     this.clocksDirty = true;
     return true;
   }
+}
+
+function hasSeveral(record: VersionedRecord | undefined): boolean {
+  return record !== undefined && record.versions.length > 1;
 }

@@ -18,6 +18,7 @@ import { decodeRecord, type VectorClock, type VersionedRecord } from '../protoco
 import { decodeRecordKey, recordPart, recordType } from '../protocol/record-key.js';
 import type { Clock } from './clock.js';
 import { CommitLog, type Durability } from './commit-log.js';
+import { ConflictLog } from './conflict-log.js';
 import type { Engine, StorageError } from './engine.js';
 import { HintStore } from './hint-store.js';
 import { HybridClock } from './hybrid-clock.js';
@@ -71,6 +72,7 @@ export class Store {
   readonly hints: HintStore;
   readonly scan: RecordScan;
   readonly table: KeyTable;
+  readonly conflicts: ConflictLog;
   private readonly cursor = new BatchCursor();
   private readonly partitions = new Map<number, Partition>();
   /** The same for the hot path. */
@@ -89,6 +91,7 @@ export class Store {
   private constructor(private readonly options: StoreOptions) {
     this.hybridClock = new HybridClock(options.clock, 0, () => this.raiseCeiling());
     this.table = new KeyTable(options.hashSeed);
+    this.conflicts = new ConflictLog(options.clock);
     const partition = (number: number): Partition => this.partition(number);
     this.loader = new Loader(options.engine, this.table, partition, (error) => options.onFailure(error));
     this.evictor = new Evictor(this.table, partition, options.cacheBytesMax);
@@ -116,6 +119,7 @@ export class Store {
       recovered.position,
       (kind, payload) => store.replay(kind, payload),
     );
+    store.conflicts.isReplaying = false;
     store.hybridClock.raise(Number(store.facts.get(ceilingFact)?.toString() ?? 0));
     store.raiseCeiling();
     store.commitLog.flush();
@@ -137,7 +141,7 @@ export class Store {
     if (known !== undefined) return known;
     let partition = this.partitions.get(number);
     if (partition === undefined) {
-      partition = new Partition(number, this.table, this.account);
+      partition = new Partition(number, this.table, this.account, this.conflicts);
       partition.resident = this.engineIsEmpty;
       this.partitions.set(number, partition);
       this.byNumber[number] = partition;

@@ -150,7 +150,8 @@ function resolve(versions: readonly Version[]): Shown | undefined {
   return { base, latest: winner, plain: winner, amount: 0n, total: 0n };
 }
 
-function baseOf(version: Version): Ranked {
+/** What the version stands on; a plain version is its own. */
+export function baseOf(version: Version): Ranked {
   return version.kind === versionKind.plain ? version : version.base;
 }
 

@@ -12,6 +12,7 @@
 import { doubleText } from './double-text.js';
 import {
   DoubleReply,
+  EncodedPieces,
   EncodedReply,
   ErrorReply,
   MapReply,
@@ -164,10 +165,13 @@ export class ReplyWriter {
   private writeComposed(reply: Exclude<Reply, Buffer | StoredValue | string | number | bigint | boolean | null>, resp: 2 | 3): void {
     if (reply instanceof EncodedReply) {
       this.writeRaw(reply.bytes);
+    } else if (reply instanceof EncodedPieces) {
+      for (const piece of reply.pieces) this.writeRaw(piece);
     } else if (reply instanceof StatusReply) {
       this.writeLine(Type.Status, reply.text);
     } else if (reply instanceof ErrorReply) {
-      this.writeLine(Type.Error, reply.text);
+      if (reply.encoding === 'utf8') this.writeLine(Type.Error, reply.text);
+      else this.writeRaw(Buffer.from(`-${reply.text}\r\n`, 'latin1'));
     } else if (reply instanceof NilArrayReply) {
       this.writeRaw(resp === 3 ? nullBytes : nilArrayBytes);
     } else if (reply instanceof DoubleReply) {

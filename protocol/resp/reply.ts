@@ -23,6 +23,7 @@ export type Reply =
   | PushReply
   | NilArrayReply
   | EncodedReply
+  | EncodedPieces
   | StoredValue;
 
 /** `+OK`. Use a shared instance. */
@@ -30,10 +31,16 @@ export class StatusReply {
   constructor(readonly text: string) {}
 }
 
-/** `-ERR message`. `text` begins with the upper-case code and has no line break (the constructor replaces CR and LF by spaces, as Redis does). */
+/**
+ * `-ERR message`. `text` begins with the upper-case code and has no line break (the constructor replaces CR and LF by spaces, as Redis does).
+ * In latin1 when it repeats bytes of a client, which may be no UTF-8.
+ */
 export class ErrorReply {
   readonly text: string;
-  constructor(text: string) {
+  constructor(
+    text: string,
+    readonly encoding: 'utf8' | 'latin1' = 'utf8',
+  ) {
     this.text = text.replaceAll(/[\r\n]/g, ' ');
   }
   /** The first word: ERR, WRONGTYPE, NOREPLICAS... */
@@ -83,6 +90,11 @@ export class EncodedReply {
     if (this.bytes[0] !== 0x2d) return undefined;
     return /^[A-Z0-9_]{1,32}(?=[ \r])/.exec(this.bytes.toString('latin1', 1, 34))?.[0] ?? 'ERR';
   }
+}
+
+/** One reply of ready-made RESP in pieces, for one so large that joining them would take long. Never sent to another node. */
+export class EncodedPieces {
+  constructor(readonly pieces: readonly Buffer[]) {}
 }
 
 const noBytes: Buffer = Buffer.alloc(0);

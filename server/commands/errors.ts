@@ -30,25 +30,29 @@ export function unknownCommand(args: readonly Buffer[]): ErrorReply {
     if (preview.length >= previewBytes) break;
     preview += `'${cString(argument, previewBytes - preview.length)}' `;
   }
-  return new ErrorReply(`ERR unknown command '${cString(name, previewBytes)}', with args beginning with: ${preview}`);
+  return new ErrorReply(`ERR unknown command '${cString(name, previewBytes)}', with args beginning with: ${preview}`, 'latin1');
 }
 
 /** `args` with the container's name and the unknown subcommand first. */
 export function unknownSubcommand(container: string, args: readonly Buffer[]): ErrorReply {
   return new ErrorReply(
     `ERR unknown subcommand '${cString(args[1] ?? Buffer.alloc(0), previewBytes)}'. Try ${container.toUpperCase()} HELP.`,
+    'latin1',
   );
 }
 
-/** At most `bytes` bytes, up to the first NUL, as C's %.*s prints them. */
+/** At most `bytes` bytes, up to the first NUL, as C's %.*s prints them; in latin1. */
 function cString(argument: Buffer, bytes: number): string {
   const cut = argument.subarray(0, bytes);
   const nul = cut.indexOf(0);
-  return (nul < 0 ? cut : cut.subarray(0, nul)).toString();
+  return (nul < 0 ? cut : cut.subarray(0, nul)).toString('latin1');
 }
 
 /** A subcommand that exists got arguments that it does not take. `args` with the container's name first. */
 export function subcommandSyntax(container: string, args: readonly Buffer[]): ErrorReply {
   const name = cString(args[1] ?? Buffer.alloc(0), previewBytes);
-  return new ErrorReply(`ERR unknown subcommand or wrong number of arguments for '${name}'. Try ${container.toUpperCase()} HELP.`);
+  return new ErrorReply(
+    `ERR unknown subcommand or wrong number of arguments for '${name}'. Try ${container.toUpperCase()} HELP.`,
+    'latin1',
+  );
 }

@@ -1,4 +1,8 @@
-/** One step through the keys of a partition in the order of SCAN (storage/key-order.ts): what SCAN, KEYS and FLUSHALL take one turn at a time. */
+/**
+ * How SCAN, KEYS and FLUSHALL go through keys: in the order of SCAN (storage/key-order.ts), a few in one turn of the event loop.
+ */
+import { type Reply } from '../../protocol/resp/reply.js';
+import type { KeyspacePlan } from '../command-table.js';
 import type { Execution } from '../../storage/execution.js';
 
 /** A place in the cluster's order of keys. */
@@ -27,4 +31,25 @@ export function eachKeyFrom(execution: Execution, from: Place, lastSlot: number,
     if (waits) break;
   }
   return { next: { slot, position }, examined };
+}
+
+export const countCommand: readonly Buffer[] = [Buffer.from('partition|dbsize')];
+
+/**
+ * Counts all partitions' keys at once, and then drains those that have any, in slices of up to `sliceKeys` and so many at a time that about
+ * `keysAtOnce` keys are under way. `nothing` is the answer when there is none.
+ */
+export function countedFirst(
+  sliceKeys: number,
+  keysAtOnce: number,
+  nothing: Reply,
+  drain: Omit<Extract<KeyspacePlan, { visit: 'drain' }>, 'visit' | 'partitions' | 'atOnce'>,
+): KeyspacePlan {
+  const join = (counts: readonly Reply[]): Reply | { readonly plan: KeyspacePlan } => {
+    const most = counts.reduce((sum: number, count) => Math.max(sum, Number(count)), 0);
+    if (most === 0) return nothing;
+    const partitions = [...counts.keys()].filter((partition) => Number(counts[partition]) > 0);
+    return { plan: { visit: 'drain', partitions, atOnce: Math.floor(keysAtOnce / Math.min(most, sliceKeys)), ...drain } };
+  };
+  return { visit: 'all', command: () => countCommand, join };
 }

@@ -5,53 +5,39 @@ import { positionEnd } from '../../storage/key-order.js';
 import type { CommandRow, KeyspacePlan, KeyspaceRow, Run } from '../command-table.js';
 import { isToken, parseIntegerWithin } from './arguments.js';
 import { syntaxError } from './errors.js';
-import { eachKeyFrom } from './keys-in-order.js';
+import { countCommand, countedFirst, eachKeyFrom } from './keys-in-order.js';
 import { bytesOf, firstSlotOf, malformedPartitionCommand, partitionRow, slotArgument } from './partition-row.js';
 import { docsOf, noKeys } from './row.js';
 
 const serverDocs = docsOf('server');
 
 const everyKey = Number.MAX_SAFE_INTEGER;
-/** Keys deleted by one FLUSHALL in one turn, about. */
-const sliceKeys = 500;
+/** Keys that one FLUSHALL deletes in one command, and that are under way at once. */
+const sliceKeys = 1000;
+const keysAtOnce = 4000;
 
-const dbsizeCommand = [Buffer.from('partition|dbsize')];
 const flushName = Buffer.from('partition|flush');
 
 const sumOf = (replies: readonly Reply[]): number => replies.reduce((sum: number, reply) => sum + Number(reply), 0);
 
-/**
- * Partitions are counted first, all at once, and those that have keys are emptied in slices, so many at once that no turn deletes much more than a
- * slice. What is written meanwhile may stay.
- */
+/** What is written meanwhile may stay. */
 function parseFlush(args: readonly Buffer[], partitions: number): KeyspacePlan | ErrorReply {
   const mode = args[1];
   if (args.length > 2 || (mode && !isToken(mode, 'ASYNC') && !isToken(mode, 'SYNC'))) return syntaxError;
-  const join = (counts: readonly Reply[]) => {
-    const most = counts.reduce((sum: number, count) => Math.max(sum, Number(count)), 0);
-    return most === 0 ? ok : { plan: emptying(partitions, counts, Math.max(1, Math.floor(sliceKeys / most))) };
-  };
-  return { visit: 'all', command: () => dbsizeCommand, join };
-}
-
-function emptying(partitions: number, counts: readonly Reply[], atOnce: number): KeyspacePlan {
   const command = (partition: number, slot: Reply, position: Reply) => [
     flushName,
     bytesOf(Number(slot)),
     bytesOf(Number(position)),
     bytesOf(firstSlotOf(partition + 1, partitions) - 1),
   ];
-  return {
-    visit: 'drain',
-    partitions: [...counts.keys()].filter((partition) => Number(counts[partition]) > 0),
-    atOnce,
+  return countedFirst(sliceKeys, keysAtOnce, ok, {
     command: (partition) => command(partition, firstSlotOf(partition, partitions), 0),
     take: (partition, reply) => {
       const [slot, position] = reply as readonly [Reply, Reply];
       return Number(slot) < firstSlotOf(partition + 1, partitions) ? command(partition, slot, position) : undefined;
     },
     answer: () => ok,
-  };
+  });
 }
 
 /** Arguments: slot and position to begin at, last slot. Answers slot and position to go on at. */
@@ -96,7 +82,7 @@ export const keyspaceRows: readonly CommandRow[] = [
     keys: noKeys,
     categories: ['keyspace', 'read', 'fast'],
     docs: serverDocs('1.0.0', 'O(P) where P is the number of partitions.', 'Returns the number of keys in the cluster.'),
-    parse: () => ({ visit: 'all', command: () => dbsizeCommand, join: sumOf }),
+    parse: () => ({ visit: 'all', command: () => countCommand, join: sumOf }),
   },
   flushRow('flushall', 'Removes all keys from the cluster.'),
   flushRow('flushdb', 'Removes all keys from the cluster, which has one database.'),

@@ -8,7 +8,7 @@
  * Partitions are asked for two thousand keys at a time, each in a turn of the event loop of its own.
  */
 import { slotCount } from '../../protocol/slot.js';
-import { EncodedReply, ErrorReply } from '../../protocol/resp/reply.js';
+import { EncodedPieces, ErrorReply } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';
 import { encodeReply } from '../../protocol/resp/reply-writer.js';
 import { positionEnd } from '../../storage/key-order.js';
@@ -16,7 +16,7 @@ import type { CommandRow, KeyspacePlan, Run } from '../command-table.js';
 import { matchesGlob } from '../glob-pattern.js';
 import { isToken, parseInteger, parseIntegerWithin } from './arguments.js';
 import { notAnInteger, syntaxError } from './errors.js';
-import { eachKeyFrom, type Place } from './keys-in-order.js';
+import { countedFirst, eachKeyFrom, type Place } from './keys-in-order.js';
 import { bytesOf, firstSlotOf, malformedPartitionCommand, partitionOf, partitionRow, slotArgument } from './partition-row.js';
 import { docsOf, noKeys } from './row.js';
 
@@ -30,8 +30,8 @@ const countMost = 20_000;
 const sliceKeys = 2000;
 /** Bounds the round trips of one SCAN over an empty stretch. */
 const partitionsMost = 64;
-/** KEYS asks as many partitions at once. */
-const keysAtOnce = 16;
+/** Keys that KEYS has under way at once. */
+const keysAtOnce = 8000;
 /** RANDOMKEY chooses among as many. */
 const randomCandidates = 16;
 const everything = Buffer.from('*');
@@ -170,13 +170,11 @@ function parseKeys(args: readonly Buffer[], partitions: number): KeyspacePlan {
     const { next } = scanned;
     return next.slot < firstSlotOf(partition + 1, partitions) ? scanCommand(next, partitions, sliceKeys, filter) : undefined;
   };
-  return {
-    visit: 'drain',
-    atOnce: keysAtOnce,
+  return countedFirst(sliceKeys, keysAtOnce, [], {
     command: (partition) => scanCommand({ slot: firstSlotOf(partition, partitions), position: 0 }, partitions, sliceKeys, filter),
     take,
-    answer: () => new EncodedReply(Buffer.concat([Buffer.from(`*${count}\r\n`), ...chunks])),
-  };
+    answer: () => new EncodedPieces([Buffer.from(`*${count}\r\n`), ...chunks]),
+  });
 }
 
 /** One of the first few keys from a random place on; none when a whole round finds none. */

@@ -1,6 +1,7 @@
 /** TORC: what Redis has no command for. Where a key lives, what its replicas hold of it, how many of them must answer, how the node is. */
 import { slotOf } from '../../protocol/slot.js';
 import type { RepairPlan } from '../../cluster/anti-entropy.js';
+import type { ReportedConflict } from '../../cluster/conflict-report.js';
 import type { NodeHealth } from '../../cluster/node-health.js';
 import type { MemberView } from '../../cluster/view.js';
 import { ErrorReply, MapReply, ok, StatusReply } from '../../protocol/resp/reply.js';
@@ -12,6 +13,8 @@ import { wrongArity } from './errors.js';
 import { container, docsOf, firstIsKey, noKeys } from './row.js';
 
 const docs = docsOf('torc');
+/** By TORC CONFLICTS without a number. */
+const conflictsShown = 16;
 const since = '0.1.0';
 
 const memberReply = (member: MemberView): (readonly [Reply, Reply])[] => [
@@ -42,13 +45,51 @@ function preferenceList({ cluster }: LocalContext, args: readonly Buffer[]): Rep
 /** What each home replica holds of the key's record. */
 async function version({ versionsOf }: LocalContext, args: readonly Buffer[]): Promise<Reply> {
   const versions = await versionsOf(args[2] as Buffer);
-  return versions.map(({ member, context, values, error }) => {
+  return versions.map(({ member, context, values, equal, error }) => {
     const entries: (readonly [Reply, Reply])[] = [['member', member]];
-    if (error === undefined) entries.push(['context', context], ['values', values]);
+    if (error === undefined) entries.push(['context', context], ['values', values], ['equal', equal ? 'yes' : 'no']);
     else entries.push(['error', error]);
     return new MapReply(entries);
   });
 }
+
+/** TORC CONFLICTS [count]: what this node met of values written without one having seen the other, and what became of it. */
+function conflicts({ conflicts: newest }: LocalContext, args: readonly Buffer[]): Reply {
+  const [, , count] = args;
+  if (args.length > 3) return wrongArity('torc|conflicts');
+  const wanted = count === undefined ? conflictsShown : parseIntegerWithin(count, 0, Number.MAX_SAFE_INTEGER);
+  if (wanted === undefined) return new ErrorReply('ERR TORC CONFLICTS takes how many are to be shown');
+  const { counts, open, conflicts: shown } = newest(wanted);
+  return new MapReply([
+    ['counts', new MapReply(Object.entries(counts))],
+    ['open', open],
+    ['conflicts', shown.map(conflictReply)],
+  ]);
+}
+
+const conflictReply = ({ key, partition, type, metAtMs, coveredAtMs, rule, shown, versions }: ReportedConflict): Reply =>
+  new MapReply([
+    ['key', key],
+    ['partition', partition],
+    ['type', type],
+    ['met-at-ms', metAtMs],
+    ['covered-at-ms', coveredAtMs ?? null],
+    ['rule', rule],
+    ['shown', shown],
+    [
+      'versions',
+      versions.map(
+        ({ node, counter, term, value, shown: isShown }) =>
+          new MapReply([
+            ['node', node],
+            ['counter', counter],
+            ['term', term],
+            ['value', value],
+            ['shown', isShown ? 'yes' : 'no'],
+          ]),
+      ),
+    ],
+  ]);
 
 /** TORC QUORUM: W and R of this connection. TORC QUORUM w r sets them, TORC QUORUM DEFAULT goes back to the node's. */
 function quorum({ client, cluster }: LocalContext, args: readonly Buffer[]): Reply {
@@ -143,6 +184,8 @@ const help = [
   '    Return the slot, the partition and the home replicas of <key>, in preference order.',
   'VERSION <key>',
   '    Return what each home replica holds of the record of <key>.',
+  'CONFLICTS [<count>]',
+  '    Return the newest <count> conflicts that this node met (16 unless told), and counts of all by type.',
   'QUORUM [<w> <r> | DEFAULT]',
   '    Return or set how many replicas must answer the writes and the reads of this connection.',
   'REPAIR [FULL | <partition>]',
@@ -170,6 +213,12 @@ export const torcRows: readonly LocalRow[] = [
         docs(since, 'O(N) where N is the number of replicas.', "Returns each home replica's version of a key.", 'key'),
         version,
         secondIsKey,
+      ),
+      row(
+        'conflicts',
+        -2,
+        docs(since, 'O(N) where N is the number of conflicts shown.', 'Returns conflicts that the node met.', '[count]'),
+        conflicts,
       ),
       row('quorum', -2, docs(since, 'O(1)', 'Returns or sets the quorums of the connection.', '[w r | DEFAULT]'), quorum),
       row(

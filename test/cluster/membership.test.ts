@@ -69,6 +69,32 @@ test('the coordinator is the first home replica that is reachable and not doubtf
   }
 });
 
+test('who came back a moment ago coordinates only where nobody else may', async (t) => {
+  const { membership, peers } = await membershipOf('a');
+  const b = peers.get('b')?.peer;
+  if (b === undefined) throw new Error('b is a peer');
+  const nameOf = (partition: number): string | undefined => configuration.members[membership.coordinatorOf(partition) ?? -1]?.nodeId;
+  const homesOf = (partition: number): (string | undefined)[] =>
+    membership.preferenceList(partition).map((member) => configuration.members[member]?.nodeId);
+  const partitions = Array.from({ length: configuration.partitions }, (_, partition) => partition);
+  b.arriving = true;
+  for (const partition of partitions)
+    t.is(
+      nameOf(partition),
+      homesOf(partition).find((nodeId) => nodeId !== 'b'),
+    );
+  // This node itself, which has streams from c alone and so would not hear the others' answers.
+  b.arriving = false;
+  membership.arriving = true;
+  const c = peers.get('c')?.peer;
+  if (c === undefined) throw new Error('c is a peer');
+  c.streams = 1;
+  for (const partition of partitions) {
+    const homes = homesOf(partition);
+    t.is(nameOf(partition), homes.includes('c') ? 'c' : homes[0]);
+  }
+});
+
 test('nodes that see the same agree on every coordinator', async (t) => {
   const views = await Promise.all(configuration.members.map(({ nodeId }) => membershipOf(nodeId)));
   for (let partition = 0; partition < configuration.partitions; partition++) {

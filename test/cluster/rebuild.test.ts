@@ -45,12 +45,13 @@ interface Fixture {
   readonly comparison: PlayedComparison;
   readonly clock: HandClock;
   readonly links: Map<string, PlayedLink>;
-  readonly lives: number[];
+  /** How often a new life was begun. */
+  readonly lives: () => number;
   readonly doubted: () => number;
   readonly membership: Membership;
 }
 
-async function fixture(opened: OpenedStore): Promise<Fixture> {
+async function fixture(opened: OpenedStore, membersToHear: () => number = () => 0): Promise<Fixture> {
   const clock = new HandClock();
   const { store } = opened;
   const turn = new Turn(clock, store, { seal: () => undefined, send: () => undefined }, (error) => {
@@ -80,12 +81,22 @@ async function fixture(opened: OpenedStore): Promise<Fixture> {
     if (peer === undefined) throw new Error(`an unknown peer ${nodeId}`);
     return peer;
   });
-  const lives: number[] = [];
-  const raiseLife = (number: number): void => void lives.push(number);
+  let lives = 0;
+  const raiseLife = (): void => void lives++;
   let doubts = 0;
   const doubted = (): void => void doubts++;
-  const rebuild = new Rebuild({ store, membership, comparison, clock, log: () => undefined, actor: () => self, doubted, raiseLife });
-  return { rebuild, comparison, clock, links, lives, doubted: () => doubts, membership };
+  const rebuild = new Rebuild({
+    store,
+    membership,
+    comparison,
+    clock,
+    log: () => undefined,
+    actor: () => self,
+    doubted,
+    raiseLife,
+    membersToHear,
+  });
+  return { rebuild, comparison, clock, links, lives: () => lives, doubted: () => doubts, membership };
 }
 
 test('a node that can vouch for its data, and one alone, are not in doubt', async (t) => {
@@ -120,7 +131,7 @@ test('every partition is compared with two witnesses, a bounded number at once, 
   let most = 0;
   while (rebuild.doubtfulPartitions > 0) {
     most = Math.max(most, comparison.pulls.length);
-    t.deepEqual(lives, []);
+    t.is(lives(), 0);
     for (const { partition, nodeId, done } of comparison.pulls.splice(0)) {
       t.true(rebuild.isDoubtful(partition));
       witnesses.set(partition, (witnesses.get(partition) ?? new Set()).add(nodeId));
@@ -131,10 +142,32 @@ test('every partition is compared with two witnesses, a bounded number at once, 
   t.is(most, 16);
   t.is(witnesses.size, partitions);
   t.true([...witnesses.values()].every(({ size }) => size === membership.quorums.promises));
-  t.deepEqual(lives, [1]);
+  t.is(lives(), 1);
   t.is(opened.store.fact('doubtful')?.toString(), 'no');
   t.false(rebuild.isDoubtful(0));
   t.not(membership.version, version);
+});
+
+test('where nodes stand in for home replicas doubt lasts until enough members said whose batches they have met', async (t) => {
+  const { rebuild, comparison, clock, lives, membership } = await fixture(await openInMemory(), () => 2);
+  const [b, c] = membership.otherHomes(0);
+  if (b === undefined || c === undefined) throw new Error('there are no peers');
+  rebuild.heard(b); // before: it may not know yet
+  rebuild.begin(true);
+  rebuild.tick();
+  while (rebuild.doubtfulPartitions > 0) {
+    for (const { done } of comparison.pulls.splice(0)) done('done');
+    await clock.advance(1);
+  }
+  for (const peer of [b, b, c]) {
+    rebuild.tick();
+    t.true(rebuild.isInDoubt);
+    t.is(lives(), 0);
+    rebuild.heard(peer);
+  }
+  rebuild.tick();
+  t.false(rebuild.isInDoubt);
+  t.is(lives(), 1);
 });
 
 test('a failed comparison counts for nothing, a doubtful peer is no witness but one of all', async (t) => {

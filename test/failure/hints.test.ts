@@ -18,6 +18,9 @@ async function figureAt(cluster: ServerGroup, nodes: readonly number[], name: st
   return figures;
 }
 
+/** Between two rounds of repair. */
+const repairSeconds = 5;
+
 async function until(holds: () => Promise<boolean>, withinMs: number, what: string): Promise<void> {
   const begin = performance.now();
   while (!(await holds())) if (performance.now() - begin > withinMs) throw new Error(`${what}: not within ${withinMs} ms`);
@@ -54,6 +57,27 @@ test('a node that was down for 1,000 writes has them within 5 s, though those wh
   const [taken = 0] = await figureAt(cluster, [away], 'hints_taken');
   t.log(`${kept.join()} bytes kept, ${taken} batches taken, all there after ${Math.round(elapsedMs)} ms`);
   t.true(taken > 0);
+});
+
+test('hints thrown away: a node that was down for 1,000 writes has them within a round of repair, read alone', async (t) => {
+  t.timeout(120_000);
+  const cluster = await startCluster({ directives: { 'hint-max-bytes': '0', 'repair-interval': String(repairSeconds) } });
+  stoppedAtEnd(t, cluster);
+  const away = 2;
+  const writer = await RespConnection.open(cluster.port);
+  const keys = Array.from({ length: 1000 }, (_, index) => `key${index}`);
+  await writer.all(keys.map((key) => ['SET', key, 'before']));
+  await cluster.kill9(away);
+  await until(async () => (await reachable(writer)) === 2, 10_000, 'the node is away');
+  const replies = await writer.all(keys.map((key) => ['SET', key, `${key} after`]));
+  writer.close();
+  t.deepEqual([...new Set(replies.map(({ text }) => text))], ['OK']);
+  t.deepEqual(await figureAt(cluster, [0, 1], 'hint_bytes'), [0, 0]);
+  await cluster.restart(away);
+  const elapsedMs = await caughtUp(cluster.ports[away] ?? 0, cluster.port, keys, repairSeconds * 1000);
+  const [taken, dropped] = [await figureAt(cluster, [away], 'hints_taken'), await figureAt(cluster, [0, 1], 'dropped_batches')];
+  t.deepEqual(taken, [0]);
+  t.log(`${dropped.join()} batches thrown away, all there after ${Math.round(elapsedMs)} ms`);
 });
 
 /** Members that the node reaches, itself included. */

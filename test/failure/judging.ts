@@ -2,7 +2,11 @@
 import type { ExecutionContext } from 'ava';
 import type { Load, LoadReport } from '../harness/load-client.js';
 import type { ServerGroup } from '../harness/processes.js';
+import { RawClient } from '../server/raw-client.js';
 import { RespConnection } from './resp-connection.js';
+
+/** Keys whose versions are asked for in one go. */
+const versionsAtOnce = 256;
 
 /** A fault may be told to clients in these words only. */
 const permitted = new Set(['NOREPLICAS', 'UNKNOWNOUTCOME']);
@@ -53,6 +57,35 @@ export async function caughtUp(port: number, otherPort: number, keys: readonly s
   } finally {
     alone.close();
     others.close();
+  }
+}
+
+/**
+ * Polls TORC VERSION until every key's record is the same at all of its replicas, each in its own memory. Returns after how long the look began that found
+ * no difference, ms; throws when one that begins after `withinMs` finds some. Nothing may be written meanwhile.
+ */
+export async function replicasEqual({ port }: ServerGroup, keys: readonly string[], withinMs: number): Promise<number> {
+  const begin = performance.now();
+  const client = await RawClient.connect(port);
+  try {
+    let differing = keys;
+    for (;;) {
+      const elapsedMs = performance.now() - begin;
+      let words: string[] = [];
+      for (let at = 0; at < differing.length; at += versionsAtOnce) {
+        words = words.concat(await client.ask(...differing.slice(at, at + versionsAtOnce).map((key) => ['TORC', 'VERSION', key])));
+      }
+      const differs = words.map((text) => text.includes('$error') || text.includes('$equal, $no') || !text.includes('$equal, $yes'));
+      const example = words.find((_, index) => differs[index]);
+      differing = differing.filter((_, index) => differs[index]);
+      if (example === undefined) return elapsedMs;
+      if (elapsedMs > withinMs) {
+        const count = `${differing.length} of ${keys.length} records differ after ${Math.round(elapsedMs)} ms`;
+        throw new Error(`${count}: ${differing[0]} is ${example}`);
+      }
+    }
+  } finally {
+    await client.end();
   }
 }
 

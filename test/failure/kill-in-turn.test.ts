@@ -11,6 +11,8 @@ import { sized } from './run-size.js';
 const operations = sized(60_000, 1_000_000);
 const catchUpMs = 5_000;
 const gapMsMax = 2_000;
+/** On a machine of its own it is under 100 ms; beside other tests it is mostly theirs. */
+const killGapMsMax = sized(1_000, 500);
 
 test('each node killed in turn under load', async (t) => {
   t.timeout(600_000);
@@ -23,8 +25,10 @@ test('each node killed in turn under load', async (t) => {
     const share = Math.ceil(operations / 3);
     const load = startLoad({ ports: [cluster.ports[other] ?? 0], operations: share, seed: victim + 1, giveUpMs: 10_000 });
     await load.reached(share * 0.3);
+    load.takeLongestGapMs();
     await cluster.kill9(victim);
     await load.reached(share * 0.6);
+    const killGapMs = load.takeLongestGapMs();
     const restarting = performance.now();
     await cluster.restart(victim);
     const readyMs = performance.now() - restarting;
@@ -36,9 +40,10 @@ test('each node killed in turn under load', async (t) => {
     errors += errorCount(report);
     settled += report.operations;
     const catchUp = `ready after ${Math.round(readyMs)} ms at operation ${midway}, equal alone ${Math.round(tookMs)} ms after the load`;
-    t.log(`node ${victim + 1}: ${figures(report)}; ${catchUp}`);
+    t.log(`node ${victim + 1}: longest gap at its end ${killGapMs} ms; ${figures(report)}; ${catchUp}`);
     assertSound(t, report);
     t.true(report.longestGapMs < gapMsMax, `longest gap ${report.longestGapMs} ms`);
+    t.true(killGapMs < killGapMsMax, `longest gap when it was killed ${killGapMs} ms`);
     t.is(report.reconnects, 0);
   }
   t.log(`${errors} errors of ${settled} operations`);

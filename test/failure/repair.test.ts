@@ -13,6 +13,7 @@ import { RocksdbEngine } from '../../storage/rocksdb-engine.js';
 import { recordRow } from '../../storage/rows.js';
 import { type ServerGroup, startCluster } from '../harness/processes.js';
 import { stoppedAtEnd } from './judging.js';
+import { latencyText, latencyUntil } from './latency.js';
 import { RespConnection } from './resp-connection.js';
 import { sized } from './run-size.js';
 
@@ -21,6 +22,12 @@ const key = (index: number): string => `repaired:${index}`;
 const value = (index: number): string => `value ${index}`;
 const [lost, damaged] = [123, 4567];
 const bytesMax = 64 * 1024;
+/** A million keys that RocksDB does not have yet take a slow disk a while. */
+const stopSeconds = sized(10, 120);
+/** Between two looks at how far a repair is. */
+const lookMs = 10;
+
+const elapsed = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 function rowOf(index: number): Buffer {
   const name = Buffer.from(key(index));
@@ -72,19 +79,20 @@ async function repaired(connection: RespConnection, ...what: string[]): Promise<
       .join();
     if (moves !== last) [last, sinceMs] = [moves, performance.now()];
     if (performance.now() - sinceMs > 60_000) throw new Error(`the repair does not move: ${moves}`);
+    await elapsed(lookMs);
   }
 }
 
 test('one record lost and one changed on the disk of one node', async (t) => {
   t.timeout(sized(300_000, 1_500_000));
-  const cluster = await startCluster({ directives: { partitions: String(sized(256, 1024)) } });
+  const cluster = await startCluster({ directives: { partitions: String(sized(256, 1024)), 'shutdown-timeout': String(stopSeconds) } });
   stoppedAtEnd(t, cluster);
   const connection = await RespConnection.open(cluster.port);
   const replies = await connection.all(Array.from({ length: keyCount }, (_, index) => ['SET', key(index), value(index)]));
   t.true(replies.every(({ text }) => text === 'OK'));
 
   const broken = 2;
-  t.is(await cluster.server(broken).stop(), 'exit code 0');
+  t.is(await cluster.server(broken).stop(2_000 * stopSeconds), 'exit code 0');
   await plant(join(cluster.dir, 'node3'));
   await cluster.restart(broken);
   const alone = await RespConnection.alone(cluster.server(broken).port);
@@ -119,6 +127,16 @@ test('one record lost and one changed on the disk of one node', async (t) => {
     `${keyCount} keys: ${bytes} bytes between three nodes (${allBytes} with gossip and framing); first full comparison ${Math.round(first.tookMs)} ms, with digests kept`,
   );
   t.log(`${Math.round(kept.tookMs)} ms; the slowest of ${first.pingsMs.length} commands meanwhile took ${Math.round(slow)} ms`);
+
+  // All of it read and hashed once more, beside clients: what they wait meanwhile, and without.
+  const others = Array.from({ length: 10_000 }, (_, index) => key(index + 5_000));
+  await latencyUntil(cluster.port, others, elapsed(500));
+  const without = await latencyUntil(cluster.port, others, elapsed(sized(1_500, 10_000)));
+  const again = repaired(connection, 'FULL');
+  const during = await latencyUntil(cluster.port, others, again);
+  t.log(`a full comparison beside clients: ${Math.round((await again).tookMs)} ms; clients meanwhile ${latencyText(during)}`);
+  t.log(`without: ${latencyText(without)}`);
+  t.true(during.p99Ms < 250 + 5 * without.p99Ms, `p99 ${during.p99Ms} ms beside it, ${without.p99Ms} ms without`);
   alone.close();
   connection.close();
 });

@@ -77,6 +77,8 @@ export class Load {
   #settled = 0;
   #endedAt: number | undefined;
   #longestGapMs = 0;
+  /** Since takeLongestGapMs() was last called. */
+  #recentGapMs = 0;
   #lastSuccess = performance.now();
   readonly #startedAt = performance.now();
   readonly #connections: LoadConnection[];
@@ -140,6 +142,14 @@ export class Load {
     return this.done;
   }
 
+  /** The longest time without a successful reply since this was last called, or since the run began, up to now; whole ms. */
+  takeLongestGapMs(): number {
+    this.#noteGap(performance.now());
+    const gapMs = this.#recentGapMs;
+    this.#recentGapMs = 0;
+    return Math.round(gapMs);
+  }
+
   /** Re-reads every key through the node at the port, and judges it. To be called after `done`; the report includes what it finds. */
   async verify(port: number): Promise<LoadReport> {
     await verifyThrough(port, this.ledger);
@@ -176,7 +186,7 @@ export class Load {
   #end(reason: Error | undefined): void {
     if (this.#endedAt !== undefined) return;
     this.#endedAt = performance.now();
-    this.#longestGapMs = Math.max(this.#longestGapMs, this.#endedAt - this.#lastSuccess);
+    this.#noteGap(this.#endedAt);
     clearInterval(this.#watch);
     for (const connection of this.#connections) connection.close();
     const tooFew = reason ?? new Error(`the run has ended with ${this.#settled} operations`);
@@ -187,8 +197,14 @@ export class Load {
 
   #noteSuccess(): void {
     const now = performance.now();
-    if (now - this.#lastSuccess > this.#longestGapMs) this.#longestGapMs = now - this.#lastSuccess;
+    this.#noteGap(now);
     this.#lastSuccess = now;
+  }
+
+  #noteGap(now: number): void {
+    const gapMs = (this.#endedAt ?? now) - this.#lastSuccess;
+    if (gapMs > this.#longestGapMs) this.#longestGapMs = gapMs;
+    if (gapMs > this.#recentGapMs) this.#recentGapMs = gapMs;
   }
 
   #look(): void {
@@ -206,6 +222,8 @@ class LoadConnection {
   #reader: ReplyReader;
   #closed = false;
   #restUntil = 0;
+  /** A timer ends the rest. */
+  #isResting = false;
   #progressAt = performance.now();
   #attempts = 0;
   #random: number;
@@ -237,10 +255,21 @@ class LoadConnection {
     this.#socket.destroy();
   }
 
-  /** Called every now and then: ends a rest, gives up on a silent server. */
+  /** Called every now and then: gives up on a silent server. */
   look(now: number): void {
     if (this.#inFlight > 0 && now - this.#progressAt > this.load.settings.replyTimeoutMs) this.#socket.destroy();
     else if (now >= this.#restUntil) this.#send();
+  }
+
+  /** Goes on after an error, unless another one has come meanwhile. */
+  #rest(ms: number): void {
+    this.#isResting = true;
+    setTimeout(() => {
+      this.#isResting = false;
+      const restMs = this.#restUntil - performance.now();
+      if (restMs > 0) this.#rest(restMs);
+      else this.#send();
+    }, ms);
   }
 
   #connect(): Socket {
@@ -282,8 +311,10 @@ class LoadConnection {
     }
     this.#progressAt = performance.now();
     this.load.settled(this.#replies, this.#successes > 0);
+    const restMs = this.#restUntil - this.#progressAt;
     // Half a pipeline at a time: many commands a write, and the server never idles.
-    if (this.#inFlight <= this.load.settings.pipeline >> 1 && this.#progressAt >= this.#restUntil) this.#send();
+    if (restMs <= 0 && this.#inFlight <= this.load.settings.pipeline >> 1) this.#send();
+    else if (restMs > 0 && !this.#isResting) this.#rest(restMs);
   }
 
   #onReply(reply: ReplyKind, text: string): void {

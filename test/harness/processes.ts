@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort, freePorts, peerPortOf } from './free-ports.js';
+import type { NodeNetwork } from './node-network.js';
 import { killAllServers, type ServerCommand, ServerProcess } from './server-process.js';
 
 /** Configuration directives by name, without the leading dashes: `{ durability: 'always' }`. */
@@ -123,20 +124,35 @@ export async function startNode(directives: Directives = {}): Promise<ServerGrou
   return ServerGroup.start((dir) => [torcCommand('node1', port, join(dir, 'node1'), { ...alone, ...directives })]);
 }
 
-/** `nodes` Torc nodes (default 3) that seed one another, with the given directives each. */
-export async function startCluster({ nodes = 3, directives = {} }: { nodes?: number; directives?: Directives } = {}): Promise<ServerGroup> {
+export interface ClusterOptions {
+  /** Three unless told. */
+  readonly nodes?: number;
+  /** Of each node. */
+  readonly directives?: Directives;
+  /** In which they run, clients by way of its relays; this machine's own otherwise. It has to outlive them. */
+  readonly network?: NodeNetwork;
+}
+
+/** Torc nodes that seed one another. */
+export async function startCluster({ nodes = 3, directives = {}, network }: ClusterOptions = {}): Promise<ServerGroup> {
   const ports = await freePorts(nodes);
+  if (network !== undefined) for (const [index, port] of ports.entries()) await network.relay(index, port);
   const membership = { 'cluster-name': `harness-${ports[0]}`, 'initial-nodes': String(nodes) };
   return ServerGroup.start((dir) =>
     ports.map((port, index) => {
-      const seeds = ports.filter((other) => other !== port).map((other) => `127.0.0.1:${peerPortOf(other)}`);
+      const seeds = ports.flatMap((other, at) => (other === port ? [] : `${network?.address(at) ?? '127.0.0.1'}:${peerPortOf(other)}`));
       const seeded = seeds.length === 0 ? {} : { seeds: seeds.join(',') };
-      return torcCommand(`node${index + 1}`, port, join(dir, `node${index + 1}`), {
+      const placed = network === undefined ? {} : { bind: '0.0.0.0', 'announce-host': network.address(index) };
+      const command = torcCommand(`node${index + 1}`, port, join(dir, `node${index + 1}`), {
         ...membership,
         zone: `zone${index + 1}`,
         ...seeded,
+        ...placed,
         ...directives,
       });
+      if (network === undefined) return command;
+      const [program = 'ip', ...within] = network.within(index);
+      return { ...command, program, args: [...within, command.program, ...command.args] };
     }),
   );
 }

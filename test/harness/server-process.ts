@@ -109,12 +109,12 @@ export class ServerProcess {
     });
   }
 
-  /** Asks it to end, waits, and kills it when it does not. Returns how it ended. */
-  async stop(): Promise<string> {
+  /** Asks it to end, waits, and kills it when it does not in time. Returns how it ended. */
+  async stop(timeoutMs: number = stopTimeoutMs): Promise<string> {
     if (this.running) {
       this.child.kill('SIGTERM');
       this.child.kill('SIGCONT');
-      const timer = setTimeout(() => this.child.kill('SIGKILL'), stopTimeoutMs);
+      const timer = setTimeout(() => this.child.kill('SIGKILL'), timeoutMs);
       await this.exited;
       clearTimeout(timer);
     }

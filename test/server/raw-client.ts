@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net';
 /** A reply as it was written, types kept: `+OK`, `-ERR ...`, `:1`, `$text` (latin1), `nil`, `*[...]`, `%[...]`. */
 export type Shown = string;
 
-const replyTimeoutMs = 20_000;
+const replyTimeoutMsDefault = 20_000;
 
 export class RawClient {
   /** Settles when the server has closed the connection, or broken it. */
@@ -18,7 +18,10 @@ export class RawClient {
   readonly #waiting: { resolve(reply: Shown): void; reject(error: Error): void }[] = [];
   #over = false;
 
-  private constructor(readonly socket: Socket) {
+  private constructor(
+    readonly socket: Socket,
+    private readonly replyTimeoutMs: number,
+  ) {
     socket.on('data', (chunk: Buffer) => this.#take(chunk));
     socket.on('error', () => socket.destroy());
     this.closed = new Promise((resolve) => {
@@ -30,23 +33,23 @@ export class RawClient {
     });
   }
 
-  static async connect(port: number): Promise<RawClient> {
+  static async connect(port: number, replyTimeoutMs = replyTimeoutMsDefault): Promise<RawClient> {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     await once(socket, 'connect');
-    return new RawClient(socket);
+    return new RawClient(socket, replyTimeoutMs);
   }
 
   write(bytes: string | Buffer): void {
     this.socket.write(bytes);
   }
 
-  /** The next reply that nobody has taken. Rejects when the connection ends or 20 s pass first. */
+  /** The next reply that nobody has taken. Rejects when the connection ends or the time for a reply, 20 s unless told otherwise, passes first. */
   reply(): Promise<Shown> {
     const ready = this.#replies.shift();
     if (ready !== undefined) return Promise.resolve(ready);
     if (this.#over) return Promise.reject(new Error('the connection is closed'));
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no reply within ${replyTimeoutMs} ms`)), replyTimeoutMs);
+      const timer = setTimeout(() => reject(new Error(`no reply within ${this.replyTimeoutMs} ms`)), this.replyTimeoutMs);
       this.#waiting.push({
         resolve: (reply) => (clearTimeout(timer), resolve(reply)),
         reject: (error) => (clearTimeout(timer), reject(error)),

@@ -27,8 +27,8 @@ const duels = { workloads: ['list'], keysPerWorkload: 2, hereChance: 0.7 } as co
 const partOf = (node: Node, name: 'rebuild' | 'termProofs'): unknown => Reflect.get(node, name);
 
 /**
- * By name. Three more have their place here once there is what they break: a hint that is lost, a tombstone that is purged by its dot alone, and a
- * deletion of a collection that covers its own batch.
+ * By name. Two more have their place here once there is what they break: a tombstone that is purged by its dot alone, and a deletion of a
+ * collection that covers its own batch.
  */
 export const canaries: Readonly<Record<string, RunSettings & { readonly firstSeed?: number }>> = {
   'a node acknowledges before it has appended': {
@@ -67,7 +67,7 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
         const rebuild = partOf(node, 'rebuild') as Rebuild;
         rebuild.isDoubtful = () => false;
         rebuild.tick = () => undefined;
-        Object.defineProperty(rebuild, 'doubtfulPartitions', { value: 0 });
+        Object.defineProperty(rebuild, 'isInDoubt', { value: false });
       },
     },
     kinds: ['lost-disk', 'isolate', 'pause'],
@@ -139,6 +139,37 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
         };
       },
     },
+  },
+  'a hint is lost': {
+    cluster: {
+      nodes: ['a', 'b', 'c', 'd', 'e'],
+      sloppyQuorum: true,
+      plant: (store) => {
+        const keep = store.hints.keep.bind(store.hints);
+        let count = 0;
+        store.hints.keep = (...hint) => (++count % 3 === 0 ? undefined : keep(...hint));
+      },
+    },
+    kinds: ['power', 'kill', 'isolate', 'lost-disk'],
+    kindChance: 1,
+    awayMax: 3,
+    clients: { workloads: ['counter'] },
+  },
+  'a value lives on when it has expired': {
+    cluster: { plant: (store) => (store.hybridClock.nowMsAt = () => 0) },
+    clients: { workloads: ['volatile'] },
+  },
+  'a command on several keys is written in pieces': {
+    cluster: {
+      plant: (store) => {
+        const writeBatch = store.writeBatch.bind(store);
+        store.writeBatch = (partition, dot, term, epoch, transaction) => {
+          transaction.stagedCount = Math.min(transaction.stagedCount, 2);
+          return writeBatch(partition, dot, term, epoch, transaction);
+        };
+      },
+    },
+    clients: { workloads: ['group'] },
   },
   'reads ask nobody': { cluster: { readQuorum: 1 } },
   'a coordinator answers reads without asking whether its term stands': {

@@ -50,6 +50,17 @@ export function checkCounterReads(history: readonly CounterOperation[]): Verdict
   return accepted;
 }
 
+/** Under sloppy quorums: what is seen may lack what others acknowledged elsewhere, but holds nothing that was not asked for by then. */
+export function checkCounterReadsAreOfIncrements(history: readonly CounterOperation[]): Verdict {
+  const increments = incrementsOf(history);
+  for (const seen of history) {
+    if (seen.outcome !== 'completed' || seen.output === undefined) continue;
+    const [least, greatest] = bounds(increments, () => false, seen.ended);
+    if (seen.output < least || seen.output > greatest) return refused(`${describe(seen)}: not within ${least}..${greatest}`);
+  }
+  return accepted;
+}
+
 /** Acknowledged increments <= the final value <= attempted ones, after all is over and healed. */
 export function checkFinalCounter(history: readonly CounterOperation[], finalValue: number): Verdict {
   const [least, greatest] = bounds(incrementsOf(history), ({ outcome }) => outcome === 'completed', Infinity);

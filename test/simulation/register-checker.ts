@@ -64,7 +64,7 @@ export function checkRegister(history: readonly RegisterOperation[], bounds?: Se
 }
 
 /** Why `value`, seen before `seenUntil` by someone who has to see what `isKnown`, is wrong: alien, from the future, or overwritten; undefined when it may be there. */
-function faultOf(
+export function valueFault(
   value: string | null,
   isKnown: (write: RegisterOperation) => boolean,
   seenUntil: number,
@@ -90,15 +90,39 @@ export function checkReadsKeepUp(history: readonly RegisterOperation[]): Verdict
   const writes = effective(history);
   for (const read of history) {
     if (read.input.kind !== 'read' || read.outcome !== 'completed' || read.output === undefined) continue;
-    const fault = faultOf(read.output, (write) => mustBeSeen(write, read), read.ended, writes);
+    const fault = valueFault(read.output, (write) => mustBeSeen(write, read), read.ended, writes);
     if (fault !== undefined) return refused(`${describe(read)}: ${fault}`);
   }
   return accepted;
 }
 
+/** Under sloppy quorums: no read shows what was not written by then. */
+export function checkReadsAreOfWrites(history: readonly RegisterOperation[]): Verdict {
+  const writes = effective(history);
+  for (const read of history) {
+    if (read.input.kind !== 'read' || read.outcome !== 'completed' || read.output === null || read.output === undefined) continue;
+    const { output, ended } = read;
+    if (!writes.some(({ input, invoked }) => input.kind === 'write' && input.value === output && invoked < ended))
+      return refused(`${describe(read)}: it was not written by then`);
+  }
+  return accepted;
+}
+
+/**
+ * Under sloppy quorums, where both sides of a partition take writes and the later value stands: what is there finally was acknowledged, or may have been
+ * written after something that was.
+ */
+export function checkFinalIsOfWrites(history: readonly RegisterOperation[], finalValue: string | null): Verdict {
+  demandUniqueValues(history);
+  const writes = effective(history);
+  const isThere = writes.some(({ input }) => input.kind === 'write' && input.value === finalValue);
+  const mayBeNothing = finalValue === null && !writes.some(({ outcome }) => outcome === 'completed');
+  return isThere || mayBeNothing ? accepted : refused(`finally ${JSON.stringify(finalValue)}, though that was never written`);
+}
+
 /** No acknowledged write is missing from the value that is there after all is over and healed. */
 export function checkFinalValue(history: readonly RegisterOperation[], finalValue: string | null): Verdict {
   demandUniqueValues(history);
-  const fault = faultOf(finalValue, ({ outcome }) => outcome === 'completed', Infinity, effective(history));
+  const fault = valueFault(finalValue, ({ outcome }) => outcome === 'completed', Infinity, effective(history));
   return fault === undefined ? accepted : refused(`finally ${fault}`);
 }

@@ -1,17 +1,16 @@
 /**
- * Clients of a simulated cluster and what they were told: registers (SET, DEL, GET), counters (INCRBY, GET) and lists (APPEND of unique
- * elements, GET), each on keys of its own, recorded for the checkers. A refusal that promises that nothing was executed has no effect; UNKNOWNOUTCOME,
- * no answer in time and a node that went away may have one.
+ * Clients of a simulated cluster: registers (SET, DEL, GET), counters (INCRBY, GET), lists (APPEND of unique elements, GET), volatile registers (SET PX,
+ * PEXPIRE, PERSIST, GET) and groups (MSET, DEL, MGET of several keys of one slot), each on keys of its own, recorded for the checkers. A refusal that
+ * promises that nothing was executed has no effect; UNKNOWNOUTCOME, no answer in time and a node that went away may have one.
  */
 import { ErrorReply, StatusReply, type Reply } from '../../protocol/resp/reply.js';
-import { checkCounterReads, checkFinalCounter, type CounterInput, type CounterOutput } from './counter-checker.js';
-import { History, type Ending, type Verdict } from './history.js';
-import { checkFinalList, checkList, checkListReadsKeepUp, type ListInput, type ListOutput } from './list-checker.js';
+import { ClientHistories, elementsOf, groupKeys, type Demands } from './client-histories.js';
+import type { Ending } from './history.js';
 import type { SeededRandom } from './random.js';
-import { checkFinalValue, checkReadsKeepUp, checkRegister, type RegisterInput, type RegisterOutput } from './register-checker.js';
 import type { ClientConnection, TorcCluster } from './torc-cluster.js';
+import { neverRan, type RanWithin } from './volatile-checker.js';
 
-export type Workload = 'register' | 'counter' | 'list';
+export type Workload = 'register' | 'counter' | 'list' | 'volatile' | 'group';
 
 export interface ClientSettings {
   readonly clients: number;
@@ -33,9 +32,7 @@ type Meaning = 'unknown' | 'nothing' | { readonly value: Reply };
 const refusals = ['NOREPLICAS', 'LOADING'];
 
 export class SimulatedClients {
-  readonly registers = new History<RegisterInput, RegisterOutput>();
-  readonly counters = new History<CounterInput, CounterOutput>();
-  readonly lists = new History<ListInput, ListOutput>();
+  readonly histories = new ClientHistories();
   /** Replies that a client must never see. */
   readonly strange: string[] = [];
   acknowledged = 0;
@@ -78,26 +75,14 @@ export class SimulatedClients {
     this.#readOn(this.#connectTo(name), client, key, told);
   }
 
-  /** The first fault of all histories; undefined when there is none. `linearizable`: registers and lists are demanded to be. */
-  verdict(linearizable = false): string | undefined {
-    const verdicts: Verdict[] = [];
-    if (linearizable) {
-      for (const history of this.registers.byKey().values()) verdicts.push(checkRegister(history));
-      for (const history of this.lists.byKey().values()) verdicts.push(checkList(history));
-    }
-    for (const history of this.registers.byKey().values()) verdicts.push(checkReadsKeepUp(history));
-    for (const history of this.counters.byKey().values()) verdicts.push(checkCounterReads(history));
-    for (const history of this.lists.byKey().values()) verdicts.push(checkListReadsKeepUp(history));
-    return this.strange[0] ?? reasonOf(verdicts);
+  /** The first fault of all histories; undefined when there is none. */
+  verdict(demands: Demands = { linearizable: false, sloppy: false }): string | undefined {
+    return this.strange[0] ?? this.histories.verdict(demands);
   }
 
   /** The same for what is finally there: `valueOf` a key, null = nothing. */
-  finalVerdict(valueOf: (key: string) => string | null): string | undefined {
-    const verdicts: Verdict[] = [];
-    for (const [key, history] of this.registers.byKey()) verdicts.push(checkFinalValue(history, valueOf(key)));
-    for (const [key, history] of this.counters.byKey()) verdicts.push(checkFinalCounter(history, Number(valueOf(key) ?? 0)));
-    for (const [key, history] of this.lists.byKey()) verdicts.push(checkFinalList(history, elementsOf(valueOf(key))));
-    return reasonOf(verdicts);
+  finalVerdict(valueOf: (key: string) => string | null, sloppy = false): string | undefined {
+    return this.histories.finalVerdict(valueOf, sloppy);
   }
 
   #live(client: string): void {
@@ -148,19 +133,26 @@ export class SimulatedClients {
     if (random.chance(0.4)) return this.#readOn(connection, client, key, told);
     if (workload === 'counter') {
       const by = random.pick([1, 1, 5, -2]);
-      const ending = this.counters.invoke(client, key, { kind: 'increment', by }, order);
+      const ending = this.histories.counters.invoke(client, key, { kind: 'increment', by }, order);
       return this.#send(connection, client, ['INCRBY', key, String(by)], here, ending, ({ value }) => Number(value), told);
     }
+    if (workload === 'volatile') return this.#changeVolatile(connection, client, key, random, here, told);
     const value = `v${++this.#serial}`;
+    if (workload === 'group') {
+      const isDeletion = random.chance(0.15);
+      const ending = this.histories.groups.invoke(client, key, { kind: 'write', value: isDeletion ? null : value }, order);
+      const words = isDeletion ? ['DEL', ...groupKeys(key)] : ['MSET', ...groupKeys(key).flatMap((each) => [each, value])];
+      return this.#send(connection, client, words, here, ending, () => null, told);
+    }
     if (workload === 'list') {
-      const ending = this.lists.invoke(client, key, { kind: 'append', element: value }, order);
+      const ending = this.histories.lists.invoke(client, key, { kind: 'append', element: value }, order);
       return this.#send(connection, client, ['APPEND', key, `${value};`], here, ending, () => null, told);
     }
     if (random.chance(0.15)) {
-      const ending = this.registers.invoke(client, key, { kind: 'write', value: null }, order);
+      const ending = this.histories.registers.invoke(client, key, { kind: 'write', value: null }, order);
       return this.#send(connection, client, ['DEL', key], here, ending, () => null, told);
     }
-    const ending = this.registers.invoke(client, key, { kind: 'write', value }, order);
+    const ending = this.histories.registers.invoke(client, key, { kind: 'write', value }, order);
     const options = random.pick([[], [], ['KEEPTTL'], ['GET'], ['NX']]);
     // NX that finds a value writes nothing, and says so by nil.
     const conditional: Ending<Reply> = {
@@ -172,17 +164,54 @@ export class SimulatedClients {
     this.#send(connection, client, words, here, conditional, (meaning) => meaning.value, told);
   }
 
+  #changeVolatile(connection: ClientConnection, client: string, key: string, random: SeededRandom, here: boolean, told: () => void): void {
+    const { volatiles } = this.histories;
+    const order = here ? undefined : connection.name;
+    const ran = neverRan();
+    const span = random.pick([20, 300, 2000]);
+    const kind = random.pick(['SET PX', 'SET PX', 'SET', 'DEL', 'PEXPIRE', 'PEXPIRE', 'PERSIST'] as const);
+    if (kind === 'PEXPIRE' || kind === 'PERSIST') {
+      const spanMs = kind === 'PERSIST' ? Infinity : span;
+      const ending = volatiles.invoke(client, key, { kind: 'expire', spanMs, ran }, order);
+      const words = kind === 'PERSIST' ? ['PERSIST', key] : ['PEXPIRE', key, String(span)];
+      // What found nothing changed nothing.
+      const found: Ending<Reply> = { ...ending, complete: (reply) => (Number(reply) === 1 ? ending.complete(null) : ending.fail()) };
+      return this.#send(connection, client, words, here, found, ({ value }) => value, told, ran);
+    }
+    const value = kind === 'DEL' ? null : `v${++this.#serial}`;
+    const spanMs = kind === 'SET PX' ? span : Infinity;
+    const ending = volatiles.invoke(client, key, { kind: 'write', value, spanMs, ran }, order);
+    const words = value === null ? ['DEL', key] : ['SET', key, value, ...(kind === 'SET PX' ? ['PX', String(span)] : [])];
+    this.#send(connection, client, words, here, ending, () => null, told, ran);
+  }
+
+  /** All its keys have the same, or none is there. */
+  #valueOfGroup(group: string, reply: Reply): string | null {
+    const values = Array.isArray(reply) ? reply.map((each) => (each === null ? null : textOf(each as Reply))) : [];
+    if (values.length !== groupKeys(group).length || new Set(values).size > 1) {
+      this.strange.push(`MGET of ${group} shows ${JSON.stringify(values)}, which were always written together`);
+    }
+    return values[0] ?? null;
+  }
+
   #readOn(connection: ClientConnection, client: string, key: string, told: (ok: boolean) => void): void {
     const words = ['GET', key];
     const text = ({ value }: { readonly value: Reply }): string | null => (value === null ? null : textOf(value));
     if (key.startsWith('register')) {
-      const ending = this.registers.invoke(client, key, { kind: 'read' }, connection.name);
+      const ending = this.histories.registers.invoke(client, key, { kind: 'read' }, connection.name);
       this.#send(connection, client, words, false, ending, text, told);
     } else if (key.startsWith('counter')) {
-      const ending = this.counters.invoke(client, key, { kind: 'read' }, connection.name);
+      const ending = this.histories.counters.invoke(client, key, { kind: 'read' }, connection.name);
       this.#send(connection, client, words, false, ending, (meaning) => Number(text(meaning) ?? 0), told);
+    } else if (key.startsWith('volatile')) {
+      const ran = neverRan();
+      const ending = this.histories.volatiles.invoke(client, key, { kind: 'read', ran }, connection.name);
+      this.#send(connection, client, words, false, ending, text, told, ran);
+    } else if (key.startsWith('group')) {
+      const ending = this.histories.groups.invoke(client, key, { kind: 'read' }, connection.name);
+      this.#send(connection, client, ['MGET', ...groupKeys(key)], false, ending, ({ value }) => this.#valueOfGroup(key, value), told);
     } else {
-      const ending = this.lists.invoke(client, key, { kind: 'read' }, connection.name);
+      const ending = this.histories.lists.invoke(client, key, { kind: 'read' }, connection.name);
       this.#send(connection, client, words, false, ending, (meaning) => elementsOf(text(meaning)), told);
     }
   }
@@ -196,17 +225,20 @@ export class SimulatedClients {
     ending: Ending<Output>,
     outputOf: (meaning: { readonly value: Reply }) => Output,
     told: (ok: boolean) => void,
+    ran?: RanWithin,
   ): void {
     const { scheduler } = this.cluster;
-    const { name } = connection.running;
+    const { name, store } = connection.running;
     const command = `${client} ${words.join(' ')}`;
     const latencyMs = this.#random.between(0.05, 1);
     // A connection's commands arrive as they were sent.
     connection.arrivalMs = Math.max(connection.arrivalMs, scheduler.nowMs + latencyMs);
     scheduler.schedule(name, connection.arrivalMs - scheduler.nowMs, command, () => {
+      if (ran !== undefined) ran.fromMs = store.hybridClock.nowMs();
       connection.run(
         words,
-        (reply) =>
+        (reply) => {
+          if (ran !== undefined) ran.untilMs = store.hybridClock.nowMs();
           scheduler.schedule(undefined, latencyMs, `${command}: ${textOf(reply)}`, () => {
             const meaning = meaningOf(reply);
             if (meaning === 'unknown') ending.leaveUnknown();
@@ -217,7 +249,8 @@ export class SimulatedClients {
             else if (meaning === 'nothing') this.refused++;
             else this.acknowledged++;
             told(typeof meaning !== 'string');
-          }),
+          });
+        },
         here,
       );
     });
@@ -236,13 +269,4 @@ export function textOf(reply: Reply | undefined): string {
   if (Buffer.isBuffer(reply)) return reply.toString();
   if (typeof reply === 'bigint' || typeof reply === 'string') return reply.toString();
   return JSON.stringify(reply ?? null);
-}
-
-export function elementsOf(text: string | null): string[] {
-  return text === null ? [] : text.split(';').filter((element) => element !== '');
-}
-
-function reasonOf(verdicts: readonly Verdict[]): string | undefined {
-  const bad = verdicts.find(({ verdict }) => verdict !== 'accepted');
-  return bad === undefined || bad.verdict === 'accepted' ? undefined : bad.reason;
 }

@@ -4,6 +4,7 @@
  */
 import { diskFaultKinds, faultKinds } from './faults.js';
 import { SeededRandom } from './random.js';
+import type { Workload } from './simulated-clients.js';
 import type { NetworkSettings } from './simulated-network.js';
 import type { RunSettings } from './torc-run.js';
 
@@ -44,8 +45,27 @@ export function swarmOf(seed: number): RunSettings {
   const awayMax = random.pick(nodes.length > 3 ? [1, 2] : [1, 1, 2]);
   const loadMs = random.pick([3000, 6000]);
   const readFrom = random.pick(['any', 'any', 'coordinator'] as const);
+  const features = new SeededRandom(seed).fork('features');
+  // Two nodes of three replicas would stand in for each other: nobody does.
+  const sloppyQuorum = nodes.length >= 5 && features.chance(0.6);
+  const repair = features.pick([
+    {},
+    {},
+    { repairIntervalMs: 1500, fullRepairIntervalMs: 4000 },
+    { repairIntervalMs: 700, fullRepairIntervalMs: 2500 },
+  ]);
+  const gossipIntervalMs = features.pick([1000, 1000, 300, 2500]);
+  // Where both sides of a partition take writes, a list's elements go with the value that does not stand.
+  const strict: Workload[] = [
+    'register',
+    'counter',
+    'list',
+    ...features.pick<Workload[]>([[], ['volatile'], ['group'], ['volatile', 'group']]),
+  ];
+  const workloads = sloppyQuorum ? strict.filter((workload) => workload !== 'list') : strict;
   return {
-    cluster: { ...cluster, readFrom },
+    cluster: { ...cluster, ...repair, readFrom, sloppyQuorum, gossipIntervalMs },
+    clients: { workloads },
     kinds: [...faultKinds, ...diskFaultKinds],
     awayMax,
     loadMs,

@@ -35,6 +35,7 @@ export interface TorcSettings {
   readonly readQuorum?: number;
   readonly writeQuorum?: number;
   readonly peerTimeoutMs?: number;
+  readonly gossipIntervalMs?: number;
   readonly cacheBytesMax?: number;
   /** Batches kept for a peer that does not acknowledge them; few make gaps common. */
   readonly hintBytesMax?: number;
@@ -175,6 +176,13 @@ export class TorcCluster {
     });
   }
 
+  /** Of all nodes that run, for all others. */
+  hintBytes(): number {
+    let sum = 0;
+    for (const { node } of this.#running.values()) for (const [, bytes] of node.hintBytes()) sum += bytes;
+    return sum;
+  }
+
   /** Home replicas of a partition, the first coordinator first. All nodes run. */
   homesOf(partition: number): string[] {
     const { membership } = this.runningNow(this.nodes[0] ?? '').node;
@@ -201,7 +209,7 @@ export class TorcCluster {
   }
 
   #isSure(node: Node): boolean {
-    return node.statistics().every(([figure, value]) => figure !== 'doubtful_partitions' || value === 0);
+    return node.statistics().every(([figure, value]) => figure !== 'doubtful' || value === 0);
   }
 
   async #open(name: string): Promise<void> {
@@ -240,7 +248,7 @@ export class TorcCluster {
       readQuorum: settings.readQuorum ?? 2,
       sloppyQuorum: settings.sloppyQuorum ?? false,
       readFrom: settings.readFrom ?? 'any',
-      gossipIntervalMs: 1000,
+      gossipIntervalMs: settings.gossipIntervalMs ?? 1000,
       phiThreshold: 8,
       suspicionTimeoutMs: 5000,
       peerTimeoutMs: settings.peerTimeoutMs ?? 1000,

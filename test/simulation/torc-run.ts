@@ -4,7 +4,7 @@ import { slotOf } from '../../protocol/slot.js';
 import { claimedAndMissing, convergenceFault, loadAll, reopenedFault } from './convergence.js';
 import { describePlan, faultKinds, faultTarget, planFaults, schedulePlan, type Fault, type FaultKind, type FaultPlan } from './faults.js';
 import { SeededRandom } from './random.js';
-import { SimulatedClients, type ClientSettings } from './simulated-clients.js';
+import { SimulatedClients, type ClientSettings, type Workload } from './simulated-clients.js';
 import { TorcCluster, type TorcSettings } from './torc-cluster.js';
 
 export interface RunResult {
@@ -50,6 +50,8 @@ function restrained(plan: FaultPlan, losses: Losses): FaultPlan {
   return { ...plan, faults: plan.faults.map((timed) => ({ ...timed, fault: milder(timed.fault) })) };
 }
 
+const usualWorkloads: readonly Workload[] = ['register', 'counter', 'list'];
+
 export async function runSeed(seed: number, settings: RunSettings = {}): Promise<RunResult> {
   const random = new SeededRandom(seed).fork('run');
   const nodes = settings.cluster?.nodes ?? ['a', 'b', 'c'];
@@ -80,10 +82,11 @@ export async function runSeed(seed: number, settings: RunSettings = {}): Promise
     disk: (node) => oneMayLose && node === mayLosePower,
     powerOfAll: synced,
   });
+  const sloppy = settings.cluster?.sloppyQuorum === true;
   const clients = new SimulatedClients(cluster, {
     clients: 6,
     keysPerWorkload: random.pick([1, 3, 20]),
-    workloads: ['register', 'counter', 'list'],
+    workloads: usualWorkloads,
     thinkMs: random.pick([5, 20, 60]),
     hereChance: random.pick([0, 0, 0.3]),
     pipelineChance: random.pick([0, 0.3]),
@@ -112,17 +115,18 @@ export async function runSeed(seed: number, settings: RunSettings = {}): Promise
     await scheduler.runUntil(untilMs, broken);
     clients.stop();
     if (broken()) return result();
-    const healed = (): boolean => network.allTold && cluster.allWell();
+    const healed = (): boolean => network.allTold && cluster.allWell() && cluster.hintBytes() === 0;
     await scheduler.runFor(90_000, () => broken() || healed());
     if (!broken() && !healed()) fault = `not healed: ${cluster.log.slice(-5).join('; ')}`;
     // Two rounds of gossip, and time for what they bring about.
-    await scheduler.runFor(5000, broken);
-    if (!broken()) await readEverything(cluster, clients, (reason) => (fault ??= reason));
+    await scheduler.runFor(3000 + 2 * (settings.cluster?.gossipIntervalMs ?? 1000), broken);
+    const workloads = new Set([...usualWorkloads, ...(settings.clients?.workloads ?? [])]);
+    if (!broken()) await readEverything(cluster, clients, workloads, (reason) => (fault ??= reason));
     await scheduler.runFor(3000, broken);
     if (!broken() && clients.unanswered > 0) fault = `${clients.unanswered} commands were never answered`;
-    if (!broken()) fault = clients.verdict(cluster.settings.readFrom === 'coordinator' && cluster.settings.sloppyQuorum !== true);
+    if (!broken()) fault = clients.verdict({ linearizable: cluster.settings.readFrom === 'coordinator' && !sloppy, sloppy });
     if (!broken()) fault = await convergenceFault(cluster);
-    if (!broken()) fault = clients.finalVerdict((key) => shownEverywhere(cluster, key));
+    if (!broken()) fault = clients.finalVerdict((key) => shownEverywhere(cluster, key), sloppy);
     for (const name of settings.reopens === false ? [] : nodes) if (!broken()) fault = await reopenedFault(cluster, name);
   } catch (error) {
     fault ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -131,15 +135,20 @@ export async function runSeed(seed: number, settings: RunSettings = {}): Promise
 }
 
 /** Every key through every node: after healing each is answered, and that too is part of the history. */
-async function readEverything(cluster: TorcCluster, clients: SimulatedClients, refused: (reason: string) => void): Promise<void> {
+async function readEverything(
+  cluster: TorcCluster,
+  clients: SimulatedClients,
+  workloads: Iterable<Workload>,
+  refused: (reason: string) => void,
+): Promise<void> {
   let open = 0;
-  for (const workload of ['register', 'counter', 'list'] as const) {
+  for (const workload of workloads) {
     for (const key of clients.keys(workload)) {
       for (const name of cluster.nodes) {
         open++;
         clients.read('reader', name, key, (ok) => {
           open--;
-          if (!ok) refused(`${name} refuses GET ${key} after all was healed`);
+          if (!ok) refused(`${name} refuses to read ${key} after all was healed`);
         });
       }
     }

@@ -194,9 +194,28 @@ export function localContext(cluster: ClusterView = clusterOfThree()): LocalNode
     repair: ({ anew, partition }) => (anew ? (partition === 7 ? 2 : 'under way') : 'no peer'),
     versionsOf: () =>
       Promise.resolve([
-        { member: 'node-1', context: '{1.1: 5}', values: 1 },
-        { member: 'node-2', context: '', values: 0, error: 'unreachable' },
+        { member: 'node-1', context: '{1.1: 5}', values: 1, equal: true },
+        { member: 'node-2', context: '', values: 0, equal: false, error: 'unreachable' },
       ]),
+    conflicts: (count) => ({
+      counts: { string: 1, counter: 0 },
+      open: 1,
+      conflicts: [
+        {
+          key: Buffer.from('k'),
+          partition: 3,
+          type: 'string' as const,
+          rule: 'the latest',
+          metAtMs: 7,
+          coveredAtMs: undefined,
+          shown: Buffer.from('b'),
+          versions: [
+            { node: 'node-1', counter: 5, term: 1, value: Buffer.from('a'), shown: false },
+            { node: 'node-2', counter: 6, term: 1, value: Buffer.from('b'), shown: true },
+          ],
+        },
+      ].slice(0, count),
+    }),
   };
   const run = async (args: readonly Buffer[]): Promise<Reply> => {
     const row = lookup.resolve(args);

@@ -257,6 +257,18 @@ test('CLUSTER COUNTKEYSINSLOT and GETKEYSINSLOT ask the partition', async (t) =>
   ]);
 });
 
+test('TORC CONFLICTS shows keys, values, nodes and the rule, and takes how many', async (t) => {
+  const { ask } = node();
+  const versions =
+    '[[$node, $node-1, $counter, :5, $term, :1, $value, $a, $shown, $no], [$node, $node-2, $counter, :6, $term, :1, $value, $b, $shown, $yes]]';
+  const conflict = `[$key, $k, $partition, :3, $type, $string, $met-at-ms, :7, $covered-at-ms, nil, $rule, $the latest, $shown, $b, $versions, ${versions}]`;
+  const head = '[$counts, [$string, :1, $counter, :0], $open, :1, $conflicts, ';
+  t.is(await ask('TORC CONFLICTS'), `${head}[${conflict}]]`);
+  t.is(await ask('TORC CONFLICTS 0'), `${head}[]]`);
+  t.is(await ask('TORC CONFLICTS x'), '-ERR TORC CONFLICTS takes how many are to be shown');
+  t.regex(await ask('TORC CONFLICTS 1 2'), /^-ERR wrong number of arguments/);
+});
+
 test('TORC says where a key lives, what is held of it, and what must answer', async (t) => {
   const { ask, client } = node(clusterOfThree([slotOf(Buffer.from('k')) % 3 === 0 ? 1 : 2]));
   const preference = await ask('TORC PREFLIST k');
@@ -266,7 +278,10 @@ test('TORC says where a key lives, what is held of it, and what must answer', as
     ),
   );
   t.is(preference.split('$coordinator').length, 2);
-  t.is(await ask('TORC VERSION k'), '[[$member, $node-1, $context, ${1.1: 5}, $values, :1], [$member, $node-2, $error, $unreachable]]');
+  t.is(
+    await ask('TORC VERSION k'),
+    '[[$member, $node-1, $context, ${1.1: 5}, $values, :1, $equal, $yes], [$member, $node-2, $error, $unreachable]]',
+  );
   t.is(await ask('TORC QUORUM'), '[:2, :2]');
   t.is(await ask('TORC QUORUM 3 1'), '+OK');
   t.deepEqual([client.writeQuorum, client.readQuorum], [3, 1]);

@@ -135,7 +135,7 @@ export function shown(reply: Reply): string {
   if (Buffer.isBuffer(reply)) return `$${reply.toString('latin1')}`;
   if (typeof reply === 'number' || typeof reply === 'bigint') return `:${reply}`;
   if (reply instanceof StatusReply) return `+${reply.text}`;
-  if (reply instanceof ErrorReply) return `-${reply.text}`;
+  if (reply instanceof ErrorReply) return `-${Buffer.from(reply.text, reply.encoding).toString()}`;
   if (reply === nilArray) return 'nil-array';
   if (reply instanceof MapReply) return `[${reply.entries.flat().map(shown).join(', ')}]`;
   if (reply instanceof SetReply) return `[${reply.members.map(shown).join(', ')}]`;

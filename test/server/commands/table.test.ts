@@ -115,7 +115,7 @@ test('a name is found in any case, and nothing else is', (t) => {
   const resolve = (...words: string[]) => lookup.resolve(words.map((word) => Buffer.from(word)));
   const nameOf = (...words: string[]) => {
     const found = resolve(...words);
-    return found instanceof ErrorReply ? found.text : found.name;
+    return found instanceof ErrorReply ? Buffer.from(found.text, found.encoding).toString() : found.name;
   };
   for (const row of allRows) {
     const args = Array.from({ length: Math.abs(row.arity) }, () => Buffer.from('x'));

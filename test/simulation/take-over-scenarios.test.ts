@@ -1,0 +1,172 @@
+/** Named scenarios of nodes that coordinate one after the other or at once: what the issue demands by name, and what a seed found once. */
+import test from 'ava';
+import { elementsOf } from './client-histories.js';
+import { convergenceFault } from './convergence.js';
+import { append, ask, begin, entryAt, homes, keysOfDifferentPartitions, started, well } from './scenario.js';
+import { textOf } from './simulated-clients.js';
+import { TorcCluster } from './torc-cluster.js';
+
+test('a blind SET acknowledged after a failover by a node whose clock is an hour behind is what every later GET shows', async (t) => {
+  for (const reaches of ['everyone', 'one', 'nobody'] as const) {
+    const names = ['a', 'b', 'c'];
+    const probe = new TorcCluster(1, {});
+    await probe.startAll();
+    const [first = '', second = '', third = ''] = homes(probe, 'k');
+    const cluster = await started({ skewMs: { [second]: -3_600_000, [third]: -3_600_000 } });
+    t.is(await ask(cluster, first, ['SET', 'k', 'v0']), 'OK');
+    if (reaches !== 'everyone') cluster.network.block(first, second);
+    if (reaches === 'nobody') cluster.network.block(first, third);
+    const old = begin(cluster, first, ['SET', 'k', 'v1']);
+    await cluster.scheduler.runFor(20);
+    t.is(old.reply() === undefined, reaches === 'nobody');
+    cluster.scheduler.crash(first, 'process');
+    if (reaches !== 'everyone') cluster.network.unblock(first, second);
+    if (reaches === 'nobody') cluster.network.unblock(first, third);
+    await cluster.scheduler.runFor(200);
+    t.is(await ask(cluster, third, ['SET', 'k', 'v2']), 'OK', reaches);
+    for (const name of [second, third]) t.is(await ask(cluster, name, ['GET', 'k']), 'v2');
+    cluster.start(first);
+    await cluster.scheduler.runFor(20_000, () => cluster.allReady());
+    for (let round = 0; round < 20; round++) {
+      for (const name of names)
+        t.true(['v2', 'NOREPLICAS'].includes((await ask(cluster, name, ['GET', 'k']))?.split(' ')[0] ?? ''), reaches);
+      await cluster.scheduler.runFor(10);
+    }
+    await well(cluster);
+    for (const name of names) t.is(await ask(cluster, name, ['GET', 'k']), 'v2', `${reaches}, ${name}`);
+    t.is(await convergenceFault(cluster), undefined);
+  }
+});
+
+test('read-from coordinator: a coordinator that others took over from unawares does not answer from what it holds', async (t) => {
+  const cluster = await started({ partitions: 1, readFrom: 'coordinator' });
+  const [first = '', second = '', third = ''] = homes(cluster, 'k');
+  t.is(await ask(cluster, third, ['SET', 'k', 'old']), 'OK');
+  t.is(await ask(cluster, third, ['GET', 'k']), 'old');
+  for (const other of [second, third]) {
+    cluster.network.block(first, other);
+    cluster.network.block(other, first);
+  }
+  t.is(await ask(cluster, second, ['SET', 'k', 'new'], true), 'OK');
+  t.true(cluster.runningNow(first).node.membership.isReachable(cluster.nodes.indexOf(second)));
+  t.regex(String(await ask(cluster, first, ['GET', 'k'])), /^NOREPLICAS/);
+  const reaches = (name: string): boolean => cluster.runningNow(name).node.membership.isReachable(cluster.nodes.indexOf(first));
+  await cluster.scheduler.runFor(30_000, () => !reaches(second) && !reaches(third));
+  for (const name of [second, third]) t.is(await ask(cluster, name, ['GET', 'k']), 'new');
+  for (const other of [second, third]) {
+    cluster.network.unblock(first, other);
+    cluster.network.unblock(other, first);
+  }
+  await well(cluster);
+  for (const name of cluster.nodes) t.is(await ask(cluster, name, ['GET', 'k']), 'new', name);
+});
+
+test('found by a seed: a coordinator that was superseded unawares does not say that there is nothing to delete', async (t) => {
+  const cluster = await started({ partitions: 1 });
+  const [first = '', second = '', third = ''] = homes(cluster, 'k');
+  t.is(await ask(cluster, first, ['SET', 'other', 'v']), 'OK');
+  for (const other of [second, third]) cluster.network.block(other, first);
+  t.is(await ask(cluster, second, ['SET', 'k', 'v'], true), 'OK');
+  const deletion = begin(cluster, first, ['DEL', 'k'], true);
+  await cluster.scheduler.runFor(50);
+  t.is(deletion.reply(), undefined);
+  for (const other of [second, third]) cluster.network.unblock(other, first);
+  await cluster.scheduler.runFor(5000, () => deletion.reply() !== undefined);
+  t.regex(textOf(deletion.reply()), /^(1|UNKNOWNOUTCOME .*|NOREPLICAS .*)$/);
+});
+
+test('found by a seed: an acknowledgement says nothing of earlier batches whose own answer was lost', async (t) => {
+  // A coordinator was superseded unawares. The replica that would have said so had no link back yet; then it acknowledged a later batch, of another partition.
+  const cluster = await started({ partitions: 16, network: { spikeChance: 0, cutChance: 0, lateDetectionMs: 1 } });
+  const [key = '', other = ''] = keysOfDifferentPartitions(cluster);
+  const [first = '', second = '', third = ''] = homes(cluster, key);
+  for (let round = 0; round < 8; round++) {
+    for (const k of [key, other]) await append(cluster, first, k, '0;');
+    cluster.network.block(second, first);
+    await append(cluster, second, key, `new${round};`);
+    cluster.network.breakStreams(first, second);
+    cluster.network.block(third, first);
+    const late = begin(cluster, first, ['APPEND', key, `late${round};`], true);
+    await cluster.scheduler.runFor(5);
+    cluster.network.unblock(second, first);
+    const back = cluster.nodes.indexOf(first);
+    await cluster.scheduler.runFor(900, () => cluster.runningNow(second).node.membership.isReachable(back));
+    begin(cluster, first, ['APPEND', other, 'later;'], true);
+    await cluster.scheduler.runFor(2000, () => late.reply() !== undefined);
+    cluster.network.unblock(third, first);
+    await well(cluster);
+    const isAcknowledged = /^\d+$/.test(textOf(late.reply()));
+    const shown = elementsOf(await ask(cluster, third, ['GET', key]));
+    t.true(!isAcknowledged || shown.includes(`late${round}`), `round ${round}`);
+    t.true(shown.includes(`new${round}`));
+  }
+});
+
+test('a take-over whose words were lost with a stream is asked again as soon as there is a new one', async (t) => {
+  const cluster = await started({ partitions: 1, peerTimeoutMs: 20_000, network: { spikeChance: 0, lateDetectionMs: 1 } });
+  const [first = '', second = '', third = ''] = homes(cluster, 'k');
+  for (const [from, to] of [
+    [first, second],
+    [second, first],
+  ] as const) {
+    cluster.network.block(third, first);
+    cluster.network.block(third, second);
+    cluster.network.block(from, to); // the ask, then the promise
+    const write = begin(cluster, first, ['SET', 'k', 'v'], true);
+    await cluster.scheduler.runFor(20);
+    cluster.network.breakStreams(first, second);
+    cluster.network.unblock(from, to);
+    await cluster.scheduler.runFor(1500, () => write.reply() !== undefined);
+    t.is(textOf(write.reply()), 'OK', `${from} to ${to}`);
+    cluster.network.unblock(third, first);
+    cluster.network.unblock(third, second);
+    await well(cluster);
+    t.is(await ask(cluster, second, ['SET', 'k', 'v'], true), 'OK'); // so that there is something to take over again
+  }
+});
+
+test('batches that were dropped from the queues of both peers are settled once both have caught up', async (t) => {
+  const cluster = await started({ partitions: 1, hintBytesMax: 300, network: { spikeChance: 0, lateDetectionMs: 1 } });
+  const [first = '', ...others] = homes(cluster, 'k');
+  t.is(await ask(cluster, first, ['SET', 'k', 'v']), 'OK');
+  const figure = (name: string): unknown => new Map(cluster.runningNow(first).node.statistics()).get(name);
+  const takeOvers = figure('take_overs');
+  for (const other of others) cluster.network.block(first, other);
+  const writes = [];
+  for (let i = 0; i < 40; i++) {
+    writes.push(begin(cluster, first, ['INCR', `n${i}`], true));
+    await cluster.scheduler.runFor(1);
+  }
+  t.true(Number(figure('dropped_batches')) > 40);
+  for (const other of others) {
+    cluster.network.breakStreams(first, other);
+    cluster.network.unblock(first, other);
+  }
+  await well(cluster);
+  t.is(figure('unsettled_batches'), 0);
+  t.is(figure('take_overs'), takeOvers);
+  t.true(writes.some(({ reply }) => textOf(reply()).startsWith('UNKNOWNOUTCOME')));
+  t.is(await convergenceFault(cluster), undefined);
+});
+
+test('found by a seed: what a later coordinator showed and others wrote over is not written once more by its first coordinator', async (t) => {
+  const network = { spikeChance: 0, cutChance: 0, lateDetectionMs: 1 };
+  const cluster = await started({ partitions: 1, readFrom: 'coordinator', network });
+  const [first = '', second = '', third = ''] = homes(cluster, 'k');
+  t.is(await ask(cluster, first, ['SET', 'other', 'v']), 'OK');
+  cluster.network.block(first, second);
+  cluster.network.block(third, first);
+  const write = begin(cluster, first, ['SET', 'k', 'early'], true);
+  await cluster.scheduler.runFor(5);
+  t.is(await ask(cluster, second, ['SET', 'another', 'v'], true), 'OK');
+  t.is(entryAt(cluster, second, 'k').bytes.toString(), 'early', 'brought by the take-over');
+  t.is(await ask(cluster, second, ['SET', 'k', 'later'], true), 'OK');
+  t.is(write.reply(), undefined);
+  cluster.network.breakStreams(first, third); // with the acknowledgement
+  cluster.network.unblock(first, second);
+  cluster.network.unblock(third, first);
+  await cluster.scheduler.runFor(5000, () => write.reply() !== undefined);
+  t.regex(textOf(write.reply()), /^UNKNOWNOUTCOME /);
+  await well(cluster);
+  for (const name of cluster.nodes) t.is(await ask(cluster, name, ['GET', 'k']), 'later', name);
+});
