@@ -29,6 +29,8 @@ export interface CoordinatorOptions {
   readonly store: Store;
   readonly membership: Membership;
   readonly turn: Turn;
+  /** Read each time. */
+  readonly limits: { readonly stringBytesMax: number };
   readonly clock: Clock;
   readonly actor: () => number;
   readonly coordination: (partition: number) => Coordination;
@@ -65,7 +67,7 @@ export class Coordinator {
   constructor(private readonly options: CoordinatorOptions) {
     const { store, actor, clock } = options;
     this.nextDot = () => ({ actor: actor(), counter: store.hybridClock.next() });
-    this.transaction = new Transaction(this.nextDot);
+    this.transaction = new Transaction(this.nextDot, options.limits);
     this.lastLookMs = clock.monotonicMs();
   }
 
@@ -338,6 +340,11 @@ export class Coordinator {
       else high = middle;
     }
     return unsettled[low]?.counter === counter ? unsettled[low] : undefined;
+  }
+
+  /** Those of this node's batches that are not settled. */
+  unsettledAmong(counters: readonly number[]): Settlement[] {
+    return counters.flatMap((counter) => this.settlementOf(counter) ?? []).filter(({ settled }) => !settled);
   }
 
   private unsettledOf({ partition, unsettled }: Coordination): Settlement[] {

@@ -40,6 +40,8 @@ export interface HandOffOptions {
   readonly lives: Lives;
   /** A batch lies beyond a gap: what is missing has to be fetched from its sender, a home replica. */
   readonly fetchMissing: (partition: number, from: Peer) => void;
+  /** The target has taken these batches of a partition. */
+  readonly handedOver: (target: Peer, partition: number, batches: Buffer) => void;
   readonly failed: (error: StorageError) => void;
 }
 
@@ -173,6 +175,7 @@ export class HandOff {
       if (!(await this.send(peer, target, batches))) return;
       for (const { partition, hints } of piece) {
         store.hints.letGo(target, partition, hints);
+        for (const hint of hints) this.options.handedOver(peer, partition, hint.batches);
         this.counts.handedOver += hints.reduce((sum, hint) => sum + batchCount(hint.batches), 0);
       }
       turn.schedule();

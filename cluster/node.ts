@@ -4,6 +4,7 @@
  */
 import type { torc } from '../protocol/generated/messages.js';
 import type { VectorClock, VersionedRecord } from '../protocol/record.js';
+import { decodeBatches } from '../protocol/batch.js';
 import { slotOf } from '../protocol/slot.js';
 import { compareTerms, counterAt, counterMs, memberNumberOf, type Term } from '../protocol/dot.js';
 import type { Clock, Random } from '../storage/clock.js';
@@ -86,6 +87,8 @@ export interface NodeOptions {
   readonly suspicionTimeoutMs: number;
   readonly peerTimeoutMs: number;
   readonly repairBytesPerSecond: number;
+  /** No string may become longer. */
+  readonly stringBytesMax: number;
   /** Between two comparisons with the other replicas; 0 = never. */
   readonly repairIntervalMs: number;
   readonly fullRepairIntervalMs: number;
@@ -149,10 +152,10 @@ export class Node {
   private readonly sweeper: ExpirySweeper;
   private readonly lives: Lives;
   private leaving = false;
-  /** Counts at the last line about them. */
-  private told = { tookOver: 0, kept: 0, handedOver: 0, dropped: 0 };
   /** Of gossip, since the node began. */
   private rounds = 0;
+  /** Counts at the last line about them. */
+  private told = { tookOver: 0, kept: 0, handedOver: 0, dropped: 0 };
   private closed = false;
   private readyByMs = 0;
   private readonly whenReady: (() => void)[] = [];
@@ -252,6 +255,11 @@ export class Node {
       directives: options,
       lives,
       fetchMissing: (partition, from) => comparison.fetchMissing(partition, from),
+      handedOver: (target, partition, batches) => {
+        const own = new Set<number>();
+        for (const { dot } of decodeBatches(batches)) if (dot.actor === actor()) own.add(dot.counter);
+        this.standIns.held(target, partition, (counter) => own.has(counter));
+      },
       failed: options.onFailure,
     });
     const { handOff } = this;
@@ -288,6 +296,7 @@ export class Node {
       store,
       membership,
       turn,
+      limits: options,
       clock,
       actor,
       coordination,
@@ -387,6 +396,7 @@ export class Node {
     this.peers.listen();
     this.formation.begin();
     this.membership.arriving = this.isReady && this.membership.memberCount > 1; // it has been here before
+    this.membership.changed();
     if (!this.isReady) this.gossiper.seeds.look((seed, addresses) => this.peers.dialSeeds(seed, addresses));
     this.tick();
     this.gossiper.start();
@@ -674,7 +684,9 @@ export class Node {
     if (memberNumberOf(actor) !== memberNumberOf(this.actor())) return;
     const over = superseded as torc.Superseded[];
     peer.link.acknowledged(first, counter, new Set(over.map((one) => one.counter)));
-    if (over.length > 0) this.superseded(over);
+    if (over.length === 0) return;
+    this.superseded(over);
+    this.standIns.awaits(peer, this.coordinator.unsettledAmong(over.map((one) => one.counter)));
   }
 
   /** Batches of this node are stored where newer terms were promised. */
@@ -726,7 +738,9 @@ export class Node {
       const bytes = seen[i];
       if (bytes === undefined) return;
       const clock = clockOf(bytes);
-      peer.link.covered(number, clock.get(this.actor()) ?? 0);
+      const covered = clock.get(this.actor()) ?? 0;
+      peer.link.covered(number, covered);
+      this.standIns.held(peer, number, (counter) => counter <= covered);
       if (this.membership.isHome(number)) this.comparison.noteSeen(peer, number, clock);
     });
   }

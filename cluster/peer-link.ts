@@ -2,8 +2,8 @@
  * The link to one peer: everything this node says to it, over one stream that this node dials. It gathers a turn's words into rows, sends them as
  * one frame, resends after a reconnect, in order, the batches that were not acknowledged, and never resends a command.
  *
- * Bounds: unacknowledged batches by `unackedBytesMax` (beyond it they become hints on disk, as far as there is room: hand-off.ts),
- * the stream's buffer by `streamBufferBytesMax` (a peer that does not read is cut off).
+ * Bounds: unacknowledged batches by `unackedBytesMax` and one turn more (beyond it they become hints on disk, as far as there is room: hand-off.ts),
+ * the stream's buffer by `streamBufferBytesMax` besides them, and one frame more (a peer that does not read is cut off).
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { torc } from '../protocol/generated/messages.js';
@@ -416,6 +416,8 @@ export class PeerLink {
     if (taken.length === 0) return undefined;
     if (batches === undefined) throw new Error('a turn gathered batches but wrote none');
     this.turnBatches = [];
+    // Before this turn's are added: a batch may be larger than the bound, and has to have a way.
+    if (this.unackedBytes > this.options.unackedBytesMax) this.overflow();
     let sum = 0;
     for (const settlement of taken) {
       settlement.turnBytes = batches;
@@ -423,7 +425,6 @@ export class PeerLink {
       sum += settlement.length;
     }
     this.unackedBytes += sum;
-    if (this.unackedBytes > this.options.unackedBytesMax) this.overflow();
     const [first] = taken;
     const last = taken.at(-1);
     const from = first?.offset ?? 0;
@@ -456,8 +457,10 @@ export class PeerLink {
     const bytes = framed(torc.Frame.encode(frame, beginFrame()));
     this.bytesOut += bytes.length;
     this.echo.sent(bytes.length);
+    // Batches have a bound of their own, and a frame may be larger than this one.
+    const waits = stream.bufferedBytes > this.options.streamBufferBytesMax + this.unackedBytes;
     stream.write([bytes]);
-    if (stream.bufferedBytes > this.options.streamBufferBytesMax) this.lose(stream, 'it does not read what it is sent');
+    if (waits) this.lose(stream, 'it does not read what it is sent');
   }
 
   private welcome(message: Buffer): void {

@@ -318,6 +318,7 @@ export class Peers {
       heardStream.stream = hello.stream;
       if (hello.stream !== 0) peer.heardStream = heardStream;
       peer.streams++;
+      this.events.changed(); // a node that arrives goes by whom it hears
       peer.streamAccepted();
       peer.streamsAccepted++;
       peer.link.dialNow();
@@ -407,6 +408,7 @@ export class Peers {
         this.unheard.delete(end);
         if (peer === undefined) return;
         peer.streams--;
+        this.events.changed();
         heardStream.ended = true;
         if (peer.heardStream === heardStream && !this.closed) this.events.ended(peer);
         this.forgetStranger(peer);

@@ -46,6 +46,8 @@ export class StandIns {
   /** By stand-in, by whom it had no room for. */
   private readonly fullUntilMs = new Map<Peer, Map<number, number>>();
   private readonly underWayBytes = new Map<Peer, number>();
+  /** What no stand-in took, by the home replica that it is for: not settled until that one is known to hold it. */
+  private readonly leftHere = new Map<Peer, Settlement[]>();
   /** Batches that went to a stand-in, for INFO. */
   batchesSent = 0;
   /** Batches for unreachable replicas that nothing is kept of, since hint-max-bytes is 0. */
@@ -88,6 +90,26 @@ export class StandIns {
       if (holder !== undefined) taken.push(holder);
     }
     return taken.length;
+  }
+
+  /** What the home replica will not acknowledge is settled, for those who saw it, once it says that it holds it. */
+  awaits(target: Peer, settlements: readonly Settlement[]): void {
+    const open = [...(this.leftHere.get(target) ?? []), ...settlements].filter(({ settled }) => !settled);
+    if (open.length > 0) this.leftHere.set(target, open);
+  }
+
+  /** A home replica holds what this node's actor wrote in the partition up to `counter`, or, where it got hints of it, that batch. */
+  held(target: Peer, partition: number, isHeld: (counter: number) => boolean): void {
+    const left = this.leftHere.get(target);
+    if (left === undefined) return;
+    const open: Settlement[] = [];
+    for (const settlement of left) {
+      if (settlement.settled) continue;
+      if (settlement.partition === partition && isHeld(settlement.counter)) settlement.cover();
+      else open.push(settlement);
+    }
+    if (open.length > 0) this.leftHere.set(target, open);
+    else this.leftHere.delete(target);
   }
 
   /** Sends the turn's parcels; `batches` are its bytes, kept as long as one of them is on its way. */
@@ -141,7 +163,10 @@ export class StandIns {
       parcel.settlements.push(settlement);
       parcel.bytes += settlement.length;
     }
-    if (left.length > 0) this.options.keepHere(target, left);
+    if (left.length > 0) {
+      this.options.keepHere(target, left);
+      this.awaits(target, left);
+    }
     for (const parcel of parcels.values()) this.send(parcel);
   }
 

@@ -197,6 +197,9 @@ async function startServing(
     get peerTimeoutMs() {
       return running.current.peerTimeoutMs;
     },
+    get stringBytesMax() {
+      return running.current.bulkBytesMax;
+    },
     get repairBytesPerSecond() {
       return running.current.repairBytesPerSecond;
     },

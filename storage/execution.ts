@@ -37,6 +37,8 @@ export interface Execution {
   readonly partition: number;
   /** Version of RESP that the client speaks, where a reply's shape depends on it. */
   readonly resp: 2 | 3;
+  /** No string may become longer (proto-max-bulk-len). */
+  readonly stringBytesMax: number;
 
   /** The string at `key`, or undefined when there is none or it has expired. Throws CommandError WRONGTYPE for another type. */
   string(key: Buffer): StringObject | undefined;

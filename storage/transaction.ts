@@ -58,8 +58,15 @@ export class Transaction implements Execution {
   private stagedByEntry: Map<number, Staged> | undefined;
   private readonly stored = new StoredValue();
 
-  /** `nextDot` issues the batch's dot when the first record is staged. */
-  constructor(private readonly nextDot: () => Dot) {}
+  /** `nextDot` issues the batch's dot when the first record is staged. `limits` are read each time. */
+  constructor(
+    private readonly nextDot: () => Dot,
+    private readonly limits: { readonly stringBytesMax: number } = { stringBytesMax: Infinity },
+  ) {}
+
+  get stringBytesMax(): number {
+    return this.limits.stringBytesMax;
+  }
 
   begin(partition: Partition, term: number, nowMs: number, resp: 2 | 3): void {
     this.current = partition;

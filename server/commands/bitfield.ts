@@ -7,7 +7,7 @@ import type { Reply } from '../../protocol/resp/reply.js';
 import type { Execution } from '../../storage/execution.js';
 import type { KeyedRow, Run } from '../command-table.js';
 import { isToken, parseInteger } from './arguments.js';
-import { parseBitOffset, readBits, writeBits } from './bits.js';
+import { checkBitOffset, parseBitOffset, readBits, writeBits } from './bits.js';
 import { notAnInteger, syntaxError } from './errors.js';
 import { docsOf, firstIsKey } from './row.js';
 
@@ -83,7 +83,10 @@ const parseBitfield =
     }
     if (readOnly) return getOnly;
     const length = Math.max(...writes.map(({ offset, bits }) => Math.floor((offset + bits - 1) / 8) + 1));
-    return (execution) => write(execution, key, accesses, length);
+    return (execution) => {
+      checkBitOffset(execution, 8 * length - 1);
+      return write(execution, key, accesses, length);
+    };
   };
 
 /** The string grows to `length` bytes whether or not an overflow keeps it from being written to. */

@@ -5,7 +5,7 @@
 import { ErrorReply } from '../../protocol/resp/reply.js';
 import type { KeyedRow, Run } from '../command-table.js';
 import { isToken, parseInteger } from './arguments.js';
-import { bitAt, parseBitOffset } from './bits.js';
+import { bitAt, checkBitOffset, parseBitOffset } from './bits.js';
 import { notAnInteger, syntaxError } from './errors.js';
 import { docsOf, firstIsKey } from './row.js';
 
@@ -24,6 +24,7 @@ function parseSetBit(args: readonly Buffer[]): Run | ErrorReply {
   const bit = parseInteger(bitText);
   if (bit !== 0 && bit !== 1) return notABit;
   return (execution) => {
+    checkBitOffset(execution, offset);
     const before = execution.string(key);
     const bytes = before?.bytes ?? nothing;
     const old = bitAt(bytes, offset);

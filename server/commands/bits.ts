@@ -1,8 +1,9 @@
 /** Bits within bytes: bit 0 is the highest of the first byte, and beyond the end all are zero. */
 import { ErrorReply } from '../../protocol/resp/reply.js';
+import { CommandError, type Execution } from '../../storage/execution.js';
 import { parseInteger } from './arguments.js';
 
-/** Of a string of 512 MiB. */
+/** Of a string of 512 MiB; proto-max-bulk-len may allow less. */
 const offsetEnd = 2 ** 32;
 const bitOffsetOutOfRange = new ErrorReply('ERR bit offset is not an integer or out of range');
 
@@ -14,6 +15,11 @@ export function parseBitOffset(text: Buffer, width = 1): number | ErrorReply {
   if (number === undefined || number < 0) return bitOffsetOutOfRange;
   const offset = Number(number) * width;
   return offset >= offsetEnd ? bitOffsetOutOfRange : offset;
+}
+
+/** Throws the client's error for a bit that no string may have. */
+export function checkBitOffset({ stringBytesMax }: Execution, offset: number): void {
+  if (offset >= 8 * stringBytesMax) throw new CommandError(bitOffsetOutOfRange);
 }
 
 /** `count` bits from bit `offset` on as an unsigned number. */

@@ -1,6 +1,6 @@
 /** Redis' error texts that more than one command answers, word for word: clients match on them. */
 import { ErrorReply } from '../../protocol/resp/reply.js';
-import { CommandError } from '../../storage/execution.js';
+import { CommandError, type Execution } from '../../storage/execution.js';
 
 export const syntaxError = new ErrorReply('ERR syntax error');
 export const notAnInteger = new ErrorReply('ERR value is not an integer or out of range');
@@ -8,10 +8,8 @@ export const noAuthentication = new ErrorReply('NOAUTH Authentication required.'
 export const invalidClientName = new ErrorReply('ERR Client names cannot contain spaces, newlines or special characters.');
 
 const stringTooLong = new ErrorReply('ERR string exceeds maximum allowed size (proto-max-bulk-len)');
-const stringBytesMax = 512 * 1024 * 1024;
-
-/** Throws the client's error when a value would become longer than any may be. */
-export function checkStringLength(bytes: number): void {
+/** Throws the client's error when a value would become longer than proto-max-bulk-len. */
+export function checkStringLength({ stringBytesMax }: Execution, bytes: number): void {
   if (bytes > stringBytesMax) throw new CommandError(stringTooLong);
 }
 

@@ -40,7 +40,7 @@ function setRange(execution: Execution, key: Buffer, offset: number, value: Buff
   const before = execution.string(key);
   const bytes = before?.bytes ?? nothing;
   if (value.length === 0) return bytes.length;
-  checkStringLength(offset + value.length);
+  checkStringLength(execution, offset + value.length);
   const changed = Buffer.alloc(Math.max(bytes.length, offset + value.length));
   bytes.copy(changed);
   value.copy(changed, offset);

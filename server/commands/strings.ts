@@ -112,7 +112,7 @@ function append(execution: Execution, key: Buffer, suffix: Buffer): number {
     return suffix.length;
   }
   const bytes = before.bytes.length + suffix.length;
-  checkStringLength(bytes);
+  checkStringLength(execution, bytes);
   execution.setString(key, Buffer.concat([before.bytes, suffix], bytes), before.expiresAtMs);
   return bytes;
 }

@@ -78,6 +78,7 @@ test('who came back a moment ago coordinates only where nobody else may', async 
     membership.preferenceList(partition).map((member) => configuration.members[member]?.nodeId);
   const partitions = Array.from({ length: configuration.partitions }, (_, partition) => partition);
   b.arriving = true;
+  membership.changed();
   for (const partition of partitions)
     t.is(
       nameOf(partition),
@@ -89,6 +90,7 @@ test('who came back a moment ago coordinates only where nobody else may', async 
   const c = peers.get('c')?.peer;
   if (c === undefined) throw new Error('c is a peer');
   c.streams = 1;
+  membership.changed();
   for (const partition of partitions) {
     const homes = homesOf(partition);
     t.is(nameOf(partition), homes.includes('c') ? 'c' : homes[0]);

@@ -210,7 +210,7 @@ test('batches that a peer does not take are bounded: beyond the bound they are d
   link.open();
   for (let counter = 1; counter <= 100; counter++) {
     turn(link, [counter]);
-    t.true(link.queuedBytes <= bytes * 10);
+    t.true(link.queuedBytes <= bytes * 11, 'the bound, and a turn more');
   }
   t.true(link.droppedBatches >= 90);
   played.unreachable = false;
@@ -264,12 +264,32 @@ test('a peer that does not read is cut off', async (t) => {
   const stream = await played.open();
   stream.bufferedBytes = 101;
   turn(played.link, [1]);
+  t.false(stream.isClosed, 'its batches may be waiting, beside which it has as much as the bound');
+  stream.bufferedBytes = 101 + 2 * batch(1).length;
+  turn(played.link, [2]);
   t.true(stream.isClosed);
   t.false(played.link.isOpen);
   t.deepEqual(played.events, ['opened peer', 'broken: it does not read what it is sent']);
   const next = await played.redial();
   next.welcome();
+  t.deepEqual(countersOf(next), [1, 2]);
+});
+
+test('a batch that is larger than any bound has a way to the peer, also after the stream broke', async (t) => {
+  const bytes = batch(1).length;
+  const played = new PlayedLink({ unackedBytesMax: bytes / 2, streamBufferBytesMax: bytes / 2 });
+  const stream = await played.open();
+  turn(played.link, [1]);
+  t.deepEqual(countersOf(stream), [1]);
+  t.is(played.link.droppedBatches, 0);
+  t.false(stream.isClosed);
+  played.link.reset('lost');
+  const next = await played.redial();
+  next.welcome();
   t.deepEqual(countersOf(next), [1]);
+  t.true(played.link.isOpen);
+  turn(played.link, [2]);
+  t.is(played.link.droppedBatches, 1, 'not two of them');
 });
 
 test('a refusal is told, and dialling goes on', async (t) => {

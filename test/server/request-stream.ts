@@ -34,7 +34,8 @@ const values = [
   'v'.repeat(90),
   '9223372036854775807',
 ];
-const plainValues = ['0', '1', '17', 'x', 'hello', "it's", 'a b', '\u0001'];
+/** None is a command: a changed byte may begin a line with one. */
+const plainValues = ['0', '1', '17', 'x', 'good', "it's", 'a b', '\u0001'];
 const junk = ['\r\n', '\n', '*0\r\n', '*-1\r\n', '   \r\n'];
 /** Never a zero: redis-server looks for the end of a line up to one, and waits for ever (strchr in networking.c). */
 const bytesToPut = ['\r', '\n', '*', '$', ':', '+', '-', '0', '1', '9', '"', "'", ' ', 'x', '\u00ff'];

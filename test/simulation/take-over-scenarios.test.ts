@@ -170,3 +170,27 @@ test('found by a seed: what a later coordinator showed and others wrote over is 
   await well(cluster);
   for (const name of cluster.nodes) t.is(await ask(cluster, name, ['GET', 'k']), 'later', name);
 });
+
+test('found by a seed: what no stand-in took is settled once its home has it, and can be read again', async (t) => {
+  const cluster = await started({ nodes: ['a', 'b', 'c', 'd', 'e'], partitions: 1, sloppyQuorum: true });
+  const [first = '', ...others] = homes(cluster, 'n');
+  const standIns = cluster.nodes.filter((name) => name !== first && !others.includes(name));
+  for (const other of others) cluster.scheduler.crash(other, 'process');
+  await cluster.scheduler.runFor(100);
+  t.is(await ask(cluster, first, ['INCR', 'n'], true), '1');
+  for (const standIn of standIns) cluster.network.block(first, standIn);
+  const late = begin(cluster, first, ['INCR', 'n'], true);
+  const { membership } = cluster.runningNow(first).node;
+  await cluster.scheduler.runFor(30_000, () => standIns.every((name) => !membership.isReachable(cluster.nodes.indexOf(name))));
+  t.regex(textOf(late.reply()), /^UNKNOWNOUTCOME /);
+  for (const standIn of standIns) cluster.network.unblock(first, standIn);
+  others.forEach(cluster.start);
+  await well(cluster);
+  await cluster.scheduler.runFor(20_000, () => cluster.hintBytes() === 0);
+  await cluster.scheduler.runFor(3000);
+  const figures = new Map(cluster.runningNow(first).node.statistics());
+  t.true(Number(figures.get('hints_handed_over')) > 0);
+  t.is(figures.get('unsettled_batches'), 0);
+  for (const name of cluster.nodes) t.is(await ask(cluster, name, ['GET', 'n']), '2', name);
+  t.is(await convergenceFault(cluster), undefined);
+});

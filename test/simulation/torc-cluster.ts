@@ -254,6 +254,7 @@ export class TorcCluster {
       peerTimeoutMs: settings.peerTimeoutMs ?? 1000,
       hintBytesMax: settings.hintBytesMax ?? 1 << 20,
       hintAgeMaxMs: settings.hintAgeMaxMs ?? 10_800_000,
+      stringBytesMax: 512 << 20,
       repairBytesPerSecond: 8 << 20,
       repairIntervalMs: settings.repairIntervalMs ?? 0,
       fullRepairIntervalMs: settings.fullRepairIntervalMs ?? 0,

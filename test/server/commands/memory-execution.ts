@@ -25,6 +25,7 @@ const int64 = { least: -(2n ** 63n), most: 2n ** 63n - 1n };
 export class MemoryExecution implements Execution {
   readonly resp = 2;
   readonly partition = 0;
+  stringBytesMax = 512 * 1024 * 1024;
   private entries = new Map<string, Entry>();
 
   constructor(public nowMs: number) {}
