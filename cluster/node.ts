@@ -863,7 +863,10 @@ export class Node {
     if (this.whenReady.length === 0 || !this.isReady) return;
     const { membership } = this;
     let reachable = 0;
-    for (let member = 0; member < membership.memberCount; member++) if (membership.isReachable(member)) reachable++;
+    // In both directions: an answer comes over a link that the peer has opened.
+    for (let member = 0; member < membership.memberCount; member++) {
+      if (membership.isReachable(member) && (membership.peer(member)?.streams ?? 1) > 0) reachable++;
+    }
     const wanted = Math.max(membership.quorums.write, membership.quorums.read);
     if (reachable < wanted && this.options.clock.monotonicMs() < this.readyByMs) return;
     for (const resolve of this.whenReady.splice(0)) resolve();

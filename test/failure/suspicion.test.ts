@@ -60,7 +60,8 @@ test.serial('a process that stands still is suspected by phi, down 5 s later, an
   );
   // Its last heartbeat was at most an interval old; with a rhythm of a second phi passes 8 some 2.3 s after it, in a busy process later.
   t.true(suspectedMs > 1_000 && suspectedMs < 5_000, `${suspectedMs}`);
-  t.true(phi > 8, `${phi}`);
+  // Eight where this node noticed by itself; less where the other did, and told it.
+  t.true(phi > 2, `${phi}`);
   // Counted from the first suspicion, which may have been the other node's, at most a round of gossip earlier.
   t.true(downMs > 3_500 && downMs < 7_000, `${downMs}`);
   t.true(suspectedMs + downMs > 6_000, `${suspectedMs + downMs}`);

@@ -59,7 +59,9 @@ export class ServerProcess {
   static async start(command: ServerCommand): Promise<ServerProcess> {
     killChildrenOnExit();
     // In a process group of its own, so that Ctrl-C reaches it through us only and each server is ended in one way.
-    const child = spawn(command.program, command.args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    // What tells tests what to do is no directive, and a node would say that it does not know it.
+    const { TORC_REQUIRE_REDIS: _redis, TORC_FULL: _full, ...env } = process.env;
+    const child = spawn(command.program, command.args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env });
     const pid = child.pid;
     if (pid === undefined) {
       const cause = await new Promise<Error>((resolve) => child.once('error', resolve));

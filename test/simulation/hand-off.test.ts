@@ -321,11 +321,11 @@ test("without a stand-in: what a coordinator's memory does not hold for a replic
   await cluster.scheduler.runFor(100);
   const connection = cluster.connect(first);
   let answered = 0;
-  for (let index = 0; index < 1000; index++) {
+  for (let index = 0; index < 1300; index++) {
     cluster.scheduler.schedule(first, 0, 'SET', () => connection.run(['SET', `key${index}`, `value${index}`], () => answered++));
     if (index % 20 === 0) await cluster.scheduler.runFor(2);
   }
-  await cluster.scheduler.runFor(5000, () => answered === 1000);
+  await cluster.scheduler.runFor(5000, () => answered === 1300);
   const { handOff } = cluster.runningNow(first).node;
   const [, bytes = 0] = handOff.bytesByMember()[0] ?? [];
   t.true(bytes > 50_000 && bytes <= 100_000, `${bytes} bytes kept`);
