@@ -90,6 +90,11 @@ test('every alert is about what is exported, and says what it is', (t) => {
   }
 });
 
+test('operations.md says of every alert what to do', (t) => {
+  const operations = readFileSync(new URL('../../../../docs/operations.md', import.meta.url), 'utf8');
+  for (const { alert } of rules) t.regex(operations, new RegExp(`\\| \`${alert}\` +\\| \\S`), alert);
+});
+
 test('every panel shows what is exported, and none covers another', (t) => {
   t.true(panels.length >= 25);
   for (const { title, targets = [] } of panels) {
