@@ -6,7 +6,7 @@ const bit = fc.constantFrom('0', '1', '0', '1', '2', '-1', 'x');
 const bitOffset = fc.constantFrom('0', '1', '7', '8', '9', '15', '100', '4294967296', '-1', 'x');
 const unit = fc.constantFrom('BIT', 'byte', 'bit', 'BYTE', 'x');
 const encoding = fc.constantFrom('u8', 'i8', 'u1', 'i5', 'u63', 'i64', 'i63', 'u16', 'u64', 'i0', 'x8', 'U8', 'u');
-const fieldOffset = fc.constantFrom('0', '1', '3', '8', '#0', '#1', '#3', '100', '-1', '#x', '#-1', '#999999999');
+const fieldOffset = fc.constantFrom('0', '1', '3', '8', '#0', '#1', '#3', '100', '-1', '#x', '#-1', '#9999999999');
 const amount = fc.oneof(numeral, fc.constantFrom('255', '256', '127', '128', '-128', '-129', '5', '-100'));
 
 export function bitmapFamily({ any, near }: Keys): Family {
