@@ -47,7 +47,10 @@ test.serial('a process that stands still is suspected by phi, down 5 s later, an
 
   cluster.pause(sleeper);
   const suspectedMs = await until(first, name, 'suspected', 10_000);
-  const phi = Number((await healthOf(first, name)).get('phi'));
+  // Whoever noticed by itself told the other: one of the two has the phi that made it so.
+  const [phi = 0] = (await Promise.all([first, second].map(async (each) => Number((await healthOf(each, name)).get('phi'))))).toSorted(
+    (x, y) => y - x,
+  );
   // Whoever coordinated its partitions, they are served.
   for (let key = 0; key < 50; key++) t.is((await first.ask('SET', `key:${key}`, 'v')).text, 'OK');
   const downMs = await until(first, name, 'down', 10_000);
@@ -60,8 +63,7 @@ test.serial('a process that stands still is suspected by phi, down 5 s later, an
   );
   // Its last heartbeat was at most an interval old; with a rhythm of a second phi passes 8 some 2.3 s after it, in a busy process later.
   t.true(suspectedMs > 1_000 && suspectedMs < 5_000, `${suspectedMs}`);
-  // Eight where this node noticed by itself; less where the other did, and told it.
-  t.true(phi > 2, `${phi}`);
+  t.true(phi > 8, `${phi}`);
   // Counted from the first suspicion, which may have been the other node's, at most a round of gossip earlier.
   t.true(downMs > 3_500 && downMs < 7_000, `${downMs}`);
   t.true(suspectedMs + downMs > 6_000, `${suspectedMs + downMs}`);
