@@ -5,6 +5,7 @@
  * Invariant: no reply of a write, a no-op or an error rests on a batch that is not settled; it waits for the newest that its keys show.
  */
 import { compareTerms, type Dot, type Term } from '../protocol/dot.js';
+import type { torc } from '../protocol/generated/messages.js';
 import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
@@ -106,6 +107,22 @@ export class Coordinator {
     this.releaseWhere(coordination, ({ counter }) => counter >= first);
     coordination.releaseDrained();
     this.options.reroute(waiting);
+  }
+
+  /** As `superseded`, of all that an acknowledgement names. */
+  supersededAll(superseded: readonly torc.Superseded[]): void {
+    const byPartition = new Map<number, { readonly dots: Set<number>; term: Term }>();
+    for (const { counter: dot, partition, termCounter, termActor } of superseded) {
+      this.options.store.hybridClock.raise(termCounter);
+      const term = { counter: termCounter, actor: termActor };
+      const known = byPartition.get(partition);
+      if (known === undefined) byPartition.set(partition, { dots: new Set([dot]), term });
+      else {
+        known.dots.add(dot);
+        if (compareTerms(term, known.term) > 0) known.term = term;
+      }
+    }
+    for (const [partition, { dots, term }] of byPartition) this.superseded(partition, dots, term);
   }
 
   private releaseWhere(coordination: Coordination, isOver: (settlement: Settlement) => boolean): void {

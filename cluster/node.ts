@@ -6,125 +6,51 @@ import type { torc } from '../protocol/generated/messages.js';
 import type { VectorClock, VersionedRecord } from '../protocol/record.js';
 import { decodeBatches } from '../protocol/batch.js';
 import { slotOf } from '../protocol/slot.js';
-import { compareTerms, counterAt, counterMs, memberNumberOf, type Term } from '../protocol/dot.js';
-import type { Clock, Random } from '../storage/clock.js';
-import type { Hasher } from '../storage/merkle-hashing.js';
-import { clockBytes, clockOf } from '../storage/partition-clocks.js';
+import { counterAt, memberNumberOf } from '../protocol/dot.js';
+import { clockBytes } from '../storage/partition-clocks.js';
 import { noEntry } from '../storage/key-table.js';
-import type { Store } from '../storage/store.js';
-import type { Call, ReadFrom } from './call.js';
-import type { CommandDecoder } from './command.js';
+import type { Call } from './call.js';
 import { AntiEntropy, type RepairPlan } from './anti-entropy.js';
 import { Comparison } from './comparison.js';
-import type { Configuration, NodeDescription } from './configuration.js';
+import type { Configuration } from './configuration.js';
 import { Coordination } from './coordination.js';
 import { Coordinator } from './coordinator.js';
-import type { EventLog } from './events.js';
 import { FormationDriver } from './formation-driver.js';
 import { HandOff } from './hand-off.js';
 import { HintExchange } from './hint-exchange.js';
-import { decodeMemberState, encodeMemberState, GossipError } from './gossip-codec.js';
-import { newsFor } from './gossip-state.js';
 import type { Change, OwnWords } from './gossip-view.js';
 import { Gossiper } from './gossiper.js';
+import { LinkGossip } from './link-gossip.js';
 import { Lives } from './lives.js';
 import { Membership } from './membership.js';
+import { nodeFigures, peerFigures, type PeerFigures } from './node-figures.js';
 import { healthOfNodes } from './node-health.js';
+import type { NodeOptions } from './node-options.js';
 import { NodeView } from './node-view.js';
 import type { Peer } from './peer.js';
 import { Peers } from './peers.js';
+import { Presence } from './presence.js';
 import { Purger } from './purger.js';
 import { Reader } from './reader.js';
 import { readiness, type Readiness } from './readiness.js';
 import { Rebuild } from './rebuild.js';
 import { SeenInquiries } from './seen-inquiry.js';
 import { Replica } from './replica.js';
+import { RoundLog } from './round-log.js';
 import { Router } from './router.js';
 import { ExpirySweeper } from './expiry-sweeper.js';
 import { StandIns } from './stand-ins.js';
 import { TakeOver } from './take-over.js';
 import { TermProofs } from './term-proofs.js';
-import type { PeerAddress, Transport } from './transport.js';
 import { Turn } from './turn.js';
 
 /** How often what is late is looked for. */
 const tickMs = 10;
-/** A node that steps aside is done when its peers have asked nothing of it for so long, and waits no longer than so long. */
-const stepAsideMs = { quiet: 100, most: 1000 };
-/** How many gossip intervals a stream may bring nothing to the peer, which says so, before it is dead. */
-const streamPatienceGossips = 3;
 /** How many peer timeouts a whole partition may take. */
 const wholePartitionPatience = 10;
 
-/**
- * A node that comes back leaves what it would coordinate to others for so many rounds of gossip at least, and until it lacks at most so many partitions'
- * writes or so many rounds have passed: its peers' clients would wait for what it catches up with.
- */
-const arrival = { roundsMin: 2, behindMax: 16, roundsMax: 10 };
-
-/** How long a node waits for links to enough peers before it says that it is ready all the same. */
-const readyWaitMs = 5000;
-
 /** Batches kept in memory for a peer that does not acknowledge them; what it misses beyond that are hints, on disk. */
 const unackedBytesMax = 64 * 1024 * 1024;
-
-export interface NodeOptions {
-  readonly description: NodeDescription;
-  readonly clusterName: string;
-  readonly initialNodes: number;
-  readonly seeds: readonly PeerAddress[];
-  readonly partitions: number;
-  /** What is kept for one peer on disk, and in memory where that is less; 0 = nothing for one that cannot be reached. */
-  readonly hintBytesMax: number;
-  readonly replicas: number;
-  /** This and the following may change while the node runs: they are read each time. After a change of W or R call quorumsChanged(). */
-  readonly writeQuorum: number;
-  readonly readQuorum: number;
-  readonly sloppyQuorum: boolean;
-  readonly hintAgeMaxMs: number;
-  readonly readFrom: ReadFrom;
-  readonly gossipIntervalMs: number;
-  readonly phiThreshold: number;
-  readonly suspicionTimeoutMs: number;
-  readonly peerTimeoutMs: number;
-  readonly repairBytesPerSecond: number;
-  /** No string may become longer. */
-  readonly stringBytesMax: number;
-  /** Between two comparisons with the other replicas; 0 = never. */
-  readonly repairIntervalMs: number;
-  readonly fullRepairIntervalMs: number;
-  /** The life this node begins or continues, and whether it cannot prove that it kept all it wrote in earlier ones. */
-  readonly life: number;
-  readonly doubtful: boolean;
-  /** Distinguishes this run of the process from others. */
-  readonly incarnation: number;
-  readonly store: Store;
-  /** Where records are hashed. Its failure is the node's: it tells onFailure. */
-  readonly hasher: Hasher;
-  readonly transport: Transport;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly decoder: CommandDecoder;
-  readonly log: EventLog;
-  /** The node cannot go on: its directory belongs to another cluster, a frame broke an invariant. */
-  readonly onFailure: (error: Error) => void;
-}
-
-export interface PeerFigures {
-  readonly nodeId: string;
-  readonly reachable: boolean;
-  /** Of frames. */
-  readonly bytesReceived: number;
-  readonly bytesSent: number;
-  /** Of batches that it has not acknowledged. */
-  readonly unackedBytes: number;
-  /** Of frames that the network has not taken. */
-  readonly bufferedBytes: number;
-  /** Kept here on disk for it. */
-  readonly hintBytes: number;
-  /** Age of the oldest batch that is still to reach it. */
-  readonly lagMs: number;
-}
 
 export class Node {
   readonly view: NodeView;
@@ -150,23 +76,29 @@ export class Node {
   private readonly known: Coordination[] = [];
   private readonly formation: FormationDriver;
   private readonly rebuild: Rebuild;
+  private readonly linkGossip: LinkGossip;
   private readonly sweeper: ExpirySweeper;
   private readonly purger: Purger;
   private readonly lives: Lives;
-  private leaving = false;
-  /** Of gossip, since the node began. */
-  private rounds = 0;
-  /** Counts at the last line about them. */
-  private told = { tookOver: 0, kept: 0, handedOver: 0, dropped: 0 };
+  private readonly presence: Presence;
+  private readonly roundLog: RoundLog;
   private closed = false;
-  private readyByMs = 0;
-  private readonly whenReady: (() => void)[] = [];
 
   constructor(private readonly options: NodeOptions) {
     const { store, clock, random, description, clusterName } = options;
     const { membership } = this;
     this.lives = new Lives(store, membership, options.life);
     const { lives } = this;
+    this.presence = new Presence({
+      clock,
+      membership,
+      isReady: () => this.isReady,
+      peers: () => this.peers.all(),
+      partitionsBehind: () => this.comparison.partitionsBehind,
+      lastAskedMs: () => this.router.lastAskedMs,
+      coordinations: () => this.known,
+      sayToAll: () => this.linkGossip.sayToAll(this.peers.all()),
+    });
     this.turn = new Turn(
       clock,
       store,
@@ -209,7 +141,7 @@ export class Node {
           this.takeOver.askAgain(peer);
         },
         ended: (peer) => {
-          if (peer.link.isOpen) this.say(peer, false);
+          if (peer.link.isOpen) this.linkGossip.say(peer, false);
         },
         frame: (peer, frame) => this.receive(peer, frame),
         changed: () => membership.changed(),
@@ -270,9 +202,9 @@ export class Node {
       exchange: hintExchange,
       clock,
       directives: options,
-      selfMay: () => !this.leaving && !this.rebuild.isInDoubt,
+      selfMay: () => !this.presence.leaving && !this.rebuild.isInDoubt,
       keepHere: handOff.keepHere,
-      superseded: (superseded) => this.superseded(superseded),
+      superseded: (superseded) => this.coordinator.supersededAll(superseded),
     });
     const { standIns } = this;
     this.takeOver = new TakeOver({
@@ -333,6 +265,21 @@ export class Node {
       // A batch that was acknowledged is with W - 1 others, so these many meet it. Where nobody stands in for homes they have said enough.
       membersToHear: () => (options.sloppyQuorum ? Math.max(0, membership.memberCount - membership.quorums.write + 1) : 0),
     });
+    const { gossiper, rebuild } = this;
+    this.linkGossip = new LinkGossip({
+      selfNodeId: description.nodeId,
+      store,
+      clock,
+      turn,
+      membership,
+      gossiper,
+      lives,
+      rebuild,
+      comparison,
+      standIns,
+      directives: options,
+      isLeaving: () => this.presence.leaving,
+    });
     this.router = new Router({
       membership,
       coordinator,
@@ -342,10 +289,11 @@ export class Node {
       isReady: () => this.isReady,
       isSloppy: () => options.sloppyQuorum,
       directives: options,
-      isDoubtful: (partition) => this.leaving || isDoubtful(partition),
+      isDoubtful: (partition) => this.presence.leaving || isDoubtful(partition),
       // Also where a partition is sure already: its new life begins when all are.
-      coordinatesNothing: () => this.leaving || this.rebuild.isInDoubt,
+      coordinatesNothing: () => this.presence.leaving || this.rebuild.isInDoubt,
     });
+    this.roundLog = new RoundLog(options.log, this.takeOver, handOff, standIns);
     this.inquiries = new SeenInquiries({ store, membership, clock });
     this.sweeper = new ExpirySweeper({
       store,
@@ -398,8 +346,7 @@ export class Node {
   start(): void {
     this.peers.listen();
     this.formation.begin();
-    this.membership.arriving = this.isReady && this.membership.memberCount > 1; // it has been here before
-    this.membership.changed();
+    this.presence.begin();
     if (!this.isReady) this.gossiper.seeds.look((seed, addresses) => this.peers.dialSeeds(seed, addresses));
     this.tick();
     this.gossiper.start();
@@ -407,10 +354,7 @@ export class Node {
 
   /** Resolves once commands are served. */
   ready(): Promise<void> {
-    return new Promise((resolve) => {
-      this.whenReady.push(resolve);
-      this.announceReady();
-    });
+    return this.presence.ready();
   }
 
   /** W or R was changed. */
@@ -420,38 +364,17 @@ export class Node {
 
   /** For the readiness probe. */
   readiness(): Readiness {
-    return readiness(this.membership, this.rebuild.doubtfulPartitions, this.leaving);
+    return readiness(this.membership, this.rebuild.doubtfulPartitions, this.presence.leaving);
   }
 
-  /**
-   * Leaves what this node coordinates to others, lest its end costs clients commands of unknown outcome; its own clients are still served, by way of
-   * the others. Resolves when no peer asks anything of it any more and all it coordinated is settled, after a second at the latest.
-   */
+  /** Leaves what this node coordinates to others, as Presence.stepAside says. */
   stepAside(): Promise<void> {
-    this.leaving = true;
-    if (!this.isReady || this.membership.memberCount === 1) return Promise.resolve();
-    for (const peer of this.peers.all()) if (peer.link.isOpen) this.say(peer, false);
-    return this.quiet(stepAsideMs.most, () => this.coordinates());
+    return this.presence.stepAside();
   }
 
   /** Resolves when nothing that was asked of this node, or by it, is open, after `limitMs` at the latest. To be called after stepAside(). */
   settle(limitMs: number): Promise<void> {
-    if (!this.isReady || this.membership.memberCount === 1) return Promise.resolve();
-    return this.quiet(limitMs, () => this.isBusy());
-  }
-
-  private quiet(limitMs: number, isBusy: () => boolean): Promise<void> {
-    const { clock } = this.options;
-    const latestMs = clock.monotonicMs() + limitMs;
-    return new Promise((resolve) => {
-      const look = (): void => {
-        const nowMs = clock.monotonicMs();
-        const isQuiet = nowMs - this.router.lastAskedMs > stepAsideMs.quiet && !isBusy();
-        if (isQuiet || nowMs > latestMs) resolve();
-        else clock.after(tickMs, look);
-      };
-      clock.after(stepAsideMs.quiet, look);
-    });
+    return this.presence.settle(limitMs);
   }
 
   /** Says nothing more to anyone. The store is the caller's to close. */
@@ -508,78 +431,12 @@ export class Node {
 
   /** Figures of the cluster's side, for INFO and TORC STATUS. */
   statistics(): readonly (readonly [name: string, value: string | number])[] {
-    let running = 0;
-    let unsettled = 0;
-    for (const coordination of this.known) {
-      if (coordination.state === 'running') running++;
-      unsettled += coordination.unsettled;
-    }
-    const links = [...this.peers.all()];
-    return [
-      ['actor', this.actor()],
-      ['life', this.lives.life],
-      ['doubtful', this.rebuild.isInDoubt ? 1 : 0],
-      ['doubtful_partitions', this.rebuild.doubtfulPartitions],
-      ['coordinated_partitions', running],
-      ['take_overs', this.takeOver.finished],
-      ['unsettled_batches', unsettled],
-      ['batches_written', this.coordinator.batchesWritten],
-      ['batches_applied', this.replica.batchesApplied],
-      ['commands_forwarded', this.router.forwarded],
-      ['versions_compared', this.reader.compared],
-      ['versions_differed', this.reader.differed],
-      ['catch_ups', this.comparison.finished],
-      ['partitions_behind', this.comparison.partitionsBehind],
-      ['versions_forgotten_elsewhere', this.comparison.dropped],
-      ['purge_backlog', this.purger.backlog],
-      ['expired_keys', this.sweeper.expired],
-      ...this.antiEntropy.statistics(),
-      ['unacknowledged_bytes', links.reduce((bytes, { link }) => bytes + link.queuedBytes, 0)],
-      ['hint_bytes', this.hintBytes().reduce((sum, [, bytes]) => sum + bytes, 0)],
-      ...this.hintBytes().map(([nodeId, bytes]) => [`hint_bytes_for_${nodeId}`, bytes] as const),
-      ['hints_sent_to_stand_ins', this.standIns.batchesSent],
-      ['hints_kept', this.handOff.counts.kept],
-      ['hints_handed_over', this.handOff.counts.handedOver],
-      ['hints_taken', this.handOff.counts.taken],
-      ['hints_dropped', this.handOff.counts.dropped + this.standIns.batchesDropped],
-      ['dropped_batches', links.reduce((batches, { link }) => batches + link.droppedBatches, 0)],
-      ['peer_bytes_out', links.reduce((bytes, { link }) => bytes + link.bytesSent, 0)],
-      ['gossip_nodes', this.gossiper.view.size],
-      ['gossip_rounds', this.gossiper.rounds],
-      ['gossip_failed_exchanges', this.gossiper.failures],
-      ['gossip_refutations', this.gossiper.view.refutations],
-      ['gossip_ignored_nodes', this.gossiper.view.ignored],
-      ['gossip_messages_out', this.gossiper.traffic.messagesOut],
-      ['gossip_messages_in', this.gossiper.traffic.messagesIn],
-      ['gossip_bytes_out', this.gossiper.traffic.bytesOut],
-      ['gossip_bytes_in', this.gossiper.traffic.bytesIn],
-      ['peer_bytes_in', links.reduce((bytes, { bytesReceived }) => bytes + bytesReceived, 0)],
-    ];
+    return [['actor', this.actor()], ['life', this.lives.life], ...nodeFigures(this, this.rebuild, this.purger, this.sweeper, this.known)];
   }
 
   /** This node's side of its links to the other members. */
   peerFigures(): PeerFigures[] {
-    const { store } = this.options;
-    const { membership } = this;
-    const nowMs = store.hybridClock.nowMs();
-    return [...this.peers.all()]
-      .filter(({ member }) => member >= 0)
-      .map((peer) => {
-        const { link, nodeId, reachable, bytesReceived } = peer;
-        const number = membership.numberOf(peer.member);
-        const kept = store.hints.lanesOf(number).map(({ oldestMs }) => oldestMs);
-        const unackedMs = link.oldestUnacked === undefined ? nowMs : counterMs(link.oldestUnacked);
-        return {
-          nodeId,
-          reachable,
-          bytesReceived,
-          bytesSent: link.bytesSent,
-          unackedBytes: link.queuedBytes,
-          bufferedBytes: link.streamBufferedBytes,
-          hintBytes: store.hints.bytesOf(number),
-          lagMs: Math.max(0, nowMs - Math.min(unackedMs, ...kept)),
-        };
-      });
+    return peerFigures(this.peers.all(), this.membership, this.options.store);
   }
 
   /** Bytes of hints kept here, by the node they are for. */
@@ -590,19 +447,6 @@ export class Node {
 
   get formationStatus(): string {
     return this.formation.status;
-  }
-
-  /** Some call or batch waits here. */
-  private coordinates(): boolean {
-    for (const { waiting, unsettled } of this.known) if (waiting > 0 || unsettled > 0) return true;
-    return false;
-  }
-
-  /** Some call or batch waits, here or at a peer that can answer. */
-  private isBusy(): boolean {
-    if (this.coordinates()) return true;
-    for (const { reachable, link } of this.peers.all()) if (reachable && link.expectsAnswer) return true;
-    return false;
   }
 
   private coordination(partition: number): Coordination {
@@ -631,20 +475,19 @@ export class Node {
     this.gossiper.seeds.stop();
     for (const member of configuration.members) this.gossiper.expect(member);
     this.peers.hear();
-    this.readyByMs = options.clock.monotonicMs() + readyWaitMs;
-    this.announceReady();
+    this.presence.formed();
   }
 
   /** What this node coordinates goes to others, who hear at once that it is in doubt. */
   private doubted(): void {
     this.membership.changed();
     this.takeOver.dropAll(this.known);
-    for (const peer of this.peers.all()) if (peer.link.isOpen) this.say(peer, false);
+    this.linkGossip.sayToAll(this.peers.all());
   }
 
   private linkOpened(peer: Peer): void {
     this.formation.linkOpened(peer);
-    this.say(peer, true);
+    this.linkGossip.say(peer, true);
     this.takeOver.askAgain(peer);
     this.handOff.tick();
   }
@@ -682,7 +525,7 @@ export class Node {
     for (const check of frame.termChecks) this.termProofs.onTermCheck(peer, check as torc.TermCheck);
     for (const answer of frame.termAnswers) this.termProofs.onTermAnswer(peer, answer as torc.TermAnswer);
     for (const inquiry of frame.inquiries) this.inquiries.onInquiry(peer, inquiry as torc.Inquiry);
-    if (frame.gossip) this.heardGossip(peer, frame.gossip as torc.Gossip);
+    if (frame.gossip) this.linkGossip.heard(peer, frame.gossip as torc.Gossip);
     return true;
   }
 
@@ -691,144 +534,23 @@ export class Node {
     const over = superseded as torc.Superseded[];
     peer.link.acknowledged(first, counter, new Set(over.map((one) => one.counter)));
     if (over.length === 0) return;
-    this.superseded(over);
+    this.coordinator.supersededAll(over);
     this.standIns.awaits(peer, this.coordinator.unsettledAmong(over.map((one) => one.counter)));
-  }
-
-  /** Batches of this node are stored where newer terms were promised. */
-  private superseded(superseded: readonly torc.Superseded[]): void {
-    const byPartition = new Map<number, { readonly dots: Set<number>; term: Term }>();
-    for (const { counter: dot, partition, termCounter, termActor } of superseded) {
-      this.options.store.hybridClock.raise(termCounter);
-      const term = { counter: termCounter, actor: termActor };
-      const known = byPartition.get(partition);
-      if (known === undefined) byPartition.set(partition, { dots: new Set([dot]), term });
-      else {
-        known.dots.add(dot);
-        if (compareTerms(term, known.term) > 0) known.term = term;
-      }
-    }
-    for (const [partition, { dots, term }] of byPartition) this.coordinator.superseded(partition, dots, term);
-  }
-
-  private heardGossip(
-    peer: Peer,
-    { doubtful, arriving, partition, seen, whole, termCounter, termActor, state, doubted, stream, heard, ended }: torc.Gossip,
-  ): void {
-    if (doubted?.nodeId === this.options.description.nodeId) this.gossiper.take(decodeMemberState(doubted as torc.MemberState));
-    if (state) {
-      const heartbeat = decodeMemberState(state as torc.MemberState);
-      if (heartbeat.nodeId !== peer.nodeId) throw new GossipError(`'${peer.nodeId}' has the heart of '${heartbeat.nodeId}'`);
-      if (heartbeat.seen !== undefined) {
-        this.lives.note(clockOf(heartbeat.seen.value));
-        this.rebuild.heard(peer);
-      }
-      peer.beatsEvery(heartbeat.intervalMs, this.options.clock.monotonicMs());
-      this.gossiper.take(heartbeat);
-    }
-    peer.link.echoed({ stream, heard, ended }, streamPatienceGossips * this.options.gossipIntervalMs);
-    if (peer.doubtful !== doubtful || peer.arriving !== arriving) {
-      peer.doubtful = doubtful;
-      peer.arriving = arriving;
-      this.membership.changed();
-    }
-    if (whole && this.rebuild.isInDoubt) {
-      partition.forEach((number, i) => {
-        const term = { counter: termCounter[i] ?? 0, actor: termActor[i] ?? 0 };
-        if (term.counter > 0 && this.membership.isHome(number)) this.options.store.promise([number], term);
-      });
-      this.turn.schedule();
-      this.rebuild.heardTerms(peer, doubtful);
-    }
-    partition.forEach((number, i) => {
-      const bytes = seen[i];
-      if (bytes === undefined) return;
-      const clock = clockOf(bytes);
-      const covered = clock.get(this.actor()) ?? 0;
-      peer.link.covered(number, covered);
-      this.standIns.held(peer, number, (counter) => counter <= covered);
-      if (this.membership.isHome(number)) {
-        peer.heardSeen.set(number, clock);
-        this.comparison.noteSeen(peer, number, clock);
-      }
-    });
-  }
-
-  /** Tells `peer` this node's clocks: all of them when the link is new, else those that moved since it was told last. */
-  private say(peer: Peer, everything: boolean): void {
-    const { store } = this.options;
-    const partition: number[] = [];
-    const seen: Buffer[] = [];
-    const termCounter: number[] = [];
-    const termActor: number[] = [];
-    const { configuration } = this.membership;
-    if (everything) peer.told.clear();
-    for (let number = 0; number < (configuration?.partitions ?? 0); number++) {
-      const here = store.partition(number);
-      if (peer.told.get(number) === here.changes) continue;
-      if (here.seen.size === 0 && !(everything && here.promised.counter > 0)) continue;
-      peer.told.set(number, here.changes);
-      partition.push(number);
-      seen.push(clockBytes(here.seen));
-      if (!everything) continue;
-      termCounter.push(here.promised.counter);
-      termActor.push(here.promised.actor);
-    }
-    const doubted = this.gossiper.view.get(peer.nodeId)?.state;
-    peer.link.say({
-      gossip: {
-        configurationNumber: configuration?.number ?? 0,
-        doubtful: this.leaving || this.rebuild.isInDoubt,
-        partition,
-        seen,
-        whole: everything && configuration !== undefined,
-        termCounter,
-        termActor,
-        state: encodeMemberState(this.gossiper.view.ownState),
-        doubted: doubted === undefined || doubted.status === 'up' ? null : encodeMemberState(newsFor(doubted, doubted)),
-        ...peer.heardStream,
-        arriving: this.membership.arriving,
-      },
-    });
-  }
-
-  /** What happens many times at once is told together. */
-  private tell(): void {
-    const { log } = this.options;
-    const { kept, handedOver, dropped } = this.handOff.counts;
-    const now = { tookOver: this.takeOver.finished, kept, handedOver, dropped: dropped + this.standIns.batchesDropped };
-    const before = this.told;
-    this.told = now;
-    const partitions = now.tookOver - before.tookOver;
-    if (partitions > 0) log('info', `${partitions} partitions were taken over`, { event: 'took-over', partitions });
-    const hints = { kept: now.kept - before.kept, handedOver: now.handedOver - before.handedOver, dropped: now.dropped - before.dropped };
-    if (hints.kept + hints.handedOver + hints.dropped === 0) return;
-    const text = `batches for nodes that are away: ${hints.kept} kept, ${hints.handedOver} handed over, ${hints.dropped} dropped`;
-    log(hints.dropped > 0 ? 'warn' : 'info', text, { event: 'hints', ...hints });
   }
 
   /** A round of gossip has begun. */
   private rounded(): void {
-    this.tell();
+    this.roundLog.tell();
     this.formation.tick();
     this.comparison.tick();
-    this.arrive();
+    this.presence.round();
     this.rebuild.tick();
     this.hintExchange.tick();
     this.dropOld();
     if (this.isReady) this.handOff.tick();
     this.antiEntropy.tick();
     this.purger.plan();
-    for (const peer of this.peers.all()) if (peer.link.isOpen) this.say(peer, false);
-  }
-
-  private arrive(): void {
-    const { membership, comparison } = this;
-    this.rounds++;
-    if (!membership.arriving || this.rounds < arrival.roundsMin) return;
-    if (comparison.partitionsBehind > arrival.behindMax && this.rounds < arrival.roundsMax) return;
-    membership.arriving = false;
-    membership.changed();
+    this.linkGossip.sayToAll(this.peers.all());
   }
 
   /** What this node says of itself to all. */
@@ -858,23 +580,9 @@ export class Node {
     for (const { link } of this.peers.all()) link.dropUnackedBefore(limit);
   }
 
-  /** A node that knows its configuration but has no link to its peers yet would refuse what it is asked: it says that it is ready a moment later. */
-  private announceReady(): void {
-    if (this.whenReady.length === 0 || !this.isReady) return;
-    const { membership } = this;
-    let reachable = 0;
-    // In both directions: an answer comes over a link that the peer has opened.
-    for (let member = 0; member < membership.memberCount; member++) {
-      if (membership.isReachable(member) && (membership.peer(member)?.streams ?? 1) > 0) reachable++;
-    }
-    const wanted = Math.max(membership.quorums.write, membership.quorums.read);
-    if (reachable < wanted && this.options.clock.monotonicMs() < this.readyByMs) return;
-    for (const resolve of this.whenReady.splice(0)) resolve();
-  }
-
   private readonly tick = (): void => {
     if (this.closed) return;
-    this.announceReady();
+    this.presence.announceReady();
     const { clock } = this.options;
     this.coordinator.tick();
     this.takeOver.tick();

@@ -1,5 +1,5 @@
 /** Metrics of the cluster's side of a node: replication, peers, hints, repair. What INFO shows under the same roof is read from the same figures. */
-import type { PeerFigures } from '../../cluster/node.js';
+import type { PeerFigures } from '../../cluster/node-figures.js';
 import type { NodeHealth } from '../../cluster/node-health.js';
 import type { Readiness } from '../../cluster/readiness.js';
 import type { DurationHistogram } from '../../storage/duration-histogram.js';
