@@ -31,15 +31,23 @@ export interface PurgerOptions {
   readonly failed: (error: Error) => void;
 }
 
-/** What a partition's last pass went by: the next one waits until one of them has changed. */
+/** What a partition's last whole pass went by: the next one waits until one of them has changed. */
 interface Pass {
   readonly seenByAll: VectorClock;
   readonly contextsAdded: number;
 }
 
+/** A pass under way. */
+interface PassUnderWay extends Pass {
+  /** Entries that are still to be looked at. */
+  left: number;
+  /** Every entry so far was judged, and by this clock. */
+  whole: boolean;
+}
+
 export class Purger {
-  /** Partitions to go through, with how many of their entries are still to be looked at. */
-  private readonly queue = new Map<number, number>();
+  /** Partitions to go through. */
+  private readonly queue = new Map<number, PassUnderWay>();
   private readonly passes = new Map<number, Pass>();
   /** By partition: when its rows were read last, and by which clock. */
   private readonly looks = new Map<number, { readonly atMs: number; readonly seenByAll: VectorClock; readonly hidings: number }>();
@@ -63,10 +71,8 @@ export class Purger {
       if (seenByAll === undefined || seenByAll.size === 0) continue;
       if (contexts > 0) {
         const last = this.passes.get(number);
-        if (last?.contextsAdded !== contextsAdded || !clocksEqual(last.seenByAll, seenByAll)) {
-          this.passes.set(number, { seenByAll, contextsAdded });
-          this.queue.set(number, contexts);
-        }
+        if (last?.contextsAdded !== contextsAdded || !clocksEqual(last.seenByAll, seenByAll))
+          this.queue.set(number, { seenByAll, contextsAdded, left: contexts, whole: true });
       }
       if (hasHiddenContexts && !this.looking) this.look(partition, seenByAll);
     }
@@ -75,7 +81,7 @@ export class Purger {
   /** Entries in memory that are still to be looked at. */
   get backlog(): number {
     let backlog = 0;
-    for (const left of this.queue.values()) backlog += left;
+    for (const { left } of this.queue.values()) backlog += left;
     return backlog;
   }
 
@@ -86,16 +92,21 @@ export class Purger {
     if (this.queue.size === 0 || nowMs < this.nextMs) return;
     this.nextMs = nowMs + stepMs;
     let budget = stepEntries;
-    for (const [number, left] of this.queue) {
+    for (const [number, pass] of this.queue) {
       if (budget === 0) break;
       const partition = store.partition(number);
       if (partition.pins > 0) continue; // somebody goes through it: later
       const seenByAll = this.seenByAll(number);
-      const looked = Math.min(left, budget);
+      const looked = Math.min(pass.left, budget);
       budget -= looked;
-      if (left > looked && seenByAll !== undefined) this.queue.set(number, left - looked);
-      else this.queue.delete(number);
-      if (seenByAll !== undefined) store.forgetting.step(partition, seenByAll, looked);
+      pass.left -= looked;
+      const judged = seenByAll !== undefined && store.forgetting.step(partition, seenByAll, looked);
+      pass.whole &&= judged && clocksEqual(seenByAll, pass.seenByAll);
+      if (pass.left > 0 && seenByAll !== undefined) continue;
+      this.queue.delete(number);
+      // A pass during which a peer's clock was not known, or an entry was not in memory, is made again: nothing else may ever change.
+      if (pass.whole) this.passes.set(number, pass);
+      else this.passes.delete(number);
     }
     turn.schedule();
   }

@@ -46,18 +46,24 @@ export class Forgetting {
 
   /**
    * Looks at the next `limit` entries with a context and forgets what `seenByAll` covers. Entries of which only a part is in memory are asked for: the turn's end
-   * sends that. Nothing happens while somebody goes through the partition, who may be telling a peer what it holds.
+   * sends that. Nothing happens while somebody goes through the partition, who may be telling a peer what it holds. Returns whether each of them was judged.
    */
-  step(partition: Partition, seenByAll: VectorClock, limit: number): void {
+  step(partition: Partition, seenByAll: VectorClock, limit: number): boolean {
     const { table } = this;
-    for (let looked = 0; looked < limit && partition.pins === 0; looked++) {
+    let judged = true;
+    for (let looked = 0; looked < limit; looked++) {
+      if (partition.pins > 0) return false;
       const entry = partition.nextContext();
-      if (entry === noEntry) return;
+      if (entry === noEntry) return judged;
       const record = table.recordOf(entry);
       if (record === undefined || !coversClock(seenByAll, effectiveContext(record))) continue;
       if (table.isComplete(entry)) this.forget(partition, entry, record);
-      else this.loader.load(partition, table.keyBytes(entry), table.slotOf(entry), () => undefined);
+      else {
+        this.loader.load(partition, table.keyBytes(entry), table.slotOf(entry), () => undefined);
+        judged = false;
+      }
     }
+    return judged;
   }
 
   /** Reads the partition's rows for contexts that memory has not, and forgets those that all have seen. Rejects with StorageError. */
