@@ -1,5 +1,6 @@
 /** Named scenarios on a simulated cluster of real nodes, of what clients are shown: what the issue demands by name, and what a seed found once. */
 import test from 'ava';
+import { TestCall } from '../cluster/calls.js';
 import { elementsOf } from './client-histories.js';
 import { convergenceFault } from './convergence.js';
 import { ask, begin, entryAt, homes, started, well } from './scenario.js';
@@ -130,4 +131,25 @@ test('found by a seed: of five nodes only the home replicas of a partition hold 
     }
   }
   t.is(await convergenceFault(cluster), undefined);
+});
+
+test('a command that its client has given up is run by nobody any more, though a node that stood still would pass it on', async (t) => {
+  const cluster = await started({ partitions: 1 });
+  const [first = '', sleeper = ''] = homes(cluster, 'k');
+  t.is(await ask(cluster, first, ['SET', 'k', 'acknowledged']), 'OK');
+  const { node } = cluster.runningNow(sleeper);
+  const passed: TestCall[] = [];
+  const pass = async (on: (call: TestCall) => void): Promise<void> => {
+    cluster.scheduler.schedule(sleeper, 0, 'passes on', () => {
+      const call = new TestCall('SET', 0, 'write', { deadlineMs: node.deadlineMs() - 1001 });
+      call.args = ['SET', 'k', 'given up'].map((word) => Buffer.from(word));
+      passed.push(call);
+      on(call);
+    });
+    await cluster.scheduler.runFor(500);
+  };
+  await pass((call) => node.router.reroute([call]));
+  await pass((call) => [...node.peers.all()].find(({ nodeId }) => nodeId === first)?.link.forward(call));
+  t.is(await ask(cluster, sleeper, ['GET', 'k']), 'acknowledged');
+  t.regex(textOf(passed[0]?.replies[0]), /^NOREPLICAS .* nothing was executed/);
 });
