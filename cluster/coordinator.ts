@@ -13,7 +13,8 @@ import { CommandError } from '../storage/execution.js';
 import { DurationHistogram } from '../storage/duration-histogram.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
-import { Transaction } from '../storage/transaction.js';
+import type { Collection } from '../storage/collection.js';
+import { Transaction, type Need } from '../storage/transaction.js';
 import { noReplicas, notServedInTime, unknownOutcome, type Call, type ReadFrom } from './call.js';
 import type { Coordination } from './coordination.js';
 import type { Membership } from './membership.js';
@@ -180,6 +181,32 @@ export class Coordinator {
     turn.schedule();
   }
 
+  /** Calls `loaded` once the elements, or whole collections, that a run of the call lacked are in memory, or the call is to be tried again. */
+  loadNeeds(call: Call, needs: readonly Need[], loaded: () => void): void {
+    this.loadsWaitedFor++;
+    const { store, turn } = this.options;
+    const partition = store.partition(call.partition);
+    const byCollection = new Map<Collection, Buffer[] | 'all'>();
+    for (const { collection, element } of needs) {
+      const known = byCollection.get(collection);
+      if (element === undefined) byCollection.set(collection, 'all');
+      else if (known === undefined) byCollection.set(collection, [Buffer.from(element)]);
+      else if (known !== 'all') known.push(Buffer.from(element));
+    }
+    partition.pins++; // what is loaded stays until all of it is
+    let waiting = byCollection.size;
+    const ended = (): void => {
+      if (--waiting > 0) return;
+      partition.pins--;
+      turn.schedule(); // memory that grew by this is looked through at the turn's end
+      loaded();
+    };
+    for (const [collection, elements] of byCollection) {
+      if (elements !== 'all') store.loader.loadElements(partition, collection, elements, ended);
+      else store.loader.loadCollection(partition, collection).then(ended, () => undefined); // the node stops when it cannot read
+    }
+  }
+
   private enqueue(coordination: Coordination, call: Call): void {
     const short = this.shortOfReplicas(call);
     if (short !== undefined) return call.answer(short);
@@ -230,6 +257,17 @@ export class Coordinator {
     });
   }
 
+  /** The call's run counts for nothing: it lacked elements, and runs again, before all others, when they are in memory. */
+  private loadForHead(coordination: Coordination, call: Call, needs: readonly Need[]): void {
+    this.transaction.discard();
+    coordination.putBack(call);
+    coordination.loading = true;
+    this.loadNeeds(call, needs, () => {
+      coordination.loading = false;
+      this.drain(coordination);
+    });
+  }
+
   private shortOfReplicas(call: Call): ErrorReply | undefined {
     const { membership, standIns } = this.options;
     const { access } = call.operation;
@@ -263,6 +301,7 @@ export class Coordinator {
     this.executed++;
     transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp);
     const reply = run(call, transaction);
+    if (transaction.needs.length > 0) return this.loadForHead(coordination, call, transaction.needs);
     const dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
     if (dot === undefined) {
       transaction.discard();

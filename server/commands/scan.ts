@@ -15,7 +15,7 @@ import { positionEnd } from '../../storage/key-order.js';
 import type { CommandRow, KeyspacePlan, Run } from '../command-table.js';
 import { matchesGlob } from '../glob-pattern.js';
 import { isToken, parseInteger, parseIntegerWithin } from './arguments.js';
-import { notAnInteger, syntaxError } from './errors.js';
+import { invalidCursor, notAnInteger, syntaxError } from './errors.js';
 import { countedFirst, eachKeyFrom, type Place } from './keys-in-order.js';
 import { bytesOf, firstSlotOf, malformedPartitionCommand, partitionOf, partitionRow, slotArgument } from './partition-row.js';
 import { docsOf, noKeys } from './row.js';
@@ -37,7 +37,6 @@ const randomCandidates = 16;
 const everything = Buffer.from('*');
 const anyType = Buffer.alloc(0);
 const scanName = Buffer.from('partition|scan');
-const invalidCursor = new ErrorReply('ERR invalid cursor');
 
 interface Filter {
   /** `=` and the type in lower case; empty = any. */
