@@ -152,9 +152,9 @@ export class Coordinator {
   /** True when every key of the call is in memory, or known not to exist. */
   isLoaded(call: Call): boolean {
     const partition = this.options.store.partition(call.partition);
-    if (partition.resident) return true;
     const { keys, wholePartition } = call.operation;
-    return !wholePartition && keys.every((key) => partition.isLoaded(key));
+    if (wholePartition) return partition.isResident;
+    return partition.resident || keys.every((key) => partition.isLoaded(key));
   }
 
   /** Calls `loaded` once `isLoaded(call)` holds or the call is to be tried again. */

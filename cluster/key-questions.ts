@@ -43,7 +43,8 @@ export function recordQuestion({ type, part, element }: RecordKey): KeyQuestion 
 export function questionOf(partition: Partition, key: Buffer, looks: readonly Look[]): KeyQuestion {
   const here = looks.filter((look) => look.key === key);
   const [first] = here;
-  const isOfElements = first !== undefined && here.length < 0xffff && here.every(({ type, element }) => type === first.type && element !== undefined);
+  const isOfElements =
+    first !== undefined && here.length < 0xffff && here.every(({ type, element }) => type === first.type && element !== undefined);
   if (isOfElements) {
     const elements = here.map(({ element }) => element as Buffer);
     writer.reset();
@@ -113,7 +114,9 @@ function stateOf(partition: Partition, key: Buffer, type: CollectionType, elemen
   const note = (entry: number): void => {
     const record = entry === noEntry ? undefined : partition.recordOf(entry);
     // What a living record has seen beside its values is dropped at different times by different replicas.
-    const version = recordVersion(record === undefined || record.versions.length === 0 ? record : { context: emptyClock, versions: record.versions });
+    const version = recordVersion(
+      record === undefined || record.versions.length === 0 ? record : { context: emptyClock, versions: record.versions },
+    );
     versions.push(Buffer.of(version.length >> 8, version.length & 0xff), version);
   };
   note(owner);

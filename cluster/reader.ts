@@ -376,7 +376,12 @@ export class Reader {
     if (this.options.isDoubtful(partition.number)) return peer.link.answerDoubtful(id);
     const { table } = this.options.store;
     const has = entry !== noEntry && table.hasRecord(entry);
-    if (entry !== noEntry && table.hasParts(entry) && token?.equals(noVersion) !== true && partition.collections.of(entry).some(({ mayLive }) => mayLive))
+    if (
+      entry !== noEntry &&
+      table.hasParts(entry) &&
+      token?.equals(noVersion) !== true &&
+      partition.collections.of(entry).some(({ mayLive }) => mayLive)
+    )
       return this.answerOtherwise(peer, id, partition);
     let isSame = !has && token === undefined && actor === 0;
     if (has && token !== undefined) isSame = recordVersion(table.recordOf(entry)).equals(token);

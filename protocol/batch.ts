@@ -113,16 +113,7 @@ export class BatchEncoder {
   }
 
   /** The same for one plain version with nothing else seen, written in this batch and in `term`: encodes it without an object for it. */
-  plain(
-    slot: number,
-    key: Buffer,
-    type: number,
-    part: number,
-    element: Buffer,
-    term: number,
-    expiresAtMs: number,
-    bytes: Buffer,
-  ): void {
+  plain(slot: number, key: Buffer, type: number, part: number, element: Buffer, term: number, expiresAtMs: number, bytes: Buffer): void {
     const writer = this.beginRecord();
     writer.u32(recordKeyOverhead + key.length + element.length);
     writeRecordKey(writer, slot, key, type, part, element);

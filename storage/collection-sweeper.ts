@@ -95,6 +95,7 @@ export class CollectionSweeper {
         const entry = partition.collections.findOrInsert(collection, recordPart.element, element);
         table.setComplete(entry);
         collection.incomplete.delete(entry);
+        partition.collections.judge(collection);
         this.mark(entry);
         this.swept++;
       }

@@ -84,6 +84,8 @@ export interface Execution {
   value(key: Buffer): StoredValue | Buffer | null;
   /** The collection at `key`, or undefined when there is none or it has expired. Throws CommandError WRONGTYPE for another type. */
   collection(key: Buffer, type: CollectionName): CollectionView | undefined;
+  /** Bytes of memory that the key takes, its elements included; 0 when there is none. */
+  bytesOf(key: Buffer): number;
   /** Undefined when absent or expired. */
   typeOf(key: Buffer): TypeName | undefined;
   /** Unix ms at which `key` expires, 0 = never; undefined when absent or expired. */

@@ -193,7 +193,7 @@ export class Loader {
 
   /** Loads all keys of a partition, without the elements of collections: afterwards it is resident until a key is evicted. `firstSlot`..`lastSlot` are its slots. */
   loadPartition(partition: Partition, firstSlot: number, lastSlot: number): Promise<void> {
-    if (partition.resident) return Promise.resolve();
+    if (partition.isResident) return Promise.resolve();
     let loading = this.wholes.get(partition.number);
     if (loading === undefined) {
       loading = this.loadWhole(partition, firstSlot, lastSlot)
@@ -212,34 +212,46 @@ export class Loader {
     else await new Promise<void>((resolve) => this.wholesWaiting.push(resolve)); // and takes over the place of the one that ends
     partition.pins++;
     try {
-      const headers = new Map<string, Buffer>();
-      if (this.hasCollections) {
-        for await (const chunk of this.engine.iterate(slotRows(tables.header, firstSlot, lastSlot), sliceRows)) {
-          this.reads += chunk.length;
-          for (const [row, value] of chunk) {
-            const { slot, key } = keyOfHeader(row);
-            partition.findOrInsert(key, 0, key.length, slot);
-            headers.set(key.toString('latin1'), value);
-          }
+      if (!partition.resident) await this.readKeys(partition, firstSlot, lastSlot);
+      while (partition.collections.inDoubt.size > 0) {
+        for (const collection of [...partition.collections.inDoubt]) {
+          if (collection.counted) await this.complete([collection.owner, ...collection.incomplete]);
+          else await this.loadCollection(partition, collection);
+          if (collection.isCounted() && partition.collections.inDoubt.has(collection))
+            throw new Error('a collection that is counted is in doubt');
         }
       }
-      const headerOf = (key: string): Buffer | undefined => headers.get(key);
-      for await (const chunk of this.engine.iterate(slotRows(tables.record, firstSlot, lastSlot))) {
-        this.reads += chunk.length;
-        for (const [row, value] of chunk) {
-          const { key, slot } = decodeRecordKey(row.subarray(1));
-          completeKey(partition, partition.findOrInsert(key, 0, key.length, slot), value, headerOf(key.toString('latin1')));
-        }
-      }
-      for (const entry of partition.entries.ids()) completeKey(partition, entry, undefined, headerOf(this.table.nameOf(entry)));
-      partition.resident = true;
-      partition.hasHiddenContexts = false;
     } finally {
       partition.pins--;
       const next = this.wholesWaiting.shift();
       if (next === undefined) this.wholesUnderWay--;
       else next();
     }
+  }
+
+  private async readKeys(partition: Partition, firstSlot: number, lastSlot: number): Promise<void> {
+    const headers = new Map<string, Buffer>();
+    if (this.hasCollections) {
+      for await (const chunk of this.engine.iterate(slotRows(tables.header, firstSlot, lastSlot), sliceRows)) {
+        this.reads += chunk.length;
+        for (const [row, value] of chunk) {
+          const { slot, key } = keyOfHeader(row);
+          partition.findOrInsert(key, 0, key.length, slot);
+          headers.set(key.toString('latin1'), value);
+        }
+      }
+    }
+    const headerOf = (key: string): Buffer | undefined => headers.get(key);
+    for await (const chunk of this.engine.iterate(slotRows(tables.record, firstSlot, lastSlot))) {
+      this.reads += chunk.length;
+      for (const [row, value] of chunk) {
+        const { key, slot } = decodeRecordKey(row.subarray(1));
+        completeKey(partition, partition.findOrInsert(key, 0, key.length, slot), value, headerOf(key.toString('latin1')));
+      }
+    }
+    for (const entry of partition.entries.ids()) completeKey(partition, entry, undefined, headerOf(this.table.nameOf(entry)));
+    partition.resident = true;
+    partition.hasHiddenContexts = false;
   }
 
   private fail(error: unknown): void {

@@ -38,6 +38,8 @@ export interface Surroundings {
 
 export class PartitionCollections {
   private readonly byKey = new Map<number, Collection[]>();
+  /** Collections of which it is not known whether they have living elements, until rows were read. */
+  readonly inDoubt = new Set<Collection>();
 
   constructor(private readonly around: Surroundings) {}
 
@@ -59,11 +61,11 @@ export class PartitionCollections {
   }
 
   /** Makes it when there is none. */
-  ensure(key: number, type: CollectionType): Collection {
+  ensure(key: number, type: CollectionType, isKnown = this.around.table.isComplete(key)): Collection {
     const found = this.get(key, type);
     if (found !== undefined) return found;
     const { table, account } = this.around;
-    const collection = new Collection(table, key, type, table.isComplete(key), account);
+    const collection = new Collection(table, key, type, isKnown, account);
     const others = this.byKey.get(key);
     if (others !== undefined) others.push(collection);
     else {
@@ -106,7 +108,10 @@ export class PartitionCollections {
     else if (part === recordPart.expiry) collection.expiry = entry;
     else {
       collection.add(entry, false);
-      if (!isComplete) collection.incomplete.add(entry);
+      if (!isComplete) {
+        collection.incomplete.add(entry);
+        this.inDoubt.add(collection);
+      }
     }
     return entry;
   }
@@ -117,6 +122,12 @@ export class PartitionCollections {
     if (partOfKind(table.kindOf(entry)) !== recordPart.element) return;
     const collection = this.ofPart(entry);
     if (collection.condemned.length > 0 && !collection.holds(entry)) this.settle(collection, entry);
+  }
+
+  /** Whether it is in doubt, after what that hangs on has changed. */
+  judge(collection: Collection): void {
+    if (collection.isCounted()) this.inDoubt.delete(collection);
+    else this.inDoubt.add(collection);
   }
 
   /** A condemned entry is needed again, or its turn has come: it becomes what the deletion left of it. */
@@ -180,12 +191,13 @@ export class PartitionCollections {
 
   /** The key's entry is complete: this is what the engine's header row says; nothing where there is none. */
   adopt(key: number, headers: readonly CollectionHeader[]): void {
-    for (const { type } of headers) this.ensure(key, type);
+    for (const { type } of headers) this.ensure(key, type, false);
     for (const collection of this.of(key)) {
       if (collection.known) continue;
       const header = headers.find(({ type }) => type === collection.type);
       if (header === undefined) this.adoptNothing(collection);
       else this.adoptHeader(collection, header);
+      this.judge(collection);
     }
     if (this.of(key).length > 0) this.refresh(key);
   }
@@ -236,6 +248,10 @@ export class PartitionCollections {
       table.setStored(entry, true);
     }
     if (record.versions.length > 0 || record.context.size > 0) this.around.merge(entry, record);
+    if (collection.incomplete.size === 0) {
+      this.judge(collection);
+      this.refresh(collection.owner);
+    }
   }
 
   /** The entry of an element that is read, and whose row is `row`. Nothing is made where the row is dead. */
@@ -243,7 +259,8 @@ export class PartitionCollections {
     const { table } = this.around;
     const left = underCut(row, collection.cut);
     const isNothing = left.versions.length === 0 && left.context.size === 0;
-    if (isNothing && table.findPart(collection.owner, kindOf(collection.type, recordPart.element), element, 0, element.length) === noEntry) return;
+    if (isNothing && table.findPart(collection.owner, kindOf(collection.type, recordPart.element), element, 0, element.length) === noEntry)
+      return;
     this.complete(this.findOrInsert(collection, recordPart.element, element), row);
   }
 
@@ -257,6 +274,7 @@ export class PartitionCollections {
       collection.storedCount = 0;
       for (let at = 0; at < collection.size; at++) if (this.around.table.isStored(collection.at(at))) collection.storedCount++;
     }
+    this.judge(collection);
     this.refresh(collection.owner);
   }
 
@@ -312,7 +330,8 @@ export class PartitionCollections {
     const { table } = this.around;
     for (const { size, condemned, deleted, expiry } of this.of(key)) {
       if (size > 0 || condemned.length > 0) return false;
-      for (const entry of [deleted, expiry]) if (entry !== noEntry && (table.dirtyOf(entry) !== 0 || !table.isComplete(entry))) return false;
+      for (const entry of [deleted, expiry])
+        if (entry !== noEntry && (table.dirtyOf(entry) !== 0 || !table.isComplete(entry))) return false;
     }
     for (const collection of this.of(key)) this.dispose(collection);
     this.forgetKey(key);
@@ -340,6 +359,7 @@ export class PartitionCollections {
   }
 
   private dispose(collection: Collection): void {
+    this.inDoubt.delete(collection);
     for (const entry of [collection.deleted, collection.expiry]) {
       if (entry === noEntry) continue;
       this.around.leaves(entry);
@@ -350,7 +370,7 @@ export class PartitionCollections {
 
   private drop(collection: Collection, entry: number): void {
     collection.remove(entry);
-    collection.incomplete.delete(entry);
+    if (collection.incomplete.delete(entry)) this.judge(collection);
     this.free(entry);
   }
 
@@ -396,6 +416,7 @@ export class PartitionCollections {
         around.toSweep(collection);
       } else if (!collection.known) around.touchLeaf(undefined);
     }
+    this.judge(collection);
     this.refresh(collection.owner);
   }
 

@@ -241,6 +241,11 @@ export class Partition {
     }
   }
 
+  /** Every key of the partition is in memory, and of each it is known whether it has a value. */
+  get isResident(): boolean {
+    return this.resident && this.collections.inDoubt.size === 0;
+  }
+
   /** Every record of the partition is in memory. */
   get isWhole(): boolean {
     if (!this.resident) return false;
@@ -381,7 +386,8 @@ export class Partition {
     if (merged === 'discard') return false;
     const left = underCut(merged.record, this.cutFor(entry));
     // A context that was forgotten here does not come back with the copy of one who has not forgotten it yet.
-    const isForgotten = left.context.size > 0 && coversClock(this.purged, effectiveContext(left)) && !isDeletedKind(this.table.kindOf(entry));
+    const isForgotten =
+      left.context.size > 0 && coversClock(this.purged, effectiveContext(left)) && !isDeletedKind(this.table.kindOf(entry));
     if (isForgotten && this.table.isComplete(entry)) this.forget(entry, left);
     else this.put(entry, left);
     if (hasSeveral(left) || hasSeveral(old)) this.noteConflict(entry, old, left);

@@ -131,7 +131,8 @@ export class RecordScan {
     for (const entry of others) if (table.isInUse(entry)) this.tell(partition, rest, entry, wanted);
     yield rest.records;
     if (!checkDisk) return;
-    for (const entry of told) if (table.dirtyOf(entry) === 0 && hasRow(table.kindOf(entry)) && !isNothing(table.recordOf(entry))) suspects.push(entry);
+    for (const entry of told)
+      if (table.dirtyOf(entry) === 0 && hasRow(table.kindOf(entry)) && !isNothing(table.recordOf(entry))) suspects.push(entry);
     for (let at = 0; at < suspects.length; at += sliceRecords) await this.verify(partition, suspects.slice(at, at + sliceRecords));
   }
 

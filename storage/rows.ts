@@ -10,7 +10,17 @@ import { ByteWriter } from '../protocol/byte-writer.js';
 import { decodeRecordKey, recordPart, recordType, slotRange, writeRecordKey } from '../protocol/record-key.js';
 import type { EngineRange } from './engine.js';
 
-export const table = { record: 0x72, element: 0x65, header: 0x63, partition: 0x70, fact: 0x66, position: 0x78, purged: 0x67, hint: 0x68, hintTotals: 0x74 } as const;
+export const table = {
+  record: 0x72,
+  element: 0x65,
+  header: 0x63,
+  partition: 0x70,
+  fact: 0x66,
+  position: 0x78,
+  purged: 0x67,
+  hint: 0x68,
+  hintTotals: 0x74,
+} as const;
 
 /** The row of the record of a string or of an element. */
 export function rowOf(recordKey: Buffer): Buffer {

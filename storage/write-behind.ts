@@ -20,17 +20,7 @@ import type { Loader } from './loader.js';
 import { clockBytes, clockOf, encodePartitionClocks, restorePartitionClocks } from './partition-clocks.js';
 import type { Partition } from './partition.js';
 import { maxClock } from './vector-clock.js';
-import {
-  elementRow,
-  factRow,
-  headerRow,
-  hintTotalsRow,
-  partitionRow,
-  positionRow,
-  purgedRow,
-  stringRow,
-  table as tables,
-} from './rows.js';
+import { elementRow, factRow, headerRow, hintTotalsRow, partitionRow, positionRow, purgedRow, stringRow, table as tables } from './rows.js';
 
 /** A round begins when the log has grown by this much since the last one began: it bounds what a start has to replay... */
 const roundBytes = 128 * 1024 * 1024;

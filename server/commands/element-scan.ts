@@ -67,7 +67,9 @@ export function parseElementScan(args: readonly Buffer[], type: CollectionName):
     if (options instanceof ErrorReply) return options;
     const { size } = collection;
     const isSmall = size <= wholeMost;
-    const { pairs, next } = isSmall ? { pairs: cursor === 0 ? collection.pairs() : [], next: undefined } : collection.scan(cursor, options.count);
+    const { pairs, next } = isSmall
+      ? { pairs: cursor === 0 ? collection.pairs() : [], next: undefined }
+      : collection.scan(cursor, options.count);
     const found: Buffer[] = [];
     for (let i = 0; i < pairs.length; i += 2) {
       const element = pairs[i] as Buffer;

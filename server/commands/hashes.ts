@@ -118,13 +118,7 @@ function parseRandomField(args: readonly Buffer[]): Run | ErrorReply {
 const read = ['readonly', 'fast'] as const;
 const slowRead = ['readonly'] as const;
 
-function row(
-  name: string,
-  arity: number,
-  flags: KeyedRow['flags'],
-  rowDocs: KeyedRow['docs'],
-  parse: KeyedRow['parse'],
-): KeyedRow {
+function row(name: string, arity: number, flags: KeyedRow['flags'], rowDocs: KeyedRow['docs'], parse: KeyedRow['parse']): KeyedRow {
   const categories = [flags.includes('write') ? 'write' : 'read', 'hash', flags.includes('fast') ? 'fast' : 'slow'];
   return { scope: 'keys', name, arity, flags, keys: firstIsKey, categories, docs: rowDocs, parse };
 }
@@ -152,14 +146,24 @@ export const hashRows: readonly KeyedRow[] = [
     'hset',
     -4,
     ['write', 'denyoom', 'fast'],
-    docs('2.0.0', 'O(1) for each field/value pair added.', 'Creates or modifies the value of a field in a hash.', 'key field value [field value ...]'),
+    docs(
+      '2.0.0',
+      'O(1) for each field/value pair added.',
+      'Creates or modifies the value of a field in a hash.',
+      'key field value [field value ...]',
+    ),
     parseSet('hset', (added) => added),
   ),
   row(
     'hmset',
     -4,
     ['write', 'denyoom', 'fast'],
-    docs('2.0.0', 'O(N) where N is the number of fields being set.', 'Sets the values of multiple fields.', 'key field value [field value ...]'),
+    docs(
+      '2.0.0',
+      'O(N) where N is the number of fields being set.',
+      'Sets the values of multiple fields.',
+      'key field value [field value ...]',
+    ),
     parseSet('hmset', () => ok),
   ),
   row(
@@ -180,7 +184,12 @@ export const hashRows: readonly KeyedRow[] = [
     'hmget',
     -3,
     read,
-    docs('2.0.0', 'O(N) where N is the number of fields being requested.', 'Returns the values of all fields in a hash.', 'key field [field ...]'),
+    docs(
+      '2.0.0',
+      'O(N) where N is the number of fields being requested.',
+      'Returns the values of all fields in a hash.',
+      'key field [field ...]',
+    ),
     parseGetMany,
   ),
   row(

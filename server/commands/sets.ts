@@ -172,7 +172,12 @@ export const setRows: readonly KeyedRow[] = [
     -3,
     ['write', 'denyoom', 'fast'],
     firstIsKey,
-    docs('1.0.0', 'O(1) for each element added.', "Adds one or more members to a set. Creates the key if it doesn't exist.", 'key member [member ...]'),
+    docs(
+      '1.0.0',
+      'O(1) for each element added.',
+      "Adds one or more members to a set. Creates the key if it doesn't exist.",
+      'key member [member ...]',
+    ),
     parseAdd,
   ),
   row(
@@ -259,7 +264,14 @@ export const setRows: readonly KeyedRow[] = [
     docs('1.0.0', 'O(1)', 'Moves a member from one set to another.', 'source destination member'),
     parseMove,
   ),
-  row('sinter', -2, slowRead, allAreKeys, docs('1.0.0', ofAll, 'Returns the intersect of multiple sets.', 'key [key ...]'), parseCombination('inter')),
+  row(
+    'sinter',
+    -2,
+    slowRead,
+    allAreKeys,
+    docs('1.0.0', ofAll, 'Returns the intersect of multiple sets.', 'key [key ...]'),
+    parseCombination('inter'),
+  ),
   {
     ...row(
       'sintercard',
@@ -279,7 +291,14 @@ export const setRows: readonly KeyedRow[] = [
     docs('1.0.0', ofAll, 'Stores the intersect of multiple sets in a key.', 'destination key [key ...]'),
     parseStore('inter'),
   ),
-  row('sunion', -2, slowRead, allAreKeys, docs('1.0.0', ofSum, 'Returns the union of multiple sets.', 'key [key ...]'), parseCombination('union')),
+  row(
+    'sunion',
+    -2,
+    slowRead,
+    allAreKeys,
+    docs('1.0.0', ofSum, 'Returns the union of multiple sets.', 'key [key ...]'),
+    parseCombination('union'),
+  ),
   row(
     'sunionstore',
     -3,
@@ -288,7 +307,14 @@ export const setRows: readonly KeyedRow[] = [
     docs('1.0.0', ofSum, 'Stores the union of multiple sets in a key.', 'destination key [key ...]'),
     parseStore('union'),
   ),
-  row('sdiff', -2, slowRead, allAreKeys, docs('1.0.0', ofSum, 'Returns the difference of multiple sets.', 'key [key ...]'), parseCombination('diff')),
+  row(
+    'sdiff',
+    -2,
+    slowRead,
+    allAreKeys,
+    docs('1.0.0', ofSum, 'Returns the difference of multiple sets.', 'key [key ...]'),
+    parseCombination('diff'),
+  ),
   row(
     'sdiffstore',
     -3,

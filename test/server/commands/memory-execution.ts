@@ -91,7 +91,12 @@ export class MemoryExecution implements Execution {
     return true;
   }
 
-  /** Puts a key of another type there, of which only the type is known. */
+  bytesOf(key: Buffer): number {
+    const elements = [...(this.living(key)?.elements ?? [])];
+    return elements.reduce((sum, [name, bytes]) => sum + name.length + bytes.length, key.length);
+  }
+
+  /** Puts a key of a type there that no command makes yet, of which only the type is known. */
   plant(key: Buffer, type: Exclude<TypeName, 'string'>): void {
     this.entries.set(nameOf(key), { slot: slotOf(key), type, bytes: Buffer.alloc(0), expiresAtMs: 0 });
   }
