@@ -66,7 +66,12 @@ export class Collection {
   ) {
     this.known = known;
     this.whole = known; // a key whose header row does not name it has no rows of it
-    account(objectBytes + this.entries.byteLength);
+    account(this.byteSize);
+  }
+
+  /** What it takes in memory beside its entries. */
+  get byteSize(): number {
+    return objectBytes + this.entries.byteLength;
   }
 
   /** Entries in the row. */
@@ -180,7 +185,7 @@ export class Collection {
 
   /** It is forgotten: what it took in memory is given back. */
   dispose(): void {
-    this.account(-objectBytes - this.entries.byteLength);
+    this.account(-this.byteSize);
   }
 
   private swap(from: number, to: number): void {

@@ -3,6 +3,7 @@
  * time, network and disks. It differs from the real thing in the seams only, and in one liberty: a test may wrap a store to watch it
  * or to plant a bug.
  */
+import { encodeRecordKey } from '../../protocol/record-key.js';
 import { Node } from '../../cluster/node.js';
 import { Session } from '../../cluster/session.js';
 import type { PeerAddress } from '../../cluster/transport.js';
@@ -66,8 +67,8 @@ export interface WrittenBatch {
   readonly partition: number;
   readonly actor: number;
   readonly counter: number;
-  /** latin1. */
-  readonly keys: readonly string[];
+  /** Record keys in latin1. */
+  readonly records: readonly string[];
 }
 
 /** One incarnation of a node that serves. */
@@ -294,8 +295,10 @@ export class TorcCluster {
     let turn: WrittenBatch[] = [];
     const writeBatch = store.writeBatch.bind(store);
     store.writeBatch = (partition, dot, term, epoch, transaction) => {
-      const keys = transaction.staged.slice(0, transaction.stagedCount).map(({ key }) => key.toString('latin1'));
-      turn.push({ node: name, partition: partition.number, ...dot, keys });
+      const records = transaction.staged
+        .slice(0, transaction.stagedCount)
+        .map(({ slot, key, type, part, element }) => encodeRecordKey(slot, key, type, part, element).toString('latin1'));
+      turn.push({ node: name, partition: partition.number, ...dot, records });
       return writeBatch(partition, dot, term, epoch, transaction);
     };
     const endTurn = store.endTurn.bind(store);
