@@ -44,6 +44,7 @@ export function hashFamily({ any, near }: Keys): Family {
 
 export function setFamily({ any, near }: Keys): Family {
   const some = many(near, 3);
+  const limit = options(1, words('LIMIT', smallNumber), 'WRONG');
   return {
     sadd: words('SADD', any, many(member, 4)),
     srem: words('SREM', any, many(member, 3)),
@@ -60,7 +61,11 @@ export function setFamily({ any, near }: Keys): Family {
     srandmember: fc.oneof(words('SRANDMEMBER', any), words('SRANDMEMBER', any, count, options(1, 'WRONG'))),
     smove: words('SMOVE', near, near, member),
     sinter: words('SINTER', some),
-    sintercard: words('SINTERCARD', fc.constantFrom('1', '2', '2', '0', 'x', '5'), some, options(1, words('LIMIT', smallNumber), 'WRONG')),
+    sintercard: fc.oneof(
+      words('SINTERCARD', fc.constant('1'), near, limit),
+      words('SINTERCARD', fc.constant('2'), near, near, limit),
+      words('SINTERCARD', fc.constantFrom('0', 'x', '5', '-1'), near, near),
+    ),
     sinterstore: words('SINTERSTORE', near, some),
     sunion: words('SUNION', some),
     sunionstore: words('SUNIONSTORE', near, some),
