@@ -44,7 +44,7 @@ function dumped(shown: string): string {
 }
 
 /** Chosen by chance: as many, or nothing at both, is all there is to compare. */
-const shapeOf = (shown: string): string => (shown.startsWith('$') ? '$' : shown.replace(/[^,\[\]]/g, ''));
+const shapeOf = (shown: string): string => (shown.startsWith('$') ? '$' : shown.replace(/[^,[\]]/g, ''));
 
 /** Where two servers may differ: by the time that passes, in order, in chance, and in what is not tracked here. */
 export function agree(asked: Words, ours: string, theirs: string): boolean {
