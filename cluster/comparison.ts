@@ -5,11 +5,10 @@
  */
 import type { torc } from '../protocol/generated/messages.js';
 import { decodeRecord, encodeRecord, emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
-import { decodeRecordKey, encodeRecordKey, recordPart, recordType } from '../protocol/record-key.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { noTerm, type Dot, type Term } from '../protocol/dot.js';
 import type { Clock, Random } from '../storage/clock.js';
-import type { KeyEntry } from '../storage/key-entry.js';
+import { noEntry } from '../storage/key-table.js';
 import { clockBytes, clockOf, encodeAhead } from '../storage/partition-clocks.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
@@ -88,17 +87,18 @@ export class Comparison {
   }
 
   /** Writes one merged record back to a replica whose version was older. */
-  pushRecord(partition: Partition, peer: Peer, entry: KeyEntry, done: Exchange['done']): void {
+  pushRecord(partition: Partition, peer: Peer, entry: number, done: Exchange['done']): void {
     const id = this.begin(partition.number, peer, done);
     peer.link.say({ transfers: [{ id, ...this.recordTransfer(partition, entry) }] });
   }
 
   /** One record with this replica's `seen`, to be answered to a peer's comparison. */
-  recordTransfer(partition: Partition, entry: KeyEntry | undefined): torc.Transfer.$Shape {
+  recordTransfer(partition: Partition, entry: number): torc.Transfer.$Shape {
     const seen = clockBytes(partition.seen);
     const doubtful = this.options.isDoubtful(partition.number);
-    if (entry?.record === undefined) return { partition: partition.number, seen, doubtful };
-    return { partition: partition.number, key: [encodedKey(entry)], record: [encodedRecord(entry.record)], seen, doubtful };
+    const record = entry === noEntry ? undefined : partition.recordOf(entry);
+    if (record === undefined) return { partition: partition.number, seen, doubtful };
+    return { partition: partition.number, key: [partition.recordKeyOf(entry)], record: [encodedRecord(record)], seen, doubtful };
   }
 
   /** A batch beyond a gap came, or `peer` was seen to have more: fetched soon, once. */
@@ -243,7 +243,7 @@ export class Comparison {
     if (partition.touched !== undefined) return this.end(id, 'failed'); // another one is at it
     let dropped = 0;
     const drop = (entry: number): void => {
-      const key = store.table.nameOf(entry);
+      const key = partition.recordKeyOf(entry).toString('latin1');
       const isForgotten = (version: Dot): boolean => covers(purged, version) && !shown.has(versionName(key, version));
       if (store.table.recordOf(entry)?.versions.some(isForgotten) !== true) return;
       store.dropVersions(partition, entry, isForgotten);
@@ -256,9 +256,9 @@ export class Comparison {
       touched.clear();
     };
     try {
-      await store.loader.loadPartition(partition, firstSlot, lastSlot);
+      await store.loader.loadRecords(partition, firstSlot, lastSlot);
       let looked = 0;
-      for (const entry of partition.entries.ids()) {
+      for (const entry of partition.recordEntries()) {
         drop(entry);
         if (++looked % sliceEntries === 0) await new Promise<void>((resolve) => clock.after(0, resolve));
       }
@@ -346,17 +346,19 @@ export class Comparison {
     const { firstSlot, lastSlot } = slotsOfPartition(number, this.options.partitions());
     partition.pins++;
     try {
-      if (!partition.resident) await store.loader.loadPartition(partition, firstSlot, lastSlot);
+      if (!partition.isWhole) await store.loader.loadRecords(partition, firstSlot, lastSlot);
       let key: Buffer[] = [];
       let record: Buffer[] = [];
       let bytes = 0;
       let looked = 0;
-      for (const entry of partition.entries.values()) {
-        if (entry.record !== undefined && isNewer(entry.record, since)) {
-          key.push(encodedKey(entry));
-          const encoded = encodedRecord(entry.record);
+      for (const entry of partition.recordEntries()) {
+        const held = partition.recordOf(entry);
+        if (held !== undefined && isNewer(held, since)) {
+          const recordKey = partition.recordKeyOf(entry);
+          const encoded = encodedRecord(held);
+          key.push(recordKey);
           record.push(encoded);
-          bytes += encoded.length + entry.key.length;
+          bytes += encoded.length + recordKey.length;
         }
         if (bytes > pieceBytes) {
           peer.link.say({ transfers: [{ ...head, key, record }] });
@@ -386,13 +388,9 @@ function versionName(key: string, { actor, counter }: Dot): string {
 function noteShown(shown: Set<string>, transfer: torc.Transfer, purged: VectorClock): void {
   transfer.record.forEach((bytes, i) => {
     const { versions } = decodeRecord(bytes as Buffer);
-    const key = decodeRecordKey((transfer.key[i] ?? Buffer.alloc(0)) as Buffer).key.toString('latin1');
+    const key = ((transfer.key[i] ?? Buffer.alloc(0)) as Buffer).toString('latin1');
     for (const version of versions) if (covers(purged, version)) shown.add(versionName(key, version));
   });
-}
-
-function encodedKey(entry: KeyEntry): Buffer {
-  return encodeRecordKey(entry.slot, Buffer.from(entry.key, 'latin1'), recordType.string, recordPart.value);
 }
 
 function encodedRecord(record: VersionedRecord): Buffer {

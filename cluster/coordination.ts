@@ -31,6 +31,12 @@ export class Coordination {
     this.waiting = this.queue.push(call);
   }
 
+  /** A call that was taken out, or came when nobody waited, lacks something that has to be loaded first. */
+  putBack(call: Call): void {
+    this.queue.unshift(call);
+    this.waiting = this.queue.length;
+  }
+
   /** The call that has waited longest. */
   get head(): Call | undefined {
     return this.queue[0];

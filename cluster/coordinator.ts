@@ -13,7 +13,8 @@ import { CommandError } from '../storage/execution.js';
 import { DurationHistogram } from '../storage/duration-histogram.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
-import { Transaction } from '../storage/transaction.js';
+import type { Collection } from '../storage/collection.js';
+import { Transaction, type Need } from '../storage/transaction.js';
 import { noReplicas, notServedInTime, unknownOutcome, type Call, type ReadFrom } from './call.js';
 import type { Coordination } from './coordination.js';
 import type { Membership } from './membership.js';
@@ -151,9 +152,9 @@ export class Coordinator {
   /** True when every key of the call is in memory, or known not to exist. */
   isLoaded(call: Call): boolean {
     const partition = this.options.store.partition(call.partition);
-    if (partition.resident) return true;
     const { keys, wholePartition } = call.operation;
-    return !wholePartition && keys.every((key) => partition.isLoaded(key));
+    if (wholePartition) return partition.isResident;
+    return partition.resident || keys.every((key) => partition.isLoaded(key));
   }
 
   /** Calls `loaded` once `isLoaded(call)` holds or the call is to be tried again. */
@@ -178,6 +179,34 @@ export class Coordinator {
     if (waiting === 0) loaded();
     for (const key of missing) store.loader.load(partition, key, slotOf(key), () => --waiting === 0 && loaded());
     turn.schedule();
+  }
+
+  /** Calls `loaded` once the elements, or whole collections, that a run of the call lacked are in memory, or the call is to be tried again. */
+  loadNeeds(call: Call, needs: readonly Need[], loaded: () => void): void {
+    this.loadsWaitedFor++;
+    const { store, turn } = this.options;
+    const partition = store.partition(call.partition);
+    const byCollection = new Map<Collection, Buffer[] | 'all' | 'order'>();
+    for (const { collection, element, order } of needs) {
+      const known = byCollection.get(collection);
+      if (order) byCollection.set(collection, 'order');
+      else if (element === undefined) byCollection.set(collection, 'all');
+      else if (known === undefined) byCollection.set(collection, [Buffer.from(element)]);
+      else if (Array.isArray(known)) known.push(Buffer.from(element));
+    }
+    partition.pins++; // what is loaded stays until all of it is
+    let waiting = byCollection.size;
+    const ended = (): void => {
+      if (--waiting > 0) return;
+      partition.pins--;
+      turn.schedule(); // memory that grew by this is looked through at the turn's end
+      loaded();
+    };
+    for (const [collection, elements] of byCollection) {
+      if (elements === 'order') store.orders.fill(partition, collection, ended);
+      else if (elements !== 'all') store.loader.loadElements(partition, collection, elements, ended);
+      else store.loader.loadCollection(partition, collection).then(ended, () => undefined); // the node stops when it cannot read
+    }
   }
 
   private enqueue(coordination: Coordination, call: Call): void {
@@ -230,6 +259,17 @@ export class Coordinator {
     });
   }
 
+  /** The call's run counts for nothing: it lacked elements, and runs again, before all others, when they are in memory. */
+  private loadForHead(coordination: Coordination, call: Call, needs: readonly Need[]): void {
+    this.transaction.discard();
+    coordination.putBack(call);
+    coordination.loading = true;
+    this.loadNeeds(call, needs, () => {
+      coordination.loading = false;
+      this.drain(coordination);
+    });
+  }
+
   private shortOfReplicas(call: Call): ErrorReply | undefined {
     const { membership, standIns } = this.options;
     const { access } = call.operation;
@@ -263,6 +303,7 @@ export class Coordinator {
     this.executed++;
     transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp);
     const reply = run(call, transaction);
+    if (transaction.needs.length > 0) return this.loadForHead(coordination, call, transaction.needs);
     const dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
     if (dot === undefined) {
       transaction.discard();

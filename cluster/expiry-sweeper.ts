@@ -53,7 +53,7 @@ export class ExpirySweeper {
       const { table } = partition;
       for (const entry of partition.expiring) {
         looked++;
-        if (table.isAlive(entry) && !table.isLiving(entry, nowMs)) due.push(table.keyBytes(entry));
+        if (partition.hasExpired(entry, nowMs)) due.push(table.keyBytes(entry));
         if (due.length >= deleteMax || looked >= lookMax) break;
       }
       if (due.length > 0) this.sweep(coordination.partition, due);

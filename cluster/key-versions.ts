@@ -1,5 +1,6 @@
 /** What every home replica holds of one key, in words: TORC VERSION. */
 import { decodeRecord, type VersionedRecord } from '../protocol/record.js';
+import { encodeRecordKey, recordPart, recordType } from '../protocol/record-key.js';
 import { slotOf } from '../protocol/slot.js';
 import { effectiveContext, emptyRecord, mergeRecords, recordsEqual } from '../storage/merge.js';
 import { clockText } from './actor-names.js';
@@ -44,7 +45,7 @@ export async function keyVersions(node: Node, key: Buffer): Promise<KeyVersion[]
 async function recordAt(node: Node, member: number, partition: number, key: Buffer): Promise<VersionedRecord | undefined> {
   const peer = node.membership.peer(member);
   if (peer === undefined) return (await node.ownRecord(partition, key)) ?? emptyRecord;
-  const transfer = await node.reader.inspect(peer, key, timeoutMs);
+  const transfer = await node.reader.inspect(peer, encodeRecordKey(slotOf(key), key, recordType.string, recordPart.value), timeoutMs);
   if (transfer === undefined) return undefined;
   const bytes = transfer.record[0];
   return bytes === undefined ? emptyRecord : decodeRecord(bytes as Buffer);

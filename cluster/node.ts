@@ -245,7 +245,7 @@ export class Node {
       reroute,
     });
     const { coordinator } = this;
-    this.reader = new Reader({ store, membership, comparison, coordinator, coordination, turn, clock, isDoubtful });
+    this.reader = new Reader({ store, membership, comparison, coordinator, coordination, turn, clock, isDoubtful, reroute });
     this.replica = new Replica(
       store,
       turn,

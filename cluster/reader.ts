@@ -3,19 +3,23 @@
  * differs, the records are merged and written back to those asked before the reply. So a read never misses what was acknowledged, and
  * what it shows is held by R replicas.
  *
+ * Of collections the reader asks whether the peer has the same (key-questions.ts). Where it has not, nothing is merged: the read goes to the coordinator, which has
+ * all that was acknowledged, and is answered there in a term that is proven to stand.
+ *
  * The reply is computed when the read is sent, and anew only when a difference was merged; a later write of the same connection cannot slip into
  * it, since session.ts lets writes wait for reads. Of the other home replicas one is asked first for a whole turn, so that its questions share a frame.
  */
 import type { torc } from '../protocol/generated/messages.js';
 import { ByteReader } from '../protocol/byte-reader.js';
 import type { Dot } from '../protocol/dot.js';
-import { ReadRow, readRead, tokenActor } from '../protocol/peer/packed-rows.js';
+import { questionActor, ReadRow, readRead, tokenActor } from '../protocol/peer/packed-rows.js';
+import { decodeRecordKey, recordPart } from '../protocol/record-key.js';
 import { decodeRecord } from '../protocol/record.js';
 import { heldReply, ownReply, type Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
 import { DurationHistogram } from '../storage/duration-histogram.js';
-import { KeyEntry } from '../storage/key-entry.js';
+import type { Collection } from '../storage/collection.js';
 import { noEntry } from '../storage/key-table.js';
 import { dotToken, recordVersion } from '../storage/merge.js';
 import type { Partition } from '../storage/partition.js';
@@ -26,6 +30,7 @@ import type { Comparison } from './comparison.js';
 import type { Coordination } from './coordination.js';
 import { run, type Coordinator } from './coordinator.js';
 import { IdWindow } from './id-window.js';
+import { isAgreed, KeyQuestion, questionOf, readQuestion, recordQuestion } from './key-questions.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
 import type { Turn } from './turn.js';
@@ -51,8 +56,8 @@ interface Inspection {
 
 type Question = Asked | Inspection;
 
-/** Which record a key had: the dot of its one plain version with nothing else seen, or the token of any other; undefined = none. */
-type Shown = Dot | Buffer | undefined;
+/** Which record a key had: the dot of its one plain version with nothing else seen, or the token of any other; undefined = none. Of collections a question. */
+type Shown = Dot | Buffer | KeyQuestion | undefined;
 
 interface PendingRead {
   readonly call: Call;
@@ -78,6 +83,8 @@ export interface ReaderOptions {
   readonly turn: Turn;
   readonly clock: Clock;
   readonly isDoubtful: (partition: number) => boolean;
+  /** Sends a call on its way from the beginning. */
+  readonly reroute: (calls: readonly Call[]) => void;
 }
 
 export class Reader {
@@ -99,6 +106,8 @@ export class Reader {
   differed = 0;
   /** Reads that ran here. */
   executed = 0;
+  /** Reads of collections that went on to the coordinator, since a peer had other contents. */
+  sentOn = 0;
   /** How long reads waited for the versions of other replicas. */
   readonly quorumWaits = new DurationHistogram();
 
@@ -114,6 +123,8 @@ export class Reader {
     const quorum = call.options.readQuorum === 0 ? quorums.read : Math.min(call.options.readQuorum, quorums.replicas);
     this.executed++;
     const reply = this.run(call);
+    const { needs } = this.transaction;
+    if (needs.length > 0) return coordinator.loadNeeds(call, needs, () => this.submit(call));
     const needed = this.options.isDoubtful(call.partition) ? quorum : quorum - 1;
     if (needed === 0 || call.operation.keys.length === 0) return call.answer(reply);
     const reachable = membership.reachableHomes(call.partition);
@@ -157,13 +168,17 @@ export class Reader {
     return nearest;
   }
 
-  /** Asks a peer for its record of `key` as it is: a transfer without records = it has none, undefined = it did not answer in time. */
-  inspect(peer: Peer, key: Buffer, timeoutMs: number): Promise<torc.Transfer | undefined> {
+  /** Asks a peer for a record as it is, by its record key: a transfer without records = it has none, undefined = it did not answer in time. */
+  inspect(peer: Peer, encodedKey: Buffer, timeoutMs: number): Promise<torc.Transfer | undefined> {
+    const recordKey = decodeRecordKey(encodedKey);
+    const { slot, key, part } = recordKey;
+    const question = part === recordPart.value ? undefined : recordQuestion(recordKey);
     return new Promise((resolve) => {
-      if (!peer.reachable) return resolve(undefined);
+      if (!peer.reachable || (part !== recordPart.value && question === undefined)) return resolve(undefined);
       const inspection: Inspection = { inspected: resolve, over: false };
       this.windowOf(peer).put(inspection);
-      peer.link.sendRead(slotOf(key), key, tokenActor, 0, noVersion);
+      if (question === undefined) peer.link.sendRead(slot, key, tokenActor, 0, noVersion);
+      else peer.link.sendRead(slot, key, questionActor, 0, question.bytes);
       this.options.clock.after(timeoutMs, () => {
         inspection.over = true;
         resolve(undefined);
@@ -182,6 +197,10 @@ export class Reader {
       readRead(reader, row);
       const { slot, actor, counter, keyAt, keyLength, token } = row;
       const partition = store.partition(Math.floor((slot * partitions) / 16384));
+      if (actor === questionActor) {
+        this.onQuestion(peer, id, partition, slot, Buffer.from(bytes.subarray(keyAt, keyAt + keyLength)), Buffer.from(token ?? noVersion));
+        continue;
+      }
       const entry = partition.find(bytes, keyAt, keyLength);
       if (entry === noEntry ? partition.resident : store.table.isComplete(entry))
         this.answerRead(peer, id, partition, entry, actor, counter, token);
@@ -192,6 +211,48 @@ export class Reader {
         this.options.turn.schedule();
       }
     }
+  }
+
+  /** A peer asks about a key's collections. What it is about is loaded first. */
+  private onQuestion(peer: Peer, id: number, partition: Partition, slot: number, key: Buffer, bytes: Buffer): void {
+    const { store, turn, comparison, isDoubtful } = this.options;
+    const { loader } = store;
+    const question = readQuestion(bytes);
+    const answer = (): void => {
+      if (isDoubtful(partition.number)) peer.link.answerDoubtful(id);
+      else if (question?.kind === 'record') {
+        const entry = partition.findRecord({ slot, key, type: question.type, part: question.part, element: question.element });
+        peer.link.answerDifferent(id, comparison.recordTransfer(partition, entry));
+      } else if (question !== undefined && isAgreed(partition, key, question)) peer.link.answerEqual(id);
+      else this.answerOtherwise(peer, id, partition);
+    };
+    if (question === undefined) return answer();
+    if (question.kind === 'record') {
+      const recordKey = { slot, key, type: question.type, part: question.part, element: question.element };
+      if (partition.isRecordLoaded(recordKey)) return answer();
+      loader.loadRecord(partition, recordKey, answer);
+      turn.schedule();
+      return;
+    }
+    if (!partition.isLoaded(key)) {
+      loader.load(partition, key, slot, () => this.onQuestion(peer, id, partition, slot, key, bytes));
+      turn.schedule();
+      return;
+    }
+    const owner = partition.find(key);
+    const collection = owner === noEntry || question.kind === 'whole' ? undefined : partition.collections.get(owner, question.type);
+    const elements = question.kind === 'whole' || collection === undefined ? [] : question.elements;
+    const missing = elements.filter((element) => {
+      const entry = partition.collections.find(collection as Collection, recordPart.element, element);
+      return entry === noEntry ? collection?.whole === false : !partition.table.isComplete(entry);
+    });
+    if (missing.length === 0) return answer();
+    loader.loadElements(partition, collection as Collection, missing, answer);
+  }
+
+  /** What this replica has of the key's collections is not what the asker has. */
+  private answerOtherwise(peer: Peer, id: number, partition: Partition): void {
+    peer.link.answerDifferent(id, { ...this.options.comparison.recordTransfer(partition, noEntry), collections: true });
   }
 
   onAnswers(peer: Peer, answers: torc.ReadAnswers): void {
@@ -219,7 +280,8 @@ export class Reader {
       }
       this.compared++;
       this.differed++;
-      this.merge(question, (id ?? 0) - question.firstId, transfer as torc.Transfer);
+      if (transfer.collections === true) this.toCoordinator(question.read);
+      else this.merge(question, (id ?? 0) - question.firstId, transfer as torc.Transfer);
     }
   }
 
@@ -258,13 +320,17 @@ export class Reader {
   private shownOf(keys: readonly Buffer[]): Shown[] {
     const shown: Shown[] = [];
     for (let i = 0; i < keys.length; i++) {
-      shown.push(this.shown(this.transaction.entryOf(keys[i] as Buffer)));
+      shown.push(this.shown(keys[i] as Buffer));
     }
     return shown;
   }
 
-  private shown(entry: number): Shown {
+  private shown(key: Buffer): Shown {
     const { table } = this.options.store;
+    const { transaction } = this;
+    const entry = transaction.entryOf(key);
+    if (transaction.looks.length > 0 || (entry !== noEntry && table.hasParts(entry)))
+      return questionOf(transaction.partitionHere, key, transaction.looks);
     if (entry === noEntry || !table.hasRecord(entry)) return undefined;
     return table.isSingle(entry) ? { actor: table.actorOf(entry), counter: table.counterOf(entry) } : recordVersion(table.recordOf(entry));
   }
@@ -278,7 +344,8 @@ export class Reader {
       const key = keys[i] as Buffer;
       const shown = read.shown[i];
       asked.put(question);
-      if (shown instanceof Uint8Array) peer.link.sendRead(slotOf(key), key, tokenActor, 0, shown);
+      if (shown instanceof KeyQuestion) peer.link.sendRead(slotOf(key), key, questionActor, 0, shown.bytes);
+      else if (shown instanceof Uint8Array) peer.link.sendRead(slotOf(key), key, tokenActor, 0, shown);
       else peer.link.sendRead(slotOf(key), key, shown?.actor ?? 0, shown?.counter ?? 0, undefined);
     }
   }
@@ -310,14 +377,27 @@ export class Reader {
     if (this.options.isDoubtful(partition.number)) return peer.link.answerDoubtful(id);
     const { table } = this.options.store;
     const has = entry !== noEntry && table.hasRecord(entry);
+    if (
+      entry !== noEntry &&
+      table.hasParts(entry) &&
+      token?.equals(noVersion) !== true &&
+      partition.collections.of(entry).some(({ mayLive }) => mayLive)
+    )
+      return this.answerOtherwise(peer, id, partition);
     let isSame = !has && token === undefined && actor === 0;
     if (has && token !== undefined) isSame = recordVersion(table.recordOf(entry)).equals(token);
     else if (has && table.isSingle(entry)) isSame = table.actorOf(entry) === actor && table.counterOf(entry) === counter;
     if (isSame) return peer.link.answerEqual(id);
-    peer.link.answerDifferent(
-      id,
-      this.options.comparison.recordTransfer(partition, entry === noEntry ? undefined : new KeyEntry(table, entry)),
-    );
+    peer.link.answerDifferent(id, this.options.comparison.recordTransfer(partition, entry));
+  }
+
+  /** Collections are not merged into a reply: the coordinator has all that was acknowledged of them, and what its term shows is settled. */
+  private toCoordinator(read: PendingRead): void {
+    if (read.done) return;
+    read.done = true;
+    this.sentOn++;
+    read.call.fromCoordinator = true;
+    this.options.reroute([read.call]);
   }
 
   /** A peer holds, for one more of the read's keys, what the reply shows. */
@@ -345,7 +425,9 @@ export class Reader {
     read.differs = true;
     read.reply = ownReply(this.run(read.call));
     const shownBefore = read.shown;
+    if (this.transaction.needs.length > 0) return this.toCoordinator(read);
     read.shown = this.shownOf(read.call.operation.keys);
+    if (read.shown.some((shown) => shown instanceof KeyQuestion)) return this.toCoordinator(read);
     const now = versionOf(read.shown[index]);
     const theirs = transfer.record[0];
     const isEqual = now.equals(theirs === undefined ? recordVersion(undefined) : recordVersion(decodeRecord(theirs as Buffer)));
@@ -367,7 +449,7 @@ export class Reader {
     const key = question.read.call.operation.keys[index];
     const entry = key === undefined ? noEntry : partition.find(key);
     if (entry === noEntry) return this.agreed(question);
-    this.options.comparison.pushRecord(partition, peer, new KeyEntry(partition.table, entry), (result) => {
+    this.options.comparison.pushRecord(partition, peer, entry, (result) => {
       if (result === 'failed') this.askAnother(question.read);
       else this.agreed(question);
     });
@@ -393,6 +475,7 @@ export class Reader {
 }
 
 function versionOf(shown: Shown): Buffer {
+  if (shown instanceof KeyQuestion) return shown.bytes;
   if (shown === undefined) return recordVersion(undefined);
   return shown instanceof Uint8Array ? shown : dotToken(shown);
 }

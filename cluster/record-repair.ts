@@ -7,6 +7,7 @@ import type { torc } from '../protocol/generated/messages.js';
 import { decodeRecord, encodeRecord, type VersionedRecord } from '../protocol/record.js';
 import { decodeRecordKey } from '../protocol/record-key.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
+import { noEntry } from '../storage/key-table.js';
 import { emptyRecord, recordVersion } from '../storage/merge.js';
 import { clockBytes } from '../storage/partition-clocks.js';
 import type { Partition } from '../storage/partition.js';
@@ -109,7 +110,7 @@ export class RecordRepair {
     const { store, membership, reader, turn, log } = this.options;
     const { key } = decodeRecordKey(recordKey);
     const others = membership.otherHomes(partition.number);
-    const answers = await Promise.all(others.map((peer) => reader.inspect(peer, key, choiceMs)));
+    const answers = await Promise.all(others.map((peer) => reader.inspect(peer, recordKey, choiceMs)));
     const records = answers.flatMap((transfer) => {
       const bytes = transfer?.record[0];
       return bytes === undefined ? [] : [decodeRecord(bytes as Buffer)];
@@ -139,20 +140,21 @@ export class RecordRepair {
   }
 
   /** This replica's record, read from the engine if need be. */
-  private async load(partition: Partition, recordKey: Buffer): Promise<VersionedRecord | undefined> {
-    const { key, slot } = decodeRecordKey(recordKey);
-    if (!partition.isLoaded(key)) {
+  private async load(partition: Partition, encodedKey: Buffer): Promise<VersionedRecord | undefined> {
+    const recordKey = decodeRecordKey(encodedKey);
+    if (!partition.isRecordLoaded(recordKey)) {
       const { store, turn } = this.options;
       await new Promise<void>((resolve) => {
-        store.loader.load(partition, key, slot, resolve);
+        store.loader.loadRecord(partition, recordKey, resolve);
         turn.schedule();
       });
     }
-    return this.held(partition, recordKey);
+    return this.held(partition, encodedKey);
   }
 
-  private held(partition: Partition, recordKey: Buffer): VersionedRecord | undefined {
-    return partition.get(decodeRecordKey(recordKey).key.toString('latin1'))?.record;
+  private held(partition: Partition, encodedKey: Buffer): VersionedRecord | undefined {
+    const entry = partition.findRecord(decodeRecordKey(encodedKey));
+    return entry === noEntry ? undefined : partition.recordOf(entry);
   }
 }
 

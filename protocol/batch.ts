@@ -12,7 +12,7 @@ import { ByteWriter } from './byte-writer.js';
 import type { Dot } from './dot.js';
 import { FormatError } from './format-error.js';
 import { BatchCursor, batchFormatVersion } from './batch-cursor.js';
-import { recordKeyOverhead, recordPart, recordType, writeRecordKey } from './record-key.js';
+import { recordKeyOverhead, writeRecordKey } from './record-key.js';
 import { encodeRecord, expiryFlag, recordShape, versionKind } from './record.js';
 import type { VersionedRecord } from './record.js';
 
@@ -112,13 +112,11 @@ export class BatchEncoder {
     endRecord(writer, record);
   }
 
-  /**
-   * The same for a string of one plain version with nothing else seen, written in this batch and in `term`: encodes it without an object for it.
-   */
-  plainString(slot: number, key: Buffer, term: number, expiresAtMs: number, bytes: Buffer): void {
+  /** The same for one plain version with nothing else seen, written in this batch and in `term`: encodes it without an object for it. */
+  plain(slot: number, key: Buffer, type: number, part: number, element: Buffer, term: number, expiresAtMs: number, bytes: Buffer): void {
     const writer = this.beginRecord();
-    writer.u32(recordKeyOverhead + key.length);
-    writeRecordKey(writer, slot, key, recordType.string, recordPart.value, noElement);
+    writer.u32(recordKeyOverhead + key.length + element.length);
+    writeRecordKey(writer, slot, key, type, part, element);
     writer.u32(22 + (expiresAtMs === 0 ? 0 : 8) + bytes.length);
     writer.u8(recordShape.oneVersion);
     writer.u8(expiresAtMs === 0 ? versionKind.plain : versionKind.plain | expiryFlag);

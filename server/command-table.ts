@@ -80,6 +80,8 @@ export type Run = (execution: Execution) => Reply;
  */
 export interface KeyedRow extends RowBase {
   readonly scope: 'keys';
+  /** Where the keys are, when the arguments say how many there are (SINTERCARD); then `keys` names the first. */
+  readonly findKeys?: (args: readonly Buffer[]) => readonly Buffer[];
   /** True when effect and reply do not depend on what was there. Absent = never. */
   readonly blind?: (args: readonly Buffer[]) => boolean;
   readonly parse: (args: readonly Buffer[]) => Run | ErrorReply;

@@ -233,7 +233,8 @@ function partitionOf(key: Buffer | undefined, partitions: number): number {
 export function operationOf(row: KeyedRow | PartitionRow, args: readonly Buffer[]): Operation | ErrorReply {
   const run = row.parse(args);
   if (run instanceof ErrorReply) return run;
-  return new RowOperation(row, keysOf(row, args), row.scope === 'keys' && row.blind?.(args) === true, run);
+  const keys = row.scope === 'keys' && row.findKeys !== undefined ? row.findKeys(args) : keysOf(row, args);
+  return new RowOperation(row, keys, row.scope === 'keys' && row.blind?.(args) === true, run);
 }
 
 function keysOf({ keys: { first, last, step } }: CommandRow, args: readonly Buffer[]): readonly Buffer[] {

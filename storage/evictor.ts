@@ -30,8 +30,9 @@ export class Evictor {
       if (!table.isInUse(entry) || table.untouch(entry) || !table.isComplete(entry) || table.dirtyOf(entry) !== 0) continue;
       const partition = this.partition(table.partitionOf(entry));
       if (partition.pins > 0) continue;
-      excess -= table.byteSizeOf(entry);
-      partition.evict(entry);
+      const bytes = table.byteSizeOf(entry);
+      if (!partition.evict(entry)) continue;
+      excess -= bytes;
       this.evicted++;
     }
   }

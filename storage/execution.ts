@@ -15,6 +15,38 @@ export interface StringObject {
 /** Redis' answer to TYPE. */
 export type TypeName = 'string' | 'hash' | 'set' | 'zset' | 'list' | 'stream';
 
+/** Types whose values are made of elements. */
+export type CollectionName = 'hash' | 'set';
+
+/** A part of a walk over a collection's elements. */
+export interface ScannedElements {
+  /** Element and value, one after the other. Owned by the caller. */
+  readonly pairs: readonly Buffer[];
+  /** Where to go on; undefined when it is over. */
+  readonly next: number | undefined;
+}
+
+/**
+ * A living collection as a command sees it, its own writes included. Elements are fields, members; a set's values are empty. An element that is not in memory
+ * shows as absent, and the command's whole run is made again once it is: nothing of the first run counts.
+ */
+export interface CollectionView {
+  /** Living elements; O(1). */
+  readonly size: number;
+  has(element: Buffer): boolean;
+  /** The value, owned by the caller; undefined when there is no such element. */
+  get(element: Buffer): Buffer | undefined;
+  /** All of it, in no order, element and value one after the other. Owned by the caller. Needs all of it in memory, as the two below do. */
+  pairs(): Buffer[];
+  /** All elements, in no order. Owned by the caller. */
+  elements(): Buffer[];
+  /** The `at`th of `size`, in an order that holds until something is written. Owned by the caller. */
+  elementAt(at: number): Buffer;
+  valueAt(at: number): Buffer;
+  /** About `limit` elements in the order of HSCAN, from `position` on: one that is there throughout comes once. */
+  scan(position: number, limit: number): ScannedElements;
+}
+
 export interface ScannedSlot {
   readonly keys: readonly Buffer[];
   /** How many keys were looked at, those that are not living any more included. */
@@ -40,6 +72,9 @@ export interface Execution {
   /** No string may become longer (proto-max-bulk-len). */
   readonly stringBytesMax: number;
 
+  /** A whole number in 0..below-1 by chance; below is 1..2^32. */
+  random(below: number): number;
+
   /** The string at `key`, or undefined when there is none or it has expired. Throws CommandError WRONGTYPE for another type. */
   string(key: Buffer): StringObject | undefined;
   /**
@@ -47,6 +82,10 @@ export interface Execution {
    * whole reply. Throws CommandError WRONGTYPE for another type.
    */
   value(key: Buffer): StoredValue | Buffer | null;
+  /** The collection at `key`, or undefined when there is none or it has expired. Throws CommandError WRONGTYPE for another type. */
+  collection(key: Buffer, type: CollectionName): CollectionView | undefined;
+  /** Bytes of memory that the key takes, its elements included; 0 when there is none. */
+  bytesOf(key: Buffer): number;
   /** Undefined when absent or expired. */
   typeOf(key: Buffer): TypeName | undefined;
   /** Unix ms at which `key` expires, 0 = never; undefined when absent or expired. */
@@ -59,6 +98,15 @@ export interface Execution {
    * `ERR value is not an integer or out of range`, `ERR increment or decrement would overflow`.
    */
   increment(key: Buffer, by: bigint): bigint;
+  /**
+   * Writes an element of the collection at `key`, which is made with its first one; true when it was not there. Buffers may be borrowed. Throws
+   * CommandError WRONGTYPE for another type, here and below.
+   */
+  setElement(key: Buffer, type: CollectionName, element: Buffer, bytes: Buffer): boolean;
+  /** Adds to the counter that an element's value is (absent = 0); returns the new value, or why there is none: nothing is written then. */
+  incrementElement(key: Buffer, type: CollectionName, element: Buffer, by: bigint): bigint | 'not-an-integer' | 'overflow';
+  /** Deletes an element, and the key with its last one; false when it was not there. */
+  removeElement(key: Buffer, type: CollectionName, element: Buffer): boolean;
   /** Sets the expiry of a living key of any type (0 = none); false when there is none. */
   setExpiry(key: Buffer, expiresAtMs: number): boolean;
   /** Deletes a key of any type; false when there was none. */

@@ -7,14 +7,14 @@
  * must never be behind what is gone from the engine (write-behind.ts; docs/decisions, "Forgetting").
  */
 import { decodeRecord, type VectorClock, type VersionedRecord } from '../protocol/record.js';
-import { decodeRecordKey, slotRange } from '../protocol/record-key.js';
-import { slotOf } from '../protocol/slot.js';
+import { decodeRecordKey, recordPart, recordType, type RecordKey } from '../protocol/record-key.js';
 import type { Engine } from './engine.js';
+import { decodeHeader, type CollectionHeader } from './header-row.js';
 import { noEntry, type KeyTable } from './key-table.js';
 import type { Loader } from './loader.js';
 import { effectiveContext } from './merge.js';
 import type { Partition } from './partition.js';
-import { recordRow } from './rows.js';
+import { keyOfHeader, slotRows, table as tables } from './rows.js';
 import { coversClock } from './vector-clock.js';
 
 /** Rows read, and looked at, before the event loop gets its turn. */
@@ -57,9 +57,10 @@ export class Forgetting {
       if (entry === noEntry) return judged;
       const record = table.recordOf(entry);
       if (record === undefined || !coversClock(seenByAll, effectiveContext(record))) continue;
-      if (table.isComplete(entry)) this.forget(partition, entry, record);
+      if (!partition.mayForget(entry)) judged = false;
+      else if (table.isComplete(entry)) this.forget(partition, entry, record);
       else {
-        this.loader.load(partition, table.keyBytes(entry), table.slotOf(entry), () => undefined);
+        this.loader.loadRecord(partition, decodeRecordKey(partition.recordKeyOf(entry)), () => undefined);
         judged = false;
       }
     }
@@ -69,29 +70,37 @@ export class Forgetting {
   /** Reads the partition's rows for contexts that memory has not, and forgets those that all have seen. Rejects with StorageError. */
   async look(partition: Partition, { firstSlot, lastSlot, seenByAll, breathe }: DiskLook): Promise<void> {
     const { hidings } = partition;
-    const range = slotRange(firstSlot, lastSlot);
     let left = false;
-    for await (const chunk of this.engine.iterate({ from: recordRow(range.from), to: recordRow(range.to) }, sliceRows)) {
-      const clock = seenByAll();
-      const found: Buffer[] = [];
-      for (const [row, value] of chunk) {
-        if (value[0] !== generalShape) continue;
-        const record = decodeRecord(value);
-        if (record.context.size === 0) continue;
-        const { key } = decodeRecordKey(row.subarray(1));
-        if (partition.isLoaded(key)) continue; // memory has it as it is by now, and its ring holds it
-        if (clock !== undefined && coversClock(clock, effectiveContext(record))) found.push(key);
-        else left = true;
+    for (const name of [tables.record, tables.element, tables.header]) {
+      for await (const chunk of this.engine.iterate(slotRows(name, firstSlot, lastSlot), sliceRows)) {
+        const clock = seenByAll();
+        const found: RecordKey[] = [];
+        for (const [row, value] of chunk) {
+          if (name === tables.header) {
+            // Its records are in the ring once the key is in memory.
+            const { slot, key } = keyOfHeader(row);
+            if (!partition.isLoaded(key) && decodeHeader(value).some(hasContexts)) found.push(ofKey(slot, key));
+            continue;
+          }
+          if (value[0] !== generalShape) continue;
+          const record = decodeRecord(value);
+          if (record.context.size === 0) continue;
+          const recordKey = decodeRecordKey(row.subarray(1));
+          if (partition.isRecordLoaded(recordKey)) continue; // memory has it as it is by now, and its ring holds it
+          if (clock !== undefined && coversClock(clock, effectiveContext(record))) found.push(recordKey);
+          else left = true;
+        }
+        await this.load(partition, found);
+        const now = seenByAll();
+        for (const recordKey of found) {
+          const entry = partition.findRecord(recordKey);
+          const record = entry === noEntry ? undefined : this.table.recordOf(entry);
+          if (record === undefined || record.context.size === 0 || !this.table.isComplete(entry)) continue;
+          if (partition.pins > 0 || now === undefined || !coversClock(now, effectiveContext(record))) continue;
+          if (partition.mayForget(entry)) this.forget(partition, entry, record);
+        }
+        await breathe();
       }
-      await this.load(partition, found);
-      const now = seenByAll();
-      for (const key of found) {
-        const entry = this.table.find(key, 0, key.length);
-        const record = entry === noEntry ? undefined : this.table.recordOf(entry);
-        if (record === undefined || record.context.size === 0 || !this.table.isComplete(entry)) continue;
-        if (partition.pins === 0 && now !== undefined && coversClock(now, effectiveContext(record))) this.forget(partition, entry, record);
-      }
-      await breathe();
     }
     if (left || partition.hidings !== hidings) return;
     partition.hasHiddenContexts = false;
@@ -105,9 +114,19 @@ export class Forgetting {
     this.changed(partition, entry);
   }
 
-  private load(partition: Partition, keys: readonly Buffer[]): Promise<unknown> {
-    const loads = keys.map((key) => new Promise<void>((resolve) => this.loader.load(partition, key, slotOf(key), resolve)));
+  private load(partition: Partition, wanted: readonly RecordKey[]): Promise<unknown> {
+    const loads = wanted.map((recordKey) => new Promise<void>((resolve) => this.loader.loadRecord(partition, recordKey, resolve)));
     this.loader.flush();
     return Promise.all(loads);
   }
 }
+
+function hasContexts({ deleted, expiry }: CollectionHeader): boolean {
+  return deleted !== undefined || (expiry !== undefined && expiry.context.size > 0);
+}
+
+function ofKey(slot: number, key: Buffer): RecordKey {
+  return { slot, key, type: recordType.string, part: recordPart.value, element: noElement };
+}
+
+const noElement = Buffer.alloc(0);

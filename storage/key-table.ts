@@ -7,12 +7,16 @@
  *   entry   sixteen 32-bit words: see `field`. `actor`, `counter`, `term`, `expires` are the record where it is one plain version with nothing else seen
  *   cell    key | what commands see of the value | any other record, encoded (record.ts)
  *
- * An entry belongs to one partition, whose entries are linked. Numbers of removed entries are used again. Those with a context are linked to a ring beside
+ * An entry belongs to one partition, whose keys' entries are linked. Numbers of removed entries are used again. Those with a context are linked to a ring beside
  * that, in the words where other entries have their version's counter.
+ *
+ * A record of a collection is an entry of its own, a *part*: found by the entry of its key, its kind (type and part) and the element's bytes, which stand
+ * where another entry has its key. It is in no list but its collection's row (collection.ts): the words of the links are its place there, and its owner.
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { decodeRecord, emptyClock, encodeRecord, ownRecord, versionKind, type VersionedRecord } from '../protocol/record.js';
 import { CellArena, cellBytesMax } from './cell-arena.js';
+import { isDeletedKind } from './collection-types.js';
 import { scanHash } from './key-order.js';
 import { shownString } from './string-value.js';
 
@@ -27,6 +31,10 @@ const field = {
   dirty: 6,
   next: 7,
   previous: 8,
+  /** Of parts: where in its collection's row it stands... */
+  place: 7,
+  /** ...and the entry of its key. */
+  owner: 8,
   actor: 9,
   /** Of entries with a context: `counter` lies here in others. */
   ringNext: 10,
@@ -56,6 +64,16 @@ const large = 1 << 19;
 const inUse = 1 << 20;
 /** The record's context is not empty: there is something to forget, once all have seen it. */
 const contextual = 1 << 21;
+/** Type and part of a collection's record, five bits (collection-types.ts); 0 = the entry of a key. */
+const kindShift = 22;
+const kindBits = 0x1f;
+const kindMask = kindBits << kindShift;
+/** Of an element: the engine's row of it, as it is now, shows a value. */
+const stored = 1 << 27;
+/** Of a key: it has collections. */
+const withParts = 1 << 28;
+/** Of a key with collections: it is counted among its partition's living keys. */
+const counted = 1 << 29;
 
 const segmentCount = 1024;
 const smallestSegment = 8;
@@ -79,7 +97,7 @@ export class KeyTable {
 
   constructor(
     /** From the node's randomness, so that nobody can choose keys that collide. */
-    private readonly seed: number,
+    readonly seed: number,
   ) {}
 
   /** Entry numbers are below this. */
@@ -96,12 +114,49 @@ export class KeyTable {
     for (let at = (hash >>> 9) & mask & ~1; ; at = (at + 2) & mask) {
       const entry = (segment[at + 1] as number) - 1;
       if (entry === noEntry) return noEntry;
-      if (segment[at] === hash && this.hasKey(entry, bytes, from, length)) return entry;
+      if (segment[at] === hash && this.hasKey(entry, bytes, from, length) && (this.stateOf(entry) & kindMask) === 0) return entry;
+    }
+  }
+
+  /** The part of `kind` of the key at `owner` whose element stands in `bytes` from `from`; noEntry when there is none. */
+  findPart(owner: number, kind: number, bytes: Buffer, from: number, length: number): number {
+    const hash = partHash(this.hashOf(bytes, from, length), owner, kind);
+    const segment = this.segments[hash & (segmentCount - 1)];
+    if (segment === undefined) return noEntry;
+    const mask = segment.length - 1;
+    for (let at = (hash >>> 9) & mask & ~1; ; at = (at + 2) & mask) {
+      const entry = (segment[at + 1] as number) - 1;
+      if (entry === noEntry) return noEntry;
+      if (segment[at] !== hash || !this.hasKey(entry, bytes, from, length)) continue;
+      if (this.kindOf(entry) === kind && this.word(entry, field.owner) === owner) return entry;
     }
   }
 
   /** Adds a key that is not there. `next` is the partition's first entry so far: the new one stands before it. */
   insert(bytes: Buffer, from: number, length: number, slot: number, partition: number, isComplete: boolean, next: number): number {
+    const state = slot | referenced | inUse | (isComplete ? complete : 0);
+    const entry = this.place(bytes, from, length, partition, state, next, noEntry, this.hashOf(bytes, from, length));
+    if (next !== noEntry) this.wordsOf(next)[((next & inChunk) << wordsLog) + field.previous] = entry;
+    return entry;
+  }
+
+  /** Adds a part, that is not there, of the key at `owner`. */
+  insertPart(owner: number, kind: number, bytes: Buffer, from: number, length: number, isComplete: boolean): number {
+    const state = this.slotOf(owner) | referenced | inUse | (isComplete ? complete : 0) | (kind << kindShift);
+    const hash = partHash(this.hashOf(bytes, from, length), owner, kind);
+    return this.place(bytes, from, length, this.partitionOf(owner), state, noEntry, owner, hash);
+  }
+
+  private place(
+    bytes: Buffer,
+    from: number,
+    length: number,
+    partition: number,
+    state: number,
+    next: number,
+    previous: number,
+    hash: number,
+  ): number {
     const entry = this.newEntry();
     const words = this.wordsOf(entry);
     const at = (entry & inChunk) << wordsLog;
@@ -109,42 +164,97 @@ export class KeyTable {
     words[at + field.keyLength] = length;
     words[at + field.valueLength] = 0;
     words[at + field.recordLength] = 0;
-    words[at + field.state] = slot | referenced | inUse | (isComplete ? complete : 0);
+    words[at + field.state] = state;
     words[at + field.dirty] = 0;
     words[at + field.next] = next;
-    words[at + field.previous] = noEntry;
+    words[at + field.previous] = previous;
     this.setExpires(entry, 0);
-    if (next !== noEntry) this.wordsOf(next)[((next & inChunk) << wordsLog) + field.previous] = entry;
     if (length <= cellBytesMax) {
       const cell = this.arena.allocate(length);
       words[at + field.cell] = cell;
       copy(bytes, from, length, this.arena.pageBytes[cell >>> 16] as Buffer, CellArena.byteOffset(cell));
     } else {
-      words[at + field.state] = (words[at + field.state] as number) | large;
+      words[at + field.state] = state | large;
       const own = Buffer.allocUnsafeSlow(length);
       copy(bytes, from, length, own, 0);
       this.largeOnes.set(entry, own);
     }
-    this.link(this.hashOf(bytes, from, length), entry);
+    this.link(hash, entry);
     return entry;
   }
 
   /** Returns the partition's first entry after it, where `first` was the first. */
   remove(entry: number, first: number): number {
-    const key = this.keyBytes(entry);
-    this.unlink(this.hashOf(key, 0, key.length), entry);
     const words = this.wordsOf(entry);
     const at = (entry & inChunk) << wordsLog;
-    if (((words[at + field.state] as number) & large) === 0) this.arena.release(words[at + field.cell] as number);
-    else this.largeOnes.delete(entry);
     const next = words[at + field.next] as number;
     const previous = words[at + field.previous] as number;
     if (next !== noEntry) this.wordsOf(next)[((next & inChunk) << wordsLog) + field.previous] = previous;
     if (previous !== noEntry) this.wordsOf(previous)[((previous & inChunk) << wordsLog) + field.next] = next;
+    this.free(entry, this.hashOf(this.pageOf(entry), this.keyAt(entry), words[at + field.keyLength] as number));
+    return first === entry ? next : first;
+  }
+
+  /** The part is in no row any more. */
+  removePart(entry: number): void {
+    const hash = this.hashOf(this.pageOf(entry), this.keyAt(entry), this.word(entry, field.keyLength));
+    this.free(entry, partHash(hash, this.ownerOf(entry), this.kindOf(entry)));
+  }
+
+  private free(entry: number, hash: number): void {
+    this.unlink(hash, entry);
+    const words = this.wordsOf(entry);
+    const at = (entry & inChunk) << wordsLog;
+    if (((words[at + field.state] as number) & large) === 0) this.arena.release(words[at + field.cell] as number);
+    else this.largeOnes.delete(entry);
     words[at + field.state] = 0;
     words[at + field.next] = this.freeList;
     this.freeList = entry;
-    return first === entry ? next : first;
+  }
+
+  /** 0 = the entry of a key; else type and part (collection-types.ts). */
+  kindOf(entry: number): number {
+    return (this.stateOf(entry) >>> kindShift) & kindBits;
+  }
+
+  /** The entry of the key that a part belongs to. */
+  ownerOf(part: number): number {
+    return this.word(part, field.owner);
+  }
+
+  /** Where in its collection's row a part stands. */
+  placeOf(part: number): number {
+    return this.word(part, field.place);
+  }
+
+  setPlace(part: number, place: number): void {
+    this.setWord(part, field.place, place);
+  }
+
+  /** The key has collections: whoever asks what it holds has to look at them, too. */
+  hasParts(key: number): boolean {
+    return (this.stateOf(key) & withParts) !== 0;
+  }
+
+  setHasParts(key: number, has: boolean): void {
+    this.setState(key, withParts, has ? withParts : 0);
+  }
+
+  isCounted(key: number): boolean {
+    return (this.stateOf(key) & counted) !== 0;
+  }
+
+  setCounted(key: number, is: boolean): void {
+    this.setState(key, counted, is ? counted : 0);
+  }
+
+  /** The engine's row of an element shows a value. */
+  isStored(part: number): boolean {
+    return (this.stateOf(part) & stored) !== 0;
+  }
+
+  setStored(part: number, is: boolean): void {
+    this.setState(part, stored, is ? stored : 0);
   }
 
   isInUse(entry: number): boolean {
@@ -287,17 +397,18 @@ export class KeyTable {
   setRecord(entry: number, record: VersionedRecord): void {
     const { context, versions } = record;
     const [version] = versions;
-    if (version?.kind === versionKind.plain && versions.length === 1 && context.size === 0) {
+    const isDeleted = isDeletedKind(this.kindOf(entry));
+    if (version?.kind === versionKind.plain && versions.length === 1 && context.size === 0 && !isDeleted) {
       const { actor, counter, term, expiresAtMs, bytes } = version;
       return this.setPlain(entry, actor, counter, term, expiresAtMs, bytes, 0, bytes.length);
     }
-    const shown = version === undefined ? undefined : shownString(record);
+    const shown = version === undefined || isDeleted ? undefined : shownString(record);
     recordWriter.reset();
     encodeRecord(recordWriter, record);
     const bytes = recordWriter.view();
     const valueLength = shown?.bytes.length ?? 0;
     this.resize(entry, valueLength, bytes.length);
-    const has = (shown === undefined ? encoded : alive | encoded) | (context.size === 0 ? 0 : contextual);
+    const has = (shown === undefined ? encoded : alive | encoded) | (context.size === 0 && !isDeleted ? 0 : contextual);
     this.setState(entry, alive | single | encoded | contextual, has);
     this.setExpires(entry, shown?.expiresAtMs ?? 0);
     const page = this.pageOf(entry);
@@ -516,6 +627,12 @@ export class KeyTable {
 }
 
 const recordWriter = new ByteWriter(256);
+
+/** A part's hash, of that of its element. */
+function partHash(hash: number, owner: number, kind: number): number {
+  const mixed = Math.imul(hash ^ Math.imul(owner + 1, 0x9e3779b1) ^ Math.imul(kind, 0x27d4eb2f), 0x85ebca6b);
+  return mixed ^ (mixed >>> 13);
+}
 
 function place(segment: Int32Array, hash: number, value: number): void {
   const mask = segment.length - 1;

@@ -1,13 +1,19 @@
 /**
- * Brings records from the engine into memory: single keys, gathered into one read per turn, and whole partitions. What is in memory
- * already is merged with, never replaced: a batch may have arrived while the read was under way.
+ * Brings records from the engine into memory: single keys and elements, gathered into one read per turn, whole collections, and whole partitions. What is in
+ * memory already is merged with, never replaced: a batch may have arrived while the read was under way.
  */
-import { decodeRecord, type VersionedRecord } from '../protocol/record.js';
-import { decodeRecordKey, slotRange } from '../protocol/record-key.js';
+import { decodeRecord } from '../protocol/record.js';
+import { decodeRecordKey, recordPart, type RecordKey } from '../protocol/record-key.js';
+import type { Collection } from './collection.js';
+import { typeOfByte, typeOfKind } from './collection-types.js';
 import { StorageError, type Engine } from './engine.js';
-import type { KeyTable } from './key-table.js';
-import { recordRow, stringRow } from './rows.js';
+import { decodeHeader } from './header-row.js';
+import { noEntry, type KeyTable } from './key-table.js';
+import { elementRow, elementRows, headerRow, keyOfHeader, slotRows, stringRow, table as tables } from './rows.js';
 import type { Partition } from './partition.js';
+
+/** Rows read, and merged, between two turns of the event loop. */
+const sliceRows = 500;
 
 /** Whole partitions read at once: all of it stays in memory until it was used. */
 const wholesAtOnce = 4;
@@ -24,8 +30,14 @@ export class Loader {
   private wholesUnderWay = 0;
   /** Those who may begin to read a whole partition when another has been read. */
   private readonly wholesWaiting: (() => void)[] = [];
+  /** Whole collections that are being read. */
+  private readonly collections = new Map<Collection, Promise<void>>();
+  /** The same of all records of partitions. */
+  private readonly records = new Map<number, Promise<void>>();
   /** Records asked of the engine so far. */
   reads = 0;
+  /** The engine may hold collections: else nobody asks for header rows. */
+  hasCollections = false;
 
   constructor(
     private readonly engine: Engine,
@@ -63,22 +75,125 @@ export class Loader {
     );
   }
 
-  /** Merges the engine's records into entries that hold only what came since; none of them may be evicted meanwhile. */
+  /** Calls `loaded` once the record is in memory as it is on disk, or is known not to exist; a key's read goes out at flush(). */
+  loadRecord(partition: Partition, recordKey: RecordKey, loaded: () => void): void {
+    const { key, slot, type, part, element } = recordKey;
+    if (!partition.isLoaded(key)) {
+      this.load(partition, key, slot, () => this.loadRecord(partition, recordKey, loaded));
+      return;
+    }
+    const collectionType = typeOfByte(type);
+    const owner = partition.find(key);
+    const collection = owner === noEntry || collectionType === undefined ? undefined : partition.collections.get(owner, collectionType);
+    if (collection === undefined || part !== recordPart.element || partition.isRecordLoaded(recordKey)) loaded();
+    else this.loadElements(partition, collection, [element], loaded);
+  }
+
+  /** Calls `loaded` once the elements are in memory as they are on disk, or are known not to exist. The collection's key is loaded. */
+  loadElements(partition: Partition, collection: Collection, elements: readonly Buffer[], loaded: () => void): void {
+    partition.pins++;
+    const entries = elements.map((element) => partition.collections.findOrInsert(collection, recordPart.element, element));
+    this.complete(entries).then(
+      () => {
+        partition.pins--;
+        loaded();
+      },
+      (error: unknown) => this.fail(error),
+    );
+  }
+
+  /** Resolves when every element of the collection is in memory: it stays whole until something of it is evicted. Its key is loaded. */
+  loadCollection(partition: Partition, collection: Collection): Promise<void> {
+    if (collection.whole && collection.isCounted()) return Promise.resolve();
+    let loading = this.collections.get(collection);
+    if (loading === undefined) {
+      loading = this.readCollection(partition, collection)
+        .catch((error: unknown) => {
+          this.fail(error);
+          throw error;
+        })
+        .finally(() => this.collections.delete(collection));
+      this.collections.set(collection, loading);
+    }
+    return loading;
+  }
+
+  private async readCollection(partition: Partition, collection: Collection): Promise<void> {
+    const { table } = this;
+    const { owner, type } = collection;
+    partition.pins++;
+    try {
+      const rows = elementRows(table.slotOf(owner), table.keyBytes(owner), type.byte);
+      for await (const chunk of this.engine.iterate(rows, sliceRows)) {
+        this.reads += chunk.length;
+        for (const [row, value] of chunk) {
+          partition.collections.take(collection, decodeRecordKey(row.subarray(1)).element, decodeRecord(value));
+        }
+      }
+      partition.collections.becameWhole(collection);
+    } finally {
+      partition.pins--;
+    }
+  }
+
+  /** Merges the engine's records into entries that hold only what came since; none of them may be evicted meanwhile. The keys of elements with them. */
   async complete(entries: readonly number[]): Promise<void> {
     const { table } = this;
-    const incomplete = entries.filter((entry) => !table.isComplete(entry));
-    if (incomplete.length === 0) return;
-    this.reads += incomplete.length;
-    const rows = await this.engine.getMany(incomplete.map((entry) => stringRow(table.slotOf(entry), table.keyBytes(entry))));
-    incomplete.forEach((entry, i) => {
-      const row = rows[i];
-      merge(this.partition(table.partitionOf(entry)), entry, row === undefined ? undefined : decodeRecord(row));
+    const keys = new Set<number>();
+    const elements: number[] = [];
+    for (const entry of entries) {
+      const isPart = table.kindOf(entry) !== 0;
+      const key = isPart ? table.ownerOf(entry) : entry;
+      if (!table.isComplete(key)) keys.add(key);
+      if (isPart && !table.isComplete(entry)) elements.push(entry);
+    }
+    if (keys.size === 0 && elements.length === 0) return;
+    const wanted = [...keys];
+    const rows = wanted.map((entry) => stringRow(table.slotOf(entry), table.keyBytes(entry)));
+    const headersAt = rows.length;
+    const { hasCollections } = this;
+    if (hasCollections) for (const entry of wanted) rows.push(headerRow(table.slotOf(entry), table.keyBytes(entry)));
+    const elementsAt = rows.length;
+    for (const entry of elements) {
+      const owner = table.ownerOf(entry);
+      rows.push(elementRow(table.slotOf(owner), table.keyBytes(owner), typeOfKind(table.kindOf(entry)).byte, table.keyBytes(entry)));
+    }
+    this.reads += rows.length;
+    const values = await this.engine.getMany(rows);
+    wanted.forEach((entry, i) => {
+      completeKey(this.partition(table.partitionOf(entry)), entry, values[i], hasCollections ? values[headersAt + i] : undefined);
+    });
+    elements.forEach((entry, i) => {
+      const value = values[elementsAt + i];
+      this.partition(table.partitionOf(entry)).collections.complete(entry, value === undefined ? undefined : decodeRecord(value));
     });
   }
 
-  /** Loads a whole partition: afterwards it is resident until something is evicted. `firstSlot`..`lastSlot` are its slots. */
+  /** Loads the whole partition, all elements of its collections with it. */
+  loadRecords(partition: Partition, firstSlot: number, lastSlot: number): Promise<void> {
+    let loading = this.records.get(partition.number);
+    if (loading === undefined) {
+      loading = this.readRecords(partition, firstSlot, lastSlot).finally(() => this.records.delete(partition.number));
+      this.records.set(partition.number, loading);
+    }
+    return loading;
+  }
+
+  private async readRecords(partition: Partition, firstSlot: number, lastSlot: number): Promise<void> {
+    partition.pins++;
+    try {
+      await this.loadPartition(partition, firstSlot, lastSlot);
+      for (const key of partition.collections.keys) {
+        for (const collection of partition.collections.of(key)) await this.loadCollection(partition, collection);
+      }
+    } finally {
+      partition.pins--;
+    }
+  }
+
+  /** Loads all keys of a partition, without the elements of collections: afterwards it is resident until a key is evicted. `firstSlot`..`lastSlot` are its slots. */
   loadPartition(partition: Partition, firstSlot: number, lastSlot: number): Promise<void> {
-    if (partition.resident) return Promise.resolve();
+    if (partition.isResident) return Promise.resolve();
     let loading = this.wholes.get(partition.number);
     if (loading === undefined) {
       loading = this.loadWhole(partition, firstSlot, lastSlot)
@@ -97,17 +212,15 @@ export class Loader {
     else await new Promise<void>((resolve) => this.wholesWaiting.push(resolve)); // and takes over the place of the one that ends
     partition.pins++;
     try {
-      const range = slotRange(firstSlot, lastSlot);
-      for await (const chunk of this.engine.iterate({ from: recordRow(range.from), to: recordRow(range.to) })) {
-        this.reads += chunk.length;
-        for (const [row, value] of chunk) {
-          const { key, slot } = decodeRecordKey(row.subarray(1));
-          merge(partition, partition.findOrInsert(key, 0, key.length, slot), decodeRecord(value));
+      if (!partition.resident) await this.readKeys(partition, firstSlot, lastSlot);
+      while (partition.collections.inDoubt.size > 0) {
+        for (const collection of partition.collections.inDoubt) {
+          if (collection.counted) await this.complete([collection.owner, ...collection.incomplete]);
+          else await this.loadCollection(partition, collection);
+          if (collection.isCounted() && partition.collections.inDoubt.has(collection))
+            throw new Error('a collection that is counted is in doubt');
         }
       }
-      for (const entry of partition.entries.ids()) this.table.setComplete(entry);
-      partition.resident = true;
-      partition.hasHiddenContexts = false;
     } finally {
       partition.pins--;
       const next = this.wholesWaiting.shift();
@@ -116,14 +229,41 @@ export class Loader {
     }
   }
 
+  private async readKeys(partition: Partition, firstSlot: number, lastSlot: number): Promise<void> {
+    const headers = new Map<string, Buffer>();
+    if (this.hasCollections) {
+      for await (const chunk of this.engine.iterate(slotRows(tables.header, firstSlot, lastSlot), sliceRows)) {
+        this.reads += chunk.length;
+        for (const [row, value] of chunk) {
+          const { slot, key } = keyOfHeader(row);
+          partition.findOrInsert(key, 0, key.length, slot);
+          headers.set(key.toString('latin1'), value);
+        }
+      }
+    }
+    const headerOf = (key: string): Buffer | undefined => headers.get(key);
+    for await (const chunk of this.engine.iterate(slotRows(tables.record, firstSlot, lastSlot))) {
+      this.reads += chunk.length;
+      for (const [row, value] of chunk) {
+        const { key, slot } = decodeRecordKey(row.subarray(1));
+        completeKey(partition, partition.findOrInsert(key, 0, key.length, slot), value, headerOf(key.toString('latin1')));
+      }
+    }
+    for (const entry of partition.entries.ids()) completeKey(partition, entry, undefined, headerOf(this.table.nameOf(entry)));
+    partition.resident = true;
+    partition.hasHiddenContexts = false;
+  }
+
   private fail(error: unknown): void {
     this.onFailure(error instanceof StorageError ? error : new StorageError('IO', 'the storage engine cannot be read', { cause: error }));
   }
 }
 
-/** Nothing happens when the entry was completed by another read meanwhile. */
-function merge(partition: Partition, entry: number, record: VersionedRecord | undefined): void {
+/** `value` and `header` are the key's rows. Nothing happens when the entry was completed by another read meanwhile. */
+function completeKey(partition: Partition, entry: number, value: Buffer | undefined, header: Buffer | undefined): void {
   if (partition.table.isComplete(entry)) return;
   partition.table.setComplete(entry);
-  if (record !== undefined) partition.merge(entry, record);
+  if (value !== undefined) partition.merge(entry, decodeRecord(value));
+  const headers = header === undefined ? [] : decodeHeader(header);
+  if (headers.length > 0 || partition.table.hasParts(entry)) partition.collections.adopt(entry, headers);
 }

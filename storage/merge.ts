@@ -8,8 +8,10 @@
  */
 import type { Dot } from '../protocol/dot.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
-import { emptyClock, encodeClock, type VectorClock, type Version, type VersionedRecord } from '../protocol/record.js';
+import { emptyClock, encodeClock, versionKind, type VectorClock, type Version, type VersionedRecord } from '../protocol/record.js';
 import { clocksEqual, covers, coversClock, maxClock, plusDot, withoutActor } from './vector-clock.js';
+
+const noBytes: Buffer = Buffer.alloc(0);
 
 /** What a replica holds where it has no record. */
 export const emptyRecord: VersionedRecord = { context: emptyClock, versions: [] };
@@ -104,7 +106,9 @@ export function mergeFromPeer(
   peer: PeerMerge,
 ): { readonly record: VersionedRecord } | 'discard' {
   const held = mine ?? emptyRecord;
-  const missing = theirs.versions.some((version) => covers(peer.seen, version) && !recordCovers(held, version));
+  const missing = theirs.versions.some(
+    (version) => covers(peer.seen, version) && !recordCovers(held, version) && !covers(peer.cut, version),
+  );
   if (missing && !coversClock(peer.peerSeen, peer.purged)) return 'discard';
   return { record: applyCut(mergeRecords(held, theirs), peer.cut) };
 }
@@ -114,6 +118,32 @@ export function applyCut(record: VersionedRecord, cut: VectorClock): VersionedRe
   if (cut.size === 0 || !record.versions.some((version) => covers(cut, version))) return record;
   const versions = record.versions.filter((version) => !covers(cut, version));
   return { context: contextBeside(effectiveContext(record), versions), versions };
+}
+
+/** The same as it is to be stored: nothing at all where the cut covers all that it has seen, since then the deletion, which is kept, says as much. */
+export function underCut(record: VersionedRecord, cut: VectorClock): VersionedRecord {
+  if (cut.size === 0) return record;
+  const left = applyCut(record, cut);
+  return left.versions.length === 0 && coversClock(cut, left.context) ? emptyRecord : left;
+}
+
+/**
+ * What the `deleted` record of a collection kills: all that its writers had seen, and of their own actors all but the deletions themselves. So a
+ * deletion covers what its actor wrote before, and nothing of its own batch.
+ */
+export function cutOf(deleted: VersionedRecord): VectorClock {
+  if (deleted.versions.length === 0) return deleted.context;
+  const cut = new Map(deleted.context);
+  for (const { actor, counter } of deleted.versions) cut.set(actor, Math.max(cut.get(actor) ?? 0, counter - 1));
+  return cut;
+}
+
+/** The record that deletes all that `seen` covers of a collection, in term `term`; `old` is the one before it. */
+export function deletingAll(old: VersionedRecord | undefined, seen: VectorClock, { actor, counter }: Dot, term: number): VersionedRecord {
+  const before = maxClock(seen, effectiveContext(old ?? emptyRecord));
+  if (old !== undefined) assertNotBelow(old, { actor, counter });
+  const version = { kind: versionKind.plain, actor, counter, term, expiresAtMs: 0, bytes: noBytes } as const;
+  return { context: withoutActor(before, actor), versions: [version] };
 }
 
 /**

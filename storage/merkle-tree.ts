@@ -16,10 +16,10 @@ const leavesPerBranch = leafCount / branchCount;
 export const digestBytes = 32;
 const branchBytes = leavesPerBranch * digestBytes;
 
-const noElement = Buffer.alloc(0);
+const noElement: Buffer = Buffer.alloc(0);
 
 /** FNV-1a over the key (`length` bytes from `from`) and the element of a collection's record, then mixed, since its low bits alone are poor for short keys. */
-export function leafOf(key: Buffer, from = 0, length = key.length, element = noElement): number {
+export function leafOf(key: Buffer, from = 0, length = key.length, element: Buffer = noElement): number {
   let state = 0x811c9dc5;
   for (let i = from, end = from + length; i < end; i++) state = Math.imul(state ^ (key[i] as number), 0x01000193);
   for (let i = 0; i < element.length; i++) state = Math.imul(state ^ (element[i] as number), 0x01000193);
@@ -29,8 +29,10 @@ export function leafOf(key: Buffer, from = 0, length = key.length, element = noE
 
 /** What a partition tells of its writes. */
 export interface LeafMarks {
-  /** A record was changed of the key that stands in `bytes` from `from`, `length` bytes long. */
-  touch(bytes: Buffer, from: number, length: number): void;
+  /** A record was changed of the key that stands in `bytes` from `from`, `length` bytes long, or of an element of its collection. */
+  touch(bytes: Buffer, from: number, length: number, element?: Buffer): void;
+  /** Many records have changed. */
+  touchAll(): void;
 }
 
 export class MerkleTree implements LeafMarks {
@@ -44,8 +46,8 @@ export class MerkleTree implements LeafMarks {
   private readonly stale = new Uint8Array(branchCount).fill(1);
   private topIsStale = true;
 
-  touch(bytes: Buffer, from: number, length: number): void {
-    this.dirty[leafOf(bytes, from, length)] = 1;
+  touch(bytes: Buffer, from: number, length: number, element?: Buffer): void {
+    this.dirty[leafOf(bytes, from, length, element)] = 1;
   }
 
   touchLeaf(leaf: number): void {

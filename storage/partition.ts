@@ -11,9 +11,13 @@ import type { ConflictLog } from './conflict-log.js';
 import { KeyEntry } from './key-entry.js';
 import type { KeyOrder } from './key-order.js';
 import { noEntry, type KeyTable } from './key-table.js';
-import { effectiveContext, emptyRecord, mergeFromPeer, mergeRecords } from './merge.js';
+import { encodeRecordKey, recordPart, recordType, type RecordKey } from '../protocol/record-key.js';
+import type { Collection } from './collection.js';
+import { isDeletedKind, partOfKind, typeOfByte, typeOfKind } from './collection-types.js';
+import { effectiveContext, emptyRecord, mergeFromPeer, mergeRecords, underCut } from './merge.js';
 import type { LeafMarks } from './merkle-tree.js';
-import { coversClock, maxClock } from './vector-clock.js';
+import { PartitionCollections } from './partition-collections.js';
+import { covers, coversClock, maxClock } from './vector-clock.js';
 
 /** Batches applied beyond a gap: all of the actor's in this partition after `prev` up to `counter`, nearly always one. */
 export interface Ahead extends Dot {
@@ -86,11 +90,12 @@ export class Partition {
   hidings = 0;
   promised: Term = noTerm;
   readonly entries: PartitionEntries;
-  /** Every record of the partition is in `entries`: a key that is not there does not exist. */
+  readonly collections: PartitionCollections;
+  /** Every key of the partition is in `entries`, though not every element: a key that is not there does not exist. */
   resident = false;
-  /** Entries with `alive`. Counts all keys only while resident. */
+  /** Keys that exist, or have expired. Counts all only while resident. */
   aliveEntries = 0;
-  /** Entries whose value carries an expiry, by number. */
+  /** Keys whose value carries an expiry, by entry. */
   readonly expiring = new Set<number>();
   /** The order of SCAN; undefined while the partition is small, or nobody has asked. */
   order: KeyOrder | undefined = undefined;
@@ -111,8 +116,25 @@ export class Partition {
     readonly table: KeyTable,
     private readonly account: (bytes: number) => void,
     private readonly conflicts: ConflictLog,
+    /** An entry's record is to be written to the engine. */
+    mark: (entry: number) => void,
+    /** A collection has dead entries or rows. */
+    toSweep: (partition: Partition, collection: Collection) => void,
   ) {
     this.entries = new PartitionEntries(table, number);
+    this.collections = new PartitionCollections({
+      table,
+      account,
+      mark,
+      expiring: this.expiring,
+      put: (entry, record) => this.put(entry, record),
+      merge: (entry, record) => this.merge(entry, record),
+      touchLeaf: (entry) => (entry === undefined ? this.leaves?.touchAll() : this.touchLeaf(entry)),
+      countKeys: (by) => void (this.aliveEntries += by),
+      leaves: (entry) => this.leaveMemory(entry),
+      toSweep: (collection) => toSweep(this, collection),
+      typesChanged: (key, types) => conflicts.typesChanged(number, table.nameOf(key), types),
+    });
   }
 
   /** The entry of the key in `bytes` (`length` of them from `from`), or noEntry when memory has none: then it does not exist if `resident`. */
@@ -149,14 +171,118 @@ export class Partition {
     return new KeyEntry(this.table, this.findOrInsert(bytes, 0, bytes.length, slot));
   }
 
+  /** The entry of a record, made when missing. `key` and `element` are borrowed. */
+  recordEntry(slot: number, key: Buffer, type: number, part: number, element: Buffer): number {
+    const owner = this.findOrInsert(key, 0, key.length, slot);
+    const collectionType = typeOfByte(type);
+    if (collectionType === undefined) return owner;
+    return this.collections.findOrInsert(this.collections.ensure(owner, collectionType), part, element);
+  }
+
+  /** The same where it is there already, else noEntry. */
+  findRecord({ key, type, part, element }: RecordKey): number {
+    const owner = this.find(key);
+    const collectionType = typeOfByte(type);
+    if (owner === noEntry || collectionType === undefined) return owner;
+    const collection = this.collections.get(owner, collectionType);
+    return collection === undefined ? noEntry : this.collections.find(collection, part, element);
+  }
+
+  /** True when the record in memory is all there is of it, or memory knows that there is none. */
+  isRecordLoaded(recordKey: RecordKey): boolean {
+    if (!this.isLoaded(recordKey.key)) return false;
+    const collectionType = typeOfByte(recordKey.type);
+    const owner = this.find(recordKey.key);
+    if (owner === noEntry || collectionType === undefined || recordKey.part !== recordPart.element) return true;
+    const collection = this.collections.get(owner, collectionType);
+    if (collection === undefined) return true;
+    const entry = this.collections.find(collection, recordPart.element, recordKey.element);
+    return entry === noEntry ? collection.whole : this.table.isComplete(entry);
+  }
+
+  /** The record key of an entry's record; owned by the caller. */
+  recordKeyOf(entry: number): Buffer {
+    const { table } = this;
+    const kind = table.kindOf(entry);
+    if (kind === 0) return encodeRecordKey(table.slotOf(entry), table.keyBytes(entry), recordType.string, recordPart.value);
+    const key = table.keyBytes(table.ownerOf(entry));
+    return encodeRecordKey(table.slotOf(entry), key, typeOfKind(kind).byte, partOfKind(kind), table.keyBytes(entry));
+  }
+
+  /** Every entry that may have a record: keys, and the parts of each. Some may come meanwhile, none may go. */
+  *recordEntries(): Generator<number, void, undefined> {
+    for (const key of this.entries.ids()) {
+      yield key;
+      if (!this.table.hasParts(key)) continue;
+      for (const collection of this.collections.of(key)) yield* collection.allEntries();
+    }
+  }
+
+  /** The entry's record, where a deletion of its collection has been applied to it. Owned by the caller. */
+  recordOf(entry: number): VersionedRecord | undefined {
+    const record = this.table.recordOf(entry);
+    if (record === undefined || this.table.kindOf(entry) === 0) return record;
+    const collection = this.collections.ofPart(entry);
+    if (collection.condemned.length === 0 || partOfKind(this.table.kindOf(entry)) !== recordPart.element || collection.holds(entry))
+      return record;
+    const left = underCut(record, collection.cut);
+    return left.versions.length === 0 && left.context.size === 0 ? undefined : left;
+  }
+
+  /** Tells the tree that the record of `entry` has changed. */
+  touchLeaf(entry: number): void {
+    const { leaves, table } = this;
+    if (leaves === undefined) return;
+    if (table.kindOf(entry) === 0) {
+      const key = table.keyBytes(entry);
+      leaves.touch(key, 0, key.length);
+    } else {
+      const key = table.keyBytes(table.ownerOf(entry));
+      leaves.touch(key, 0, key.length, table.keyBytes(entry));
+    }
+  }
+
+  /** Every key of the partition is in memory, and of each it is known whether it has a value. */
+  get isResident(): boolean {
+    return this.resident && this.collections.inDoubt.size === 0;
+  }
+
+  /** Every record of the partition is in memory. */
+  get isWhole(): boolean {
+    if (!this.resident) return false;
+    for (const key of this.collections.keys) for (const { whole } of this.collections.of(key)) if (!whole) return false;
+    return true;
+  }
+
+  /** The key has a value that has expired. */
+  hasExpired(key: number, nowMs: number): boolean {
+    const { table } = this;
+    if (table.isAlive(key) && !table.isLiving(key, nowMs)) return true;
+    if (!table.hasParts(key)) return false;
+    return this.collections.of(key).some(({ mayLive, expiresAtMs }) => mayLive && expiresAtMs !== 0 && expiresAtMs <= nowMs);
+  }
+
+  /** The key has a value that has not expired, as far as that is known without reading the engine. */
+  isLivingKey(key: number, nowMs: number): boolean {
+    const { table } = this;
+    if (table.isLiving(key, nowMs)) return true;
+    if (!table.hasParts(key)) return false;
+    return this.collections.of(key).some(({ mayLive, expiresAtMs }) => mayLive && (expiresAtMs === 0 || expiresAtMs > nowMs));
+  }
+
   /**
    * Whether a plain version by `actor` is all that the record comes to when it is written or merged at `counter`: the entry holds nothing, or the
    * same actor's last one, which its next one covers.
    */
   isNextOf(entry: number, actor: number, counter: number): boolean {
     const { table } = this;
+    if (table.kindOf(entry) !== 0 && !this.mayBePlain(entry, actor, counter)) return false;
     if (!table.isSingle(entry)) return !table.hasRecord(entry);
     return table.actorOf(entry) === actor && table.counterOf(entry) < counter;
+  }
+
+  private mayBePlain(entry: number, actor: number, counter: number): boolean {
+    return !isDeletedKind(this.table.kindOf(entry)) && !covers(this.collections.ofPart(entry).cut, { actor, counter });
   }
 
   /** Replaces the record by one plain version with nothing else seen, where `isNextOf` holds; `length` of `bytes` from `from` are copied. */
@@ -204,7 +330,15 @@ export class Partition {
    */
   forget(entry: number, record: VersionedRecord): void {
     this.raisePurged(effectiveContext(record));
-    this.put(entry, { context: emptyClock, versions: record.versions });
+    const isDeletion = isDeletedKind(this.table.kindOf(entry));
+    this.put(entry, isDeletion ? emptyRecord : { context: emptyClock, versions: record.versions });
+  }
+
+  /** Whether what a deletion covers is swept, so that the deletion itself may be forgotten. True for every other record. */
+  mayForget(entry: number): boolean {
+    if (!isDeletedKind(this.table.kindOf(entry))) return true;
+    const { condemned, unswept, known } = this.collections.ofPart(entry);
+    return known && condemned.length === 0 && !unswept;
   }
 
   raisePurged(clock: VectorClock): void {
@@ -228,9 +362,23 @@ export class Partition {
   /** Merges a batch's record; `record` is copied. */
   merge(entry: number, record: VersionedRecord): void {
     const old = this.table.recordOf(entry);
-    const merged = old === undefined ? record : mergeRecords(old, record);
+    const merged = underCut(old === undefined ? record : mergeRecords(old, record), this.cutFor(entry));
     this.put(entry, merged);
-    if (hasSeveral(merged) || hasSeveral(old)) this.conflicts.changed(this.number, this.table, entry, old, merged);
+    if (hasSeveral(merged) || hasSeveral(old)) this.noteConflict(entry, old, merged);
+  }
+
+  /** What a deletion of the entry's collection covers of its record. */
+  private cutFor(entry: number): VectorClock {
+    const kind = this.table.kindOf(entry);
+    return kind === 0 || isDeletedKind(kind) ? emptyClock : this.collections.ofPart(entry).cut;
+  }
+
+  private noteConflict(entry: number, old: VersionedRecord | undefined, merged: VersionedRecord): void {
+    const { table } = this;
+    const kind = table.kindOf(entry);
+    if (kind === 0) this.conflicts.changed(this.number, table.nameOf(entry), undefined, old, merged);
+    else if (partOfKind(kind) === recordPart.element && typeOfKind(kind).hasValues)
+      this.conflicts.changed(this.number, table.nameOf(table.ownerOf(entry)), table.nameOf(entry), old, merged);
   }
 
   /**
@@ -239,13 +387,15 @@ export class Partition {
    */
   mergeFromPeer(entry: number, record: VersionedRecord, peerSeen: VectorClock): boolean {
     const old = this.table.recordOf(entry);
-    const merged = mergeFromPeer(old, record, { seen: this.seen, peerSeen, purged: this.purged, cut: emptyClock });
+    const merged = mergeFromPeer(old, record, { seen: this.seen, peerSeen, purged: this.purged, cut: this.cutFor(entry) });
     if (merged === 'discard') return false;
+    const left = underCut(merged.record, this.cutFor(entry));
     // A context that was forgotten here does not come back with the copy of one who has not forgotten it yet.
-    const isForgotten = merged.record.context.size > 0 && coversClock(this.purged, effectiveContext(merged.record));
-    if (isForgotten && this.table.isComplete(entry)) this.forget(entry, merged.record);
-    else this.put(entry, merged.record);
-    if (hasSeveral(merged.record) || hasSeveral(old)) this.conflicts.changed(this.number, this.table, entry, old, merged.record);
+    const isForgotten =
+      left.context.size > 0 && coversClock(this.purged, effectiveContext(left)) && !isDeletedKind(this.table.kindOf(entry));
+    if (isForgotten && this.table.isComplete(entry)) this.forget(entry, left);
+    else this.put(entry, left);
+    if (hasSeveral(left) || hasSeveral(old)) this.noteConflict(entry, old, left);
     return true;
   }
 
@@ -253,26 +403,59 @@ export class Partition {
   counterBy(actor: number, entry: number): number {
     if (entry === noEntry) return 0;
     const { table } = this;
-    if (table.isSingle(entry)) return table.actorOf(entry) === actor ? table.counterOf(entry) : 0;
-    return effectiveContext(table.recordOf(entry) ?? emptyRecord).get(actor) ?? 0;
+    let last = 0;
+    if (table.isSingle(entry)) last = table.actorOf(entry) === actor ? table.counterOf(entry) : 0;
+    else if (table.hasRecord(entry)) last = effectiveContext(table.recordOf(entry) ?? emptyRecord).get(actor) ?? 0;
+    return table.hasParts(entry) ? Math.max(last, this.topOf(entry).get(actor) ?? 0) : last;
   }
 
-  /** Forgets an entry that is complete and clean; the partition is no longer resident. */
-  evict(entry: number): void {
+  /** The maximum of all dots ever written here to the key's collections. */
+  topOf(key: number): VectorClock {
+    const top = new Map<number, number>();
+    for (const collection of this.collections.of(key)) {
+      const raise = (actor: number, counter: number): void => {
+        if ((top.get(actor) ?? 0) < counter) top.set(actor, counter);
+      };
+      for (const [actor, counter] of collection.top) raise(actor, counter);
+      const deletions = collection.deleted === noEntry ? undefined : this.table.recordOf(collection.deleted);
+      for (const { actor, counter } of deletions?.versions ?? []) raise(actor, counter);
+      const expiry = collection.expiry === noEntry ? undefined : this.table.recordOf(collection.expiry);
+      if (expiry !== undefined) for (const [actor, counter] of effectiveContext(expiry)) raise(actor, counter);
+    }
+    return top;
+  }
+
+  /** Forgets an entry that is complete and clean; a key's takes the partition's being resident with it. False = it has to stay. */
+  evict(entry: number): boolean {
     const { table } = this;
+    if (table.kindOf(entry) !== 0) {
+      if (partOfKind(table.kindOf(entry)) !== recordPart.element) return false; // with its key
+      const collection = this.collections.ofPart(entry);
+      if (!collection.holds(entry)) return false;
+      this.collections.evict(entry);
+      return true;
+    }
+    if (table.hasParts(entry) && !this.collections.evictHeaders(entry)) return false;
     if (table.isAlive(entry)) this.aliveEntries--;
     if (table.expiresOf(entry) !== 0) this.expiring.delete(entry);
-    if (table.hasContext(entry)) {
-      this.leaveRing(entry);
-      this.hasHiddenContexts = true;
-      this.hidings++;
-    }
+    this.leaveMemory(entry);
     this.removeEmpty(entry);
     this.resident = false;
+    return true;
   }
 
-  /** Takes out an entry without a record, of a key that the engine has no row of either. */
+  /** An entry is about to be in the engine alone. */
+  private leaveMemory(entry: number): void {
+    if (!this.table.hasContext(entry)) return;
+    this.leaveRing(entry);
+    this.hasHiddenContexts = true;
+    this.hidings++;
+  }
+
+  /** Takes out an entry without a record, that the engine has no row of either. A key's stays while it has collections. */
   removeEmpty(entry: number): void {
+    if (this.table.kindOf(entry) !== 0) return this.collections.removeEmpty(entry);
+    if (this.table.hasParts(entry)) return;
     this.account(-this.table.byteSizeOf(entry));
     this.order?.remove(entry);
     this.entries.remove(entry);
@@ -280,10 +463,12 @@ export class Partition {
 
   private changed(entry: number, wasAlive: boolean, expiredAtMs: number, size: number): void {
     const { table } = this;
-    const isAlive = table.isAlive(entry);
-    if (isAlive !== wasAlive) this.aliveEntries += isAlive ? 1 : -1;
     const newSize = table.byteSizeOf(entry);
     if (newSize !== size) this.account(newSize - size);
+    if (table.kindOf(entry) !== 0) return this.collections.changed(entry, wasAlive);
+    if (table.hasParts(entry)) return this.collections.refresh(entry);
+    const isAlive = table.isAlive(entry);
+    if (isAlive !== wasAlive) this.aliveEntries += isAlive ? 1 : -1;
     const expiresAtMs = table.expiresOf(entry);
     if (expiresAtMs === expiredAtMs) return;
     if (expiresAtMs === 0) this.expiring.delete(entry);

@@ -6,16 +6,19 @@
  * waiting to be written there, is rewritten from memory, which is what commands are answered from.
  */
 import { FormatError } from '../protocol/format-error.js';
-import { decodeRecord } from '../protocol/record.js';
-import { decodeRecordKey, slotRange } from '../protocol/record-key.js';
+import { decodeRecord, emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
+import { decodeRecordKey, encodeRecordKey, recordPart, type RecordKey } from '../protocol/record-key.js';
 import type { Clock } from './clock.js';
+import { partOfKind, typeOfByte } from './collection-types.js';
 import { StorageError, type Engine } from './engine.js';
+import { decodeHeader } from './header-row.js';
 import { noEntry, type KeyTable } from './key-table.js';
 import { leafOf } from './merkle-tree.js';
-import { mergeRecords } from './merge.js';
+import { cutOf, emptyRecord, mergeRecords, underCut } from './merge.js';
 import type { Partition } from './partition.js';
 import { entryBytes, isNothing, type RecordPack } from './record-pack.js';
-import { recordRow, stringRow } from './rows.js';
+import { keyOfHeader, rowOf, slotRows, table as tables } from './rows.js';
+import { maxClock } from './vector-clock.js';
 
 /** A slice ends after so many records or so many bytes of them, or when so many entries were looked at. */
 const sliceRecords = 500;
@@ -50,7 +53,7 @@ export class RecordScan {
     try {
       const told = new Set<number>();
       yield* this.memory(partition, options, told);
-      if (!partition.resident || options.checkDisk) yield* this.disk(partition, options, told);
+      if (!partition.isWhole || options.checkDisk) yield* this.disk(partition, options, told);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       throw new StorageError('DAMAGED', `a record of partition ${partition.number} cannot be understood: ${error.message}`, {
@@ -66,10 +69,10 @@ export class RecordScan {
     const { table } = this;
     let looked = 0;
     let isFull = sliceEnd(into);
-    for (const entry of partition.entries.ids()) {
+    for (const entry of partition.recordEntries()) {
       if (!table.isComplete(entry)) continue;
       told.add(entry);
-      into.addEntry(table, entry, wanted);
+      this.tell(partition, into, entry, wanted);
       if (++looked < sliceEntries && !isFull()) continue;
       yield;
       await this.nextTurn();
@@ -85,44 +88,106 @@ export class RecordScan {
     told: Set<number>,
   ): AsyncGenerator<void> {
     const { table } = this;
-    const range = slotRange(firstSlot, lastSlot);
-    // A snapshot, taken now: all that is not in it is in memory.
-    const rows = this.engine.iterate({ from: recordRow(range.from), to: recordRow(range.to) }, sliceRecords);
+    // Snapshots, taken now: all that is not in them is in memory.
+    const [strings, elements, headers] = [tables.record, tables.element, tables.header].map((name) =>
+      this.engine.iterate(slotRows(name, firstSlot, lastSlot), sliceRecords),
+    ) as [EngineRows, EngineRows, EngineRows];
     const others = new Set<number>();
-    for (const entry of partition.entries.ids()) if (!told.has(entry)) others.add(entry);
-    const suspects: number[] = [];
-    for await (const chunk of rows) {
-      for (const [row, value] of chunk) {
-        const recordKey = row.subarray(1);
-        const { key } = decodeRecordKey(recordKey);
-        const entry = table.find(key, 0, key.length);
-        others.delete(entry);
-        if (told.delete(entry)) {
-          if (checkDisk && table.dirtyOf(entry) === 0 && !value.equals(entryBytes(table, entry))) suspects.push(entry);
-          continue;
-        }
-        const leaf = leafOf(key);
-        if (wanted !== undefined && wanted[leaf] !== 1) continue;
-        const newer = entry === noEntry ? undefined : table.recordOf(entry);
-        if (newer !== undefined) into.add(leaf, recordKey, mergeRecords(newer, decodeRecord(value)));
-        else if (value[0] === generalShape) into.add(leaf, recordKey, decodeRecord(value));
-        else into.addEncoded(leaf, recordKey, value);
-      }
+    for (const entry of partition.recordEntries()) if (!told.has(entry)) others.add(entry);
+    const cuts = new Map<string, VectorClock>();
+    for await (const chunk of headers) {
+      for (const [row, value] of chunk) this.tellHeader(partition, into, row, value, wanted, cuts);
       yield;
       await this.nextTurn();
     }
-    for (const entry of others) into.addEntry(table, entry, wanted);
+    const suspects: number[] = [];
+    for (const rows of [strings, elements]) {
+      for await (const chunk of rows) {
+        for (const [row, value] of chunk) {
+          const encodedKey = row.subarray(1);
+          const recordKey = decodeRecordKey(encodedKey);
+          const entry = partition.findRecord(recordKey);
+          others.delete(entry);
+          if (told.delete(entry)) {
+            if (checkDisk && table.dirtyOf(entry) === 0 && !value.equals(entryBytes(table, entry))) suspects.push(entry);
+            continue;
+          }
+          const leaf = leafOf(recordKey.key, 0, recordKey.key.length, recordKey.element);
+          if (wanted !== undefined && wanted[leaf] !== 1) continue;
+          const cut = this.cutOf(partition, recordKey, cuts);
+          if (cut === 'all') continue;
+          const newer = entry === noEntry ? undefined : table.recordOf(entry);
+          if (newer === undefined && cut.size === 0 && value[0] !== generalShape) into.addEncoded(leaf, encodedKey, value);
+          else {
+            const merged = newer === undefined ? decodeRecord(value) : mergeRecords(newer, decodeRecord(value));
+            into.add(leaf, encodedKey, underCut(merged, cut));
+          }
+        }
+        yield;
+        await this.nextTurn();
+      }
+    }
+    for (const entry of others) if (table.isInUse(entry)) this.tell(partition, into, entry, wanted);
     yield;
     if (!checkDisk) return;
-    for (const entry of told) if (table.dirtyOf(entry) === 0 && !isNothing(table.recordOf(entry))) suspects.push(entry);
-    for (let at = 0; at < suspects.length; at += sliceRecords) await this.verify(suspects.slice(at, at + sliceRecords));
+    for (const entry of told)
+      if (table.dirtyOf(entry) === 0 && hasRow(table.kindOf(entry)) && !isNothing(table.recordOf(entry))) suspects.push(entry);
+    for (let at = 0; at < suspects.length; at += sliceRecords) await this.verify(partition, suspects.slice(at, at + sliceRecords));
+  }
+
+  /** The records in the header row of a key that memory does not know; `cuts` gets what they delete. */
+  private tellHeader(
+    partition: Partition,
+    into: RecordPack,
+    row: Buffer,
+    value: Buffer,
+    wanted: Uint8Array | undefined,
+    cuts: Map<string, VectorClock>,
+  ): void {
+    const { slot, key } = keyOfHeader(row);
+    if (partition.isLoaded(key)) return;
+    const leaf = leafOf(key);
+    for (const { type, deleted, expiry } of decodeHeader(value)) {
+      if (deleted !== undefined) cuts.set(collectionName(type.byte, key), cutOf(deleted));
+      if (wanted !== undefined && wanted[leaf] !== 1) continue;
+      const owner = this.table.find(key, 0, key.length);
+      const known = owner === noEntry ? undefined : partition.collections.get(owner, type);
+      const newer = (entry: number | undefined): VersionedRecord =>
+        (entry === undefined || entry === noEntry ? undefined : this.table.recordOf(entry)) ?? emptyRecord;
+      for (const [part, record, entry] of [
+        [recordPart.deleted, deleted, known?.deleted],
+        [recordPart.expiry, expiry, known?.expiry],
+      ] as const) {
+        if (record === undefined) continue;
+        into.add(leaf, encodeRecordKey(slot, key, type.byte, part), mergeRecords(newer(entry), record));
+      }
+    }
+  }
+
+  /** What a deletion covers of a row that is in memory in part at most; `all` = memory knows that the row is dead. */
+  private cutOf(partition: Partition, { key, type, part }: RecordKey, cuts: ReadonlyMap<string, VectorClock>): VectorClock | 'all' {
+    const collectionType = part === recordPart.element ? typeOfByte(type) : undefined;
+    if (collectionType === undefined) return emptyClock;
+    const owner = this.table.find(key, 0, key.length);
+    const collection = owner === noEntry ? undefined : partition.collections.get(owner, collectionType);
+    const onDisk = cuts.get(collectionName(type, key)) ?? emptyClock;
+    if (collection === undefined) return onDisk;
+    return collection.known && collection.whole ? 'all' : maxClock(collection.cut, onDisk);
+  }
+
+  private tell(partition: Partition, into: RecordPack, entry: number, wanted: Uint8Array | undefined): void {
+    const { table } = this;
+    if (table.kindOf(entry) === 0) return into.addEntry(table, entry, wanted);
+    const key = table.keyBytes(table.ownerOf(entry));
+    const leaf = leafOf(key, 0, key.length, table.keyBytes(entry));
+    if (wanted === undefined || wanted[leaf] === 1) into.add(leaf, partition.recordKeyOf(entry), partition.recordOf(entry));
   }
 
   /** A snapshot is older than memory: only a row that is read now, while nothing changes, shows that the disk is wrong. */
-  private async verify(suspects: readonly number[]): Promise<void> {
+  private async verify(partition: Partition, suspects: readonly number[]): Promise<void> {
     const { table } = this;
     const before = suspects.map((entry) => (table.dirtyOf(entry) === 0 ? Buffer.from(entryBytes(table, entry)) : undefined));
-    const rows = await this.engine.getMany(suspects.map((entry) => stringRow(table.slotOf(entry), table.keyBytes(entry))));
+    const rows = await this.engine.getMany(suspects.map((entry) => rowOf(partition.recordKeyOf(entry))));
     suspects.forEach((entry, i) => {
       const bytes = before[i];
       const changed = table.dirtyOf(entry) !== 0 || bytes?.equals(entryBytes(table, entry)) !== true;
@@ -136,6 +201,18 @@ export class RecordScan {
   private nextTurn(): Promise<void> {
     return new Promise((resolve) => this.clock.after(0, resolve));
   }
+}
+
+type EngineRows = ReturnType<Engine['iterate']>;
+
+/** Names a collection among all of a partition. */
+function collectionName(type: number, key: Buffer): string {
+  return `${type} ${key.toString('latin1')}`;
+}
+
+/** False: its record is in its key's header row. */
+function hasRow(kind: number): boolean {
+  return kind === 0 || partOfKind(kind) === recordPart.element;
 }
 
 /** Whether so much was packed since now that the event loop should have its turn. */

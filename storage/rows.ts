@@ -1,17 +1,31 @@
 /**
  * Keys of the engine's rows. The first byte tells the tables apart; the rest of a record's row is its record key.
- *   'r' record key -> record        'p' partition u16 -> clocks        'f' name -> fact        'x' -> log position
+ *   'r' record key -> record of a string        'e' record key -> record of a collection's element
+ *   'c' slot u16 | key length u32 | key -> the key's collections (header-row.ts)
+ *   'p' partition u16 -> clocks        'f' name -> fact        'x' -> log position
  *   'g' partition u16 -> the clock of what was forgotten (partition.ts)
  *   'h' target u16 | partition u16 | number f64 -> kept at, ms f64 | batches        't' -> totals of the hints
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
-import { recordPart, recordType, writeRecordKey } from '../protocol/record-key.js';
+import { decodeRecordKey, recordPart, recordType, slotRange, writeRecordKey } from '../protocol/record-key.js';
+import type { EngineRange } from './engine.js';
 
-export const table = { record: 0x72, partition: 0x70, fact: 0x66, position: 0x78, purged: 0x67, hint: 0x68, hintTotals: 0x74 } as const;
+export const table = {
+  record: 0x72,
+  element: 0x65,
+  header: 0x63,
+  partition: 0x70,
+  fact: 0x66,
+  position: 0x78,
+  purged: 0x67,
+  hint: 0x68,
+  hintTotals: 0x74,
+} as const;
 
-/** `key` may be a bound of a range of record keys. */
-export function recordRow(key: Buffer): Buffer {
-  return Buffer.concat([Buffer.of(table.record), key]);
+/** The row of the record of a string or of an element. */
+export function rowOf(recordKey: Buffer): Buffer {
+  const { part } = decodeRecordKey(recordKey);
+  return Buffer.concat([Buffer.of(part === recordPart.element ? table.element : table.record), recordKey]);
 }
 
 /** The row of a string. */
@@ -20,6 +34,43 @@ export function stringRow(slot: number, key: Buffer): Buffer {
   rowWriter.u8(table.record);
   writeRecordKey(rowWriter, slot, key, recordType.string, recordPart.value, noElement);
   return Buffer.from(rowWriter.view());
+}
+
+/** The row of a collection's element. `type` is a recordType. */
+export function elementRow(slot: number, key: Buffer, type: number, element: Buffer): Buffer {
+  rowWriter.reset();
+  rowWriter.u8(table.element);
+  writeRecordKey(rowWriter, slot, key, type, recordPart.element, element);
+  return Buffer.from(rowWriter.view());
+}
+
+/** The rows of all elements of a collection. */
+export function elementRows(slot: number, key: Buffer, type: number): EngineRange {
+  const from = elementRow(slot, key, type, noElement);
+  const to = Buffer.from(from);
+  to[to.length - 1] = recordPart.element + 1;
+  return { from, to };
+}
+
+/** The row of a key's collections. */
+export function headerRow(slot: number, key: Buffer): Buffer {
+  rowWriter.reset();
+  rowWriter.u8(table.header);
+  rowWriter.u16(slot);
+  rowWriter.u32(key.length);
+  rowWriter.bytes(key);
+  return Buffer.from(rowWriter.view());
+}
+
+/** Slot and key of a header row; the key is borrowed. */
+export function keyOfHeader(row: Buffer): { readonly slot: number; readonly key: Buffer } {
+  return { slot: row.readUInt16BE(1), key: row.subarray(7) };
+}
+
+/** The rows of one table of a run of slots. */
+export function slotRows(name: number, firstSlot: number, lastSlot: number): EngineRange {
+  const { from, to } = slotRange(firstSlot, lastSlot);
+  return { from: Buffer.concat([Buffer.of(name), from]), to: Buffer.concat([Buffer.of(name), to]) };
 }
 
 const rowWriter = new ByteWriter(64);

@@ -15,8 +15,12 @@ import { FormatError } from '../protocol/format-error.js';
 import { compareTerms, type Dot, type Term } from '../protocol/dot.js';
 import { torc } from '../protocol/generated/messages.js';
 import { decodeRecord, type VectorClock, type VersionedRecord } from '../protocol/record.js';
-import { decodeRecordKey, recordPart, recordType } from '../protocol/record-key.js';
+import { decodeRecordKey, recordPart, recordType, type RecordKey } from '../protocol/record-key.js';
 import type { Clock } from './clock.js';
+import type { Collection } from './collection.js';
+import { CollectionOrders } from './collection-orders.js';
+import { CollectionSweeper } from './collection-sweeper.js';
+import { isDeletedKind, typeOfByte } from './collection-types.js';
 import { CommitLog, type Durability } from './commit-log.js';
 import { ConflictLog } from './conflict-log.js';
 import type { Engine, StorageError } from './engine.js';
@@ -75,6 +79,9 @@ export class Store {
   readonly forgetting: Forgetting;
   readonly table: KeyTable;
   readonly conflicts: ConflictLog;
+  /** Puts large collections in the order of HSCAN. */
+  readonly orders: CollectionOrders;
+  private readonly sweeper: CollectionSweeper;
   private readonly cursor = new BatchCursor();
   private readonly partitions = new Map<number, Partition>();
   /** The same for the hot path. */
@@ -89,19 +96,22 @@ export class Store {
   private readonly account = (bytes: number): void => {
     this.memoryBytes += bytes;
   };
+  private readonly markEntry = (entry: number): void => this.writeBehind.mark(entry);
+  private readonly toSweep = (partition: Partition, collection: Collection): void => this.sweeper.add(partition, collection);
 
   private constructor(private readonly options: StoreOptions) {
     this.hybridClock = new HybridClock(options.clock, 0, () => this.raiseCeiling());
     this.table = new KeyTable(options.hashSeed);
     this.conflicts = new ConflictLog(options.clock);
     const partition = (number: number): Partition => this.partition(number);
+    this.orders = new CollectionOrders(options.clock, this.table);
+    this.sweeper = new CollectionSweeper(options.engine, options.clock, this.table, this.markEntry, (error) => options.onFailure(error));
     this.loader = new Loader(options.engine, this.table, partition, (error) => options.onFailure(error));
     this.evictor = new Evictor(this.table, partition, options.cacheBytesMax);
     this.scan = new RecordScan(options.engine, options.clock, this.table, (entry) => this.writeBehind.mark(entry));
     this.forgetting = new Forgetting(options.engine, this.table, this.loader, (here, entry) => {
       this.writeBehind.mark(entry);
-      const key = this.table.keyBytes(entry);
-      here.leaves?.touch(key, 0, key.length);
+      here.touchLeaf(entry);
     });
     this.hints = new HintStore(
       options.engine,
@@ -148,7 +158,7 @@ export class Store {
     if (known !== undefined) return known;
     let partition = this.partitions.get(number);
     if (partition === undefined) {
-      partition = new Partition(number, this.table, this.account, this.conflicts);
+      partition = new Partition(number, this.table, this.account, this.conflicts, this.markEntry, this.toSweep);
       partition.resident = this.engineIsEmpty;
       this.partitions.set(number, partition);
       this.byNumber[number] = partition;
@@ -167,16 +177,17 @@ export class Store {
     const prev = partition.seen.get(dot.actor) ?? 0;
     encoder.part(partition.number, epoch, term, prev);
     for (let i = 0; i < stagedCount; i++) {
-      const { entry, key, slot, record, bytes, expiresAtMs } = staged[i] as Staged;
+      const { entry, key, slot, record, bytes, expiresAtMs, type, part, element } = staged[i] as Staged;
+      if (type !== recordType.string) partition.collections.hold(entry); // this batch's deletion may just have condemned it
       if (record === undefined) {
-        encoder.plainString(slot, key, term, expiresAtMs, bytes);
+        encoder.plain(slot, key, type, part, element, term, expiresAtMs, bytes);
         partition.putPlain(entry, dot.actor, dot.counter, term, expiresAtMs, bytes, 0, bytes.length);
       } else {
-        encoder.record(slot, key, recordType.string, recordPart.value, noElement, record);
+        encoder.record(slot, key, type, part, element, record);
         partition.merge(entry, record); // a counter's record carries its actor's sum alone: the other sums stay beside it
       }
       this.writeBehind.mark(entry);
-      partition.leaves?.touch(key, 0, key.length);
+      partition.leaves?.touch(key, 0, key.length, element);
     }
     partition.note(dot.actor, dot.counter, prev);
     return encoder.end();
@@ -265,15 +276,16 @@ export class Store {
   dropVersions(partition: Partition, entry: number, isDropped: (version: Dot) => boolean): void {
     const record = this.table.recordOf(entry);
     if (record === undefined) return;
+    if (isDeletedKind(this.table.kindOf(entry))) return; // it goes by itself, once what it covers is swept
     partition.put(entry, { context: record.context, versions: record.versions.filter((version) => !isDropped(version)) });
     this.writeBehind.mark(entry);
-    const key = this.table.keyBytes(entry);
-    partition.leaves?.touch(key, 0, key.length);
+    partition.touchLeaf(entry);
   }
 
   /** Writes everything behind and closes log and engine. */
   async close(): Promise<void> {
     this.commitLog.flush();
+    this.sweeper.close();
     await this.writeBehind.finish(this.commitLog);
     await this.commitLog.close();
     await this.options.engine.close();
@@ -355,14 +367,14 @@ export class Store {
   private mergeTransfer({ partition: number, term, records, seen, complete, ahead, purged, replaces }: DecodedTransfer): boolean {
     const partition = this.partition(number);
     let taken = true;
-    for (const { slot, key, record } of records) {
+    for (const { slot, key, type, part, element, record } of records) {
       for (const version of record.versions) this.hybridClock.raise(version.counter);
-      const entry = partition.findOrInsert(key, 0, key.length, slot);
+      const entry = partition.recordEntry(slot, key, type, part, element);
       if (!partition.mergeFromPeer(entry, record, seen)) taken = false;
       if (replaces) partition.put(entry, withPayloadsOf(this.table.recordOf(entry) ?? emptyRecord, record));
       partition.touched?.add(entry);
       this.writeBehind.mark(entry);
-      partition.leaves?.touch(key, 0, key.length);
+      partition.leaves?.touch(key, 0, key.length, element);
     }
     if (complete && taken) {
       for (const counter of seen.values()) this.hybridClock.raise(counter);
@@ -379,7 +391,7 @@ export class Store {
     while (cursor.nextBatch()) {
       while (cursor.nextPart()) {
         while (cursor.nextRecord()) {
-          assertString(cursor.type, cursor.part);
+          assertKnown(cursor.type, cursor.part);
           if (!cursor.readPlain()) cursor.record();
         }
       }
@@ -408,27 +420,35 @@ export class Store {
 
   private applyRecord(partition: Partition, cursor: BatchCursor): void {
     const { bytes, keyAt, keyLength } = cursor;
-    const entry = partition.findOrInsert(bytes, keyAt, keyLength, cursor.slot);
+    const owner = partition.findOrInsert(bytes, keyAt, keyLength, cursor.slot);
+    const entry = cursor.type === recordType.string ? owner : this.partEntry(partition, owner, cursor);
     if (cursor.readPlain() && partition.isNextOf(entry, cursor.versionActor, cursor.versionCounter)) {
       const { versionActor, versionCounter, versionTerm, expiresAtMs, plainAt, plainLength } = cursor;
       partition.putPlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, bytes, plainAt, plainLength);
     } else partition.merge(entry, cursor.record());
     partition.touched?.add(entry);
     this.writeBehind.mark(entry);
-    partition.leaves?.touch(bytes, keyAt, keyLength);
+    if (partition.leaves !== undefined) partition.touchLeaf(entry);
+  }
+
+  private partEntry({ collections }: Partition, owner: number, { bytes, type, part, elementAt, elementLength }: BatchCursor): number {
+    const collectionType = typeOfByte(type);
+    if (collectionType === undefined) throw new FormatError('UNKNOWN', `a record of type ${type}`);
+    return collections.findOrInsert(collections.ensure(owner, collectionType), part, bytes, elementAt, elementLength);
   }
 }
 
-/** Strings are the only type that this release has. Another one's records are of a later release: they must not be taken for what they are not. */
-function assertString(type: number, part: number): void {
-  if (type !== recordType.string || part !== recordPart.value) throw new FormatError('UNKNOWN', `a record of type ${type}, part ${part}`);
+/** Records of another type are of a later release: they must not be taken for what they are not. */
+function assertKnown(type: number, part: number): void {
+  const isKnown = type === recordType.string ? part === recordPart.value : typeOfByte(type) !== undefined && part !== recordPart.value;
+  if (!isKnown) throw new FormatError('UNKNOWN', `a record of type ${type}, part ${part}`);
 }
 
 interface DecodedTransfer {
   readonly partition: number;
   readonly term: Term;
   /** Borrowed. */
-  readonly records: readonly { readonly slot: number; readonly key: Buffer; readonly record: VersionedRecord }[];
+  readonly records: readonly (RecordKey & { readonly record: VersionedRecord })[];
   readonly seen: VectorClock;
   readonly complete: boolean;
   readonly ahead: readonly Ahead[];
@@ -442,9 +462,9 @@ function decodeTransfer(transfer: torc.Transfer): DecodedTransfer {
     partition: transfer.partition,
     term: { counter: transfer.termCounter, actor: transfer.termActor },
     records: transfer.key.map((encodedKey, i) => {
-      const { slot, key: name, type, part } = decodeRecordKey(encodedKey as Buffer);
-      assertString(type, part);
-      return { slot, key: name, record: decodeRecord((transfer.record[i] ?? noElement) as Buffer) };
+      const recordKey = decodeRecordKey(encodedKey as Buffer);
+      assertKnown(recordKey.type, recordKey.part);
+      return { ...recordKey, record: decodeRecord((transfer.record[i] ?? noElement) as Buffer) };
     }),
     seen: clockOf(transfer.seen),
     complete: transfer.complete,

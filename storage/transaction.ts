@@ -2,38 +2,76 @@
  * One command's run over a partition: reads objects from memory, stages records, and hands them over as one batch or drops them.
  * One instance serves all commands of a node, one after the other, so that a run allocates nothing of its own.
  */
-import { type Dot } from '../protocol/dot.js';
+import { compareRanked, type Dot } from '../protocol/dot.js';
 import { ErrorReply, StoredValue } from '../protocol/resp/reply.js';
-import { versionKind, type VersionedRecord } from '../protocol/record.js';
+import { emptyClock, versionKind, type VectorClock, type VersionedRecord } from '../protocol/record.js';
+import { recordPart, recordType } from '../protocol/record-key.js';
 import { slotOf } from '../protocol/slot.js';
-import { CommandError, type Execution, type ScannedSlot, type StringObject, type TypeName } from './execution.js';
+import type { Collection } from './collection.js';
+import { CollectionReader } from './collection-reader.js';
+import { collectionTypes, type CollectionType } from './collection-types.js';
+import {
+  CommandError,
+  type CollectionName,
+  type CollectionView,
+  type Execution,
+  type ScannedSlot,
+  type StringObject,
+  type TypeName,
+} from './execution.js';
 import { KeyOrder, sliceOf } from './key-order.js';
 import { noEntry } from './key-table.js';
-import { deleting, emptyRecord, mergeRecords, recordCovers, replacing, withoutVersions } from './merge.js';
+import { latestOf, latestOfRecord } from './latest.js';
+import { cutOf, deleting, deletingAll, emptyRecord, mergeRecords, recordCovers, replacing, underCut, withoutVersions } from './merge.js';
 import type { Partition } from './partition.js';
+import { coversClock, covers } from './vector-clock.js';
 import { incremented, shownString, withExpiry } from './string-value.js';
 
 const notAnInteger = new ErrorReply('ERR value is not an integer or out of range');
 const overflow = new ErrorReply('ERR increment or decrement would overflow');
+const wrongType = new ErrorReply('WRONGTYPE Operation against a key holding the wrong kind of value');
 const noBytes: Buffer = Buffer.alloc(0);
+const noLooks: readonly Look[] = [];
 /** Up to this many staged keys are looked through one by one. */
 const searchedMax = 16;
 /** Places for staged keys that are kept for the next command. */
 const stagedKept = 64;
 
-/** What the batch will write to one key. */
+/** What the batch will write of one record. */
 export class Staged {
   /** In the key table. */
   entry = noEntry;
   /** Borrowed until the command has run. */
   key = noBytes;
   slot = 0;
+  /** Of the record's key. */
+  type: number = recordType.string;
+  part: number = recordPart.value;
+  /** Borrowed until the command has run. */
+  element = noBytes;
   /** Undefined: one plain version with nothing else seen, of `bytes` and `expiresAtMs`. */
   record: VersionedRecord | undefined = undefined;
   /** Borrowed until the command has run. */
   bytes = noBytes;
   expiresAtMs = 0;
 }
+
+/** What a command lacks: an element of a collection, or, without one, all of it, or that its elements are put in order. */
+export interface Need {
+  readonly collection: Collection;
+  readonly element: Buffer | undefined;
+  readonly order: boolean;
+}
+
+/** What a read has looked at: an element, or, without one, the whole of a collection. */
+export interface Look {
+  readonly key: Buffer;
+  readonly type: CollectionType;
+  readonly element: Buffer | undefined;
+}
+
+/** Elements that are looked at to tell what a collection takes in memory. */
+const sampledMost = 1000;
 
 /** Looking through more entries than these for each SCAN takes too long: from here on a partition keeps them in order. */
 const unorderedEntriesMax = 16_384;
@@ -57,6 +95,16 @@ export class Transaction implements Execution {
   /** `staged` by entry, once there are many. */
   private stagedByEntry: Map<number, Staged> | undefined;
   private readonly stored = new StoredValue();
+  /** What the command needs and memory has not: its run does not count. */
+  needs: Need[] = [];
+  /** What the command looked at of collections. */
+  looks: readonly Look[] = noLooks;
+  /** Of the random numbers; 0 = none was drawn. */
+  private chance = 0;
+  /** Sizes of collections that the batch changes. */
+  private readonly sizes = new Map<Collection, number>();
+  /** Collections that the batch deletes, and what that covers. */
+  private readonly cleared = new Map<Collection, VectorClock>();
 
   /** `nextDot` issues the batch's dot when the first record is staged. `limits` are read each time. */
   constructor(
@@ -76,16 +124,22 @@ export class Transaction implements Execution {
     this.discard();
     this.livingBySlot = undefined;
     this.lastKey = undefined;
+    if (this.looks.length > 0) this.looks = noLooks;
   }
 
   /** Drops what was staged. */
   discard(): void {
     this.dot = undefined;
+    if (this.needs.length > 0) this.needs = [];
+    if (this.sizes.size > 0) this.sizes.clear();
+    if (this.cleared.size > 0) this.cleared.clear();
     this.stagedByEntry = undefined;
     for (let i = 0; i < this.stagedCount; i++) {
       const staged = this.staged[i] as Staged;
-      staged.key = staged.bytes = noBytes;
+      staged.key = staged.bytes = staged.element = noBytes;
       staged.record = undefined;
+      staged.type = recordType.string;
+      staged.part = recordPart.value;
     }
     this.stagedCount = 0;
     if (this.staged.length > stagedKept) this.staged.length = stagedKept;
@@ -100,19 +154,21 @@ export class Transaction implements Execution {
     return this.here.number;
   }
 
+  /** The partition that it runs on, or has just run on. */
+  get partitionHere(): Partition {
+    return this.here;
+  }
+
   string(key: Buffer): StringObject | undefined {
     const entry = this.entryOf(key);
-    const staged = this.stagedOf(entry);
-    if (staged !== undefined) return this.livingStaged(staged);
-    const { table } = this.here;
-    if (entry === noEntry || !table.isLiving(entry, this.nowMs)) return undefined;
-    return { bytes: table.valueOf(entry), expiresAtMs: table.expiresOf(entry) };
+    if (this.hasParts(entry) && this.shownOf(entry, key) instanceof Object) throw new CommandError(wrongType);
+    return this.stringAt(entry);
   }
 
   value(key: Buffer): StoredValue | Buffer | null {
     const entry = this.entryOf(key);
     const { table } = this.here;
-    if (this.stagedCount > 0) return this.string(key)?.bytes ?? null;
+    if (this.stagedCount > 0 || this.hasParts(entry)) return this.string(key)?.bytes ?? null;
     if (entry === noEntry || !table.isLiving(entry, this.nowMs)) return null;
     const { stored } = this;
     stored.memory = table.pageOf(entry);
@@ -122,12 +178,31 @@ export class Transaction implements Execution {
     return stored;
   }
 
+  collection(key: Buffer, name: CollectionName): CollectionView | undefined {
+    const type = collectionTypes[name];
+    const entry = this.entryOf(key);
+    const shown = entry === noEntry ? undefined : this.shownOf(entry, key);
+    if (shown === undefined) {
+      this.look(key, type, undefined);
+      return undefined;
+    }
+    if (shown === 'string' || shown.type !== type) throw new CommandError(wrongType);
+    return new CollectionReader(this, this.here, shown, key);
+  }
+
   typeOf(key: Buffer): TypeName | undefined {
-    return this.isLiving(this.entryOf(key)) ? 'string' : undefined;
+    const entry = this.entryOf(key);
+    if (!this.hasParts(entry)) return this.isLiving(entry) ? 'string' : undefined;
+    const shown = this.shownOf(entry, key);
+    return shown instanceof Object ? shown.type.name : shown;
   }
 
   expiryOf(key: Buffer): number | undefined {
     const entry = this.entryOf(key);
+    if (this.hasParts(entry)) {
+      const shown = this.shownOf(entry, key);
+      if (shown !== 'string') return shown === undefined ? undefined : this.expiryOfCollection(shown);
+    }
     const staged = this.stagedOf(entry);
     if (staged !== undefined) return this.livingStaged(staged)?.expiresAtMs;
     return this.isLiving(entry) ? this.here.table.expiresOf(entry) : undefined;
@@ -144,21 +219,16 @@ export class Transaction implements Execution {
 
   setString(key: Buffer, bytes: Buffer, expiresAtMs: number): void {
     const entry = this.entryFor(key);
-    const { actor, counter } = this.newDot();
-    const staged = this.stage(entry, key);
-    // What this batch staged before has the same dot, so it is not among what this replaces.
-    // The common case needs none of what `replacing` looks at: this actor's own last version, which its next one covers.
-    staged.bytes = bytes;
-    staged.expiresAtMs = expiresAtMs;
-    if (this.here.isNextOf(entry, actor, counter)) staged.record = undefined;
-    else {
-      const version = { kind: versionKind.plain, actor, counter, term: this.term, expiresAtMs, bytes };
-      staged.record = replacing(this.here.table.recordOf(entry), version);
-    }
+    if (this.hasParts(entry)) this.clearAll(entry, key);
+    this.stagePlain(entry, key, recordType.string, recordPart.value, noBytes, bytes, expiresAtMs);
   }
 
   increment(key: Buffer, by: bigint): bigint {
     const entry = this.entryFor(key);
+    if (this.hasParts(entry)) {
+      if (this.shownOf(entry, key) instanceof Object) throw new CommandError(wrongType);
+      this.clearAll(entry, key);
+    }
     const dot = this.newDot();
     const old = this.recordOf(entry);
     const hasExpired = old !== undefined && !this.isLiving(entry);
@@ -169,8 +239,55 @@ export class Transaction implements Execution {
     return result.value;
   }
 
+  setElement(key: Buffer, name: CollectionName, element: Buffer, bytes: Buffer): boolean {
+    const type = collectionTypes[name];
+    const collection = this.writable(key, type);
+    const entry = this.here.collections.findOrInsert(collection, recordPart.element, element);
+    const isNew = this.elementAt(collection, entry, element) === undefined;
+    if (isNew) this.grown(collection, key);
+    this.stagePlain(entry, key, type.byte, recordPart.element, element, bytes, 0);
+    return isNew;
+  }
+
+  incrementElement(key: Buffer, name: CollectionName, element: Buffer, by: bigint): bigint | 'not-an-integer' | 'overflow' {
+    const type = collectionTypes[name];
+    const collection = this.writable(key, type);
+    const entry = this.here.collections.findOrInsert(collection, recordPart.element, element);
+    const isNew = this.elementAt(collection, entry, element) === undefined;
+    const result = incremented(this.recordOf(entry), this.newDot(), this.term, by);
+    if (typeof result === 'string') return result;
+    if (isNew) this.grown(collection, key);
+    this.stagePart(entry, key, type.byte, recordPart.element, element).record = result.record;
+    return result.value;
+  }
+
+  removeElement(key: Buffer, name: CollectionName, element: Buffer): boolean {
+    const type = collectionTypes[name];
+    const owner = this.entryOf(key);
+    const shown = owner === noEntry ? undefined : this.shownOf(owner, key);
+    if (shown === undefined) return false;
+    if (shown === 'string' || shown.type !== type) throw new CommandError(wrongType);
+    const entry = this.here.collections.find(shown, recordPart.element, element);
+    if (this.elementAt(shown, entry, element) === undefined) return false;
+    this.clearOthers(owner, key, shown);
+    this.stagePart(entry, key, type.byte, recordPart.element, element).record = deleting(this.tableRecord(entry), this.newDot());
+    const size = this.sizeOf(shown) - 1;
+    this.sizes.set(shown, size);
+    if (size === 0) this.dropExpiry(shown, key);
+    return true;
+  }
+
   setExpiry(key: Buffer, expiresAtMs: number): boolean {
     const entry = this.entryOf(key);
+    if (this.hasParts(entry)) {
+      const shown = this.shownOf(entry, key);
+      if (shown === undefined) return false;
+      this.clearOthers(entry, key, shown);
+      if (shown !== 'string') {
+        this.stageExpiry(shown, key, expiresAtMs);
+        return true;
+      }
+    }
     if (!this.isLiving(entry)) return false;
     const record = this.recordOf(entry);
     if (record === undefined) return false;
@@ -182,24 +299,136 @@ export class Transaction implements Execution {
 
   delete(key: Buffer): boolean {
     const entry = this.entryOf(key);
+    if (this.hasParts(entry)) {
+      if (this.shownOf(entry, key) === undefined) return false;
+      this.clearAll(entry, key);
+      if (this.mayHaveString(entry)) this.remove(entry, key);
+      return true;
+    }
     if (!this.isLiving(entry)) return false;
     this.remove(entry, key);
     return true;
   }
 
-  /** Deletes what lies at `entry`, living or expired: the sweeper's and FLUSHALL's. */
-  remove(entry: number, key: Buffer): void {
+  /** Deletes the string at `entry`, living or expired. */
+  private remove(entry: number, key: Buffer): void {
     this.stage(entry, key).record = deleting(this.here.table.recordOf(entry) ?? emptyRecord, this.newDot());
   }
 
-  /** Deletes `key` if its value has expired: the sweeper's. */
+  /** Deletes what has expired at `key`: the sweeper's. */
   removeExpired(key: Buffer): boolean {
     const entry = this.entryOf(key);
     if (entry === noEntry) return false;
+    const { table, collections } = this.here;
+    let removed = false;
+    if (table.isAlive(entry) && !table.isLiving(entry, this.nowMs)) {
+      this.remove(entry, key);
+      removed = true;
+    }
+    for (const collection of collections.of(entry)) {
+      if (!this.hasExpired(collection) || !collection.mayLive) continue;
+      this.clear(collection, key);
+      removed = true;
+    }
+    return removed;
+  }
+
+  /** Bytes that the key takes in memory, its elements included. */
+  bytesOf(key: Buffer): number {
+    const entry = this.entryOf(key);
+    if (entry === noEntry) return 0;
+    const { table, collections } = this.here;
+    let bytes = table.byteSizeOf(entry);
+    for (const collection of collections.of(entry)) {
+      bytes += collection.byteSize;
+      if (!collection.whole) this.need(collection, undefined);
+      // Of a large one some, evenly apart, stand for all.
+      const step = Math.max(1, Math.floor(collection.size / sampledMost));
+      let [sampled, sampledBytes] = [0, 0];
+      for (let at = 0; at < collection.size; at += step, sampled++) sampledBytes += table.byteSizeOf(collection.at(at));
+      if (sampled > 0) bytes += Math.round((sampledBytes / sampled) * collection.size);
+    }
+    return bytes;
+  }
+
+  /** By a xorshift (Marsaglia, "Xorshift RNGs", 2003) that begins with the key table's seed. */
+  random(below: number): number {
+    let state = this.chance === 0 ? this.here.table.seed | 1 : this.chance;
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    this.chance = state;
+    return Math.floor(((state >>> 0) / 0x1_0000_0000) * below);
+  }
+
+  /** Notes what the command lacks; what it does from here on will be done again. */
+  need(collection: Collection, element: Buffer | undefined): void {
+    this.needs.push({ collection, element, order: false });
+  }
+
+  /** The same where the order of HSCAN is lacking. */
+  needOrder(collection: Collection): void {
+    this.needs.push({ collection, element: undefined, order: true });
+  }
+
+  /** Notes what a read has looked at. */
+  look(key: Buffer, type: CollectionType, element: Buffer | undefined): void {
+    if (this.looks === noLooks) this.looks = [];
+    (this.looks as Look[]).push({ key, type, element });
+  }
+
+  /** Living elements as the batch will leave them. */
+  sizeOf(collection: Collection): number {
+    const changed = this.sizes.get(collection);
+    if (changed !== undefined) return changed;
+    if (!collection.isCounted()) {
+      if (!collection.counted) this.need(collection, undefined);
+      else for (const entry of collection.incomplete) this.need(collection, this.here.table.keyBytes(entry));
+    }
+    return collection.count;
+  }
+
+  /** The element's value as the batch will leave it. `entry` may be noEntry. */
+  elementAt(collection: Collection, entry: number, element: Buffer): Buffer | undefined {
+    const staged = this.stagedOf(entry);
+    if (staged !== undefined) return this.livingStaged(staged)?.bytes;
+    if (this.cleared.has(collection)) return undefined;
     const { table } = this.here;
-    if (!table.isAlive(entry) || table.isLiving(entry, this.nowMs)) return false;
-    this.remove(entry, key);
-    return true;
+    const isKnown = entry === noEntry ? collection.whole : table.isComplete(entry);
+    if (!isKnown) this.need(collection, element);
+    return entry !== noEntry && table.isLiving(entry, this.nowMs) ? table.valueOf(entry) : undefined;
+  }
+
+  /** The batch changes something of the collection. */
+  changes(collection: Collection): boolean {
+    return this.cleared.has(collection) || (this.stagedCount > 0 && this.sizes.has(collection)) || this.hasStaged(collection);
+  }
+
+  private hasStaged(collection: Collection): boolean {
+    for (let i = 0; i < this.stagedCount; i++) {
+      const { entry, part } = this.staged[i] as Staged;
+      if (part === recordPart.element && this.here.collections.ofPart(entry) === collection) return true;
+    }
+    return false;
+  }
+
+  /** Element and value of all that the batch will leave living of a collection that it changes. */
+  pairsOf(collection: Collection): Buffer[] {
+    const { table, collections } = this.here;
+    const pairs: Buffer[] = [];
+    if (!this.cleared.has(collection)) {
+      for (let at = 0; at < collection.living; at++) {
+        const entry = collection.at(at);
+        if (this.stagedOf(entry) === undefined) pairs.push(table.keyBytes(entry), table.valueOf(entry));
+      }
+    }
+    for (let i = 0; i < this.stagedCount; i++) {
+      const staged = this.staged[i] as Staged;
+      if (staged.part !== recordPart.element || collections.ofPart(staged.entry) !== collection) continue;
+      const value = this.livingStaged(staged)?.bytes;
+      if (value !== undefined) pairs.push(table.keyBytes(staged.entry), Buffer.from(value));
+    }
+    return pairs;
   }
 
   keyCount(): number {
@@ -224,7 +453,7 @@ export class Transaction implements Execution {
     if (order?.isFilled === false) return { keys: [], examined: 0, next: position };
     const { keys, next } =
       order?.slice(slot, position, limit) ?? sliceOf(this.livingInSlot(slot), (entry) => table.scanHashOf(entry), position, limit);
-    const living = keys.filter((entry) => table.isLiving(entry, this.nowMs));
+    const living = keys.filter((entry) => this.here.isLivingKey(entry, this.nowMs));
     return { keys: living.map((entry) => table.keyBytes(entry)), examined: keys.length, next };
   }
 
@@ -254,10 +483,159 @@ export class Transaction implements Execution {
     return entry !== noEntry && this.here.table.isLiving(entry, this.nowMs);
   }
 
-  /** The string as it will be, if it is living. */
-  private livingStaged({ entry, record, bytes, expiresAtMs }: Staged): StringObject | undefined {
-    const shown = record === undefined ? { bytes, expiresAtMs } : shownString(this.merged(entry, record));
-    return shown === undefined || (shown.expiresAtMs !== 0 && shown.expiresAtMs <= this.nowMs) ? undefined : shown;
+  private hasParts(entry: number): boolean {
+    return entry !== noEntry && this.here.table.hasParts(entry);
+  }
+
+  private stringAt(entry: number): StringObject | undefined {
+    const staged = this.stagedOf(entry);
+    if (staged !== undefined) return this.livingStaged(staged);
+    const { table } = this.here;
+    if (entry === noEntry || !table.isLiving(entry, this.nowMs)) return undefined;
+    return { bytes: table.valueOf(entry), expiresAtMs: table.expiresOf(entry) };
+  }
+
+  /** What of all that lives at a key is seen: of several types the one with the latest value. */
+  private shownOf(entry: number, key: Buffer): 'string' | Collection | undefined {
+    const hasString = this.isLiving(entry);
+    const { collections } = this.here;
+    let shown: Collection | undefined;
+    let others = 0;
+    for (const collection of collections.of(entry)) {
+      if (this.hasExpired(collection) || this.sizeOf(collection) === 0) continue;
+      if (shown !== undefined) others++;
+      shown = collection;
+    }
+    if (shown === undefined) return hasString ? 'string' : undefined;
+    return hasString || others > 0 ? this.latestAt(entry, key) : shown;
+  }
+
+  private latestAt(entry: number, key: Buffer): 'string' | Collection | undefined {
+    const { table, collections } = this.here;
+    let best = this.isLiving(entry) ? latestOfRecord(this.recordOf(entry)) : undefined;
+    let shown: 'string' | Collection | undefined = best === undefined ? undefined : 'string';
+    for (const collection of collections.of(entry)) {
+      if (this.hasExpired(collection) || this.sizeOf(collection) === 0) continue;
+      this.look(key, collection.type, undefined);
+      if (!collection.whole) this.need(collection, undefined);
+      const latest = latestOf(table, collection);
+      if (latest === undefined || (best !== undefined && compareRanked(latest, best) <= 0)) continue;
+      best = latest;
+      shown = collection;
+    }
+    return shown;
+  }
+
+  private hasExpired(collection: Collection): boolean {
+    const expiresAtMs = this.expiryOfCollection(collection);
+    return expiresAtMs !== 0 && expiresAtMs <= this.nowMs;
+  }
+
+  private expiryOfCollection(collection: Collection): number {
+    const staged = this.stagedOf(collection.expiry);
+    if (staged !== undefined) return staged.record === undefined ? staged.expiresAtMs : (shownString(staged.record)?.expiresAtMs ?? 0);
+    return this.cleared.has(collection) ? 0 : collection.expiresAtMs;
+  }
+
+  /** The collection at `key` to be written to, made when there is none; whatever else is there goes. */
+  private writable(key: Buffer, type: CollectionType): Collection {
+    const owner = this.entryFor(key);
+    const { table, collections } = this.here;
+    if (table.isAlive(owner) || this.stagedCount > 0 || this.hasParts(owner)) {
+      const shown = this.shownOf(owner, key);
+      if (shown !== undefined) {
+        if (shown === 'string' || shown.type !== type) throw new CommandError(wrongType);
+        this.clearOthers(owner, key, shown);
+        return shown;
+      }
+      this.clearOthers(owner, key, undefined);
+    }
+    return collections.ensure(owner, type);
+  }
+
+  /** Deletes what lives at the key, or has expired, beside what is seen there. */
+  private clearOthers(owner: number, key: Buffer, shown: 'string' | Collection | undefined): void {
+    for (const collection of this.here.collections.of(owner)) {
+      if (collection === shown || this.sizes.get(collection) === 0) continue;
+      if (collection.mayLive || this.sizes.has(collection)) this.clear(collection, key);
+    }
+    if (shown !== 'string' && this.mayHaveString(owner)) this.remove(owner, key);
+  }
+
+  private clearAll(owner: number, key: Buffer): void {
+    this.clearOthers(owner, key, 'string');
+  }
+
+  private mayHaveString(owner: number): boolean {
+    const staged = this.stagedOf(owner);
+    if (staged === undefined) return this.here.table.isAlive(owner);
+    return staged.record === undefined || staged.record.versions.length > 0;
+  }
+
+  /** Deletes a collection as a whole: one record, and tombstones for what this replica holds and its `seen` does not cover. */
+  private clear(collection: Collection, key: Buffer): void {
+    const { here } = this;
+    const { table, collections, seen } = here;
+    const dot = this.newDot();
+    for (let i = 0; i < this.stagedCount; i++) {
+      const staged = this.staged[i] as Staged;
+      if (staged.part !== recordPart.element || collections.ofPart(staged.entry) !== collection) continue;
+      staged.record = deleting(table.recordOf(staged.entry) ?? emptyRecord, dot); // what this very batch wrote before
+    }
+    const entry = collections.findOrInsert(collection, recordPart.deleted, noBytes);
+    const record = deletingAll(table.recordOf(entry), new Map(seen), dot, this.term);
+    const cut = cutOf(record);
+    this.stagePart(entry, key, collection.type.byte, recordPart.deleted, noBytes).record = record;
+    if (!coversClock(cut, collection.top)) {
+      if (!collection.whole) this.need(collection, undefined);
+      for (let at = 0; at < collection.size; at++) this.bury(collection, collection.at(at), key, cut, recordPart.element);
+    }
+    if (collection.expiry !== noEntry) this.bury(collection, collection.expiry, key, cut, recordPart.expiry);
+    this.cleared.set(collection, cut);
+    this.sizes.set(collection, 0);
+  }
+
+  /** A tombstone for a record of which the cut does not cover all. */
+  private bury(collection: Collection, entry: number, key: Buffer, cut: VectorClock, part: number): void {
+    const { table } = this.here;
+    const record = table.recordOf(entry);
+    if (record === undefined || record.versions.every((version) => covers(cut, version))) return;
+    const element = part === recordPart.element ? table.keyBytes(entry) : noBytes;
+    this.stagePart(entry, key, collection.type.byte, part, element).record = deleting(record, this.newDot());
+  }
+
+  /** A new element was written: one more, and with the first one no expiry that an earlier value of the key had. */
+  private grown(collection: Collection, key: Buffer): void {
+    const size = this.sizeOf(collection);
+    this.sizes.set(collection, size + 1);
+    if (size === 0) this.stageExpiry(collection, key, 0);
+  }
+
+  private stageExpiry(collection: Collection, key: Buffer, expiresAtMs: number): void {
+    const entry = this.here.collections.findOrInsert(collection, recordPart.expiry, noBytes);
+    this.stagePlain(entry, key, collection.type.byte, recordPart.expiry, noBytes, noBytes, expiresAtMs);
+  }
+
+  /** The last element went, and with it what was said of the whole. */
+  private dropExpiry(collection: Collection, key: Buffer): void {
+    const { expiry, type } = collection;
+    if (expiry === noEntry || (this.stagedOf(expiry) === undefined && !this.here.table.isAlive(expiry))) return;
+    this.stagePart(expiry, key, type.byte, recordPart.expiry, noBytes).record = deleting(this.tableRecord(expiry), this.newDot());
+  }
+
+  /** Stages one plain version that replaces all there is of the record. */
+  private stagePlain(entry: number, key: Buffer, type: number, part: number, element: Buffer, bytes: Buffer, expiresAtMs: number): void {
+    const { actor, counter } = this.newDot();
+    const staged = this.stagePart(entry, key, type, part, element);
+    // What this batch staged before has the same dot, so it is not among what this replaces.
+    // The common case needs none of what `replacing` looks at: this actor's own last version, which its next one covers.
+    staged.bytes = bytes;
+    staged.expiresAtMs = expiresAtMs;
+    if (this.cleared.size === 0 && this.here.isNextOf(entry, actor, counter)) staged.record = undefined;
+    else {
+      const version = { kind: versionKind.plain, actor, counter, term: this.term, expiresAtMs, bytes };
+      staged.record = replacing(this.tableRecord(entry), version);
+    }
   }
 
   private entryFor(key: Buffer): number {
@@ -266,25 +644,48 @@ export class Transaction implements Execution {
     return (this.lastEntry = this.here.findOrInsert(key, 0, key.length, slotOf(key)));
   }
 
+  /** The string as it will be, if it is living. */
+  private livingStaged({ entry, record, bytes, expiresAtMs }: Staged): StringObject | undefined {
+    const shown = record === undefined ? { bytes, expiresAtMs } : shownString(this.merged(entry, record));
+    return shown === undefined || (shown.expiresAtMs !== 0 && shown.expiresAtMs <= this.nowMs) ? undefined : shown;
+  }
+
   private recordOf(entry: number): VersionedRecord | undefined {
     const staged = this.stagedOf(entry);
-    if (staged === undefined) return this.here.table.recordOf(entry);
+    if (staged === undefined) return this.tableRecord(entry);
     const { record, bytes, expiresAtMs } = staged;
     if (record !== undefined) return this.merged(entry, record);
     return replacing(undefined, { kind: versionKind.plain, ...this.newDot(), term: this.term, expiresAtMs, bytes });
   }
 
-  /** What the key's record will be: an increment leaves other actors' sums to the record that it is merged with. */
+  /** What the record will be: an increment leaves other actors' sums to the record that it is merged with. */
   private merged(entry: number, record: VersionedRecord): VersionedRecord {
-    const old = this.here.table.recordOf(entry);
+    const old = this.tableRecord(entry);
     return old === undefined ? record : mergeRecords(old, record);
   }
 
+  /** The record in memory, as far as the batch has not deleted it with its collection. */
+  private tableRecord(entry: number): VersionedRecord | undefined {
+    const { table, collections } = this.here;
+    const record = table.recordOf(entry);
+    if (record === undefined || this.cleared.size === 0 || table.kindOf(entry) === 0) return record;
+    const left = underCut(record, this.cleared.get(collections.ofPart(entry)) ?? emptyClock);
+    return left.versions.length === 0 && left.context.size === 0 ? undefined : left;
+  }
+
   private stagedOf(entry: number): Staged | undefined {
-    if (this.stagedCount === 0) return undefined;
+    if (this.stagedCount === 0 || entry === noEntry) return undefined;
     if (this.stagedByEntry !== undefined) return this.stagedByEntry.get(entry);
     for (let i = 0; i < this.stagedCount; i++) if (this.staged[i]?.entry === entry) return this.staged[i];
     return undefined;
+  }
+
+  private stagePart(entry: number, key: Buffer, type: number, part: number, element: Buffer): Staged {
+    const staged = this.stage(entry, key);
+    staged.type = type;
+    staged.part = part;
+    staged.element = element;
+    return staged;
   }
 
   /** The place for what the batch writes to `entry`: one for each. */
@@ -319,7 +720,7 @@ export class Transaction implements Execution {
     const bySlot = new Map<number, number[]>();
     const { entries, table } = this.here;
     for (const entry of entries.ids()) {
-      if (!table.isLiving(entry, this.nowMs)) continue;
+      if (!this.here.isLivingKey(entry, this.nowMs)) continue;
       const slot = table.slotOf(entry);
       const known = bySlot.get(slot);
       if (known === undefined) bySlot.set(slot, [entry]);

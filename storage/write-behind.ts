@@ -7,8 +7,11 @@
  * record meanwhile goes with it, so `purged` is encoded last: it is never behind the records.
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
-import { encodeRecord } from '../protocol/record.js';
+import { encodeRecord, type VersionedRecord } from '../protocol/record.js';
+import { recordPart } from '../protocol/record-key.js';
 import type { Clock, Timer } from './clock.js';
+import { partOfKind, typeOfKind } from './collection-types.js';
+import { encodeHeader } from './header-row.js';
 import type { CommitLog } from './commit-log.js';
 import { StorageError, type Engine } from './engine.js';
 import type { HintStore } from './hint-store.js';
@@ -17,7 +20,7 @@ import type { Loader } from './loader.js';
 import { clockBytes, clockOf, encodePartitionClocks, restorePartitionClocks } from './partition-clocks.js';
 import type { Partition } from './partition.js';
 import { maxClock } from './vector-clock.js';
-import { factRow, hintTotalsRow, partitionRow, positionRow, purgedRow, stringRow, table as tables } from './rows.js';
+import { elementRow, factRow, headerRow, hintTotalsRow, partitionRow, positionRow, purgedRow, stringRow, table as tables } from './rows.js';
 
 /** A round begins when the log has grown by this much since the last one began: it bounds what a start has to replay... */
 const roundBytes = 128 * 1024 * 1024;
@@ -27,6 +30,8 @@ const roundDelayMs = 60_000;
 const pressedEntries = 1000;
 /** Entries encoded before the event loop gets its turn. */
 const sliceEntries = 500;
+/** Entries whose rows are looked for, where memory has not all of them, before it does. */
+const completedAtOnce = 20_000;
 
 export interface Recovered {
   /** No record is in the engine. */
@@ -79,14 +84,17 @@ export class WriteBehind {
         partition.purged = maxClock(partition.purged, clockOf(value));
       }
     }
-    let empty = true;
-    for await (const chunk of this.engine.iterate(tableRange(tables.record), 1)) {
-      empty = chunk.length === 0;
-      break;
-    }
+    const hasCollections = await this.hasRows(tables.header);
+    this.loader.hasCollections = hasCollections;
+    const empty = !hasCollections && !(await this.hasRows(tables.record));
     this.hints.restore(hintTotals);
     this.roundPosition = position === undefined ? 0 : position.readDoubleBE(0);
     return { empty, facts, position: this.roundPosition };
+  }
+
+  private async hasRows(name: number): Promise<boolean> {
+    for await (const chunk of this.engine.iterate(tableRange(name), 1)) return chunk.length > 0;
+    return false;
   }
 
   /** `entry` changed: the next round writes it. */
@@ -169,20 +177,16 @@ export class WriteBehind {
     if (hintTotals !== undefined) puts.push(hintTotals as [Buffer, Buffer]);
     await log.sync(); // the engine must not know more than the log would replay
     await this.hints.writeOut();
-    await this.loader.complete(entries);
-    const writer = new ByteWriter();
+    for (let at = 0; at < entries.length; at += completedAtOnce) {
+      await this.loader.complete(entries.slice(at, at + completedAtOnce));
+      if (at + completedAtOnce < entries.length) await this.nextTurn();
+    }
+    const owners = new Set<number>();
     for (let i = 0; i < entries.length; i++) {
-      const entry = entries[i] as number;
-      const record = this.table.recordOf(entry);
-      const row = stringRow(this.table.slotOf(entry), this.table.keyBytes(entry));
-      if (record === undefined) deletes.push(row);
-      else {
-        writer.reset();
-        encodeRecord(writer, record);
-        puts.push([row, Buffer.from(writer.view())]);
-      }
+      this.encode(entries[i] as number, puts, deletes, owners);
       if (i % sliceEntries === sliceEntries - 1) await this.nextTurn();
     }
+    await this.encodeHeaders(owners, puts, deletes);
     const positionValue = Buffer.alloc(8);
     positionValue.writeDoubleBE(position);
     puts.push([positionRow, positionValue]);
@@ -197,8 +201,59 @@ export class WriteBehind {
       if (this.table.dirtyOf(entry) === round) this.written(entry);
       if (i % (8 * sliceEntries) === 0) await this.nextTurn();
     }
+    this.dropVacant(owners);
     this.rounds++;
     await log.dropBefore(position);
+  }
+
+  /** The row of an entry; a collection's records beside its elements are in its key's header row. `owners` gets the keys of collections. */
+  private encode(entry: number, puts: [Buffer, Buffer][], deletes: Buffer[], owners: Set<number>): void {
+    const { table } = this;
+    const kind = table.kindOf(entry);
+    let row: Buffer;
+    if (kind === 0) {
+      if (table.hasParts(entry)) owners.add(entry);
+      row = stringRow(table.slotOf(entry), table.keyBytes(entry));
+    } else {
+      const owner = table.ownerOf(entry);
+      owners.add(owner);
+      if (partOfKind(kind) !== recordPart.element) return;
+      const { collections } = this.partition(table.partitionOf(entry));
+      collections.hold(entry);
+      collections.stored(entry);
+      row = elementRow(table.slotOf(owner), table.keyBytes(owner), typeOfKind(kind).byte, table.keyBytes(entry));
+    }
+    const record = table.recordOf(entry);
+    if (record === undefined) deletes.push(row);
+    else puts.push([row, encodedRecord(record)]);
+  }
+
+  /** What is said of a key's collections must be true of exactly the rows that are written with it: so it is said after them. */
+  private async encodeHeaders(owners: ReadonlySet<number>, puts: [Buffer, Buffer][], deletes: Buffer[]): Promise<void> {
+    const { table } = this;
+    let count = 0;
+    for (const owner of owners) {
+      const row = headerRow(table.slotOf(owner), table.keyBytes(owner));
+      const headers = this.partition(table.partitionOf(owner)).collections.headersOf(owner);
+      if (headers.length === 0) deletes.push(row);
+      else {
+        this.loader.hasCollections = true;
+        puts.push([row, encodeHeader(headers)]);
+      }
+      if (++count % sliceEntries === 0) await this.nextTurn();
+    }
+  }
+
+  /** Collections of which nothing is left, and keys that had nothing else, go. */
+  private dropVacant(owners: ReadonlySet<number>): void {
+    const { table } = this;
+    for (const owner of owners) {
+      if (!table.isInUse(owner) || table.kindOf(owner) !== 0 || !table.hasParts(owner)) continue;
+      const partition = this.partition(table.partitionOf(owner));
+      if (partition.pins > 0) continue;
+      partition.collections.dropVacant(owner);
+      if (!table.hasParts(owner) && !table.hasRecord(owner) && table.dirtyOf(owner) === 0) partition.removeEmpty(owner);
+    }
   }
 
   /** The engine has the entry as it is. One without a record has no row any more, and no place in memory. */
@@ -213,6 +268,14 @@ export class WriteBehind {
   private nextTurn(): Promise<void> {
     return new Promise((resolve) => this.clock.after(0, resolve));
   }
+}
+
+const writer = new ByteWriter();
+
+function encodedRecord(record: VersionedRecord): Buffer {
+  writer.reset();
+  encodeRecord(writer, record);
+  return Buffer.from(writer.view());
 }
 
 function tableRange(name: number): { readonly from: Buffer; readonly to: Buffer } {

@@ -6,7 +6,8 @@
  *             options: bits 0-1 RESP version, 2-5 write quorum, 6-9 read quorum, 10-11 hops so far, 12 a read for the coordinator itself to answer
  *   reply     id u64 | length u32 | ready-made RESP
  *   read      slot u16 | actor u32 | counter u64 | key length u32 | key | [token length u16 | token]
- *             the asker's version: one dot with nothing else seen; both 0 = it has no record; actor 2^32-1 = the token says it (storage/merge.ts, recordVersion)
+ *             the asker's version: one dot with nothing else seen; both 0 = it has no record; actor 2^32-1 = the token says it (storage/merge.ts, recordVersion);
+ *             actor 2^32-2 = the token is a question about the key's collections (cluster/key-questions.ts)
  */
 import type { ByteReader } from '../byte-reader.js';
 import type { ByteWriter } from '../byte-writer.js';
@@ -15,6 +16,9 @@ import { slotMax } from '../record-key.js';
 
 /** Stands in a version's place for "see the token". */
 export const tokenActor = 0xffff_ffff;
+
+/** The same for "the token is a question about collections". */
+export const questionActor = 0xffff_fffe;
 
 const remainingMax = 0xffff_ffff;
 
@@ -71,7 +75,7 @@ export class ReadRow {
   token: Buffer | undefined = undefined;
 }
 
-/** `token` goes with tokenActor alone. */
+/** `token` goes with tokenActor and questionActor alone. */
 export function writeRead(writer: ByteWriter, slot: number, key: Buffer, actor: number, counter: number, token: Buffer | undefined): void {
   writer.u16(slot);
   writer.u32(actor);
@@ -92,5 +96,5 @@ export function readRead(reader: ByteReader, row: ReadRow): void {
   row.keyLength = reader.u32();
   row.keyAt = reader.position;
   reader.skip(row.keyLength);
-  row.token = row.actor === tokenActor ? reader.bytes(reader.u16()) : undefined;
+  row.token = row.actor >= questionActor ? reader.bytes(reader.u16()) : undefined;
 }

@@ -12,6 +12,7 @@ import { debugRows } from './debug.js';
 import { dumpRows } from './dump.js';
 import { expiringRows } from './expiring.js';
 import { floatIncrementRows } from './float-increments.js';
+import { hashRows } from './hashes.js';
 import { keyRows } from './keys.js';
 import { keyspaceRows } from './keyspace.js';
 import { latencyRows } from './latency.js';
@@ -21,6 +22,7 @@ import { rangeRows } from './ranges.js';
 import { renamingRows } from './renaming.js';
 import { scanRows } from './scan.js';
 import { serverRows } from './server.js';
+import { setRows } from './sets.js';
 import { settingRows } from './setting.js';
 import { slowlogRows } from './slowlog.js';
 import { stringRows } from './strings.js';
@@ -35,6 +37,8 @@ export const allRows: readonly CommandRow[] = [
   ...commonSubsequenceRows,
   ...bitmapRows,
   ...bitfieldRows,
+  ...hashRows,
+  ...setRows,
   ...keyRows,
   ...expiringRows,
   ...renamingRows,

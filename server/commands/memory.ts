@@ -1,7 +1,7 @@
 /** MEMORY: what this node's process holds, and about how much a key takes of it. */
 import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8';
-import { DoubleReply, ErrorReply, MapReply, VerbatimReply, ok } from '../../protocol/resp/reply.js';
-import type { Reply } from '../../protocol/resp/reply.js';
+import { DoubleReply, MapReply, VerbatimReply, ok } from '../../protocol/resp/reply.js';
+import type { ErrorReply, Reply } from '../../protocol/resp/reply.js';
 import type { CommandRow, KeyedRow, LocalRow, Run } from '../command-table.js';
 import type { LocalContext } from '../local-context.js';
 import { memoryOf } from '../process-memory.js';
@@ -14,7 +14,7 @@ const docs = docsOf('server');
 /** About what a key takes in memory beside the bytes of its name and its value: its row and its place in the index. */
 const entryBytes = 88;
 
-/** MEMORY USAGE key [SAMPLES count]. A string has nothing to sample. */
+/** MEMORY USAGE key [SAMPLES count]. Nothing is sampled: of a collection every entry is counted. */
 function parseUsage(args: readonly Buffer[]): Run | ErrorReply {
   const key = args[2] as Buffer;
   for (let i = 3; i < args.length; i += 2) {
@@ -27,8 +27,8 @@ function parseUsage(args: readonly Buffer[]): Run | ErrorReply {
   return (execution) => {
     const type = execution.typeOf(key);
     if (type === undefined) return null;
-    if (type !== 'string') return new ErrorReply(`ERR MEMORY USAGE does not measure a ${type} yet`);
-    return entryBytes + key.length + (execution.string(key)?.bytes.length ?? 0);
+    if (type === 'string') return entryBytes + key.length + (execution.string(key)?.bytes.length ?? 0);
+    return execution.bytesOf(key);
   };
 }
 

@@ -1,6 +1,8 @@
 /** The types of values by name. Types that no command makes yet are refused by name, never taken for something else. */
 import { ErrorReply } from '../../protocol/resp/reply.js';
 import { CommandError, type TypeName } from '../../storage/execution.js';
+import { hashType } from './hash.js';
+import { setType } from './set.js';
 import { stringType } from './string.js';
 import type { ValueType } from './value-type.js';
 
@@ -13,8 +15,8 @@ function refuse(name: TypeName): ValueType {
 
 export const valueTypes: Readonly<Record<TypeName, ValueType>> = {
   string: stringType,
-  hash: refuse('hash'),
-  set: refuse('set'),
+  hash: hashType,
+  set: setType,
   zset: refuse('zset'),
   list: refuse('list'),
   stream: refuse('stream'),

@@ -13,7 +13,7 @@ import { MemoryEngine } from '../../storage/memory-engine.js';
 import { MemoryLogFiles } from '../../storage/memory-log-files.js';
 import { rowBytes, runHashing } from '../../storage/merkle-hashing.js';
 import { leafCount, leafOf, MerkleTree } from '../../storage/merkle-tree.js';
-import { recordRow } from '../../storage/rows.js';
+import { rowOf } from '../../storage/rows.js';
 import { DirectHasher } from '../storage/direct-hasher.js';
 import { HandClock } from '../storage/log-fixtures.js';
 import { packRecords } from '../storage/packed-records.js';
@@ -159,8 +159,8 @@ test('rows that the disk lost and changed are written again from memory; what me
   for (const key of keys) await bench.set(key, 'v');
   await bench.pass(roundDelayMs);
   const right = await bench.root();
-  const [first = Buffer.alloc(0)] = await bench.engine.getMany([recordRow(recordKey('k1'))]);
-  const rows = ['k1', 'k2', 'k3'].map((key) => recordRow(recordKey(key)));
+  const [first = Buffer.alloc(0)] = await bench.engine.getMany([rowOf(recordKey('k1'))]);
+  const rows = ['k1', 'k2', 'k3'].map((key) => rowOf(recordKey(key)));
   const other = Buffer.from(first);
   other[other.length - 1] = 0x77;
   await bench.engine.write({ puts: [[rows[0] ?? other, other]], deletes: [rows[1] ?? other] }, { sync: true });
@@ -180,7 +180,7 @@ test('rows that the disk lost and changed are written again from memory; what me
   for (let i = 0; i < 5; i++) await forgetful.pass(roundDelayMs);
   t.is((await forgetful.opened).store.partition(0).entries.size, 0);
   const before = await forgetful.root();
-  await forgetful.engine.write({ puts: [], deletes: [recordRow(recordKey('k1'))] }, { sync: true });
+  await forgetful.engine.write({ puts: [], deletes: [rowOf(recordKey('k1'))] }, { sync: true });
   t.deepEqual(await forgetful.root(), before, 'digests are kept');
   t.notDeepEqual(await forgetful.root(1), before);
   t.deepEqual(await forgetful.root(1), await forgetful.expected());

@@ -5,12 +5,11 @@
 import { join } from 'node:path';
 import test from 'ava';
 import { decodeRecord, encodeRecord } from '../../protocol/record.js';
-import { encodeRecordKey, recordPart, recordType } from '../../protocol/record-key.js';
 import { slotOf } from '../../protocol/slot.js';
 import { ByteWriter } from '../../protocol/byte-writer.js';
 import { digestBytes } from '../../storage/merkle-tree.js';
 import { RocksdbEngine } from '../../storage/rocksdb-engine.js';
-import { recordRow } from '../../storage/rows.js';
+import { stringRow } from '../../storage/rows.js';
 import { type ServerGroup, startCluster } from '../harness/processes.js';
 import { stoppedAtEnd } from './judging.js';
 import { latencyText, latencyUntil } from './latency.js';
@@ -31,7 +30,7 @@ const elapsed = (ms: number): Promise<void> => new Promise((resolve) => setTimeo
 
 function rowOf(index: number): Buffer {
   const name = Buffer.from(key(index));
-  return recordRow(encodeRecordKey(slotOf(name), name, recordType.string, recordPart.value));
+  return stringRow(slotOf(name), name);
 }
 
 /** What a disk may do to a node that does not run. */

@@ -23,6 +23,8 @@ import {
 } from './register-checker.js';
 import { checkVolatileReads, checkVolatileReadsAreOfWrites, type VolatileInput, type VolatileOutput } from './volatile-checker.js';
 
+import { checkFinalSet, checkSetReads, checkSetReadsAreOfAdds, type SetInput, type SetOutput } from './set-checker.js';
+
 export interface Demands {
   /** Registers, lists and groups are linearizable. */
   readonly linearizable: boolean;
@@ -39,6 +41,7 @@ export class ClientHistories {
   readonly lists = new History<ListInput, ListOutput>();
   readonly groups = new History<RegisterInput, RegisterOutput>();
   readonly volatiles = new History<VolatileInput, VolatileOutput>();
+  readonly sets = new History<SetInput, SetOutput>();
 
   /** The first fault of all histories; undefined when there is none. */
   verdict({ linearizable, sloppy }: Demands): string | undefined {
@@ -55,6 +58,7 @@ export class ClientHistories {
     check(this.groups, sloppy ? checkReadsAreOfWrites : checkReadsKeepUp);
     check(this.counters, sloppy ? checkCounterReadsAreOfIncrements : checkCounterReads);
     check(this.volatiles, sloppy ? checkVolatileReadsAreOfWrites : checkVolatileReads);
+    check(this.sets, sloppy ? checkSetReadsAreOfAdds : checkSetReads);
     if (!sloppy) check(this.lists, checkListReadsKeepUp);
     return reasonOf(verdicts);
   }
@@ -70,6 +74,7 @@ export class ClientHistories {
       if (new Set(values).size > 1) return `finally the keys of ${group} have ${JSON.stringify(values)}`;
       verdicts.push(checkFinal(history, values[0] ?? null));
     }
+    for (const [key, history] of this.sets.byKey()) verdicts.push(checkFinalSet(history, elementsOf(valueOf(key)), sloppy));
     if (!sloppy) for (const [key, history] of this.lists.byKey()) verdicts.push(checkFinalList(history, elementsOf(valueOf(key))));
     return reasonOf(verdicts);
   }

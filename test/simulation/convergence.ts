@@ -3,10 +3,14 @@
  * what they give. After faults have ended, all replicas are the same, record for record.
  */
 import { slotsOfPartition } from '../../cluster/ring.js';
-import { recordCovers, recordsEqual, emptyRecord } from '../../storage/merge.js';
+import { decodeRecordKey, recordPart } from '../../protocol/record-key.js';
+import type { Collection } from '../../storage/collection.js';
+import { typeOfByte } from '../../storage/collection-types.js';
+import { noEntry } from '../../storage/key-table.js';
+import { effectiveContext, emptyRecord, recordCovers, recordsEqual } from '../../storage/merge.js';
 import type { Partition } from '../../storage/partition.js';
 import type { Store } from '../../storage/store.js';
-import type { VectorClock, VersionedRecord } from '../../protocol/record.js';
+import { emptyClock, type VectorClock, type VersionedRecord } from '../../protocol/record.js';
 import { shownString } from '../../storage/string-value.js';
 import { clocksEqual, covers, coversClock } from '../../storage/vector-clock.js';
 import type { TorcCluster } from './torc-cluster.js';
@@ -18,32 +22,56 @@ export async function loadAll(store: Store, partitions: number): Promise<() => v
   for (let number = 0; number < partitions; number++) {
     const { firstSlot, lastSlot } = slotsOfPartition(number, partitions);
     store.partition(number).pins++;
-    await store.loader.loadPartition(store.partition(number), firstSlot, lastSlot);
+    await store.loader.loadRecords(store.partition(number), firstSlot, lastSlot);
   }
   return () => {
     for (let number = 0; number < partitions; number++) store.partition(number).pins--;
   };
 }
 
+/** Every record of a partition, as a deletion of its collection leaves it, by record key in latin1. Everything is loaded. */
+function recordsOf(partition: Partition): Map<string, VersionedRecord> {
+  const records = new Map<string, VersionedRecord>();
+  for (const entry of partition.recordEntries()) {
+    const record = partition.recordOf(entry);
+    if (record !== undefined) records.set(partition.recordKeyOf(entry).toString('latin1'), record);
+  }
+  return records;
+}
+
+/** What a deletion of its collection covers of a record, by its record key. */
+function cutOfRecord(partition: Partition, name: string): VectorClock {
+  const { key, type } = decodeRecordKey(Buffer.from(name, 'latin1'));
+  const owner = partition.find(key);
+  const collectionType = typeOfByte(type);
+  const collection = owner === noEntry || collectionType === undefined ? undefined : partition.collections.get(owner, collectionType);
+  return collection?.cut ?? emptyClock;
+}
+
 /** Batches that `seen` covers and whose records do not, though nobody has forgotten them. Everything is loaded. */
 export function claimedAndMissing(name: string, store: Store, { batches, forgetting }: TorcCluster): string | undefined {
-  for (const { partition: number, actor, counter, keys } of batches.all()) {
+  const byPartition = new Map<number, Map<string, VersionedRecord>>();
+  for (const { partition: number, actor, counter, records: written } of batches.all()) {
     const partition = store.partition(number);
     if ((partition.seen.get(actor) ?? 0) < counter) continue;
-    const missing = keys.find(
-      (key) =>
-        !recordCovers(partition.entries.get(key)?.record ?? emptyRecord, { actor, counter }) &&
-        !covers(forgetting.of(number, key), { actor, counter }),
+    let held = byPartition.get(number);
+    if (held === undefined) byPartition.set(number, (held = recordsOf(partition)));
+    const missing = written.find(
+      (each) =>
+        !recordCovers(held.get(each) ?? emptyRecord, { actor, counter }) &&
+        !covers(cutOfRecord(partition, each), { actor, counter }) &&
+        !covers(forgetting.of(number, each), { actor, counter }),
     );
     if (missing !== undefined) {
-      return `${name} claims to have seen ${actor}:${counter} of partition ${number} (${partition.seen.get(actor)}), and its record of ${missing} does not cover it`;
+      return `${name} claims to have seen ${actor}:${counter} of partition ${number} (${partition.seen.get(actor)}), and its record of ${JSON.stringify(missing)} does not cover it`;
     }
   }
   return undefined;
 }
 
 /** Why derived state is not what the records give. Everything is loaded. */
-export function derivedFault(name: string, { number, entries, aliveEntries, expiring }: Partition): string | undefined {
+export function derivedFault(name: string, partition: Partition): string | undefined {
+  const { number, entries, aliveEntries, expiring, table, collections } = partition;
   let alive = 0;
   for (const entry of entries.values()) {
     const shown = shownString(entry.record ?? emptyRecord);
@@ -51,10 +79,44 @@ export function derivedFault(name: string, { number, entries, aliveEntries, expi
     if (!same || entry.alive !== (shown !== undefined)) {
       return `${name} shows ${entry.bytes.toString()} for ${entry.key}, its record gives ${shown?.bytes.toString()}`;
     }
-    if (entry.alive) alive++;
-    if ((entry.expiresAtMs !== 0) !== expiring.has(entry.id)) return `${name}: the expiry index is wrong of ${entry.key}`;
+    let [isThere, expires] = [entry.alive, entry.expiresAtMs !== 0];
+    for (const collection of collections.of(entry.id)) {
+      const fault = collectionFault(partition, collection);
+      if (fault !== undefined) return `${name}, the ${collection.type.name} at ${entry.key}: ${fault}`;
+      if (collection.count === 0) continue;
+      isThere = true;
+      expires ||= collection.expiresAtMs !== 0;
+    }
+    if (isThere) alive++;
+    if (expires !== expiring.has(entry.id)) return `${name}: the expiry index is wrong of ${entry.key}`;
   }
+  for (const key of collections.keys) if (!table.isInUse(key)) return `${name} has collections of a key that is gone`;
   return alive === aliveEntries ? undefined : `${name} counts ${aliveEntries} keys of partition ${number}, not ${alive}`;
+}
+
+/** Everything of it is loaded. */
+function collectionFault(partition: Partition, collection: Collection): string | undefined {
+  const { table } = partition;
+  if (!collection.whole || !collection.isCounted()) return 'it is loaded, and not whole';
+  let living = 0;
+  for (let at = 0; at < collection.size; at++) {
+    const entry = collection.at(at);
+    const record = partition.recordOf(entry);
+    if (table.placeOf(entry) !== at) return `entry ${at} takes itself for ${table.placeOf(entry)}`;
+    const isLiving = record !== undefined && record.versions.length > 0;
+    if (isLiving !== at < collection.living)
+      return `entry ${at} of ${collection.living} living ones has ${record?.versions.length ?? 0} versions`;
+    if (isLiving) living++;
+    for (const version of record?.versions ?? []) {
+      if (covers(collection.cut, version)) return `a version lives that a deletion covers`;
+      if (!covers(collection.top, version)) return `a version is beyond what was written at most`;
+    }
+  }
+  const expiry = collection.expiry === noEntry ? undefined : partition.recordOf(collection.expiry);
+  const shown = expiry === undefined ? undefined : shownString(expiry);
+  if ((shown?.expiresAtMs ?? 0) !== collection.expiresAtMs)
+    return `it expires at ${collection.expiresAtMs}, by its record at ${shown?.expiresAtMs}`;
+  return living === collection.count ? undefined : `it counts ${collection.count}, not ${living}`;
 }
 
 /** Why the replicas are not all the same; undefined when they are. All nodes run; takes simulated time. */
@@ -76,7 +138,8 @@ export async function convergenceFault(cluster: TorcCluster): Promise<string | u
       const partition = store.partition(number);
       const fault = derivedFault(name, partition);
       if (fault !== undefined) return fault;
-      for (const entry of partition.entries.values()) bytes += entry.byteSize;
+      for (const entry of partition.recordEntries()) bytes += partition.table.byteSizeOf(entry);
+      for (const key of partition.collections.keys) for (const { byteSize } of partition.collections.of(key)) bytes += byteSize;
     }
     if (bytes !== store.memoryBytes) return `${name} accounts ${store.memoryBytes} bytes, not ${bytes}`;
   }
@@ -101,9 +164,9 @@ export async function reopenedFault(cluster: TorcCluster, name: string): Promise
   const { store } = cluster.runningNow(name);
   const numbers = Array.from({ length: cluster.partitions }, (_, number) => number);
   const held = numbers.map((number) => {
-    const { entries, seen, ahead, purged, promised } = store.partition(number);
+    const { seen, ahead, purged, promised } = store.partition(number);
     return {
-      records: new Map([...entries.values()].map(({ key, record }) => [key, record])),
+      records: recordsOf(store.partition(number)),
       clocks: shownClocks({ seen, ahead, promised }),
       purged,
     };
@@ -118,9 +181,11 @@ export async function reopenedFault(cluster: TorcCluster, name: string): Promise
     if (!coversClock(purged, partition.purged)) return `${name}, opened again, has forgotten more of partition ${number} than before`;
     const clocksNow = shownClocks(partition);
     if (clocksNow !== clocks) return `${name}, opened again, has clocks ${clocksNow} of partition ${number}, not ${clocks}`;
-    for (const key of new Set([...records.keys(), ...partition.entries.keys()])) {
-      const [before, now] = [records.get(key) ?? emptyRecord, partition.entries.get(key)?.record ?? emptyRecord];
-      if (!equalButForgotten(before, now, cluster.forgetting.of(number, key))) return `${name}, opened again, gives ${shown(now)} for ${key}, not ${shown(before)}`;
+    const recordsNow = recordsOf(partition);
+    for (const key of new Set([...records.keys(), ...recordsNow.keys()])) {
+      const [before, now] = [records.get(key) ?? emptyRecord, recordsNow.get(key) ?? emptyRecord];
+      if (!equalButForgotten(key, before, now, cluster.forgetting.of(number, key)))
+        return `${name}, opened again, gives ${shown(now)} for ${JSON.stringify(key)}, not ${shown(before)}`;
     }
     const fault = derivedFault(`${name}, opened again,`, partition);
     if (fault !== undefined) return fault;
@@ -134,21 +199,27 @@ function shownClocks({ seen, ahead, promised }: Pick<Partition, 'seen' | 'ahead'
 }
 
 /** Whether two copies of a record are the same but for what some node has forgotten of it. */
-function equalButForgotten(x: VersionedRecord, y: VersionedRecord, forgotten: VectorClock): boolean {
+function equalButForgotten(key: string, x: VersionedRecord, y: VersionedRecord, forgotten: VectorClock): boolean {
+  const isDeletion = decodeRecordKey(Buffer.from(key, 'latin1')).part === recordPart.deleted;
   const rest = (record: VersionedRecord): VersionedRecord =>
-    // What was forgotten came back with a part that was not, when a later write saw both.
-    ({
-      context: new Map([...record.context].filter(([actor, counter]) => !covers(forgotten, { actor, counter }))),
-      versions: record.versions,
-    });
+    // A deletion is forgotten as a whole.
+    isDeletion && coversClock(forgotten, effectiveContext(record)) ? emptyRecord : restOf(record, forgotten);
   return recordsEqual(rest(x), rest(y));
 }
 
+function restOf(record: VersionedRecord, forgotten: VectorClock): VersionedRecord {
+  // What was forgotten came back with a part that was not, when a later write saw both.
+  return {
+    context: new Map([...record.context].filter(([actor, counter]) => !covers(forgotten, { actor, counter }))),
+    versions: record.versions,
+  };
+}
+
 /** Why a node that is no home of the partition holds some of it; undefined when it does not. */
-function strayFault(name: string, { number, entries, seen }: Partition): string | undefined {
-  const held = [...entries.values()].find(({ record }) => record !== undefined);
-  if (held === undefined && seen.size === 0) return undefined;
-  return `${name} is no home of partition ${number} and holds ${held === undefined ? 'a clock' : held.key} of it`;
+function strayFault(name: string, partition: Partition): string | undefined {
+  const [held] = recordsOf(partition).keys();
+  if (held === undefined && partition.seen.size === 0) return undefined;
+  return `${name} is no home of partition ${partition.number} and holds ${held === undefined ? 'a clock' : JSON.stringify(held)} of it`;
 }
 
 function difference(cluster: TorcCluster, xName: string, yName: string, number: number): string | undefined {
@@ -157,9 +228,11 @@ function difference(cluster: TorcCluster, xName: string, yName: string, number: 
   const where = `partition ${x.number} at ${xName} and ${yName}`;
   for (const partition of [x, y]) if (partition.ahead.length > 0) return `${where}: ahead ${JSON.stringify(partition.ahead)}`;
   if (!clocksEqual(x.seen, y.seen)) return `${where}: seen ${JSON.stringify([...x.seen])} and ${JSON.stringify([...y.seen])}`;
-  for (const key of new Set([...x.entries.keys(), ...y.entries.keys()])) {
-    const [mine, theirs] = [x.entries.get(key)?.record ?? emptyRecord, y.entries.get(key)?.record ?? emptyRecord];
-    if (!equalButForgotten(mine, theirs, cluster.forgetting.of(number, key))) return `${where}: ${key} is ${shown(mine)} and ${shown(theirs)}`;
+  const [ofX, ofY] = [recordsOf(x), recordsOf(y)];
+  for (const key of new Set([...ofX.keys(), ...ofY.keys()])) {
+    const [mine, theirs] = [ofX.get(key) ?? emptyRecord, ofY.get(key) ?? emptyRecord];
+    if (!equalButForgotten(key, mine, theirs, cluster.forgetting.of(number, key)))
+      return `${where}: ${JSON.stringify(key)} is ${shown(mine)} and ${shown(theirs)}`;
   }
   return undefined;
 }

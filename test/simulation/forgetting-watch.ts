@@ -1,20 +1,24 @@
 /**
  * What the nodes of a simulated cluster forget, looked at in the moment in which they do (ARCHITECTURE.md, "Forgetting"): each home replica must have seen
- * all of it by then. And it is kept by key, so that nobody may lack a write of a key for any other reason than that this very write was forgotten.
+ * all of it by then. And it is kept by record, so that nobody may lack a write for any other reason than that this very write was forgotten, or lay under
+ * a deletion of its collection that was.
  */
+import { decodeRecordKey, recordPart } from '../../protocol/record-key.js';
 import { emptyClock, type VectorClock, type VersionedRecord } from '../../protocol/record.js';
 import type { KeyTable } from '../../storage/key-table.js';
-import { effectiveContext } from '../../storage/merge.js';
+import { cutOf, effectiveContext } from '../../storage/merge.js';
 import { Partition } from '../../storage/partition.js';
 import type { Store } from '../../storage/store.js';
 import { coversClock, maxClock } from '../../storage/vector-clock.js';
 
 interface Forgotten {
   readonly partition: number;
-  /** latin1. */
-  readonly key: string;
+  /** Record key in latin1. */
+  readonly record: string;
   /** Of it nothing is left in the record. */
   readonly context: VectorClock;
+  /** Of a deletion: what lay under it. */
+  readonly cut: VectorClock;
   /** What every home replica must have seen. */
   readonly whole: VectorClock;
 }
@@ -26,8 +30,16 @@ const listeners = new WeakMap<KeyTable, Listener | Forgotten[]>();
 
 const forget = Reflect.get(Partition.prototype, 'forget') as (this: Partition, entry: number, record: VersionedRecord) => void;
 Partition.prototype.forget = function (entry, record) {
-  const key = this.table.nameOf(entry);
-  const forgotten = { partition: this.number, key, context: record.context, whole: effectiveContext(record) };
+  const key = this.recordKeyOf(entry);
+  const whole = effectiveContext(record);
+  const isDeletion = decodeRecordKey(key).part === recordPart.deleted;
+  const forgotten = {
+    partition: this.number,
+    record: key.toString('latin1'),
+    context: isDeletion ? whole : record.context,
+    cut: isDeletion ? cutOf(record) : emptyClock,
+    whole,
+  };
   const listener = listeners.get(this.table);
   if (typeof listener === 'function') listener(forgotten);
   else if (listener === undefined) listeners.set(this.table, [forgotten]);
@@ -44,7 +56,9 @@ export interface ForgettingWatchOptions {
 }
 
 export class ForgettingWatch {
-  readonly #byKey = new Map<string, VectorClock>();
+  readonly #byRecord = new Map<string, VectorClock>();
+  /** By collection. */
+  readonly #cuts = new Map<string, VectorClock>();
 
   constructor(private readonly options: ForgettingWatchOptions) {}
 
@@ -58,23 +72,32 @@ export class ForgettingWatch {
     if (Array.isArray(replayed)) for (const forgotten of replayed) this.#note(forgotten);
   }
 
-  /** What some node has forgotten of the key: whoever had seen that need not show it. */
-  of(partition: number, key: string): VectorClock {
-    return this.#byKey.get(`${partition} ${key}`) ?? emptyClock;
+  /** What some node has forgotten of the record: whoever had seen that need not show it. */
+  of(partition: number, record: string): VectorClock {
+    const forgotten = this.#byRecord.get(`${partition} ${record}`) ?? emptyClock;
+    return maxClock(forgotten, this.#cuts.get(collectionOf(record)) ?? emptyClock);
   }
 
-  #note({ partition, key, context }: Forgotten): void {
-    this.#byKey.set(`${partition} ${key}`, maxClock(this.of(partition, key), context));
+  #note({ partition, record, context, cut }: Forgotten): void {
+    const name = `${partition} ${record}`;
+    this.#byRecord.set(name, maxClock(this.#byRecord.get(name) ?? emptyClock, context));
+    if (cut.size > 0) this.#cuts.set(collectionOf(record), maxClock(this.#cuts.get(collectionOf(record)) ?? emptyClock, cut));
   }
 
-  #judge(name: string, { partition, key, whole }: Forgotten): void {
+  #judge(name: string, { partition, record, whole }: Forgotten): void {
     const { homesOf, everSeen, failed } = this.options;
     for (const home of homesOf(partition)) {
       const seen = everSeen(home, partition);
       if (!coversClock(seen, whole))
         failed(
-          `${name} forgets ${JSON.stringify([...whole])} of ${key}, and ${home} has only seen ${JSON.stringify([...seen])} of partition ${partition}`,
+          `${name} forgets ${JSON.stringify([...whole])} of ${JSON.stringify(record)}, and ${home} has only seen ${JSON.stringify([...seen])} of partition ${partition}`,
         );
     }
   }
+}
+
+/** Names a record's collection among all of the cluster. */
+function collectionOf(record: string): string {
+  const { key, type } = decodeRecordKey(Buffer.from(record, 'latin1'));
+  return `${type} ${key.toString('latin1')}`;
 }

@@ -1,16 +1,17 @@
 /**
- * Clients of a simulated cluster: registers (SET, DEL, GET), counters (INCRBY, GET), lists (APPEND of unique elements, GET), volatile registers (SET PX,
- * PEXPIRE, PERSIST, GET) and groups (MSET, DEL, MGET of several keys of one slot), each on keys of its own, recorded for the checkers. A refusal that
+ * Clients of a simulated cluster: registers (SET, DEL, GET), counters (INCRBY, GET), lists (APPEND of unique elements, GET), sets (SADD of unique members, SREM,
+ * DEL, a rewriting SDIFFSTORE, SMEMBERS), fields (HSET, HDEL, HGET) and tallies (HINCRBY, HGET) of hashes, volatile registers (SET PX, PEXPIRE, PERSIST, GET) and groups (MSET, DEL, MGET of several keys of one slot), each on keys of its own, recorded for the checkers. A refusal that
  * promises that nothing was executed has no effect; UNKNOWNOUTCOME, no answer in time and a node that went away may have one.
  */
 import { ErrorReply, StatusReply, type Reply } from '../../protocol/resp/reply.js';
 import { ClientHistories, elementsOf, groupKeys, type Demands } from './client-histories.js';
+import { CollectionClients, isCollectionWorkload, type CollectionWorkload } from './collection-clients.js';
 import type { Ending } from './history.js';
 import type { SeededRandom } from './random.js';
 import type { ClientConnection, TorcCluster } from './torc-cluster.js';
 import { neverRan, type RanWithin } from './volatile-checker.js';
 
-export type Workload = 'register' | 'counter' | 'list' | 'volatile' | 'group';
+export type Workload = 'register' | 'counter' | 'list' | 'volatile' | 'group' | CollectionWorkload;
 
 export interface ClientSettings {
   readonly clients: number;
@@ -41,6 +42,7 @@ export class SimulatedClients {
   unknown = 0;
   readonly #connections = new Set<ClientConnection>();
   readonly #random: SeededRandom;
+  readonly #collections = new CollectionClients(this.histories);
   #serial = 0;
   #stopped = false;
 
@@ -136,6 +138,10 @@ export class SimulatedClients {
       const ending = this.histories.counters.invoke(client, key, { kind: 'increment', by }, order);
       return this.#send(connection, client, ['INCRBY', key, String(by)], here, ending, ({ value }) => Number(value), told);
     }
+    if (isCollectionWorkload(workload)) {
+      const { words, ending } = this.#collections.change(workload, client, key, random, order);
+      return this.#send(connection, client, words, here, ending, ({ value }) => value, told);
+    }
     if (workload === 'volatile') return this.#changeVolatile(connection, client, key, random, here, told);
     const value = `v${++this.#serial}`;
     if (workload === 'group') {
@@ -197,7 +203,11 @@ export class SimulatedClients {
   #readOn(connection: ClientConnection, client: string, key: string, told: (ok: boolean) => void): void {
     const words = ['GET', key];
     const text = ({ value }: { readonly value: Reply }): string | null => (value === null ? null : textOf(value));
-    if (key.startsWith('register')) {
+    const ofCollection = this.#collections.read(client, key, connection.name);
+    if (ofCollection !== undefined) {
+      const { words: asked, ending } = ofCollection;
+      this.#send(connection, client, asked, false, ending, ({ value }) => value, told);
+    } else if (key.startsWith('register')) {
       const ending = this.histories.registers.invoke(client, key, { kind: 'read' }, connection.name);
       this.#send(connection, client, words, false, ending, text, told);
     } else if (key.startsWith('counter')) {

@@ -62,7 +62,8 @@ export function swarmOf(seed: number): RunSettings {
     'list',
     ...features.pick<Workload[]>([[], ['volatile'], ['group'], ['volatile', 'group']]),
   ];
-  const workloads = sloppyQuorum ? strict.filter((workload) => workload !== 'list') : strict;
+  const collections = features.pick<Workload[]>([[], ['set'], ['field', 'tally'], ['set', 'field', 'tally']]);
+  const workloads = [...(sloppyQuorum ? strict.filter((workload) => workload !== 'list') : strict), ...collections];
   return {
     cluster: { ...cluster, ...repair, readFrom, sloppyQuorum, gossipIntervalMs },
     clients: { workloads },

@@ -23,6 +23,20 @@ test('histories under faults', async (t) => {
   t.true(acknowledged > unclear);
 });
 
+test('histories of sets and hashes under faults', async (t) => {
+  t.timeout(3_600_000);
+  let acknowledged = 0;
+  let failures = 0;
+  for (const seed of seeds(12)) {
+    const result = await runSeed(seed, { clients: { workloads: ['set', 'field', 'tally'] } });
+    acknowledged += result.acknowledged;
+    if (result.fault === undefined) continue;
+    t.fail(`seed ${seed}: ${report(result)}`);
+    if (++failures >= 3) break;
+  }
+  t.true(acknowledged > 1000, `${acknowledged} commands acknowledged`);
+});
+
 test('the same seed of a swarm gives the same trace twice', async (t) => {
   for (const seed of [1, 7, 11]) {
     const [first, again] = [await runOne(seed), await runOne(seed)];

@@ -4,6 +4,7 @@ import { slotOf } from '../../protocol/slot.js';
 import { claimedAndMissing, convergenceFault, loadAll, reopenedFault } from './convergence.js';
 import { describePlan, faultKinds, faultTarget, planFaults, schedulePlan, type Fault, type FaultKind, type FaultPlan } from './faults.js';
 import { SeededRandom } from './random.js';
+import { finallyShown, isOfCollection, storedKey } from './collection-clients.js';
 import { SimulatedClients, type ClientSettings, type Workload } from './simulated-clients.js';
 import { TorcCluster, type TorcSettings } from './torc-cluster.js';
 
@@ -158,10 +159,19 @@ async function readEverything(
 }
 
 function shownEverywhere(cluster: TorcCluster, key: string): string | null {
-  const number = partitionOfSlot(slotOf(Buffer.from(key)), cluster.partitions);
+  const stored = storedKey(key);
+  const number = partitionOfSlot(slotOf(Buffer.from(stored)), cluster.partitions);
   const [home = ''] = cluster.homesOf(number);
-  const entry = cluster.runningNow(home).store.partition(number).entries.get(key);
-  return entry?.alive === true ? entry.bytes.toString() : null;
+  const partition = cluster.runningNow(home).store.partition(number);
+  const entry = partition.entries.get(stored);
+  if (entry === undefined) return null;
+  if (!isOfCollection(key)) return entry.alive ? entry.bytes.toString() : null;
+  const [collection] = partition.collections.of(entry.id).filter(({ living }) => living > 0);
+  if (collection === undefined) return null;
+  const pairs = Array.from({ length: collection.living }, (_, at) => collection.at(at)).map(
+    (part) => [partition.table.nameOf(part), partition.table.valueOf(part).toString()] as const,
+  );
+  return finallyShown(key, pairs);
 }
 
 /** What to print of a seed that fails: the plan, what nodes said, and the trace's end. */

@@ -4,12 +4,13 @@
  */
 import { decodeBatches } from '../../protocol/batch.js';
 import type { Dot } from '../../protocol/dot.js';
+import { encodeRecordKey } from '../../protocol/record-key.js';
 import type { Store } from '../../storage/store.js';
 
 export interface WrittenBatch extends Dot {
   readonly partition: number;
-  /** latin1. */
-  readonly keys: readonly string[];
+  /** Record keys in latin1. */
+  readonly records: readonly string[];
   /** Nodes that wrote, applied or kept it. */
   readonly holders: Set<string>;
 }
@@ -33,8 +34,10 @@ export class WrittenBatches {
     let turn: WrittenBatch[] = [];
     const writeBatch = store.writeBatch.bind(store);
     store.writeBatch = (partition, dot, term, epoch, transaction) => {
-      const keys = transaction.staged.slice(0, transaction.stagedCount).map(({ key }) => key.toString('latin1'));
-      turn.push({ partition: partition.number, ...dot, keys, holders: new Set([name]) });
+      const records = transaction.staged
+        .slice(0, transaction.stagedCount)
+        .map(({ slot, key, type, part, element }) => encodeRecordKey(slot, key, type, part, element).toString('latin1'));
+      turn.push({ partition: partition.number, ...dot, records, holders: new Set([name]) });
       return writeBatch(partition, dot, term, epoch, transaction);
     };
     const endTurn = store.endTurn.bind(store);

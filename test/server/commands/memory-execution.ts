@@ -7,7 +7,15 @@ import { ErrorReply } from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';
 import { scanHash, sliceOf } from '../../../storage/key-order.js';
 import { CommandError } from '../../../storage/execution.js';
-import type { Execution, ScannedSlot, StringObject, TypeName } from '../../../storage/execution.js';
+import type {
+  CollectionName,
+  CollectionView,
+  Execution,
+  ScannedElements,
+  ScannedSlot,
+  StringObject,
+  TypeName,
+} from '../../../storage/execution.js';
 import type { Run } from '../../../server/command-table.js';
 
 interface Entry {
@@ -15,6 +23,8 @@ interface Entry {
   readonly type: TypeName;
   readonly bytes: Buffer;
   readonly expiresAtMs: number;
+  /** Of a collection: values by element in latin1. */
+  readonly elements?: ReadonlyMap<string, Buffer>;
 }
 
 const wrongType = new ErrorReply('WRONGTYPE Operation against a key holding the wrong kind of value');
@@ -44,7 +54,49 @@ export class MemoryExecution implements Execution {
     }
   }
 
-  /** Puts a key of another type there, of which only the type is known. */
+  random(below: number): number {
+    return Math.floor(Math.random() * below);
+  }
+
+  collection(key: Buffer, type: CollectionName): CollectionView | undefined {
+    const entry = this.living(key);
+    if (entry !== undefined && entry.type !== type) throw new CommandError(wrongType);
+    return entry === undefined ? undefined : new MemoryCollection(() => this.entries.get(nameOf(key))?.elements ?? new Map());
+  }
+
+  setElement(key: Buffer, type: CollectionName, element: Buffer, bytes: Buffer): boolean {
+    const isNew = this.collection(key, type)?.has(element) !== true;
+    const entry = this.living(key);
+    const elements = new Map([...(entry?.elements ?? []), [nameOf(element), Buffer.from(bytes)] as const]);
+    this.entries.set(nameOf(key), { slot: slotOf(key), type, bytes: Buffer.alloc(0), expiresAtMs: entry?.expiresAtMs ?? 0, elements });
+    return isNew;
+  }
+
+  incrementElement(key: Buffer, type: CollectionName, element: Buffer, by: bigint): bigint | 'not-an-integer' | 'overflow' {
+    const text = this.collection(key, type)?.get(element)?.toString('latin1') ?? '0';
+    const value = integerOf(text);
+    if (value === undefined) return 'not-an-integer';
+    const sum = value + by;
+    if (sum < int64.least || sum > int64.most) return 'overflow';
+    this.setElement(key, type, element, Buffer.from(String(sum)));
+    return sum;
+  }
+
+  removeElement(key: Buffer, type: CollectionName, element: Buffer): boolean {
+    if (this.collection(key, type)?.has(element) !== true) return false;
+    const entry = this.living(key) as Entry;
+    const elements = new Map([...(entry.elements ?? [])].filter(([name]) => name !== nameOf(element)));
+    if (elements.size === 0) this.entries.delete(nameOf(key));
+    else this.entries.set(nameOf(key), { ...entry, elements });
+    return true;
+  }
+
+  bytesOf(key: Buffer): number {
+    const elements = [...(this.living(key)?.elements ?? [])];
+    return elements.reduce((sum, [name, bytes]) => sum + name.length + bytes.length, key.length);
+  }
+
+  /** Puts a key of a type there that no command makes yet, of which only the type is known. */
   plant(key: Buffer, type: Exclude<TypeName, 'string'>): void {
     this.entries.set(nameOf(key), { slot: slotOf(key), type, bytes: Buffer.alloc(0), expiresAtMs: 0 });
   }
@@ -73,10 +125,9 @@ export class MemoryExecution implements Execution {
 
   increment(key: Buffer, by: bigint): bigint {
     const before = this.string(key);
-    const text = before?.bytes.toString('latin1') ?? '0';
-    if (!/^(0|-?[1-9][0-9]{0,18})$/.test(text) || BigInt(text) < int64.least || BigInt(text) > int64.most)
-      throw new CommandError(notAnInteger);
-    const sum = BigInt(text) + by;
+    const value = integerOf(before?.bytes.toString('latin1') ?? '0');
+    if (value === undefined) throw new CommandError(notAnInteger);
+    const sum = value + by;
     if (sum < int64.least || sum > int64.most) throw new CommandError(overflow);
     this.setString(key, Buffer.from(String(sum)), before?.expiresAtMs ?? 0);
     return sum;
@@ -117,6 +168,50 @@ export class MemoryExecution implements Execution {
     const entry = this.entries.get(nameOf(key));
     return entry && (entry.expiresAtMs === 0 || entry.expiresAtMs > this.nowMs) ? entry : undefined;
   }
+}
+
+/** In the order in which the elements were written first. */
+class MemoryCollection implements CollectionView {
+  constructor(private readonly map: () => ReadonlyMap<string, Buffer>) {}
+
+  get size(): number {
+    return this.map().size;
+  }
+
+  has(element: Buffer): boolean {
+    return this.map().has(nameOf(element));
+  }
+
+  get(element: Buffer): Buffer | undefined {
+    return this.map().get(nameOf(element));
+  }
+
+  pairs(): Buffer[] {
+    return Array.from(this.map(), ([name, bytes]) => [Buffer.from(name, 'latin1'), bytes]).flat();
+  }
+
+  elements(): Buffer[] {
+    return [...this.map().keys()].map((name) => Buffer.from(name, 'latin1'));
+  }
+
+  elementAt(at: number): Buffer {
+    return this.elements()[at] ?? Buffer.alloc(0);
+  }
+
+  valueAt(at: number): Buffer {
+    return [...this.map().values()][at] ?? Buffer.alloc(0);
+  }
+
+  scan(position: number, limit: number): ScannedElements {
+    const { keys, next } = sliceOf(this.elements(), (element) => scanHash(element), position, limit);
+    return { pairs: keys.flatMap((element) => [element, this.get(element) as Buffer]), next };
+  }
+}
+
+function integerOf(text: string): bigint | undefined {
+  if (!/^(0|-?[1-9][0-9]{0,18})$/.test(text)) return undefined;
+  const value = BigInt(text);
+  return value < int64.least || value > int64.most ? undefined : value;
 }
 
 const nameOf = (key: Buffer): string => key.toString('latin1');

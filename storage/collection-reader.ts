@@ -1,0 +1,122 @@
+/** A living collection as one command sees it: what memory holds under what the command has staged. Where memory lacks something, the transaction is told. */
+import { recordPart } from '../protocol/record-key.js';
+import type { Collection } from './collection.js';
+import type { CollectionView, ScannedElements } from './execution.js';
+import type { Partition } from './partition.js';
+import type { CollectionType } from './collection-types.js';
+import { sliceOf } from './key-order.js';
+
+/** The command's transaction, as far as a collection is read through it. */
+export interface Reading {
+  look(key: Buffer, type: CollectionType, element: Buffer | undefined): void;
+  need(collection: Collection, element: Buffer | undefined): void;
+  needOrder(collection: Collection): void;
+  sizeOf(collection: Collection): number;
+  elementAt(collection: Collection, entry: number, element: Buffer): Buffer | undefined;
+  /** The command itself has changed something of the collection. */
+  changes(collection: Collection): boolean;
+  /** Element and value of all that it will leave living. */
+  pairsOf(collection: Collection): Buffer[];
+}
+
+/** Up to so many elements are put in order for each HSCAN. */
+const unorderedMost = 2048;
+
+export class CollectionReader implements CollectionView {
+  /** Of a collection that the command itself has changed: element and value one after the other. */
+  private changed: Buffer[] | undefined = undefined;
+  private hasLooked = false;
+
+  constructor(
+    private readonly transaction: Reading,
+    private readonly partition: Partition,
+    private readonly collection: Collection,
+    private readonly key: Buffer,
+  ) {}
+
+  get size(): number {
+    this.lookAtAll();
+    return this.transaction.sizeOf(this.collection);
+  }
+
+  has(element: Buffer): boolean {
+    return this.get(element) !== undefined;
+  }
+
+  get(element: Buffer): Buffer | undefined {
+    const { collection, transaction } = this;
+    transaction.look(this.key, collection.type, element);
+    const entry = this.partition.collections.find(collection, recordPart.element, element);
+    return transaction.elementAt(collection, entry, element);
+  }
+
+  pairs(): Buffer[] {
+    const { collection } = this;
+    const { table } = this.partition;
+    if (!this.isReady()) return [];
+    if (this.changed !== undefined) return [...this.changed];
+    const pairs: Buffer[] = [];
+    for (let at = 0; at < collection.living; at++) pairs.push(table.keyBytes(collection.at(at)), table.valueOf(collection.at(at)));
+    return pairs;
+  }
+
+  elements(): Buffer[] {
+    const { collection } = this;
+    const { table } = this.partition;
+    if (!this.isReady()) return [];
+    if (this.changed !== undefined) return this.changed.filter((_, i) => i % 2 === 0);
+    const elements: Buffer[] = [];
+    for (let at = 0; at < collection.living; at++) elements.push(table.keyBytes(collection.at(at)));
+    return elements;
+  }
+
+  elementAt(at: number): Buffer {
+    if (!this.isReady()) return noBytes;
+    return this.changed?.[2 * at] ?? this.partition.table.keyBytes(this.collection.at(at));
+  }
+
+  valueAt(at: number): Buffer {
+    if (!this.isReady()) return noBytes;
+    return this.changed?.[2 * at + 1] ?? this.partition.table.valueOf(this.collection.at(at));
+  }
+
+  scan(position: number, limit: number): ScannedElements {
+    const { collection, transaction } = this;
+    const { table } = this.partition;
+    if (!this.isReady()) return { pairs: [], next: undefined };
+    if (collection.living > unorderedMost && collection.order?.isFilled !== true) {
+      transaction.needOrder(collection);
+      return { pairs: [], next: undefined };
+    }
+    const { keys, next } =
+      collection.order?.slice(0, position, limit) ??
+      sliceOf(
+        Array.from({ length: collection.living }, (_, at) => collection.at(at)),
+        (entry) => table.scanHashOf(entry),
+        position,
+        limit,
+      );
+    const living = keys.filter((entry) => collection.holds(entry) && table.placeOf(entry) < collection.living);
+    return { pairs: living.flatMap((entry) => [table.keyBytes(entry), table.valueOf(entry)]), next };
+  }
+
+  private lookAtAll(): void {
+    if (this.hasLooked) return;
+    this.hasLooked = true;
+    this.transaction.look(this.key, this.collection.type, undefined);
+  }
+
+  /** All of it is in memory. */
+  private isReady(): boolean {
+    const { collection, transaction } = this;
+    this.lookAtAll();
+    if (!collection.whole) {
+      transaction.need(collection, undefined);
+      return false;
+    }
+    if (this.changed === undefined && transaction.changes(collection)) this.changed = transaction.pairsOf(collection);
+    return true;
+  }
+}
+
+const noBytes: Buffer = Buffer.alloc(0);

@@ -1,0 +1,231 @@
+/**
+ * One type of collection at one key, derived from its records: which entries of the key table are its elements, which of them live, how many more there
+ * are on disk, and what has become of it as a whole. It holds numbers of entries, no elements: the table does (key-table.ts).
+ *
+ *   entries   [ living ... | not living ... ]        a row of entry numbers; each entry knows its place, so both halves are kept by swapping
+ *
+ * Invariants: an entry of this collection that is not in the row at its place is *condemned*: a deletion has covered it, and nobody has swept it yet.
+ * `known`, `counted` and nothing `incomplete`: the collection has `living + elsewhere` elements. `whole`: every element's record is in memory.
+ */
+import { emptyClock, type VectorClock } from '../protocol/record.js';
+import { recordPart } from '../protocol/record-key.js';
+import { kindOf, type CollectionType } from './collection-types.js';
+import type { KeyOrder } from './key-order.js';
+import { noEntry, type KeyTable } from './key-table.js';
+
+const smallestRow = 4;
+/** What the object takes beside its row, about. */
+const objectBytes = 480;
+/** What the order of HSCAN takes for each element, about. */
+const orderBytesEach = 16;
+
+/** What keeps a collection's elements in an order of its own (a sorted set's ranks, a list's positions). Made when it is first needed; forgotten when the collection begins anew. */
+export interface ElementIndex {
+  /** An element came, got another record, or died: look at the table. */
+  changed(entry: number, isLiving: boolean): void;
+}
+
+export class Collection {
+  /** The key's header row was read: what is said of the engine's rows holds. */
+  known: boolean;
+  whole: boolean;
+  /** False: some rows on disk may be dead, so that they must be read to be counted. */
+  counted = true;
+  /** Living elements whose rows are not in memory. */
+  elsewhere = 0;
+  /** Living elements by what the engine holds, for its header row. */
+  storedCount = 0;
+  /** The engine has a header row that names this collection. */
+  headerStored = false;
+  /** Entries whose rows have not been merged with yet. */
+  readonly incomplete = new Set<number>();
+  /** The maximum of all that was written to its elements here. */
+  readonly top = new Map<number, number>();
+  /** What `deleted` kills. */
+  cut: VectorClock = emptyClock;
+  /** The entries of the two records beside the elements. */
+  deleted = noEntry;
+  expiry = noEntry;
+  /** Unix ms; 0 = never. */
+  expiresAtMs = 0;
+  /** Entries put aside by deletions, to be swept. */
+  condemned: Int32Array[] = [];
+  /** Dead rows may be left on disk. */
+  unswept = false;
+  /** Raised with every change of an element. */
+  changes = 0;
+  index: ElementIndex | undefined = undefined;
+  /** The order of HSCAN, of a large collection that is whole; made by whoever needs it. */
+  private scanOrder: KeyOrder | undefined = undefined;
+  private orderBytes = 0;
+  private entries = new Int32Array(smallestRow);
+  private used = 0;
+  private livingCount = 0;
+
+  constructor(
+    private readonly table: KeyTable,
+    /** The entry of its key. */
+    readonly owner: number,
+    readonly type: CollectionType,
+    known: boolean,
+    private readonly account: (bytes: number) => void,
+  ) {
+    this.known = known;
+    this.whole = known; // a key whose header row does not name it has no rows of it
+    account(this.byteSize);
+  }
+
+  /** What it takes in memory beside its entries. */
+  get byteSize(): number {
+    return objectBytes + this.entries.byteLength + this.orderBytes;
+  }
+
+  get order(): KeyOrder | undefined {
+    return this.scanOrder;
+  }
+
+  set order(order: KeyOrder | undefined) {
+    if (this.scanOrder === order) return;
+    this.scanOrder = order;
+    const bytes = order === undefined ? 0 : orderBytesEach * this.livingCount;
+    this.account(bytes - this.orderBytes);
+    this.orderBytes = bytes;
+  }
+
+  /** Entries in the row. */
+  get size(): number {
+    return this.used;
+  }
+
+  /** Living elements in memory. */
+  get living(): number {
+    return this.livingCount;
+  }
+
+  /** The `at`th entry of the row; those below `living` live. */
+  at(at: number): number {
+    return this.entries[at] as number;
+  }
+
+  /** Living elements; holds when isCounted(). */
+  get count(): number {
+    return this.livingCount + this.elsewhere;
+  }
+
+  isCounted(): boolean {
+    return this.known && this.counted && this.incomplete.size === 0;
+  }
+
+  /** Whether there is a living element, as far as that is known: one that is in doubt is taken to be there. */
+  get mayLive(): boolean {
+    return this.livingCount > 0 || this.elsewhere > 0 || !this.counted;
+  }
+
+  /** False: the entry is condemned. */
+  holds(entry: number): boolean {
+    return this.entries[this.table.placeOf(entry)] === entry && this.table.placeOf(entry) < this.used;
+  }
+
+  /** Every entry that is there now: the two records, the row, the condemned. Whoever lets the event loop turn in between pins the partition. */
+  *allEntries(): Generator<number, void, undefined> {
+    if (this.deleted !== noEntry) yield this.deleted;
+    if (this.expiry !== noEntry) yield this.expiry;
+    const condemned = [...this.condemned];
+    yield* this.entries.slice(0, this.used); // a copy, since places change
+    for (const row of condemned) for (const entry of row) if (this.isCondemned(entry)) yield entry;
+  }
+
+  /** The living entries in memory, a copy: places change. */
+  livingEntries(): Int32Array {
+    return this.entries.slice(0, this.livingCount);
+  }
+
+  /** Of an entry that stood among the condemned: it may have been settled, or have gone, since. */
+  isCondemned(entry: number): boolean {
+    const { table } = this;
+    const isElement = table.isInUse(entry) && table.kindOf(entry) === kindOf(this.type, recordPart.element);
+    return isElement && table.ownerOf(entry) === this.owner && !this.holds(entry);
+  }
+
+  add(entry: number, isLiving: boolean): void {
+    if (this.used === this.entries.length) this.grow();
+    this.entries[this.used] = entry;
+    this.table.setPlace(entry, this.used++);
+    if (isLiving) this.revive(entry);
+  }
+
+  /** An entry came to live. */
+  revive(entry: number): void {
+    this.swap(this.table.placeOf(entry), this.livingCount++);
+  }
+
+  /** An entry lives no longer. */
+  retire(entry: number): void {
+    this.swap(this.table.placeOf(entry), --this.livingCount);
+  }
+
+  /** Takes an entry out of the row. */
+  remove(entry: number): void {
+    if (this.table.placeOf(entry) < this.livingCount) this.retire(entry);
+    this.swap(this.table.placeOf(entry), this.used - 1);
+    this.used--;
+  }
+
+  /** Puts all entries aside, dead: the collection begins anew. */
+  condemn(): void {
+    if (this.used > 0) this.condemned.push(this.entries.subarray(0, this.used));
+    this.account(-this.entries.byteLength);
+    this.entries = new Int32Array(smallestRow);
+    this.account(this.entries.byteLength);
+    this.used = 0;
+    this.livingCount = 0;
+    this.elsewhere = 0;
+    this.storedCount = 0;
+    this.counted = true;
+    this.incomplete.clear();
+    this.changes++;
+    this.index = undefined;
+    this.order = undefined;
+    if (!this.whole) this.unswept = true;
+    this.whole = true; // what rows there are, are dead
+  }
+
+  raiseTop(actor: number, counter: number): void {
+    if ((this.top.get(actor) ?? 0) < counter) this.top.set(actor, counter);
+  }
+
+  /** No element of it has a record, in memory or on disk. */
+  get isBare(): boolean {
+    if (!this.known || !this.whole || this.unswept || this.condemned.length > 0 || this.livingCount > 0) return false;
+    for (let at = 0; at < this.used; at++) if (this.table.hasRecord(this.at(at))) return false;
+    return true;
+  }
+
+  /** Nothing is left of it. */
+  get isVacant(): boolean {
+    return this.used === 0 && this.deleted === noEntry && this.expiry === noEntry && this.isBare;
+  }
+
+  /** It is forgotten: what it took in memory is given back. */
+  dispose(): void {
+    this.account(-this.byteSize);
+  }
+
+  private swap(from: number, to: number): void {
+    if (from === to) return;
+    const { entries, table } = this;
+    const one = entries[from] as number;
+    const other = entries[to] as number;
+    entries[to] = one;
+    entries[from] = other;
+    table.setPlace(one, to);
+    table.setPlace(other, from);
+  }
+
+  private grow(): void {
+    const larger = new Int32Array(2 * this.entries.length);
+    larger.set(this.entries);
+    this.account(larger.byteLength - this.entries.byteLength);
+    this.entries = larger;
+  }
+}

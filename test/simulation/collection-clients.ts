@@ -1,0 +1,100 @@
+/** What clients of a simulated cluster do with sets and hashes, recorded for the checkers. A hash's field is a register, and beside it in the same hash another is a counter. */
+import { MapReply, SetReply, type Reply } from '../../protocol/resp/reply.js';
+import type { ClientHistories } from './client-histories.js';
+import type { Ending } from './history.js';
+import type { SeededRandom } from './random.js';
+
+export type CollectionWorkload = 'set' | 'field' | 'tally';
+
+export function isCollectionWorkload(workload: string): workload is CollectionWorkload {
+  return workload === 'set' || workload === 'field' || workload === 'tally';
+}
+
+/** Whether what is checked under this name lies in a collection. */
+export const isOfCollection = (name: string): boolean => /^(set|field|tally)\d/.test(name);
+
+/** The key in the cluster: a field and a tally of one number lie in one hash. */
+export const storedKey = (name: string): string => name.replace(/^(field|tally)(?=\d)/, 'hash');
+
+/** What is finally there, as text: `pairs` are a collection's elements and values. */
+export function finallyShown(name: string, pairs: readonly (readonly [element: string, value: string])[]): string | null {
+  if (name.startsWith('set')) return pairs.map(([element]) => `${element};`).join('');
+  return pairs.find(([element]) => element === (name.startsWith('field') ? 'r' : 'n'))?.[1] ?? null;
+}
+
+interface Asked {
+  readonly words: readonly string[];
+  readonly ending: Ending<Reply>;
+}
+
+function withOutput<Output>(ending: Ending<Output>, outputOf: (reply: Reply) => Output): Ending<Reply> {
+  return { complete: (reply) => ending.complete(outputOf(reply)), fail: () => ending.fail(), leaveUnknown: () => ending.leaveUnknown() };
+}
+
+const textOrNull = (reply: Reply): string | null => (Buffer.isBuffer(reply) ? reply.toString() : typeof reply === 'string' ? reply : null);
+
+function membersOf(reply: Reply): string[] {
+  const members = reply instanceof SetReply ? reply.members : Array.isArray(reply) ? (reply as readonly Reply[]) : [];
+  if (reply instanceof MapReply) throw new Error('a set was answered as a map');
+  return members.map((member) => textOrNull(member) ?? '?');
+}
+
+export class CollectionClients {
+  #serial = 0;
+  /** The last members that were added, by key: what SREM takes. */
+  readonly #added = new Map<string, string[]>();
+
+  constructor(private readonly histories: ClientHistories) {}
+
+  change(workload: CollectionWorkload, client: string, name: string, random: SeededRandom, order: string | undefined): Asked {
+    const key = storedKey(name);
+    if (workload === 'set') return this.#changeSet(client, name, random, order);
+    if (workload === 'tally') {
+      const by = random.pick([1, 1, 5, -2]);
+      const ending = this.histories.counters.invoke(client, name, { kind: 'increment', by }, order);
+      return { words: ['HINCRBY', key, 'n', String(by)], ending: withOutput(ending, Number) };
+    }
+    const value = random.chance(0.15) ? null : `f${++this.#serial}`;
+    const ending = this.histories.registers.invoke(client, name, { kind: 'write', value }, order);
+    const words = value === null ? ['HDEL', key, 'r'] : ['HSET', key, 'r', value];
+    return { words, ending: withOutput(ending, () => null) };
+  }
+
+  /** Undefined: the name is not of a collection. */
+  read(client: string, name: string, order: string): Asked | undefined {
+    const key = storedKey(name);
+    if (/^set\d/.test(name)) {
+      const ending = this.histories.sets.invoke(client, name, { kind: 'read' }, order);
+      return { words: ['SMEMBERS', key], ending: withOutput(ending, membersOf) };
+    }
+    if (/^field\d/.test(name)) {
+      const ending = this.histories.registers.invoke(client, name, { kind: 'read' }, order);
+      return { words: ['HGET', key, 'r'], ending: withOutput(ending, textOrNull) };
+    }
+    if (!/^tally\d/.test(name)) return undefined;
+    const ending = this.histories.counters.invoke(client, name, { kind: 'read' }, order);
+    return { words: ['HGET', key, 'n'], ending: withOutput(ending, (reply) => Number(textOrNull(reply) ?? 0)) };
+  }
+
+  #changeSet(client: string, name: string, random: SeededRandom, order: string | undefined): Asked {
+    const { sets } = this.histories;
+    const known = this.#added.get(name) ?? [];
+    const action = random.fraction();
+    if (action < 0.25 && known.length > 0) {
+      const member = random.pick(known);
+      return {
+        words: ['SREM', name, member],
+        ending: withOutput(sets.invoke(client, name, { kind: 'remove', member }, order), () => null),
+      };
+    }
+    if (action < 0.3) return { words: ['DEL', name], ending: withOutput(sets.invoke(client, name, { kind: 'clear' }, order), () => null) };
+    if (action < 0.4) {
+      // Everything that is there, deleted and written again in one batch. It takes away nothing.
+      const words = ['SDIFFSTORE', name, name, `{${name}}none`];
+      return { words, ending: withOutput(sets.invoke(client, name, { kind: 'rewrite' }, order), () => null) };
+    }
+    const member = `m${++this.#serial}`;
+    this.#added.set(name, [...known, member].slice(-8));
+    return { words: ['SADD', name, member], ending: withOutput(sets.invoke(client, name, { kind: 'add', member }, order), () => null) };
+  }
+}
