@@ -16,13 +16,14 @@ import { baseOf, shownString } from './string-value.js';
 const conflictsMax = 128;
 const valueBytesMax = 128;
 
-export const conflictTypes = ['string', 'counter'] as const;
+export const conflictTypes = ['string', 'counter', 'hyperloglog'] as const;
 export type ConflictType = (typeof conflictTypes)[number];
 
 /** By which rule what is shown was chosen. */
 const ruleOf: Readonly<Record<ConflictType, string>> = {
   string: 'the latest value wins, by term, counter and actor',
   counter: 'the latest base wins, and the sums on it add up',
+  hyperloglog: 'the greatest of each register, of all that are HyperLogLogs as the latest is',
 };
 
 export interface ConflictingVersion {
@@ -31,7 +32,7 @@ export interface ConflictingVersion {
   readonly term: number;
   /** The first bytes of the value; a counter's is what it adds and to what: `10 + 3`. Owned. */
   readonly value: Buffer;
-  /** The rule shows it, or adds it up. */
+  /** The rule shows it, adds it up or joins it. */
   readonly shown: boolean;
 }
 
@@ -52,7 +53,7 @@ export interface Conflict {
 
 export class ConflictLog {
   /** Met since the process began. */
-  readonly counts: Record<ConflictType, number> = { string: 0, counter: 0 };
+  readonly counts: Record<ConflictType, number> = { string: 0, counter: 0, hyperloglog: 0 };
   /** In the order in which they were met. */
   private readonly kept = new Map<number, Conflict>();
   private nextNumber = 0;
@@ -86,10 +87,11 @@ export class ConflictLog {
 
   private met(partition: number, name: string, record: VersionedRecord, known: number | undefined): void {
     const { versions } = record;
-    const type = versions.some(({ kind }) => kind === versionKind.counter) ? 'counter' : 'string';
+    const { bytes = Buffer.alloc(0), joined = [] } = shownString(record) ?? {};
+    const type = joined.length > 0 ? 'hyperloglog' : versions.some(({ kind }) => kind === versionKind.counter) ? 'counter' : 'string';
     if (known === undefined) this.counts[type]++;
     const best = latestBase(versions);
-    const shown = Buffer.from((shownString(record)?.bytes ?? Buffer.alloc(0)).subarray(0, valueBytesMax));
+    const shown = Buffer.from(bytes.subarray(0, valueBytesMax));
     const number = known ?? this.nextNumber++;
     const metAtMs = (known === undefined ? undefined : this.kept.get(known)?.metAtMs) ?? this.clock.wallMs();
     this.kept.set(number, {
@@ -98,7 +100,7 @@ export class ConflictLog {
       type,
       rule: ruleOf[type],
       metAtMs,
-      versions: versions.map((version) => described(version, isShown(version, versions, best))),
+      versions: versions.map((version) => described(version, hasDot(joined, version) || isShown(version, versions, best))),
       shown,
       coveredAtMs: undefined,
     });

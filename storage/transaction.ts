@@ -6,7 +6,7 @@ import { type Dot } from '../protocol/dot.js';
 import { ErrorReply, StoredValue } from '../protocol/resp/reply.js';
 import { versionKind, type VersionedRecord } from '../protocol/record.js';
 import { slotOf } from '../protocol/slot.js';
-import { CommandError, type Execution, type ScannedSlot, type StringObject, type TypeName } from './execution.js';
+import { CommandError, type Execution, type ScannedSlot, type StringObject, type TypeName, type ValueLimits } from './execution.js';
 import { KeyOrder, sliceOf } from './key-order.js';
 import { noEntry } from './key-table.js';
 import { deleting, emptyRecord, mergeRecords, recordCovers, replacing, withoutVersions } from './merge.js';
@@ -61,11 +61,15 @@ export class Transaction implements Execution {
   /** `nextDot` issues the batch's dot when the first record is staged. `limits` are read each time. */
   constructor(
     private readonly nextDot: () => Dot,
-    private readonly limits: { readonly stringBytesMax: number } = { stringBytesMax: Infinity },
+    private readonly limits: ValueLimits = { stringBytesMax: Infinity, sparseBytesMax: Infinity },
   ) {}
 
   get stringBytesMax(): number {
     return this.limits.stringBytesMax;
+  }
+
+  get sparseBytesMax(): number {
+    return this.limits.sparseBytesMax;
   }
 
   begin(partition: Partition, term: number, nowMs: number, resp: 2 | 3): void {

@@ -12,6 +12,8 @@ import { debugRows } from './debug.js';
 import { dumpRows } from './dump.js';
 import { expiringRows } from './expiring.js';
 import { floatIncrementRows } from './float-increments.js';
+import { hyperLogLogRows } from './hyperloglogs.js';
+import { hyperLogLogDebugRows } from './hyperloglog-debug.js';
 import { keyRows } from './keys.js';
 import { keyspaceRows } from './keyspace.js';
 import { latencyRows } from './latency.js';
@@ -35,6 +37,8 @@ export const allRows: readonly CommandRow[] = [
   ...commonSubsequenceRows,
   ...bitmapRows,
   ...bitfieldRows,
+  ...hyperLogLogRows,
+  ...hyperLogLogDebugRows,
   ...keyRows,
   ...expiringRows,
   ...renamingRows,
