@@ -67,7 +67,8 @@ function isWhole(bytes: Buffer): boolean {
   if (!isHyperLogLog(bytes)) return false;
   if (bytes[encodingAt] === encodings.dense) return true;
   let first = 0;
-  for (let at = headerBytes; at < bytes.length && first <= registerCount; at += runBytes(bytes[at] as number)) first += runLength(bytes, at);
+  for (let at = headerBytes; at < bytes.length && first <= registerCount; at += runBytes(bytes[at] as number))
+    first += runLength(bytes, at);
   return first === registerCount;
 }
 

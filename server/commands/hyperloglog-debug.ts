@@ -44,17 +44,19 @@ function decoded(bytes: Buffer): string {
   return runs.join(' ');
 }
 
-const looks: ReadonlyMap<string, Look> = new Map(Object.entries<Look>({
-  getreg: (execution, key, value) => {
-    makeDense(execution, key, value);
-    const registers = new Uint8Array(registerCount);
-    raiseRegisters(registers, value.bytes);
-    return [...registers];
-  },
-  decode: (_execution, _key, value) => (isSparse(value) ? Buffer.from(decoded(value.bytes), 'latin1') : notSparse),
-  encoding: (_execution, _key, value) => new StatusReply(isSparse(value) ? 'sparse' : 'dense'),
-  todense: (execution, key, value) => (makeDense(execution, key, value) ? 1 : 0),
-}));
+const looks: ReadonlyMap<string, Look> = new Map(
+  Object.entries<Look>({
+    getreg: (execution, key, value) => {
+      makeDense(execution, key, value);
+      const registers = new Uint8Array(registerCount);
+      raiseRegisters(registers, value.bytes);
+      return [...registers];
+    },
+    decode: (_execution, _key, value) => (isSparse(value) ? Buffer.from(decoded(value.bytes), 'latin1') : notSparse),
+    encoding: (_execution, _key, value) => new StatusReply(isSparse(value) ? 'sparse' : 'dense'),
+    todense: (execution, key, value) => (makeDense(execution, key, value) ? 1 : 0),
+  }),
+);
 
 function parseDebug(args: readonly Buffer[]): Run {
   const [, name, key] = args as readonly [Buffer, Buffer, Buffer];

@@ -29,6 +29,9 @@ import {
 /** How many runs, from the one before the changed one on, are looked at for equal neighbours. */
 const joinedRuns = 5;
 
+/** Room for runs that come. */
+const roomAtFirst = 64;
+
 export type Raised = 'raised' | 'unchanged' | 'corrupted';
 
 export class HyperLogLogWriter {
@@ -45,8 +48,7 @@ export class HyperLogLogWriter {
   ) {
     const before = value ?? emptyHyperLogLog;
     this.length = before.length;
-    this.bytes = Buffer.alloc(this.isDenseValue(before) ? denseBytes : before.length + 64);
-    before.copy(this.bytes);
+    this.bytes = this.isDenseValue(before) ? Buffer.from(before) : Buffer.concat([before, Buffer.alloc(roomAtFirst)]);
   }
 
   /** Raises a register to `value`, unless it holds that or more. */

@@ -2,7 +2,8 @@
  * HyperLogLogs: PFADD PFCOUNT PFMERGE, on strings in Redis' own layout (storage/hyperloglog.ts). Semantics, bytes and error texts are Redis 7.2's
  * (hyperloglog.c); but a corrupted value is refused wherever its registers are not exactly 16384.
  *
- * PFCOUNT is a read like any other: it uses a count that the value holds, and does not write into the value one that it computes.
+ * PFCOUNT is a read like any other, and any home replica answers it: it uses a count that the value holds, and does not write into the value one that it
+ * computes, as Redis does. A write would need W replicas to count, and both sides of a partition would make concurrent values by only looking.
  */
 import { ErrorReply, ok, type Reply } from '../../protocol/resp/reply.js';
 import { CommandError, type Execution, type StringObject } from '../../storage/execution.js';
@@ -18,7 +19,7 @@ import {
   staleBit,
 } from '../../storage/hyperloglog.js';
 import type { KeyedRow, PartitionRow, Run } from '../command-table.js';
-import { estimate } from './hyperloglog-estimate.js';
+import { estimate, histogramOf, histogramOfValue } from './hyperloglog-estimate.js';
 import { HyperLogLogWriter } from './hyperloglog-writer.js';
 import { registerOf } from './murmur-hash.js';
 import { partitionRow } from './partition-row.js';
@@ -67,12 +68,13 @@ function registersOf(execution: Execution, keys: readonly Buffer[]): Uint8Array 
 function parseCount(args: readonly Buffer[]): Run {
   const keys = args.slice(1);
   const [only] = keys;
-  if (only === undefined || keys.length > 1) return (execution) => estimate(registersOf(execution, keys));
+  if (only === undefined || keys.length > 1) return (execution) => estimate(histogramOf(registersOf(execution, keys)));
   return (execution) => {
     const value = hyperLogLogAt(execution, only);
     if (value === undefined) return 0;
-    const isKnown = ((value.bytes[staleAt] as number) & staleBit) === 0;
-    return isKnown ? value.bytes.readBigUInt64LE(cardinalityAt) : estimate(registersOf(execution, keys));
+    if (((value.bytes[staleAt] as number) & staleBit) === 0) return value.bytes.readBigUInt64LE(cardinalityAt);
+    const held = histogramOfValue(value.bytes);
+    return held === undefined ? corrupted : estimate(held);
   };
 }
 
@@ -93,7 +95,7 @@ function countOfJoined(replies: readonly Reply[]): Reply {
   for (const reply of replies) {
     if (!Buffer.isBuffer(reply) || !isHyperLogLog(reply) || !raiseRegisters(registers, reply)) return corrupted;
   }
-  return estimate(registers);
+  return estimate(histogramOf(registers));
 }
 
 /** The target is one of the sources. It stays sparse while all are and it fits. */

@@ -1,6 +1,6 @@
 /** Named scenarios on a simulated cluster of real nodes: HyperLogLogs that both sides of a partition add to, and counts over several partitions. */
 import test from 'ava';
-import { estimate } from '../../server/commands/hyperloglog-estimate.js';
+import { estimate, histogramOf } from '../../server/commands/hyperloglog-estimate.js';
 import { HyperLogLogWriter } from '../../server/commands/hyperloglog-writer.js';
 import { registerOf } from '../../server/commands/murmur-hash.js';
 import { raiseRegisters, registerCount } from '../../storage/hyperloglog.js';
@@ -18,7 +18,7 @@ function countOf(elements: readonly string[]): string {
   }
   const registers = new Uint8Array(registerCount);
   raiseRegisters(registers, writer.take());
-  return String(estimate(registers));
+  return String(estimate(histogramOf(registers)));
 }
 
 async function until(reply: RegExp, attempt: () => Promise<string | null>): Promise<void> {
@@ -54,8 +54,14 @@ for (const [size, sides] of [
     t.is(await convergenceFault(cluster), undefined);
     const union = countOf(['before', ...left, ...right]);
     const shown = cluster.nodes.map((name) => entryAt(cluster, name, 'k'));
-    t.true(shown.every(({ record }) => record?.versions.length === 2), 'both values are still there');
-    t.true(shown.every(({ bytes }) => bytes.equals(shown[0]?.bytes ?? Buffer.alloc(0))), 'and come to the same bytes everywhere');
+    t.true(
+      shown.every(({ record }) => record?.versions.length === 2),
+      'both values are still there',
+    );
+    t.true(
+      shown.every(({ bytes }) => bytes.equals(shown[0]?.bytes ?? Buffer.alloc(0))),
+      'and come to the same bytes everywhere',
+    );
     for (const name of cluster.nodes) t.is(await ask(cluster, name, ['PFCOUNT', 'k']), union);
     // What is written next contains what it saw, and covers both.
     await until(/^1$/, () => ask(cluster, 'c', ['PFADD', 'k', 'after']));

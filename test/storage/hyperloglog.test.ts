@@ -19,7 +19,9 @@ import { command, openInMemory } from './store-fixtures.js';
 
 type Registers = readonly (readonly [index: number, value: number])[];
 
-const few: fc.Arbitrary<Registers> = fc.array(fc.tuple(fc.oneof(fc.nat(12), fc.nat(registerCount - 1)), fc.integer({ min: 1, max: 33 })), { maxLength: 30 });
+const few: fc.Arbitrary<Registers> = fc.array(fc.tuple(fc.oneof(fc.nat(12), fc.nat(registerCount - 1)), fc.integer({ min: 1, max: 33 })), {
+  maxLength: 30,
+});
 const many: fc.Arbitrary<Registers> = fc
   .tuple(fc.integer({ min: 500, max: 3000 }), fc.nat(registerCount - 1), fc.integer({ min: 1, max: 12 }))
   .map(([count, step, top]) => Array.from({ length: count }, (_, i) => [(i * (2 * step + 1)) % registerCount, (i % top) + 1] as const));
@@ -83,10 +85,16 @@ test('the join is the greatest of each register; commutative, associative and id
 });
 
 test('concurrent HyperLogLogs are shown joined, the same whatever the order in which records merge', (t) => {
-  const versionsOf = fc.array(fc.tuple(fc.oneof({ weight: 4, arbitrary: values }, { weight: 1, arbitrary: fc.constant(Buffer.from('text')) }), fc.integer({ min: 1, max: 9 })), {
-    minLength: 1,
-    maxLength: 4,
-  });
+  const versionsOf = fc.array(
+    fc.tuple(
+      fc.oneof({ weight: 4, arbitrary: values }, { weight: 1, arbitrary: fc.constant(Buffer.from('text')) }),
+      fc.integer({ min: 1, max: 9 }),
+    ),
+    {
+      minLength: 1,
+      maxLength: 4,
+    },
+  );
   fc.assert(
     fc.property(versionsOf, fc.infiniteStream(fc.nat()), (list, chance) => {
       const versions = list.map(([bytes, counter], actor) => plain(actor + 1, counter, bytes, 1000 + counter));
@@ -116,7 +124,8 @@ test('a mix: the latest says what the key is; runs that do not add up are a text
   const [x, y] = [valueOf([[1, 3]], false), valueOf([[2, 5]], true)];
   const text = Buffer.from('text');
   const broken = Buffer.concat([x, Buffer.from([0])]);
-  const shown = (...versions: PlainVersion[]): Buffer | undefined => shownString(versions.map(one).reduce(mergeRecords, emptyRecord))?.bytes;
+  const shown = (...versions: PlainVersion[]): Buffer | undefined =>
+    shownString(versions.map(one).reduce(mergeRecords, emptyRecord))?.bytes;
   const both = joinHyperLogLogs([x, y]);
   t.deepEqual(shown(plain(1, 1, x), plain(2, 2, text), plain(3, 3, y)), both);
   t.deepEqual(shown(plain(1, 1, x), plain(2, 3, text), plain(3, 2, y)), text);
@@ -135,7 +144,11 @@ test('an expiry and a deletion are of what is shown: they cover all that was joi
   t.deepEqual(shownString(after)?.bytes, joined);
   t.is(shownString(after)?.expiresAtMs, 5000);
   t.is(incremented(record, { actor: 3, counter: 3 }, 3, 1n), 'not-an-integer');
-  t.is(shownString(mergeRecords(after, deleting(record, { actor: 1, counter: 4 })))?.bytes.equals(joined), true, 'a deletion that had not seen the expiry');
+  t.is(
+    shownString(mergeRecords(after, deleting(record, { actor: 1, counter: 4 })))?.bytes.equals(joined),
+    true,
+    'a deletion that had not seen the expiry',
+  );
   t.is(shownString(mergeRecords(after, deleting(after, { actor: 1, counter: 4 }))), undefined);
 });
 

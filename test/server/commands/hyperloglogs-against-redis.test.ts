@@ -55,7 +55,10 @@ const command = fc.oneof(
   { weight: 2, arbitrary: words('PFCOUNT', key, key, many(key, 2)) },
   { weight: 3, arbitrary: words('PFMERGE', key, many(key, 3)) },
   { weight: 2, arbitrary: words('PFDEBUG', fc.constantFrom('ENCODING', 'DECODE', 'getreg', 'todense', 'x', 'constructor'), key) },
-  { weight: 1, arbitrary: fc.constantFrom<Words>(['PFADD'], ['PFCOUNT'], ['PFMERGE'], ['PFDEBUG', 'GETREG'], ['PFDEBUG', 'GETREG', 'a', 'b']) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom<Words>(['PFADD'], ['PFCOUNT'], ['PFMERGE'], ['PFDEBUG', 'GETREG'], ['PFDEBUG', 'GETREG', 'a', 'b']),
+  },
   { weight: 1, arbitrary: words('DEL', key) },
   { weight: 2, arbitrary: words('GET', key) },
   { weight: 1, arbitrary: words('TYPE', key) },
@@ -66,18 +69,22 @@ test('generated sequences answer as Redis does, whatever hll-sparse-max-bytes', 
   if (redis === undefined) return;
   let promoted = 0;
   await fc.assert(
-    fc.asyncProperty(fc.constantFrom(0, 20, 100, 700, 3000, 20_000), fc.array(command, { minLength: 5, maxLength: 30 }), async (limit, sequence) => {
-      const execution = new MemoryExecution(Date.now());
-      execution.sparseBytesMax = limit;
-      execution.plant(Buffer.from('list'), 'list');
-      await redis.ask([['FLUSHALL'], ['RPUSH', 'list', 'x'], ['CONFIG', 'SET', 'hll-sparse-max-bytes', String(limit)]]);
-      const all: Words[] = ['a', 'b', 'c'].flatMap((name) => [
-        ['PFCOUNT', name],
-        ['GET', name],
-      ]);
-      await compare(redis, execution, [['SET', 'text', 'no HyperLogLog, but long'], ['SET', 'number', '12345'], ...sequence, ...all]);
-      if (shown(ask(execution, ['PFDEBUG', 'ENCODING', 'a'])) === '+dense') promoted++;
-    }),
+    fc.asyncProperty(
+      fc.constantFrom(0, 20, 100, 700, 3000, 20_000),
+      fc.array(command, { minLength: 5, maxLength: 30 }),
+      async (limit, sequence) => {
+        const execution = new MemoryExecution(Date.now());
+        execution.sparseBytesMax = limit;
+        execution.plant(Buffer.from('list'), 'list');
+        await redis.ask([['FLUSHALL'], ['RPUSH', 'list', 'x'], ['CONFIG', 'SET', 'hll-sparse-max-bytes', String(limit)]]);
+        const all: Words[] = ['a', 'b', 'c'].flatMap((name) => [
+          ['PFCOUNT', name],
+          ['GET', name],
+        ]);
+        await compare(redis, execution, [['SET', 'text', 'no HyperLogLog, but long'], ['SET', 'number', '12345'], ...sequence, ...all]);
+        if (shown(ask(execution, ['PFDEBUG', 'ENCODING', 'a'])) === '+dense') promoted++;
+      },
+    ),
     { numRuns: 250, includeErrorInReport: true },
   );
   t.true(promoted > 20, `${promoted} became dense`);
@@ -126,7 +133,14 @@ test('values go from one to the other and back, by SET and by RESTORE, with the 
     ask(execution, ['DEL', 'k']);
     ask(execution, add);
     const [ours, ourDump] = [ask(execution, ['GET', 'k']), ask(execution, ['DUMP', 'k'])] as [Buffer, Buffer];
-    const back = await redis.ask([['SET', 'set', ours], ['PFCOUNT', 'set'], ['DEL', 'r'], ['RESTORE', 'r', '0', ourDump], ['PFCOUNT', 'r'], ['PFCOUNT', 'k', 'set']]);
+    const back = await redis.ask([
+      ['SET', 'set', ours],
+      ['PFCOUNT', 'set'],
+      ['DEL', 'r'],
+      ['RESTORE', 'r', '0', ourDump],
+      ['PFCOUNT', 'r'],
+      ['PFCOUNT', 'k', 'set'],
+    ]);
     for (const place of [1, 4, 5]) t.is(shown(back[place] as Reply), `:${counted}`);
   }
 });

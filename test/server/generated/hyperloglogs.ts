@@ -13,7 +13,12 @@ export function hyperLogLogFamily({ any, near }: Keys): Family {
   const either = fc.oneof(own, any);
   return {
     pfadd: words('PFADD', fc.oneof({ weight: 3, arbitrary: own }, { weight: 1, arbitrary: any }), many(element, 20)),
-    pfcount: fc.oneof(words('PFCOUNT', own), words('PFCOUNT', own, either), words('PFCOUNT', either, either, many(either, 4)), words('PFCOUNT')),
+    pfcount: fc.oneof(
+      words('PFCOUNT', own),
+      words('PFCOUNT', own, either),
+      words('PFCOUNT', either, either, many(either, 4)),
+      words('PFCOUNT'),
+    ),
     pfmerge: fc.oneof(words('PFMERGE', nearOwn, many(nearOwn, 3)), words('PFMERGE', nearOwn, many(near, 2)), words('PFMERGE')),
     pfdebug: words('PFDEBUG', fc.constantFrom('GETREG', 'decode', 'ENCODING', 'todense', 'x'), own),
   };
