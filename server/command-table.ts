@@ -22,8 +22,7 @@ export type CommandFlag =
   | 'movablekeys'
   | 'allow_busy'
   | 'no_async_loading'
-  | 'no_multi'
-  | 'may_replicate';
+  | 'no_multi';
 
 /** Which arguments are keys: positions count the command's name as 0; `last` -1 = the last argument; all zero = none. */
 export interface KeyPositions {

@@ -138,7 +138,7 @@ export const hyperLogLogRows: readonly (KeyedRow | PartitionRow)[] = [
     scope: 'keys',
     name: 'pfcount',
     arity: -2,
-    flags: ['readonly', 'may_replicate'],
+    flags: ['readonly'],
     keys: allAreKeys,
     categories: ['read', 'hyperloglog', 'slow'],
     docs: docs(
