@@ -11,6 +11,7 @@ import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
 import { CommandError } from '../storage/execution.js';
 import { DurationHistogram } from '../storage/duration-histogram.js';
+import type { ValueLimits } from '../storage/execution.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
 import type { Collection } from '../storage/collection.js';
@@ -32,7 +33,7 @@ export interface CoordinatorOptions {
   readonly membership: Membership;
   readonly turn: Turn;
   /** Read each time. */
-  readonly limits: { readonly stringBytesMax: number };
+  readonly limits: ValueLimits;
   readonly clock: Clock;
   readonly actor: () => number;
   readonly coordination: (partition: number) => Coordination;

@@ -1,6 +1,7 @@
 /** What a node is made of and told: the five seams, who it is, and the directives that concern the cluster. */
 import type { Hasher } from '../storage/merkle-hashing.js';
 import type { Clock, Random } from '../storage/clock.js';
+import type { ValueLimits } from '../storage/execution.js';
 import type { Store } from '../storage/store.js';
 import type { ReadFrom } from './call.js';
 import type { CommandDecoder } from './command.js';
@@ -8,7 +9,8 @@ import type { NodeDescription } from './configuration.js';
 import type { EventLog } from './events.js';
 import type { PeerAddress, Transport } from './transport.js';
 
-export interface NodeOptions {
+/** The limits of values may change while the node runs, too. */
+export interface NodeOptions extends ValueLimits {
   readonly description: NodeDescription;
   readonly clusterName: string;
   readonly initialNodes: number;
@@ -28,8 +30,6 @@ export interface NodeOptions {
   readonly suspicionTimeoutMs: number;
   readonly peerTimeoutMs: number;
   readonly repairBytesPerSecond: number;
-  /** No string may become longer. */
-  readonly stringBytesMax: number;
   /** Between two comparisons with the other replicas; 0 = never. */
   readonly repairIntervalMs: number;
   readonly fullRepairIntervalMs: number;

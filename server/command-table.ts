@@ -88,9 +88,16 @@ export interface KeyedRow extends RowBase {
   /**
    * For commands of many keys that are independent of each other (MGET, MSET, DEL, EXISTS): the router makes one command per partition
    * of the same shape, name first and then the groups of `keys.step` arguments that belong there, and joins the
-   * replies: `array` puts each group's element back in its place, `sum` adds integers, `first-error-or-ok` is MSET's.
+   * replies: `array` puts each group's element back in its place, `sum` adds integers, `first-error-or-ok` is MSET's. A Gather is for a
+   * command that is more than its parts.
    */
-  readonly split?: 'array' | 'sum' | 'first-error-or-ok';
+  readonly split?: 'array' | 'sum' | 'first-error-or-ok' | Gather;
+}
+
+/** At each partition `row` runs, in place of the command, on the keys that belong there; `join` answers from its replies, none of which is an error. */
+export interface Gather {
+  readonly row: PartitionRow;
+  readonly join: (replies: readonly Reply[]) => Reply;
 }
 
 /** Speaks of the whole cluster's keys: run at every partition's coordinator, or one partition after the other, and joined. */
@@ -129,7 +136,10 @@ export type KeyspacePlan =
       readonly answer: () => Reply;
     };
 
-/** The half of a keyspace command that runs at a partition's coordinator. Not callable by clients; its name begins with `partition|`. */
+/**
+ * The half of a keyspace command, or of a gathered one, that runs at a partition's coordinator: on all keys of the partition if `keys` names none. Not
+ * callable by clients; its name begins with `partition|`.
+ */
 export interface PartitionRow extends RowBase {
   readonly scope: 'partition';
   readonly parse: (args: readonly Buffer[]) => Run | ErrorReply;

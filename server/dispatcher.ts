@@ -33,7 +33,7 @@ class RowOperation implements Operation {
     private readonly runRow: Run,
   ) {
     this.access = row.flags.includes('write') ? 'write' : 'read';
-    this.wholePartition = row.scope === 'partition';
+    this.wholePartition = row.scope === 'partition' && row.keys.first === 0;
   }
 
   run(execution: Execution): Reply {
@@ -136,18 +136,20 @@ export class Dispatcher implements CommandDecoder {
   private runSplit(
     row: KeyedRow,
     args: readonly Buffer[],
-    join: NonNullable<KeyedRow['split']>,
+    split: NonNullable<KeyedRow['split']>,
     origin: Origin,
     done: (reply: Reply) => void,
   ): void {
     const groups = splitByPartition(row.keys, args, (key) => partitionOf(key, this.options.partitions()));
     const replies: Reply[] = groups.map(() => null);
     let open = groups.length;
-    groups.forEach(({ partition, args: groupArgs }, i) => {
-      const operation = operationOf(row, groupArgs);
+    const part = typeof split === 'string' ? row : split.row;
+    groups.forEach(({ partition, args: ownArgs }, i) => {
+      const groupArgs = part === row ? ownArgs : [Buffer.from(part.name), ...ownArgs.slice(1)];
+      const operation = operationOf(part, groupArgs);
       const finish = (reply: Reply): void => {
         replies[i] = reply instanceof EncodedReply ? decodeReply(reply.bytes) : reply;
-        if (--open === 0) done(joinSplit(join, groups, replies));
+        if (--open === 0) done(joinSplit(split, groups, replies));
       };
       if (operation instanceof ErrorReply) return finish(operation);
       const call = new InnerCall(groupArgs, operation, partition, origin.options, finish);

@@ -29,6 +29,7 @@ export function splitByPartition({ first, step }: KeyPositions, args: readonly B
 export function joinSplit(how: NonNullable<KeyedRow['split']>, groups: readonly Group[], replies: readonly Reply[]): Reply {
   const error = replies.find((reply) => reply instanceof ErrorReply);
   if (error !== undefined) return error;
+  if (typeof how !== 'string') return how.join(replies);
   if (how === 'first-error-or-ok') return ok;
   if (how === 'sum') return replies.reduce<number>((sum, reply) => sum + Number(reply), 0);
   const joined: Reply[] = [];

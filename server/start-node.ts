@@ -200,6 +200,9 @@ async function startServing(
     get stringBytesMax() {
       return running.current.bulkBytesMax;
     },
+    get sparseBytesMax() {
+      return running.current.hyperLogLogSparseBytesMax;
+    },
     get repairBytesPerSecond() {
       return running.current.repairBytesPerSecond;
     },

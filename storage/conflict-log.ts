@@ -15,7 +15,7 @@ import { baseOf, shownString } from './string-value.js';
 const conflictsMax = 128;
 const valueBytesMax = 128;
 
-export const conflictTypes = ['string', 'counter', 'field', 'type'] as const;
+export const conflictTypes = ['string', 'counter', 'hyperloglog', 'field', 'type'] as const;
 export type ConflictType = (typeof conflictTypes)[number];
 
 /** By which rule what is shown was chosen. */
@@ -24,6 +24,7 @@ const ruleOf: Readonly<Record<ConflictType, string>> = {
   counter: 'the latest base wins, and the sums on it add up',
   field: 'the latest value of a field wins, by term, counter and actor',
   type: 'of several types at one key the one with the latest value is seen, and the next write deletes the others',
+  hyperloglog: 'the greatest of each register, of all that are HyperLogLogs as the latest is',
 };
 
 export interface ConflictingVersion {
@@ -32,7 +33,7 @@ export interface ConflictingVersion {
   readonly term: number;
   /** The first bytes of the value; a counter's is what it adds and to what: `10 + 3`. Owned. */
   readonly value: Buffer;
-  /** The rule shows it, or adds it up. */
+  /** The rule shows it, adds it up or joins it. */
   readonly shown: boolean;
 }
 
@@ -55,7 +56,7 @@ export interface Conflict {
 
 export class ConflictLog {
   /** Met since the process began. */
-  readonly counts: Record<ConflictType, number> = { string: 0, counter: 0, field: 0, type: 0 };
+  readonly counts: Record<ConflictType, number> = { string: 0, counter: 0, hyperloglog: 0, field: 0, type: 0 };
   /** In the order in which they were met. */
   private readonly kept = new Map<number, Conflict>();
   private nextNumber = 0;
@@ -120,10 +121,12 @@ export class ConflictLog {
   ): void {
     const { versions } = record;
     const plain = field === undefined ? 'string' : 'field';
-    const type = versions.some(({ kind }) => kind === versionKind.counter) ? 'counter' : plain;
+    const { bytes = Buffer.alloc(0), joined = [] } = shownString(record) ?? {};
+    const whole = joined.length > 0 ? 'hyperloglog' : plain;
+    const type = versions.some(({ kind }) => kind === versionKind.counter) ? 'counter' : whole;
     if (known === undefined) this.counts[type]++;
     const best = latestBase(versions);
-    const shown = Buffer.from((shownString(record)?.bytes ?? Buffer.alloc(0)).subarray(0, valueBytesMax));
+    const shown = Buffer.from(bytes.subarray(0, valueBytesMax));
     const metAtMs = (known === undefined ? undefined : this.kept.get(known)?.metAtMs) ?? this.clock.wallMs();
     this.keep(known ?? this.nextNumber++, name, {
       partition,
@@ -132,7 +135,7 @@ export class ConflictLog {
       type,
       rule: ruleOf[type],
       metAtMs,
-      versions: versions.map((version) => described(version, isShown(version, versions, best))),
+      versions: versions.map((version) => described(version, hasDot(joined, version) || isShown(version, versions, best))),
       shown,
       coveredAtMs: undefined,
     });

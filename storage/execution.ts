@@ -63,14 +63,20 @@ export class CommandError extends Error {
   }
 }
 
-export interface Execution {
+/** What the node's directives say of values. */
+export interface ValueLimits {
+  /** No string may become longer (proto-max-bulk-len). */
+  readonly stringBytesMax: number;
+  /** A sparse HyperLogLog that would become longer becomes dense (hll-sparse-max-bytes). */
+  readonly sparseBytesMax: number;
+}
+
+export interface Execution extends ValueLimits {
   /** The hybrid clock's Unix ms, read once for the command. */
   readonly nowMs: number;
   readonly partition: number;
   /** Version of RESP that the client speaks, where a reply's shape depends on it. */
   readonly resp: 2 | 3;
-  /** No string may become longer (proto-max-bulk-len). */
-  readonly stringBytesMax: number;
 
   /** A whole number in 0..below-1 by chance; below is 1..2^32. */
   random(below: number): number;

@@ -1,9 +1,9 @@
 /**
- * The rule of strings and counters: what a record's versions, concurrent ones included, come to, and what INCR and EXPIRE write.
+ * The rule of strings, HyperLogLogs among them, and counters: what a record's versions, concurrent ones included, come to, and what INCR and EXPIRE write.
  *
  * The latest base wins. Every plain version is a base, and so is what a counter version names as its base (nothing at all is the
- * base `noBase`, earlier than any other). A winning plain version that no counter names is simply the value. Else the value is the
- * base's amount and the sums of all versions that name it:
+ * base `noBase`, earlier than any other). A winning plain version that no counter names is simply the value, or, if it is a HyperLogLog, its join
+ * with all other plain versions that are (hyperloglog.ts); its expiry is its own. Else the value is the base's amount and the sums of all versions that name it:
  *
  *   A: SET k 10        B: INCR k           C: INCR k, not having seen B's
  *   plain A1 "10"  ->  counter B1 {A1, 10, +1}   counter C1 {A1, 10, +1}   ->  merged: 10 + 1 + 1 = 12
@@ -20,6 +20,7 @@ import {
   type Version,
   type VersionedRecord,
 } from '../protocol/record.js';
+import { joinable, joinHyperLogLogs } from './hyperloglog.js';
 import { assertNotBelow, replacing } from './merge.js';
 
 export const int64Min = -(2n ** 63n);
@@ -32,6 +33,8 @@ export interface ShownString {
   readonly expiresAtMs: number;
   /** The latest write among those shown. */
   readonly latest: Ranked;
+  /** The HyperLogLogs whose join is shown; none when it is a single version's value, or a sum. */
+  readonly joined: readonly PlainVersion[];
 }
 
 /** What a client sees, or undefined of a record without versions. A merged sum beyond 64 bits shows the nearest that fits. */
@@ -40,7 +43,7 @@ export function shownString(record: VersionedRecord): ShownString | undefined {
   if (shown === undefined) return undefined;
   const { latest } = shown;
   const bytes = shown.plain === undefined ? Buffer.from(String(clamp(shown.total)), 'latin1') : shown.plain.bytes;
-  return { bytes, expiresAtMs: latest.expiresAtMs, latest };
+  return { bytes, expiresAtMs: latest.expiresAtMs, latest, joined: shown.joined };
 }
 
 export interface Incremented {
@@ -114,8 +117,9 @@ interface Shown {
   readonly base: Ranked;
   /** The latest version among those shown. */
   readonly latest: Version;
-  /** The value when no counter names the base; amount and total mean nothing then. */
+  /** The value when no counter names the base, joined ones in one; amount and total mean nothing then. */
   readonly plain: PlainVersion | undefined;
+  readonly joined: readonly PlainVersion[];
   readonly amount: bigint;
   /** Exact: may exceed 64 bits. */
   readonly total: bigint;
@@ -125,8 +129,8 @@ function resolve(versions: readonly Version[]): Shown | undefined {
   const first = versions[0];
   if (first === undefined) return undefined;
   if (versions.length === 1) {
-    if (first.kind === versionKind.plain) return { base: first, latest: first, plain: first, amount: 0n, total: 0n };
-    return { base: first.base, latest: first, plain: undefined, amount: first.amount, total: first.amount + first.sum };
+    if (first.kind === versionKind.plain) return { base: first, latest: first, plain: first, joined: none, amount: 0n, total: 0n };
+    return { base: first.base, latest: first, plain: undefined, joined: none, amount: first.amount, total: first.amount + first.sum };
   }
   let base = baseOf(first);
   for (const version of versions) {
@@ -145,10 +149,17 @@ function resolve(versions: readonly Version[]): Shown | undefined {
       if (latest === undefined || compareRanked(version, latest) > 0) latest = version;
     }
   }
-  if (latest !== undefined) return { base: latest.base, latest, plain: undefined, amount: latest.amount, total: latest.amount + sums };
+  if (latest !== undefined)
+    return { base: latest.base, latest, plain: undefined, joined: none, amount: latest.amount, total: latest.amount + sums };
   const winner = plain as PlainVersion;
-  return { base, latest: winner, plain: winner, amount: 0n, total: 0n };
+  const joined = joinable(winner, versions.filter(isPlain));
+  if (joined.length <= 1) return { base, latest: winner, plain: winner, joined: none, amount: 0n, total: 0n };
+  const value = { ...winner, bytes: joinHyperLogLogs(joined.map(({ bytes }) => bytes)) };
+  return { base, latest: winner, plain: value, joined, amount: 0n, total: 0n };
 }
+
+const none: readonly PlainVersion[] = [];
+const isPlain = (version: Version): version is PlainVersion => version.kind === versionKind.plain;
 
 /** What the version stands on; a plain version is its own. */
 export function baseOf(version: Version): Ranked {

@@ -18,6 +18,7 @@ import {
   type ScannedSlot,
   type StringObject,
   type TypeName,
+  type ValueLimits,
 } from './execution.js';
 import { KeyOrder, sliceOf } from './key-order.js';
 import { noEntry } from './key-table.js';
@@ -109,11 +110,15 @@ export class Transaction implements Execution {
   /** `nextDot` issues the batch's dot when the first record is staged. `limits` are read each time. */
   constructor(
     private readonly nextDot: () => Dot,
-    private readonly limits: { readonly stringBytesMax: number } = { stringBytesMax: Infinity },
+    private readonly limits: ValueLimits = { stringBytesMax: Infinity, sparseBytesMax: Infinity },
   ) {}
 
   get stringBytesMax(): number {
     return this.limits.stringBytesMax;
+  }
+
+  get sparseBytesMax(): number {
+    return this.limits.sparseBytesMax;
   }
 
   begin(partition: Partition, term: number, nowMs: number, resp: 2 | 3): void {

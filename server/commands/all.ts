@@ -13,6 +13,8 @@ import { dumpRows } from './dump.js';
 import { expiringRows } from './expiring.js';
 import { floatIncrementRows } from './float-increments.js';
 import { hashRows } from './hashes.js';
+import { hyperLogLogRows } from './hyperloglogs.js';
+import { hyperLogLogDebugRows } from './hyperloglog-debug.js';
 import { keyRows } from './keys.js';
 import { keyspaceRows } from './keyspace.js';
 import { latencyRows } from './latency.js';
@@ -39,6 +41,8 @@ export const allRows: readonly CommandRow[] = [
   ...bitfieldRows,
   ...hashRows,
   ...setRows,
+  ...hyperLogLogRows,
+  ...hyperLogLogDebugRows,
   ...keyRows,
   ...expiringRows,
   ...renamingRows,

@@ -19,7 +19,7 @@ const noKeyArguments = new ErrorReply('ERR The command has no key arguments');
 const subcommandsOf = (row: CommandRow): readonly CommandRow[] =>
   row.scope === 'local' && row.subcommands ? [...row.subcommands.values()] : [];
 
-const splitTips: Readonly<Record<NonNullable<KeyedRow['split']>, readonly string[]>> = {
+const splitTips: Readonly<Record<Extract<KeyedRow['split'], string>, readonly string[]>> = {
   array: ['request_policy:multi_shard'],
   sum: ['request_policy:multi_shard', 'response_policy:agg_sum'],
   'first-error-or-ok': ['request_policy:multi_shard', 'response_policy:all_succeeded'],
@@ -27,7 +27,7 @@ const splitTips: Readonly<Record<NonNullable<KeyedRow['split']>, readonly string
 
 function infoOf(row: CommandRow): Reply {
   const { first, last, step } = row.keys;
-  const tips = row.scope === 'keys' && row.split ? splitTips[row.split] : [];
+  const tips = row.scope === 'keys' && typeof row.split === 'string' ? splitTips[row.split] : [];
   return [
     row.name,
     row.arity,

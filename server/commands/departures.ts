@@ -40,6 +40,9 @@ export const departures: Readonly<Record<string, string>> = {
   'object|encoding': 'what Redis would choose for a value that was just set',
   'object|freq': 'an error: use is not tracked',
   'object|idletime': 'an error: use is not tracked',
+  pfcount:
+    'any keys, whatever their partitions; a read: a count that it computes is not written into the value, so that GET shows it out of date where Redis shows it',
+  pfmerge: 'keys in different partitions answer CROSSSLOT',
   randomkey: 'only roughly uniform',
   rename: 'keys in different partitions answer CROSSSLOT',
   renamenx: 'keys in different partitions answer CROSSSLOT',

@@ -377,6 +377,14 @@ export const directives = {
     whileRunning: true,
     doc: 'The longest argument of a command.',
   }),
+  hyperLogLogSparseBytesMax: row({
+    name: 'hll-sparse-max-bytes',
+    type: memorySize(0),
+    default: '3000',
+    unit: 'bytes',
+    whileRunning: true,
+    doc: 'A HyperLogLog that would become longer than this takes 12 KB from then on, and is written to faster.',
+  }),
   queryBufferBytesMax: row({
     name: 'client-query-buffer-limit',
     type: memorySize(mebibyte),

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import test from 'ava';
 import { ErrorReply, ok, type Reply } from '../../protocol/resp/reply.js';
 import { slotOf } from '../../protocol/slot.js';
+import { allRows } from '../../server/commands/all.js';
 import { joinSplit, splitByPartition } from '../../server/split.js';
 
 const partitionOf = (key: Buffer): number => slotOf(key) % 4;
@@ -80,4 +81,22 @@ test('sums are added, OK stays OK, and the first error answers for all', (t) => 
       error,
     );
   }
+});
+
+test('a gathered command is answered from all replies, and by an error where there is one', (t) => {
+  const groups = splitByPartition(
+    { first: 1, last: -1, step: 1 },
+    ['pfcount', 'key1', 'key2', 'key3', 'key4'].map((arg) => Buffer.from(arg)),
+    partitionOf,
+  );
+  const row = allRows.find(({ name }) => name === 'partition|registers');
+  if (row?.scope !== 'partition') return t.fail('no such row');
+  const how = { row, join: (replies: readonly Reply[]): Reply => replies.map((reply) => Number(reply) + 1) };
+  const replies = groups.map((_, i) => i);
+  t.deepEqual(
+    joinSplit(how, groups, replies),
+    replies.map((i) => i + 1),
+  );
+  const error = new ErrorReply('NOREPLICAS 1');
+  t.is(joinSplit(how, groups, [...replies.slice(1), error]), error);
 });

@@ -263,6 +263,7 @@ export class TorcCluster {
       hintBytesMax: settings.hintBytesMax ?? 1 << 20,
       hintAgeMaxMs: settings.hintAgeMaxMs ?? 10_800_000,
       stringBytesMax: 512 << 20,
+      sparseBytesMax: 3000,
       repairBytesPerSecond: 8 << 20,
       repairIntervalMs: settings.repairIntervalMs ?? 0,
       fullRepairIntervalMs: settings.fullRepairIntervalMs ?? 0,

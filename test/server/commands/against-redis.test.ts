@@ -9,6 +9,7 @@ import { agree } from '../generated/agreement.js';
 import { anyCommand } from '../generated/all.js';
 import { bitmapFamily } from '../generated/bitmaps.js';
 import { hashFamily, setFamily } from '../generated/collections.js';
+import { hyperLogLogFamily } from '../generated/hyperloglogs.js';
 import { keyFamily } from '../generated/keys.js';
 import { stringFamily } from '../generated/strings.js';
 import { spread } from '../generated/words.js';
@@ -27,7 +28,7 @@ function run(execution: MemoryExecution, args: readonly Buffer[]): Reply {
   return parsed instanceof ErrorReply ? parsed : execution.execute(parsed);
 }
 
-const family = { ...stringFamily(keys), ...bitmapFamily(keys), ...hashFamily(keys), ...setFamily(keys), ...keyFamily(keys) };
+const family = { ...stringFamily(keys), ...bitmapFamily(keys), ...hyperLogLogFamily(keys), ...hashFamily(keys), ...setFamily(keys), ...keyFamily(keys) };
 const command = anyCommand(family);
 
 test('sequences of commands answer as Redis answers', async (t) => {

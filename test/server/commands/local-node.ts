@@ -198,7 +198,7 @@ export function localContext(cluster: ClusterView = clusterOfThree()): LocalNode
         { member: 'node-2', context: '', values: 0, equal: false, error: 'unreachable' },
       ]),
     conflicts: (count) => ({
-      counts: { string: 1, counter: 0, field: 0, type: 0 },
+      counts: { string: 1, counter: 0, hyperloglog: 0, field: 0, type: 0 },
       open: 1,
       conflicts: [
         {

@@ -36,6 +36,7 @@ export class MemoryExecution implements Execution {
   readonly resp = 2;
   readonly partition = 0;
   stringBytesMax = 512 * 1024 * 1024;
+  sparseBytesMax = 3000;
   private entries = new Map<string, Entry>();
 
   constructor(public nowMs: number) {}

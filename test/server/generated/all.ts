@@ -6,6 +6,7 @@ import type { CommandRow } from '../../../server/command-table.js';
 import { allRows } from '../../../server/commands/all.js';
 import { bitmapFamily } from './bitmaps.js';
 import { hashFamily, setFamily } from './collections.js';
+import { hyperLogLogFamily } from './hyperloglogs.js';
 import { keyFamily, keyspaceFamily } from './keys.js';
 import { stringFamily } from './strings.js';
 import { value, type Family, type Keys, type Words } from './words.js';
@@ -14,6 +15,7 @@ export function everyFamily(keys: Keys): Family {
   return {
     ...stringFamily(keys),
     ...bitmapFamily(keys),
+    ...hyperLogLogFamily(keys),
     ...hashFamily(keys),
     ...setFamily(keys),
     ...keyFamily(keys),
