@@ -434,7 +434,11 @@ export class Node {
 
   /** Figures of the cluster's side, for INFO and TORC STATUS. */
   statistics(): readonly (readonly [name: string, value: string | number])[] {
-    return [['actor', this.actor()], ['life', this.lives.life], ...nodeFigures(this, this.rebuild, this.retiredGaps, this.purger, this.sweeper, this.known)];
+    return [
+      ['actor', this.actor()],
+      ['life', this.lives.life],
+      ...nodeFigures(this, this.rebuild, this.retiredGaps, this.purger, this.sweeper, this.known),
+    ];
   }
 
   /** This node's side of its links to the other members. */

@@ -120,7 +120,8 @@ export async function reopenedFault(cluster: TorcCluster, name: string): Promise
     if (clocksNow !== clocks) return `${name}, opened again, has clocks ${clocksNow} of partition ${number}, not ${clocks}`;
     for (const key of new Set([...records.keys(), ...partition.entries.keys()])) {
       const [before, now] = [records.get(key) ?? emptyRecord, partition.entries.get(key)?.record ?? emptyRecord];
-      if (!equalButForgotten(before, now, cluster.forgetting.of(number, key))) return `${name}, opened again, gives ${shown(now)} for ${key}, not ${shown(before)}`;
+      if (!equalButForgotten(before, now, cluster.forgetting.of(number, key)))
+        return `${name}, opened again, gives ${shown(now)} for ${key}, not ${shown(before)}`;
     }
     const fault = derivedFault(`${name}, opened again,`, partition);
     if (fault !== undefined) return fault;
@@ -159,7 +160,8 @@ function difference(cluster: TorcCluster, xName: string, yName: string, number: 
   if (!clocksEqual(x.seen, y.seen)) return `${where}: seen ${JSON.stringify([...x.seen])} and ${JSON.stringify([...y.seen])}`;
   for (const key of new Set([...x.entries.keys(), ...y.entries.keys()])) {
     const [mine, theirs] = [x.entries.get(key)?.record ?? emptyRecord, y.entries.get(key)?.record ?? emptyRecord];
-    if (!equalButForgotten(mine, theirs, cluster.forgetting.of(number, key))) return `${where}: ${key} is ${shown(mine)} and ${shown(theirs)}`;
+    if (!equalButForgotten(mine, theirs, cluster.forgetting.of(number, key)))
+      return `${where}: ${key} is ${shown(mine)} and ${shown(theirs)}`;
   }
   return undefined;
 }

@@ -183,7 +183,10 @@ export class TorcCluster {
 
   /** All that the node ever claimed to have seen of the partition, whatever it has lost since. */
   everSeen(name: string, partition: number): VectorClock {
-    return maxClock(this.#seenBefore.get(`${name} ${partition}`) ?? emptyClock, this.#running.get(name)?.store.partition(partition).seen ?? emptyClock);
+    return maxClock(
+      this.#seenBefore.get(`${name} ${partition}`) ?? emptyClock,
+      this.#running.get(name)?.store.partition(partition).seen ?? emptyClock,
+    );
   }
 
   /** Home replicas of a partition, the first coordinator first. None while no node runs that knows the configuration. */
