@@ -47,6 +47,7 @@ export interface CountingParts {
   readonly antiEntropy: AntiEntropy;
   readonly standIns: StandIns;
   readonly handOff: HandOff;
+  readonly retiredGaps: RetiredGaps;
   readonly gossiper: Gossiper;
   readonly peers: Peers;
   hintBytes(): readonly (readonly [nodeId: string, bytes: number])[];
@@ -55,7 +56,6 @@ export interface CountingParts {
 export function nodeFigures(
   node: CountingParts,
   rebuild: Rebuild,
-  retiredGaps: RetiredGaps,
   purger: Purger,
   sweeper: ExpirySweeper,
   known: readonly Coordination[],
@@ -81,7 +81,7 @@ export function nodeFigures(
     ['catch_ups', node.comparison.finished],
     ['partitions_behind', node.comparison.partitionsBehind],
     ['versions_forgotten_elsewhere', node.comparison.dropped],
-    ['retired_gaps_closed', retiredGaps.closed],
+    ['retired_gaps_closed', node.retiredGaps.closed],
     ['purge_backlog', purger.backlog],
     ['expired_keys', sweeper.expired],
     ...node.antiEntropy.statistics(),

@@ -49,7 +49,6 @@ import { Turn } from './turn.js';
 const tickMs = 10;
 /** How many peer timeouts a whole partition may take. */
 const wholePartitionPatience = 10;
-
 /** Batches kept in memory for a peer that does not acknowledge them; what it misses beyond that are hints, on disk. */
 const unackedBytesMax = 64 * 1024 * 1024;
 
@@ -80,7 +79,7 @@ export class Node {
   private readonly linkGossip: LinkGossip;
   private readonly sweeper: ExpirySweeper;
   private readonly purger: Purger;
-  private readonly retiredGaps: RetiredGaps;
+  readonly retiredGaps: RetiredGaps;
   private readonly lives: Lives;
   private readonly presence: Presence;
   private readonly roundLog: RoundLog;
@@ -434,7 +433,7 @@ export class Node {
 
   /** Figures of the cluster's side, for INFO and TORC STATUS. */
   statistics(): readonly (readonly [name: string, value: string | number])[] {
-    return [['actor', this.actor()], ['life', this.lives.life], ...nodeFigures(this, this.rebuild, this.retiredGaps, this.purger, this.sweeper, this.known)];
+    return [['actor', this.actor()], ['life', this.lives.life], ...nodeFigures(this, this.rebuild, this.purger, this.sweeper, this.known)];
   }
 
   /** This node's side of its links to the other members. */
