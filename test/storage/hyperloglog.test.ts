@@ -169,7 +169,7 @@ test('a store shows the join, the log of conflicts names the rule, and the next 
     met?.versions.map(({ shown }) => shown),
     [true, true],
   );
-  t.deepEqual(store.conflicts.counts, { string: 0, counter: 0, hyperloglog: 1 });
+  t.deepEqual(store.conflicts.counts, { string: 0, counter: 0, hyperloglog: 1, field: 0, type: 0 });
   let seen: Buffer | undefined;
   command(opened, 0, 1, (execution) => {
     seen = execution.string(key)?.bytes;

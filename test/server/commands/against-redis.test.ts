@@ -28,7 +28,14 @@ function run(execution: MemoryExecution, args: readonly Buffer[]): Reply {
   return parsed instanceof ErrorReply ? parsed : execution.execute(parsed);
 }
 
-const family = { ...stringFamily(keys), ...bitmapFamily(keys), ...hyperLogLogFamily(keys), ...hashFamily(keys), ...setFamily(keys), ...keyFamily(keys) };
+const family = {
+  ...stringFamily(keys),
+  ...bitmapFamily(keys),
+  ...hyperLogLogFamily(keys),
+  ...hashFamily(keys),
+  ...setFamily(keys),
+  ...keyFamily(keys),
+};
 const command = anyCommand(family);
 
 test('sequences of commands answer as Redis answers', async (t) => {
