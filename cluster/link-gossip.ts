@@ -83,7 +83,7 @@ export class LinkGossip {
       peer.link.covered(number, covered);
       this.options.standIns.held(peer, number, (counter) => counter <= covered);
       if (this.options.membership.isHome(number)) {
-        peer.heardSeen.set(number, clock);
+        peer.saw(number, clock);
         this.options.comparison.noteSeen(peer, number, clock);
       }
     });

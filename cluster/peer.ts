@@ -3,7 +3,8 @@
  * and it is not suspected: by phi over its heartbeats, or because it owes an answer and has been silent for the peer timeout.
  */
 import { heartbeat, phi, phiAccrual, postponed, type PhiState } from './phi-accrual.js';
-import type { VectorClock } from '../protocol/record.js';
+import { emptyClock, type VectorClock } from '../protocol/record.js';
+import { maxClock } from '../storage/vector-clock.js';
 import type { NodeDescription } from './configuration.js';
 import type { PeerLink } from './peer-link.js';
 import type { HeardStream } from './stream-echo.js';
@@ -35,8 +36,9 @@ export class Peer {
   arriving = false;
   /** `changes` of each partition when this peer was last told its clock. */
   readonly told = new Map<number, number>();
-  /** Its clocks of partitions that this node is a home replica of too, as it told them last over its present stream. */
-  readonly heardSeen = new Map<number, VectorClock>();
+  /** Its clocks of partitions that this node is a home replica of too, as far as the process `speaker` has told them. */
+  private readonly seen = new Map<number, VectorClock>();
+  private speaker = 0;
   /** The stream that it dialled last, to be told what came over it. */
   heardStream: HeardStream = { stream: 0, heard: 0, ended: false };
   /** That it dialled here and that are open. */
@@ -123,6 +125,16 @@ export class Peer {
     this.phiState = heartbeat(rhythm(intervalMs), nowMs);
   }
 
+  /** What it says that it has seen of a partition. A stream that was given up may bring late what is out of date by then; a clock never goes back. */
+  saw(partition: number, clock: VectorClock): void {
+    this.seen.set(partition, maxClock(this.seen.get(partition) ?? emptyClock, clock));
+  }
+
+  /** What it has seen of the partition at least; undefined = it has not told that yet. */
+  seenOf(partition: number): VectorClock | undefined {
+    return this.seen.get(partition);
+  }
+
   /** Its process or the link began anew: its old rhythm says nothing. */
   restarted(nowMs: number): void {
     this.phiState = heartbeat(rhythm(this.intervalMs), nowMs);
@@ -130,10 +142,12 @@ export class Peer {
     this.suspected = false;
   }
 
-  /** Its frames come over a new stream, perhaps from a new process with another clock. */
-  streamAccepted(): void {
-    this.heardSeen.clear(); // it tells all of them anew; from a process that lost some of what it held, perhaps
+  /** Its frames come over a new stream, perhaps from a new process, with another clock, that lost some of what it held. */
+  streamAccepted(incarnation: number): void {
     this.clockLeadMs = Infinity;
+    if (incarnation === this.speaker) return; // the stream may be an older one of the same process, accepted late: what was told since holds
+    this.speaker = incarnation;
+    this.seen.clear();
   }
 }
 

@@ -121,7 +121,7 @@ export class Purger {
     if (isDoubtful(number)) return undefined;
     let least = new Map(store.partition(number).seen);
     for (const peer of membership.otherHomes(number)) {
-      const theirs = peer.heardSeen.get(number);
+      const theirs = peer.seenOf(number);
       if (theirs === undefined || peer.doubtful) return undefined;
       const both = new Map<number, number>();
       for (const [actor, counter] of least) {

@@ -88,3 +88,22 @@ test('a peer that says that it beats less often is waited for as long', async (t
   t.false(peer.judge(10_000));
   t.true(peer.judge(5000 + 12_000));
 });
+
+test('what a stream brings late does not make a clock go back, nor does a stream that is accepted late; a new process has told nothing yet', async (t) => {
+  const { peer } = await peerOf();
+  peer.streamAccepted(7);
+  t.is(peer.seenOf(1), undefined);
+  peer.saw(1, new Map([[1, 10]]));
+  peer.saw(1, new Map([[2, 5]]));
+  peer.saw(1, new Map([[1, 9]]));
+  const told = new Map([
+    [1, 10],
+    [2, 5],
+  ]);
+  t.deepEqual(peer.seenOf(1), told);
+  peer.streamAccepted(7);
+  t.deepEqual(peer.seenOf(1), told);
+  t.is(peer.seenOf(2), undefined);
+  peer.streamAccepted(8);
+  t.is(peer.seenOf(1), undefined);
+});
