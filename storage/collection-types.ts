@@ -16,6 +16,7 @@ export interface CollectionType {
 export const collectionTypes = {
   hash: { name: 'hash', byte: recordType.hash, number: 1 },
   set: { name: 'set', byte: recordType.set, number: 2 },
+  zset: { name: 'zset', byte: recordType.zset, number: 3 },
 } as const satisfies Readonly<Record<string, CollectionType>>;
 
 const byByte = new Map<number, CollectionType>(Object.values(collectionTypes).map((type) => [type.byte, type]));

@@ -11,7 +11,8 @@ import { compareRanked, type Ranked } from '../protocol/dot.js';
 import { versionKind, type Version, type VersionedRecord } from '../protocol/record.js';
 import type { Clock } from './clock.js';
 import type { KeyTable } from './key-table.js';
-import { baseOf, shownString } from './string-value.js';
+import { shownValue } from './shown-value.js';
+import { baseOf } from './string-value.js';
 
 const conflictsMax = 128;
 const valueBytesMax = 128;
@@ -86,10 +87,10 @@ export class ConflictLog {
 
   private met(partition: number, name: string, record: VersionedRecord, known: number | undefined): void {
     const { versions } = record;
-    const type = versions.some(({ kind }) => kind === versionKind.counter) ? 'counter' : 'string';
+    const type = versions.some(({ kind }) => kind !== versionKind.plain) ? 'counter' : 'string';
     if (known === undefined) this.counts[type]++;
     const best = latestBase(versions);
-    const shown = Buffer.from((shownString(record)?.bytes ?? Buffer.alloc(0)).subarray(0, valueBytesMax));
+    const shown = Buffer.from((shownValue(record)?.bytes ?? Buffer.alloc(0)).subarray(0, valueBytesMax));
     const number = known ?? this.nextNumber++;
     const metAtMs = (known === undefined ? undefined : this.kept.get(known)?.metAtMs) ?? this.clock.wallMs();
     this.kept.set(number, {
@@ -137,7 +138,7 @@ function latestBase(versions: readonly Version[]): Ranked {
 /** On the winning base; and where a counter stands on that, what it grew from is part of the counter. */
 function isShown(version: Version, versions: readonly Version[], best: Ranked): boolean {
   if (compareRanked(baseOf(version), best) !== 0) return false;
-  return version.kind === versionKind.counter || !versions.some((other) => other !== version && compareRanked(baseOf(other), best) === 0);
+  return version.kind !== versionKind.plain || !versions.some((other) => other !== version && compareRanked(baseOf(other), best) === 0);
 }
 
 function hasDot(versions: readonly Version[], { actor, counter }: Version): boolean {
@@ -147,7 +148,7 @@ function hasDot(versions: readonly Version[], { actor, counter }: Version): bool
 function described(version: Version, shown: boolean): ConflictingVersion {
   const { actor, counter, term } = version;
   const value =
-    version.kind === versionKind.counter
+    version.kind !== versionKind.plain
       ? Buffer.from(`${version.amount} + ${version.sum}`, 'latin1')
       : Buffer.from(version.bytes.subarray(0, valueBytesMax));
   return { actor, counter, term, value, shown };

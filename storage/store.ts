@@ -102,7 +102,8 @@ export class Store {
     this.conflicts = new ConflictLog(options.clock);
     const partition = (number: number): Partition => this.partition(number);
     this.sweeper = new CollectionSweeper(options.engine, options.clock, this.table, this.markEntry, (error) => options.onFailure(error));
-    this.loader = new Loader(options.engine, this.table, partition, (error) => options.onFailure(error));
+    const pause = (): Promise<void> => new Promise((resolve) => void options.clock.after(0, resolve));
+    this.loader = new Loader(options.engine, this.table, partition, (error) => options.onFailure(error), pause);
     this.evictor = new Evictor(this.table, partition, options.cacheBytesMax);
     this.scan = new RecordScan(options.engine, options.clock, this.table, (entry) => this.writeBehind.mark(entry));
     this.forgetting = new Forgetting(options.engine, this.table, this.loader, (here, entry) => {

@@ -25,6 +25,9 @@ import { serverRows } from './server.js';
 import { setRows } from './sets.js';
 import { settingRows } from './setting.js';
 import { slowlogRows } from './slowlog.js';
+import { sortedSetAlgebraRows } from './sorted-set-algebra.js';
+import { sortedSetRangeRows } from './sorted-set-ranges.js';
+import { sortedSetRows } from './sorted-sets.js';
 import { stringRows } from './strings.js';
 import { torcRows } from './torc.js';
 import { waitRows } from './wait.js';
@@ -39,6 +42,9 @@ export const allRows: readonly CommandRow[] = [
   ...bitfieldRows,
   ...hashRows,
   ...setRows,
+  ...sortedSetRows,
+  ...sortedSetRangeRows,
+  ...sortedSetAlgebraRows,
   ...keyRows,
   ...expiringRows,
   ...renamingRows,

@@ -2,10 +2,12 @@
  * HSCAN, SSCAN and their like: a cursor is the place in an order of elements that is the same on every node (storage/key-order.ts), so an element that is
  * there throughout is returned at least once. A collection as small as Redis keeps packed is returned whole, as Redis does.
  */
+import { doubleText } from '../../protocol/resp/double-text.js';
 import { ErrorReply } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';
 import type { CollectionName } from '../../storage/execution.js';
 import { positionEnd } from '../../storage/key-order.js';
+import { decodeScore } from '../../storage/score-value.js';
 import type { Run } from '../command-table.js';
 import { matchesGlob } from '../glob-pattern.js';
 import { isToken, parseInteger } from './arguments.js';
@@ -54,13 +56,16 @@ function parseCursor(cursor: Buffer): number | undefined {
   return Number(value < BigInt(positionEnd) ? value : BigInt(positionEnd - 1));
 }
 
+const scoreText = (value: Buffer): Buffer => Buffer.from(doubleText(decodeScore(value)), 'latin1');
+
 /** `type`'s elements, with their values where the type has them. In Redis' order: the cursor, the key, the options. */
 export function parseElementScan(args: readonly Buffer[], type: CollectionName): Run | ErrorReply {
   const [, key, cursorText] = args as readonly [Buffer, Buffer, Buffer];
   const cursor = parseCursor(cursorText);
   if (cursor === undefined) return invalidCursor;
   const hasValues = type !== 'set';
-  const options = parseOptions(args, hasValues);
+  const valueOf = type === 'zset' ? scoreText : (value: Buffer): Buffer => value;
+  const options = parseOptions(args, type === 'hash');
   return (execution): Reply => {
     const collection = execution.collection(key, type);
     if (collection === undefined) return ['0', []];
@@ -75,7 +80,7 @@ export function parseElementScan(args: readonly Buffer[], type: CollectionName):
       const element = pairs[i] as Buffer;
       if (options.pattern !== undefined && !matchesGlob(options.pattern, element)) continue;
       found.push(element);
-      if (hasValues && options.values) found.push(pairs[i + 1] as Buffer);
+      if (hasValues && options.values) found.push(valueOf(pairs[i + 1] as Buffer));
     }
     return [String(next ?? 0), found];
   };
