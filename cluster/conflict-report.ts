@@ -5,6 +5,8 @@ import type { Configuration } from './configuration.js';
 
 export interface ReportedConflict {
   readonly key: Buffer;
+  /** Of a hash's field. */
+  readonly field: Buffer | undefined;
   readonly partition: number;
   readonly type: ConflictType;
   readonly rule: string;

@@ -186,12 +186,13 @@ export class Coordinator {
     this.loadsWaitedFor++;
     const { store, turn } = this.options;
     const partition = store.partition(call.partition);
-    const byCollection = new Map<Collection, Buffer[] | 'all'>();
-    for (const { collection, element } of needs) {
+    const byCollection = new Map<Collection, Buffer[] | 'all' | 'order'>();
+    for (const { collection, element, order } of needs) {
       const known = byCollection.get(collection);
-      if (element === undefined) byCollection.set(collection, 'all');
+      if (order) byCollection.set(collection, 'order');
+      else if (element === undefined) byCollection.set(collection, 'all');
       else if (known === undefined) byCollection.set(collection, [Buffer.from(element)]);
-      else if (known !== 'all') known.push(Buffer.from(element));
+      else if (Array.isArray(known)) known.push(Buffer.from(element));
     }
     partition.pins++; // what is loaded stays until all of it is
     let waiting = byCollection.size;
@@ -202,7 +203,8 @@ export class Coordinator {
       loaded();
     };
     for (const [collection, elements] of byCollection) {
-      if (elements !== 'all') store.loader.loadElements(partition, collection, elements, ended);
+      if (elements === 'order') store.orders.fill(partition, collection, ended);
+      else if (elements !== 'all') store.loader.loadElements(partition, collection, elements, ended);
       else store.loader.loadCollection(partition, collection).then(ended, () => undefined); // the node stops when it cannot read
     }
   }

@@ -6,6 +6,9 @@ import type { Partition } from './partition.js';
 import type { Transaction } from './transaction.js';
 import { sliceOf } from './key-order.js';
 
+/** Up to so many elements are put in order for each HSCAN. */
+const unorderedMost = 2048;
+
 export class CollectionReader implements CollectionView {
   /** Of a collection that the command itself has changed: element and value one after the other. */
   protected changed: Buffer[] | undefined = undefined;
@@ -65,12 +68,23 @@ export class CollectionReader implements CollectionView {
   }
 
   scan(position: number, limit: number): ScannedElements {
-    const { collection } = this;
+    const { collection, transaction } = this;
     const { table } = this.partition;
     if (!this.isReady()) return { pairs: [], next: undefined };
-    const living = Array.from({ length: collection.living }, (_, at) => collection.at(at));
-    const { keys, next } = sliceOf(living, (entry) => table.scanHashOf(entry), position, limit);
-    return { pairs: keys.flatMap((entry) => [table.keyBytes(entry), table.valueOf(entry)]), next };
+    if (collection.living > unorderedMost && collection.order?.isFilled !== true) {
+      transaction.needOrder(collection);
+      return { pairs: [], next: undefined };
+    }
+    const { keys, next } =
+      collection.order?.slice(0, position, limit) ??
+      sliceOf(
+        Array.from({ length: collection.living }, (_, at) => collection.at(at)),
+        (entry) => table.scanHashOf(entry),
+        position,
+        limit,
+      );
+    const living = keys.filter((entry) => collection.holds(entry) && table.placeOf(entry) < collection.living);
+    return { pairs: living.flatMap((entry) => [table.keyBytes(entry), table.valueOf(entry)]), next };
   }
 
   private lookAtAll(): void {

@@ -11,12 +11,14 @@ export interface CollectionType {
   readonly byte: number;
   /** In kinds and in header rows, 1..7; fixed on disk. */
   readonly number: number;
+  /** Its elements have values that can differ. */
+  readonly hasValues: boolean;
 }
 
 export const collectionTypes = {
-  hash: { name: 'hash', byte: recordType.hash, number: 1 },
-  set: { name: 'set', byte: recordType.set, number: 2 },
-  zset: { name: 'zset', byte: recordType.zset, number: 3 },
+  hash: { name: 'hash', byte: recordType.hash, number: 1, hasValues: true },
+  set: { name: 'set', byte: recordType.set, number: 2, hasValues: false },
+  zset: { name: 'zset', byte: recordType.zset, number: 3, hasValues: true },
 } as const satisfies Readonly<Record<string, CollectionType>>;
 
 const byByte = new Map<number, CollectionType>(Object.values(collectionTypes).map((type) => [type.byte, type]));

@@ -10,11 +10,14 @@
 import { emptyClock, type VectorClock } from '../protocol/record.js';
 import { recordPart } from '../protocol/record-key.js';
 import { kindOf, type CollectionType } from './collection-types.js';
+import type { KeyOrder } from './key-order.js';
 import { noEntry, type KeyTable } from './key-table.js';
 
 const smallestRow = 4;
 /** What the object takes beside its row, about. */
 const objectBytes = 480;
+/** What the order of HSCAN takes for each element, about. */
+const orderBytesEach = 16;
 
 /** What keeps a collection's elements in an order of its own (a sorted set's ranks, a list's positions). Made when it is first needed; forgotten when the collection begins anew. */
 export interface ElementIndex {
@@ -60,6 +63,9 @@ export class Collection {
   /** Raised with every change of an element. */
   changes = 0;
   index: ElementIndex | undefined = undefined;
+  /** The order of HSCAN, of a large collection that is whole; made by whoever needs it. */
+  private scanOrder: KeyOrder | undefined = undefined;
+  private orderBytes = 0;
   private entries = new Int32Array(smallestRow);
   private used = 0;
   private livingCount = 0;
@@ -80,7 +86,19 @@ export class Collection {
 
   /** What it takes in memory beside its entries. */
   get byteSize(): number {
-    return objectBytes + this.entries.byteLength + (this.index?.byteSize ?? 0);
+    return objectBytes + this.entries.byteLength + this.orderBytes + (this.index?.byteSize ?? 0);
+  }
+
+  get order(): KeyOrder | undefined {
+    return this.scanOrder;
+  }
+
+  set order(order: KeyOrder | undefined) {
+    if (this.scanOrder === order) return;
+    this.scanOrder = order;
+    const bytes = order === undefined ? 0 : orderBytesEach * this.livingCount;
+    this.account(bytes - this.orderBytes);
+    this.orderBytes = bytes;
   }
 
   /** Entries in the row. */
@@ -117,14 +135,18 @@ export class Collection {
     return this.entries[this.table.placeOf(entry)] === entry && this.table.placeOf(entry) < this.used;
   }
 
-  /** Every entry there is: the two records, the row, the condemned. A copy. */
-  allEntries(): number[] {
-    const all: number[] = [];
-    if (this.deleted !== noEntry) all.push(this.deleted);
-    if (this.expiry !== noEntry) all.push(this.expiry);
-    for (let at = 0; at < this.used; at++) all.push(this.at(at));
-    for (const row of this.condemned) for (const entry of row) if (this.isCondemned(entry)) all.push(entry);
-    return all;
+  /** Every entry that is there now: the two records, the row, the condemned. Whoever lets the event loop turn in between pins the partition. */
+  *allEntries(): Generator<number, void, undefined> {
+    if (this.deleted !== noEntry) yield this.deleted;
+    if (this.expiry !== noEntry) yield this.expiry;
+    const condemned = [...this.condemned];
+    yield* this.entries.slice(0, this.used); // a copy, since places change
+    for (const row of condemned) for (const entry of row) if (this.isCondemned(entry)) yield entry;
+  }
+
+  /** The living entries in memory, a copy: places change. */
+  livingEntries(): Int32Array {
+    return this.entries.slice(0, this.livingCount);
   }
 
   /** Of an entry that stood among the condemned: it may have been settled, or have gone, since. */
@@ -172,6 +194,7 @@ export class Collection {
     this.incomplete.clear();
     this.changes++;
     this.dropIndex();
+    this.order = undefined;
     if (!this.whole) this.unswept = true;
     this.whole = true; // what rows there are, are dead
   }

@@ -10,20 +10,21 @@
 import { compareRanked, type Ranked } from '../protocol/dot.js';
 import { versionKind, type Version, type VersionedRecord } from '../protocol/record.js';
 import type { Clock } from './clock.js';
-import type { KeyTable } from './key-table.js';
 import { shownValue } from './shown-value.js';
 import { baseOf } from './string-value.js';
 
 const conflictsMax = 128;
 const valueBytesMax = 128;
 
-export const conflictTypes = ['string', 'counter'] as const;
+export const conflictTypes = ['string', 'counter', 'field', 'type'] as const;
 export type ConflictType = (typeof conflictTypes)[number];
 
 /** By which rule what is shown was chosen. */
 const ruleOf: Readonly<Record<ConflictType, string>> = {
   string: 'the latest value wins, by term, counter and actor',
   counter: 'the latest base wins, and the sums on it add up',
+  field: 'the latest value of a field wins, by term, counter and actor',
+  type: 'of several types at one key the one with the latest value is seen, and the next write deletes the others',
 };
 
 export interface ConflictingVersion {
@@ -40,6 +41,8 @@ export interface Conflict {
   readonly partition: number;
   /** Owned. */
   readonly key: Buffer;
+  /** Of a hash's field. Owned. */
+  readonly field: Buffer | undefined;
   readonly type: ConflictType;
   readonly rule: string;
   /** Unix ms. */
@@ -53,11 +56,11 @@ export interface Conflict {
 
 export class ConflictLog {
   /** Met since the process began. */
-  readonly counts: Record<ConflictType, number> = { string: 0, counter: 0 };
+  readonly counts: Record<ConflictType, number> = { string: 0, counter: 0, field: 0, type: 0 };
   /** In the order in which they were met. */
   private readonly kept = new Map<number, Conflict>();
   private nextNumber = 0;
-  /** Open ones among those kept, by key in latin1. */
+  /** Open ones among those kept, by key in latin1, and field after a NUL and an `f`; of types by key and a NUL and a `t`. */
   private readonly open = new Map<string, number>();
   /** What the log is replayed for at the start was met in an earlier run. */
   isReplaying = true;
@@ -73,29 +76,60 @@ export class ConflictLog {
     return this.open.size;
   }
 
-  /** `before` became `after` at `entry`; one of them has several versions. */
-  changed(partition: number, table: KeyTable, entry: number, before: VersionedRecord | undefined, after: VersionedRecord): void {
+  /** `before` became `after` at a key, or a field of a hash, in latin1; one of them has several versions. */
+  changed(partition: number, key: string, field: string | undefined, before: VersionedRecord | undefined, after: VersionedRecord): void {
     const isOpen = competes(after.versions);
     if (this.isReplaying || (!isOpen && this.open.size === 0)) return;
-    const name = table.nameOf(entry);
+    const name = field === undefined ? key : `${key}\0f${field}`;
     const known = this.open.get(name);
     if (isOpen) {
       const isNew = before === undefined || after.versions.some((version) => !hasDot(before.versions, version));
-      if (isNew) this.met(partition, name, after, known);
+      if (isNew) this.met(partition, name, key, field, after, known);
     } else if (known !== undefined) this.covered(name, known);
   }
 
-  private met(partition: number, name: string, record: VersionedRecord, known: number | undefined): void {
+  /** Values of several types are alive at a key (latin1): their names; undefined = of one at most. */
+  typesChanged(partition: number, key: string, types: readonly string[] | undefined): void {
+    const name = `${key}\0t`;
+    const known = this.open.get(name);
+    if (types === undefined) {
+      if (known !== undefined) this.covered(name, known);
+      return;
+    }
+    if (this.isReplaying || known !== undefined) return;
+    this.counts.type++;
+    this.keep(this.nextNumber++, name, {
+      partition,
+      key: Buffer.from(key, 'latin1'),
+      field: undefined,
+      type: 'type',
+      rule: ruleOf.type,
+      metAtMs: this.clock.wallMs(),
+      versions: [],
+      shown: Buffer.from(types.join(' ')),
+      coveredAtMs: undefined,
+    });
+  }
+
+  private met(
+    partition: number,
+    name: string,
+    key: string,
+    field: string | undefined,
+    record: VersionedRecord,
+    known: number | undefined,
+  ): void {
     const { versions } = record;
-    const type = versions.some(({ kind }) => kind !== versionKind.plain) ? 'counter' : 'string';
+    const plain = field === undefined ? 'string' : 'field';
+    const type = versions.some(({ kind }) => kind !== versionKind.plain) ? 'counter' : plain;
     if (known === undefined) this.counts[type]++;
     const best = latestBase(versions);
     const shown = Buffer.from((shownValue(record)?.bytes ?? Buffer.alloc(0)).subarray(0, valueBytesMax));
-    const number = known ?? this.nextNumber++;
     const metAtMs = (known === undefined ? undefined : this.kept.get(known)?.metAtMs) ?? this.clock.wallMs();
-    this.kept.set(number, {
+    this.keep(known ?? this.nextNumber++, name, {
       partition,
-      key: Buffer.from(name, 'latin1'),
+      key: Buffer.from(key, 'latin1'),
+      field: field === undefined ? undefined : Buffer.from(field, 'latin1'),
       type,
       rule: ruleOf[type],
       metAtMs,
@@ -103,6 +137,10 @@ export class ConflictLog {
       shown,
       coveredAtMs: undefined,
     });
+  }
+
+  private keep(number: number, name: string, conflict: Conflict): void {
+    this.kept.set(number, conflict);
     this.open.set(name, number);
     if (this.kept.size > conflictsMax) this.dropOldest();
   }
@@ -114,12 +152,10 @@ export class ConflictLog {
   }
 
   private dropOldest(): void {
-    for (const [number, { key }] of this.kept) {
-      this.kept.delete(number);
-      const name = key.toString('latin1');
-      if (this.open.get(name) === number) this.open.delete(name);
-      return;
-    }
+    const [oldest] = this.kept.keys();
+    if (oldest === undefined) return;
+    this.kept.delete(oldest);
+    for (const [name, number] of this.open) if (number === oldest) this.open.delete(name);
   }
 }
 

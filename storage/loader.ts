@@ -14,8 +14,6 @@ import type { Partition } from './partition.js';
 
 /** Rows read, and merged, between two turns of the event loop. */
 const sliceRows = 500;
-/** Elements put in order between two turns of the event loop. */
-const orderedAtOnce = 2048;
 
 /** Whole partitions read at once: all of it stays in memory until it was used. */
 const wholesAtOnce = 4;
@@ -46,8 +44,6 @@ export class Loader {
     private readonly table: KeyTable,
     private readonly partition: (number: number) => Partition,
     private readonly onFailure: (error: StorageError) => void,
-    /** Resolves in another turn of the event loop. */
-    private readonly pause: () => Promise<void>,
   ) {}
 
   /** Calls `loaded` once `key` may be used (partition.isLoaded); its read goes out with the turn's others at flush(). */
@@ -106,15 +102,12 @@ export class Loader {
     );
   }
 
-  /**
-   * Resolves when every element of the collection is in memory, and in the order that a command began to make: it stays whole until something of it is
-   * evicted. Its key is loaded.
-   */
+  /** Resolves when every element of the collection is in memory: it stays whole until something of it is evicted. Its key is loaded. */
   loadCollection(partition: Partition, collection: Collection): Promise<void> {
-    if (collection.whole && collection.isCounted() && collection.index?.isFilled !== false) return Promise.resolve();
+    if (collection.whole && collection.isCounted()) return Promise.resolve();
     let loading = this.collections.get(collection);
     if (loading === undefined) {
-      loading = this.completeCollection(partition, collection)
+      loading = this.readCollection(partition, collection)
         .catch((error: unknown) => {
           this.fail(error);
           throw error;
@@ -123,19 +116,6 @@ export class Loader {
       this.collections.set(collection, loading);
     }
     return loading;
-  }
-
-  private async completeCollection(partition: Partition, collection: Collection): Promise<void> {
-    partition.pins++;
-    try {
-      if (!collection.whole || !collection.isCounted()) await this.readCollection(partition, collection);
-      while (collection.index?.isFilled === false) {
-        collection.index.fill(orderedAtOnce);
-        await this.pause();
-      }
-    } finally {
-      partition.pins--;
-    }
   }
 
   private async readCollection(partition: Partition, collection: Collection): Promise<void> {

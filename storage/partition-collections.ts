@@ -32,6 +32,8 @@ export interface Surroundings {
   readonly expiring: Set<number>;
   /** An entry is about to leave memory for the engine alone. */
   leaves(entry: number): void;
+  /** Values of several types came to be alive at a key: their names; undefined = no longer. */
+  typesChanged(key: number, types: readonly string[] | undefined): void;
   /** A collection has dead entries or rows. */
   toSweep(collection: Collection): void;
 }
@@ -40,6 +42,8 @@ export class PartitionCollections {
   private readonly byKey = new Map<number, Collection[]>();
   /** Collections of which it is not known whether they have living elements, until rows were read. */
   readonly inDoubt = new Set<Collection>();
+  /** Keys at which values of several types are alive. */
+  private readonly contested = new Set<number>();
 
   constructor(private readonly around: Surroundings) {}
 
@@ -152,6 +156,8 @@ export class PartitionCollections {
       if (isAlive !== wasAlive) {
         if (isAlive) collection.revive(entry);
         else collection.retire(entry);
+        if (isAlive) collection.order?.add(entry);
+        else collection.order?.remove(entry);
         if (collection.living <= 1) this.refresh(collection.owner);
       }
       this.raiseTop(collection, entry);
@@ -187,6 +193,19 @@ export class PartitionCollections {
     }
     if (expires) expiring.add(key);
     else expiring.delete(key);
+    this.judgeTypes(key, collections);
+  }
+
+  private judgeTypes(key: number, collections: readonly Collection[]): void {
+    const { table } = this.around;
+    const isString = table.isAlive(key);
+    if (!this.contested.has(key) && (isString ? 1 : 0) + collections.length < 2) return;
+    const types = collections.filter(({ count }) => count > 0).map(({ type }) => type.name as string);
+    if (isString) types.push('string');
+    if (types.length > 1 === this.contested.has(key)) return;
+    if (types.length > 1) this.contested.add(key);
+    else this.contested.delete(key);
+    this.around.typesChanged(key, types.length > 1 ? types : undefined);
   }
 
   /** The key's entry is complete: this is what the engine's header row says; nothing where there is none. */
@@ -310,6 +329,7 @@ export class PartitionCollections {
     if (table.isAlive(entry)) collection.elsewhere++;
     collection.whole = false;
     collection.dropIndex();
+    collection.order = undefined;
     this.around.leaves(entry);
     this.drop(collection, entry);
   }
@@ -352,6 +372,7 @@ export class PartitionCollections {
   private forgetKey(key: number): void {
     const { table, expiring } = this.around;
     this.byKey.delete(key);
+    if (this.contested.delete(key)) this.around.typesChanged(key, undefined);
     const isAlive = table.isAlive(key);
     if (table.isCounted(key) !== isAlive) this.around.countKeys(isAlive ? 1 : -1);
     table.setHasParts(key, false);

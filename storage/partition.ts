@@ -133,6 +133,7 @@ export class Partition {
       countKeys: (by) => void (this.aliveEntries += by),
       leaves: (entry) => this.leaveMemory(entry),
       toSweep: (collection) => toSweep(this, collection),
+      typesChanged: (key, types) => conflicts.typesChanged(number, table.nameOf(key), types),
     });
   }
 
@@ -373,7 +374,11 @@ export class Partition {
   }
 
   private noteConflict(entry: number, old: VersionedRecord | undefined, merged: VersionedRecord): void {
-    if (this.table.kindOf(entry) === 0) this.conflicts.changed(this.number, this.table, entry, old, merged);
+    const { table } = this;
+    const kind = table.kindOf(entry);
+    if (kind === 0) this.conflicts.changed(this.number, table.nameOf(entry), undefined, old, merged);
+    else if (partOfKind(kind) === recordPart.element && typeOfKind(kind).hasValues)
+      this.conflicts.changed(this.number, table.nameOf(table.ownerOf(entry)), table.nameOf(entry), old, merged);
   }
 
   /**

@@ -65,7 +65,10 @@ export class RocksdbEngine implements Engine {
   write(batch: EngineBatch, options: { readonly sync: boolean }): Promise<void> {
     return this.#run('cannot write to the database', async () => {
       const chained = this.database.batch();
-      for (const key of batch.deletes) chained.del(key);
+      for (const [i, key] of batch.deletes.entries()) {
+        chained.del(key);
+        if (i % sliceEntries === sliceEntries - 1) await nextTurn();
+      }
       for (const [i, [key, value]] of batch.puts.entries()) {
         chained.put(key, value);
         if (i % sliceEntries === sliceEntries - 1) await nextTurn();

@@ -91,7 +91,7 @@ export class SortedReader extends CollectionReader implements SortedView {
     }
     collection.index ??= new ScoreIndex(partition.table, collection);
     if (!collection.index.isFilled) collection.index.fill(orderedAtOnce);
-    if (!collection.index.isFilled) this.transaction.need(collection, undefined);
+    if (!collection.index.isFilled) this.transaction.needOrder(collection);
     return collection.index.isFilled;
   }
 }

@@ -18,6 +18,7 @@ import { decodeRecord, type VectorClock, type VersionedRecord } from '../protoco
 import { decodeRecordKey, recordPart, recordType, type RecordKey } from '../protocol/record-key.js';
 import type { Clock } from './clock.js';
 import type { Collection } from './collection.js';
+import { CollectionOrders } from './collection-orders.js';
 import { CollectionSweeper } from './collection-sweeper.js';
 import { isDeletedKind, typeOfByte } from './collection-types.js';
 import { CommitLog, type Durability } from './commit-log.js';
@@ -78,6 +79,8 @@ export class Store {
   readonly forgetting: Forgetting;
   readonly table: KeyTable;
   readonly conflicts: ConflictLog;
+  /** Puts large collections in the order of HSCAN. */
+  readonly orders: CollectionOrders;
   private readonly sweeper: CollectionSweeper;
   private readonly cursor = new BatchCursor();
   private readonly partitions = new Map<number, Partition>();
@@ -101,9 +104,9 @@ export class Store {
     this.table = new KeyTable(options.hashSeed);
     this.conflicts = new ConflictLog(options.clock);
     const partition = (number: number): Partition => this.partition(number);
+    this.orders = new CollectionOrders(options.clock, this.table);
     this.sweeper = new CollectionSweeper(options.engine, options.clock, this.table, this.markEntry, (error) => options.onFailure(error));
-    const pause = (): Promise<void> => new Promise((resolve) => void options.clock.after(0, resolve));
-    this.loader = new Loader(options.engine, this.table, partition, (error) => options.onFailure(error), pause);
+    this.loader = new Loader(options.engine, this.table, partition, (error) => options.onFailure(error));
     this.evictor = new Evictor(this.table, partition, options.cacheBytesMax);
     this.scan = new RecordScan(options.engine, options.clock, this.table, (entry) => this.writeBehind.mark(entry));
     this.forgetting = new Forgetting(options.engine, this.table, this.loader, (here, entry) => {

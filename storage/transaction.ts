@@ -60,10 +60,11 @@ export class Staged {
   expiresAtMs = 0;
 }
 
-/** What a command lacks: an element of a collection, or, without one, all of it. */
+/** What a command lacks: an element of a collection, or, without one, all of it, or that its elements are put in order. */
 export interface Need {
   readonly collection: Collection;
   readonly element: Buffer | undefined;
+  readonly order: boolean;
 }
 
 /** What a read has looked at: an element, or, without one, the whole of a collection. */
@@ -72,6 +73,9 @@ export interface Look {
   readonly type: CollectionType;
   readonly element: Buffer | undefined;
 }
+
+/** Elements that are looked at to tell what a collection takes in memory. */
+const sampledMost = 1000;
 
 /** Looking through more entries than these for each SCAN takes too long: from here on a partition keeps them in order. */
 const unorderedEntriesMax = 16_384;
@@ -361,8 +365,13 @@ export class Transaction implements Execution {
     const { table, collections } = this.here;
     let bytes = table.byteSizeOf(entry);
     for (const collection of collections.of(entry)) {
+      bytes += collection.byteSize;
       if (!collection.whole) this.need(collection, undefined);
-      for (const each of collection.allEntries()) bytes += table.byteSizeOf(each);
+      // Of a large one some, evenly apart, stand for all.
+      const step = Math.max(1, Math.floor(collection.size / sampledMost));
+      let [sampled, sampledBytes] = [0, 0];
+      for (let at = 0; at < collection.size; at += step, sampled++) sampledBytes += table.byteSizeOf(collection.at(at));
+      if (sampled > 0) bytes += Math.round((sampledBytes / sampled) * collection.size);
     }
     return bytes;
   }
@@ -379,7 +388,12 @@ export class Transaction implements Execution {
 
   /** Notes what the command lacks; what it does from here on will be done again. */
   need(collection: Collection, element: Buffer | undefined): void {
-    this.needs.push({ collection, element });
+    this.needs.push({ collection, element, order: false });
+  }
+
+  /** The same where an order of its elements is lacking: of HSCAN, or the one of its type. */
+  needOrder(collection: Collection): void {
+    this.needs.push({ collection, element: undefined, order: true });
   }
 
   /** Notes what a read has looked at. */

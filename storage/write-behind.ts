@@ -30,6 +30,8 @@ const roundDelayMs = 60_000;
 const pressedEntries = 1000;
 /** Entries encoded before the event loop gets its turn. */
 const sliceEntries = 500;
+/** Entries whose rows are looked for, where memory has not all of them, before it does. */
+const completedAtOnce = 20_000;
 
 export interface Recovered {
   /** No record is in the engine. */
@@ -175,7 +177,10 @@ export class WriteBehind {
     if (hintTotals !== undefined) puts.push(hintTotals as [Buffer, Buffer]);
     await log.sync(); // the engine must not know more than the log would replay
     await this.hints.writeOut();
-    await this.loader.complete(entries);
+    for (let at = 0; at < entries.length; at += completedAtOnce) {
+      await this.loader.complete(entries.slice(at, at + completedAtOnce));
+      if (at + completedAtOnce < entries.length) await this.nextTurn();
+    }
     const owners = new Set<number>();
     for (let i = 0; i < entries.length; i++) {
       this.encode(entries[i] as number, puts, deletes, owners);

@@ -41,3 +41,12 @@ export function parseIntegerWithin(argument: Buffer, least: number, most: number
   const value = parseInteger(argument);
   return value !== undefined && value >= least && value <= most ? Number(value) : undefined;
 }
+
+/** An unsigned 64-bit number as C's strtoul reads one, as Redis does cursors: nothing is 0, and a minus wraps around. Undefined when it is none. */
+export function parseUnsigned(argument: Buffer): bigint | undefined {
+  const parts = /^(?:([+-]?)(\d{1,40}))?$/.exec(argument.toString('latin1'));
+  if (parts === null) return undefined;
+  const [, sign, digits = '0'] = parts;
+  const magnitude = BigInt(digits);
+  return magnitude >= 1n << 64n ? undefined : BigInt.asUintN(64, sign === '-' ? -magnitude : magnitude);
+}

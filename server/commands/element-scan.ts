@@ -10,7 +10,7 @@ import { positionEnd } from '../../storage/key-order.js';
 import { decodeScore } from '../../storage/score-value.js';
 import type { Run } from '../command-table.js';
 import { matchesGlob } from '../glob-pattern.js';
-import { isToken, parseInteger } from './arguments.js';
+import { isToken, parseInteger, parseUnsigned } from './arguments.js';
 import { invalidCursor, notAnInteger, syntaxError } from './errors.js';
 
 const countDefault = 10;
@@ -47,22 +47,14 @@ function parseOptions(args: readonly Buffer[], mayLeaveOutValues: boolean): Opti
   return { count, pattern, values };
 }
 
-/** As C's strtoul reads one; undefined when it is none. */
-function parseCursor(cursor: Buffer): number | undefined {
-  const text = cursor.toString('latin1');
-  if (!/^\d{0,20}$/.test(text)) return undefined;
-  const value = BigInt(text === '' ? '0' : text);
-  if (value >= 1n << 64n) return undefined;
-  return Number(value < BigInt(positionEnd) ? value : BigInt(positionEnd - 1));
-}
-
 const scoreText = (value: Buffer): Buffer => Buffer.from(doubleText(decodeScore(value)), 'latin1');
 
 /** `type`'s elements, with their values where the type has them. In Redis' order: the cursor, the key, the options. */
 export function parseElementScan(args: readonly Buffer[], type: CollectionName): Run | ErrorReply {
   const [, key, cursorText] = args as readonly [Buffer, Buffer, Buffer];
-  const cursor = parseCursor(cursorText);
-  if (cursor === undefined) return invalidCursor;
+  const asked = parseUnsigned(cursorText);
+  if (asked === undefined) return invalidCursor;
+  const cursor = Math.min(Number(asked), positionEnd - 1);
   const hasValues = type !== 'set';
   const valueOf = type === 'zset' ? scoreText : (value: Buffer): Buffer => value;
   const options = parseOptions(args, type === 'hash');
@@ -72,9 +64,7 @@ export function parseElementScan(args: readonly Buffer[], type: CollectionName):
     if (options instanceof ErrorReply) return options;
     const { size } = collection;
     const isSmall = size <= wholeMost;
-    const { pairs, next } = isSmall
-      ? { pairs: cursor === 0 ? collection.pairs() : [], next: undefined }
-      : collection.scan(cursor, options.count);
+    const { pairs, next } = isSmall ? { pairs: collection.pairs(), next: undefined } : collection.scan(cursor, options.count);
     const found: Buffer[] = [];
     for (let i = 0; i < pairs.length; i += 2) {
       const element = pairs[i] as Buffer;

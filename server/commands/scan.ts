@@ -14,7 +14,7 @@ import { encodeReply } from '../../protocol/resp/reply-writer.js';
 import { positionEnd } from '../../storage/key-order.js';
 import type { CommandRow, KeyspacePlan, Run } from '../command-table.js';
 import { matchesGlob } from '../glob-pattern.js';
-import { isToken, parseInteger, parseIntegerWithin } from './arguments.js';
+import { isToken, parseInteger, parseIntegerWithin, parseUnsigned } from './arguments.js';
 import { invalidCursor, notAnInteger, syntaxError } from './errors.js';
 import { countedFirst, eachKeyFrom, type Place } from './keys-in-order.js';
 import { bytesOf, firstSlotOf, malformedPartitionCommand, partitionOf, partitionRow, slotArgument } from './partition-row.js';
@@ -141,14 +141,10 @@ function parseScan(args: readonly Buffer[], partitions: number): KeyspacePlan | 
 
 const cursorOf = ({ slot, position }: Place): string => String(slot + slotCount * position);
 
-/** As C's strtoul reads one: nothing is 0, and a minus wraps around. Undefined when it is none. One that no SCAN gave out goes on somewhere. */
+/** Undefined when it is no number. One that no SCAN gave out goes on somewhere. */
 function parseCursor(cursor: Buffer): Place | undefined {
-  const parts = /^(?:([+-]?)(\d{1,40}))?$/.exec(cursor.toString('latin1'));
-  if (parts === null) return undefined;
-  const [, sign, digits = '0'] = parts;
-  const magnitude = BigInt(digits);
-  if (magnitude >= 1n << 64n) return undefined;
-  const value = BigInt.asUintN(64, sign === '-' ? -magnitude : magnitude);
+  const value = parseUnsigned(cursor);
+  if (value === undefined) return undefined;
   const slots = BigInt(slotCount);
   return { slot: Number(value % slots), position: Math.min(Number(value / slots), positionEnd - 1) };
 }

@@ -67,9 +67,10 @@ function conflicts({ conflicts: newest }: LocalContext, args: readonly Buffer[])
   ]);
 }
 
-const conflictReply = ({ key, partition, type, metAtMs, coveredAtMs, rule, shown, versions }: ReportedConflict): Reply =>
+const conflictReply = ({ key, field, partition, type, metAtMs, coveredAtMs, rule, shown, versions }: ReportedConflict): Reply =>
   new MapReply([
     ['key', key],
+    ...(field === undefined ? [] : [['field', field] as const]),
     ['partition', partition],
     ['type', type],
     ['met-at-ms', metAtMs],

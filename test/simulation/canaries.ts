@@ -5,8 +5,10 @@ import type { TakeOverOptions } from '../../cluster/take-over.js';
 import type { TermProofs } from '../../cluster/term-proofs.js';
 import { decodeBatches } from '../../protocol/batch.js';
 import type { Partition } from '../../storage/partition.js';
+import { recordPart } from '../../protocol/record-key.js';
 import type { CommitLog } from '../../storage/commit-log.js';
 import type { Store } from '../../storage/store.js';
+import { plusDot } from '../../storage/vector-clock.js';
 import type { RunSettings } from './torc-run.js';
 
 /** Changes every partition of a store, those that were recovered and those to come. */
@@ -27,8 +29,7 @@ const duels = { workloads: ['list'], keysPerWorkload: 2, hereChance: 0.7 } as co
 const partOf = (node: Node, name: 'rebuild' | 'termProofs'): unknown => Reflect.get(node, name);
 
 /**
- * By name. Two more have their place here: a tombstone that is purged by its dot alone, which no seed caught yet, and a deletion of a
- * collection that covers its own batch.
+ * By name. One more has its place here: a tombstone that is purged by its dot alone, which no seed caught yet.
  */
 export const canaries: Readonly<Record<string, RunSettings & { readonly firstSeed?: number }>> = {
   'a node acknowledges before it has appended': {
@@ -186,6 +187,22 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
     kinds: ['pause', 'isolate', 'block'],
     clients: { thinkMs: 5, keysPerWorkload: 1 },
     firstSeed: 20,
+  },
+  'a deletion of a collection covers its own batch': {
+    cluster: {
+      plant: (store) => {
+        const writeBatch = store.writeBatch.bind(store);
+        store.writeBatch = (partition, dot, term, epoch, transaction) => {
+          for (const staged of transaction.staged.slice(0, transaction.stagedCount)) {
+            if (staged.part === recordPart.deleted && staged.record !== undefined)
+              staged.record = { context: plusDot(staged.record.context, dot), versions: [] };
+          }
+          return writeBatch(partition, dot, term, epoch, transaction);
+        };
+      },
+    },
+    clients: { workloads: ['set'] },
+    reopens: false,
   },
   'commands of a connection overtake each other': {
     cluster: { plantedNoOrder: true },

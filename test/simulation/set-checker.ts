@@ -1,6 +1,7 @@
 /**
  * Checks of one set's history: SADD and SREM of members, each added by one command only, DEL and SMEMBERS. The law: no acknowledged add is lost that nobody
- * removed after it or beside it, and nothing is back that was removed after it was acknowledged. A deletion beside an add may have seen it or not.
+ * removed after it or beside it, and nothing is back that was removed after it was acknowledged. A deletion beside an add may have seen it or not; a rewriting is
+ * an add of all that it found.
  */
 import { accepted, describe, mustBeSeen, refused, type Operation, type Verdict } from './history.js';
 
@@ -31,7 +32,14 @@ function faultOf(
   for (const member of members) {
     const add = adds.get(member);
     if (add === undefined || add.outcome === 'failed' || add.invoked > seenUntil) return `${member} was not added by then`;
-    const removal = history.find((one) => removes(one, member) && add.outcome === 'completed' && add.ended < one.invoked && isKnown(one));
+    const removal = history.find(
+      (one) =>
+        removes(one, member) &&
+        add.outcome === 'completed' &&
+        add.ended < one.invoked &&
+        isKnown(one) &&
+        !mayBeUndone(one, seenUntil, history),
+    );
     if (removal !== undefined) return `${member} is there after ${describe(removal)}`;
   }
   for (const [member, add] of adds) {
@@ -43,6 +51,13 @@ function faultOf(
   }
   return undefined;
 }
+
+/** Something that wrote again what it found was not surely over when the removal began. */
+const mayBeUndone = (removal: SetOperation, seenUntil: number, history: readonly SetOperation[]): boolean =>
+  history.some(
+    ({ input, outcome, invoked, ended }) =>
+      input.kind === 'rewrite' && outcome !== 'failed' && ended >= removal.invoked && invoked < seenUntil,
+  );
 
 const shownBy = ({ output }: SetOperation): readonly string[] => output ?? [];
 

@@ -6,13 +6,16 @@
  * TORC_COLLECTION_HISTORIES=n plays n histories instead of 150.
  */
 import test from 'ava';
+import type { Dot } from '../../protocol/dot.js';
+import { emptyClock, versionKind } from '../../protocol/record.js';
+import { recordPart, recordType } from '../../protocol/record-key.js';
 import { slotOf } from '../../protocol/slot.js';
 import { CommandError, type CollectionName } from '../../storage/execution.js';
 import { MemoryEngine } from '../../storage/memory-engine.js';
 import { MemoryLogFiles } from '../../storage/memory-log-files.js';
 import type { Need, Transaction } from '../../storage/transaction.js';
 import { HandClock, seededRandom } from './log-fixtures.js';
-import { openStore, type OpenedStore } from './store-fixtures.js';
+import { command, openInMemory, openStore, self, type OpenedStore } from './store-fixtures.js';
 
 const keys = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => Buffer.from(name));
 const elements = Array.from({ length: 12 }, (_, i) => Buffer.from(`element-${i}`));
@@ -237,6 +240,86 @@ class History {
     }
   }
 }
+
+const key = Buffer.from('set');
+
+async function withMembers(clock: HandClock, count: number): Promise<OpenedStore> {
+  const opened = await openInMemory({ clock });
+  command(opened, partition, 1, (t) => {
+    for (let i = 0; i < count; i++) t.setElement(key, 'set', Buffer.from(`m${i}`), Buffer.alloc(0));
+  });
+  return opened;
+}
+
+test('a deletion is one record however many elements it covers, and is forgotten only after they were swept', async (t) => {
+  const clock = new HandClock();
+  const opened = await withMembers(clock, 5000);
+  const { store, transaction } = opened;
+  const here = store.partition(partition);
+  transaction.begin(here, 1, 1, 2);
+  t.true(transaction.delete(key));
+  t.is(transaction.stagedCount, 1);
+  const dot = transaction.batchDot;
+  if (dot === undefined) return t.fail('nothing was written');
+  store.writeBatch(here, dot, 1, 1, transaction);
+  t.is(here.aliveEntries, 0);
+  store.forgetting.step(here, here.seen, 100);
+  t.is(here.contexts, 1, 'what it covers is still there');
+  for (let i = 0; i < 20; i++) await clock.advance(0);
+  store.forgetting.step(here, here.seen, 100);
+  t.is(here.contexts, 0);
+  await opened.close();
+});
+
+test('what a deletion has not seen survives it, and so does what its own batch writes', async (t) => {
+  const opened = await withMembers(new HandClock(), 2);
+  const { store } = opened;
+  const here = store.partition(partition);
+  const member = (name: string, dot: Dot): void => {
+    const record = {
+      context: emptyClock,
+      versions: [{ kind: versionKind.plain, ...dot, term: 1, expiresAtMs: 0, bytes: Buffer.alloc(0) }],
+    };
+    here.merge(here.recordEntry(slotOf(key), key, recordType.set, recordPart.element, Buffer.from(name)), record);
+  };
+  const deletion = { context: new Map([[self, store.hybridClock.currentCounter]]), versions: [] };
+  member('beside', { actor: 0x2_0001, counter: 5 });
+  here.merge(here.recordEntry(slotOf(key), key, recordType.set, recordPart.deleted, Buffer.alloc(0)), deletion);
+  const left = (): string[] => {
+    opened.transaction.begin(here, 1, 1, 2);
+    return (opened.transaction.collection(key, 'set')?.elements() ?? []).map(String).toSorted();
+  };
+  t.deepEqual(left(), ['beside']);
+  command(opened, partition, 1, (transaction) => {
+    transaction.delete(key);
+    transaction.setElement(key, 'set', Buffer.from('after'), Buffer.alloc(0));
+  });
+  t.deepEqual(left(), ['after']); // the one that `seen` did not cover has a tombstone of its own
+  await opened.close();
+});
+
+test('of two types alive at once the one with the latest value is seen, it is told, and the next write deletes the other', async (t) => {
+  const opened = await withMembers(new HandClock(), 1);
+  const { store, transaction } = opened;
+  const here = store.partition(partition);
+  const later = { kind: versionKind.plain, actor: 0x2_0001, counter: 9, term: 2, expiresAtMs: 0, bytes: Buffer.from('v') };
+  here.merge(here.recordEntry(slotOf(key), key, recordType.hash, recordPart.element, Buffer.from('f')), {
+    context: emptyClock,
+    versions: [later],
+  });
+  store.conflicts.isReplaying = false;
+  transaction.begin(here, 1, 1, 2);
+  t.is(transaction.typeOf(key), 'hash');
+  t.throws(() => transaction.collection(key, 'set'), { instanceOf: CommandError });
+  t.is(store.conflicts.counts.type, 1);
+  t.is(store.conflicts.openCount, 1);
+  command(opened, partition, 1, (write) => void write.setElement(key, 'hash', Buffer.from('g'), Buffer.from('w')));
+  t.is(store.conflicts.openCount, 0);
+  transaction.begin(here, 1, 1, 2);
+  t.is(transaction.collection(key, 'hash')?.size, 2);
+  t.is(here.collections.of(here.find(key)).find(({ type }) => type.name === 'set')?.count, 0);
+  await opened.close();
+});
 
 const histories = Number(process.env['TORC_COLLECTION_HISTORIES'] ?? 150);
 

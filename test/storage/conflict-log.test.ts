@@ -32,7 +32,7 @@ test('values that did not see each other are a conflict until a write covers the
   merge(store, record(plain(third, 20, 'two')));
   merge(store, record(plain(third, 20, 'two'))); // again: nothing new
   const [met] = store.conflicts.newest(10);
-  t.deepEqual(store.conflicts.counts, { string: 1, counter: 0 });
+  t.deepEqual(store.conflicts.counts, { string: 1, counter: 0, field: 0, type: 0 });
   t.is(store.conflicts.openCount, 1);
   t.is(met?.key.toString(), 'contested');
   t.is(met?.type, 'string');
@@ -75,10 +75,10 @@ test('what a write sees, a tombstone and sums on one base are no conflicts; two 
   const counter = Buffer.from('counter');
   merge(store, record(sum(other, 40, noBase)), counter);
   merge(store, record(sum(third, 41, noBase)), counter);
-  t.deepEqual(store.conflicts.counts, { string: 0, counter: 0 });
+  t.deepEqual(store.conflicts.counts, { string: 0, counter: 0, field: 0, type: 0 });
 
   merge(store, record(sum(self, 42, { actor: third, counter: 1, term: 1 })), counter);
-  t.deepEqual(store.conflicts.counts, { string: 0, counter: 1 });
+  t.deepEqual(store.conflicts.counts, { string: 0, counter: 1, field: 0, type: 0 });
   const [met] = store.conflicts.newest(1);
   t.deepEqual(
     met?.versions.map(({ actor, value, shown }) => [actor, value.toString(), shown]),
@@ -116,6 +116,6 @@ test('the list is bounded, the counts are not, and a start from the log counts n
   files.kill();
   const again = await openStore(engine.reopened(), files);
   t.is(again.store.partition(partition).get('logged')?.record?.versions.length, 2);
-  t.deepEqual(again.store.conflicts.counts, { string: 0, counter: 0 });
+  t.deepEqual(again.store.conflicts.counts, { string: 0, counter: 0, field: 0, type: 0 });
   await again.close();
 });

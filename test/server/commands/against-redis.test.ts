@@ -8,6 +8,7 @@ import { allRows } from '../../../server/commands/all.js';
 import { agree } from '../generated/agreement.js';
 import { anyCommand } from '../generated/all.js';
 import { bitmapFamily } from '../generated/bitmaps.js';
+import { hashFamily, setFamily } from '../generated/collections.js';
 import { keyFamily } from '../generated/keys.js';
 import { stringFamily } from '../generated/strings.js';
 import { spread } from '../generated/words.js';
@@ -26,7 +27,7 @@ function run(execution: MemoryExecution, args: readonly Buffer[]): Reply {
   return parsed instanceof ErrorReply ? parsed : execution.execute(parsed);
 }
 
-const family = { ...stringFamily(keys), ...bitmapFamily(keys), ...keyFamily(keys) };
+const family = { ...stringFamily(keys), ...bitmapFamily(keys), ...hashFamily(keys), ...setFamily(keys), ...keyFamily(keys) };
 const command = anyCommand(family);
 
 test('sequences of commands answer as Redis answers', async (t) => {

@@ -198,11 +198,12 @@ export function localContext(cluster: ClusterView = clusterOfThree()): LocalNode
         { member: 'node-2', context: '', values: 0, equal: false, error: 'unreachable' },
       ]),
     conflicts: (count) => ({
-      counts: { string: 1, counter: 0 },
+      counts: { string: 1, counter: 0, field: 0, type: 0 },
       open: 1,
       conflicts: [
         {
           key: Buffer.from('k'),
+          field: undefined,
           partition: 3,
           type: 'string' as const,
           rule: 'the latest',

@@ -1,6 +1,9 @@
 /** Whether two servers gave the same reply to a generated command, as far as it can be the same. Replies are as RawClient or shown() show them. */
 import { openPayload } from '../../../protocol/rdb/payload.js';
+import { readIntset } from '../../../protocol/rdb/intset.js';
+import { readListpack } from '../../../protocol/rdb/listpack.js';
 import { RdbReader } from '../../../protocol/rdb/reader.js';
+import { rdbType } from '../../../protocol/rdb/types.js';
 import type { Words } from './words.js';
 
 /** A TTL may have run on by this much between two servers' looks. */
@@ -14,15 +17,34 @@ const sorted = (shown: string): string =>
     .split(', ')
     .toSorted()
     .join(', ');
-const encodings = /^\$(int|embstr|raw)$/;
+/** The same of what may come as array, map or set, whose kind has to be the same. */
+const sortedKind = (shown: string): string => {
+  const [, kind = '', inside = ''] = /^([^[]*)\[(.*)\]$/s.exec(shown) ?? [];
+  return `${kind}[${inside.split(', ').toSorted().join(', ')}]`;
+};
+/** Redis 7.0 has no packed sets. */
+const encodings: readonly RegExp[] = [/^\$(int|embstr|raw)$/, /^\$(listpack|hashtable)$/, /^\$(intset|listpack|hashtable)$/];
+const inAnyOrder = /^(HGETALL|HKEYS|HVALS|SMEMBERS|SINTER|SUNION|SDIFF|HSCAN|SSCAN|SPOP|HRANDFIELD|SRANDMEMBER)$/;
 
-/** The string that a DUMP holds: Redis compresses, Torc does not. */
+/** The value that a DUMP holds, elements in order: Redis compresses and packs, Torc does not. */
 function dumped(shown: string): string {
   const body = openPayload(Buffer.from(shown.slice(1), 'latin1'));
   if (body === undefined) return 'no payload';
   const reader = new RdbReader(body);
-  return `${reader.u8()} ${reader.string().toString('latin1')}`;
+  const type = reader.u8();
+  if (type === rdbType.string) return `string ${reader.string().toString('latin1')}`;
+  const isHash = type === rdbType.hash || type === rdbType.hashListpack;
+  const flat: Buffer[] = [];
+  if (type === rdbType.hash || type === rdbType.set) {
+    for (let left = reader.length() * (isHash ? 2 : 1); left > 0; left--) flat.push(reader.string());
+  } else flat.push(...(type === rdbType.setIntset ? readIntset(reader.string()) : readListpack(reader.string())));
+  const texts = flat.map((each) => each.toString('latin1'));
+  const elements = isHash ? texts.flatMap((text, i) => (i % 2 === 0 ? [`${text}=${texts[i + 1]}`] : [])) : texts;
+  return `${isHash ? 'hash' : 'set'} ${elements.toSorted().join()}`;
 }
+
+/** Chosen by chance: as many, or nothing at both, is all there is to compare. */
+const shapeOf = (shown: string): string => (shown.startsWith('$') ? '$' : shown.replace(/[^,\[\]]/g, ''));
 
 /** Where two servers may differ: by the time that passes, in order, in chance, and in what is not tracked here. */
 export function agree(asked: Words, ours: string, theirs: string): boolean {
@@ -32,6 +54,9 @@ export function agree(asked: Words, ours: string, theirs: string): boolean {
   const [a, b] = [ours, theirs].map((shown) => (/^:\d+$/.test(shown) ? Number(shown.slice(1)) : -1)) as [number, number];
   if (slack > 0) return a > 0 && b > 0 && Math.abs(a - b) <= slack;
   if (name === 'KEYS' || name === 'SCAN') return sorted(ours) === sorted(theirs);
+  if (name === 'HRANDFIELD' || name === 'SRANDMEMBER') return shapeOf(ours) === shapeOf(theirs);
+  if (asked.some((word) => /^novalues$/i.test(String(word)))) return theirs === '-ERR syntax error' && ours.startsWith('*'); // newer than 7.0
+  if (inAnyOrder.test(name)) return sortedKind(ours) === sortedKind(theirs);
   if (name === 'RANDOMKEY') return ours.startsWith('$') && theirs.startsWith('$');
   if (name === 'DUMP') return ours.startsWith('$') && theirs.startsWith('$') && dumped(ours) === dumped(theirs);
   if (name === 'MEMORY') return a > 0 && b > 0;
@@ -39,7 +64,7 @@ export function agree(asked: Words, ours: string, theirs: string): boolean {
   if (name === 'BITCOUNT' || name === 'BITPOS') return ours.startsWith('-ERR') && /^(:0|:-1|-WRONGTYPE .*)$/.test(theirs);
   if (name !== 'OBJECT') return false;
   // How Redis keeps a string hangs on how it came to be: an APPEND leaves it raw.
-  if (subcommand === 'ENCODING') return encodings.test(ours) && encodings.test(theirs);
+  if (subcommand === 'ENCODING') return encodings.some((one) => one.test(ours) && one.test(theirs));
   if (subcommand === 'REFCOUNT') return a === 1 && b >= 1;
   return subcommand === 'IDLETIME' && ours === '-ERR idle time is not tracked' && b >= 0;
 }

@@ -5,12 +5,20 @@ import { CommandLookup } from '../../../server/command-lookup.js';
 import type { CommandRow } from '../../../server/command-table.js';
 import { allRows } from '../../../server/commands/all.js';
 import { bitmapFamily } from './bitmaps.js';
+import { hashFamily, setFamily } from './collections.js';
 import { keyFamily, keyspaceFamily } from './keys.js';
 import { stringFamily } from './strings.js';
 import { value, type Family, type Keys, type Words } from './words.js';
 
 export function everyFamily(keys: Keys): Family {
-  return { ...stringFamily(keys), ...bitmapFamily(keys), ...keyFamily(keys), ...keyspaceFamily() };
+  return {
+    ...stringFamily(keys),
+    ...bitmapFamily(keys),
+    ...hashFamily(keys),
+    ...setFamily(keys),
+    ...keyFamily(keys),
+    ...keyspaceFamily(),
+  };
 }
 
 /** One family after the other, each as often. */
@@ -33,6 +41,12 @@ export function anyCommand(family: Family): fc.Arbitrary<Words> {
             'SETRANGE',
             'OBJECT',
             'RESTORE',
+            'HSET',
+            'HRANDFIELD',
+            'SADD',
+            'SPOP',
+            'SINTERCARD',
+            'HSCAN',
             'nonsense',
             'NON SENSE',
           ),

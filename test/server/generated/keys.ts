@@ -1,4 +1,4 @@
-/** Generated commands on keys of any type, by row. `near` has strings only. */
+/** Generated commands on keys of any type, by row. `near` has no lists. */
 import fc from 'fast-check';
 import {
   many,
@@ -27,6 +27,11 @@ const payloads = [
   '',
   '00',
   '00c07b0a00ecb5f3a1ffa51a4c',
+  // A packed hash, a set of integers, a set, a hash.
+  '1012120000000400816602817602816e020c01ff0a0001369481d35b8974',
+  '0b0e0200000003000000010002002c010a00e510b28e7b9529aa',
+  '02030361626303646566c00c0a006ae36b39176a49de',
+  '04010166c3094064017878e057000178780a00521178d175a9af13',
 ].map((hex) => Buffer.from(hex, 'hex'));
 
 export function keyFamily({ any, near }: Keys): Family {
@@ -80,7 +85,7 @@ export function keyspaceFamily(): Family {
         2,
         words('COUNT', fc.constantFrom('100000', '200000', '0', 'x')),
         words('MATCH', pattern),
-        words('TYPE', fc.constantFrom('string', 'STRING', 'list', '')),
+        words('TYPE', fc.constantFrom('string', 'STRING', 'list', 'hash', 'set', '')),
       ),
     ),
   };
