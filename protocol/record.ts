@@ -55,7 +55,7 @@ export interface CounterVersion extends Ranked {
 export interface TallyVersion extends Ranked {
   readonly kind: typeof versionKind.tally;
   readonly expiresAtMs: number;
-  /** All zero when there was none; then `amount` is -0, which adds nothing. */
+  /** All zero when there was none, as `amount` is then. */
   readonly base: Ranked;
   readonly amount: number;
   readonly sum: number;

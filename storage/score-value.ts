@@ -20,17 +20,20 @@ import { besideOtherSums, latestBase, nameOf } from './string-value.js';
 
 export const scoreBytes = 8;
 
+/** A score as it is kept: there is no -0, as there is none in Redis' small sorted sets. */
+const kept = (score: number): number => score + 0;
+
 /** Owned by the caller. */
 export function encodeScore(score: number): Buffer {
   const bytes = Buffer.allocUnsafe(scoreBytes);
-  bytes.writeDoubleBE(score, 0);
+  bytes.writeDoubleBE(kept(score), 0);
   return bytes;
 }
 
 /** What no ZADD wrote counts as 0. Never NaN. */
 export function decodeScore(bytes: Buffer, at = 0, length = bytes.length): number {
   const score = length === scoreBytes ? bytes.readDoubleBE(at) : 0;
-  return Number.isNaN(score) ? 0 : score;
+  return Number.isNaN(score) ? 0 : kept(score);
 }
 
 export interface ShownScore {
@@ -62,7 +65,7 @@ export function scoreIncremented(
   const asBase = (score: number): ScoreIncremented => ({ record: replacing(record, plain(dot, term, score)), score });
   if (record === undefined || shown === undefined) {
     if (!Number.isFinite(by)) return asBase(by);
-    return { record: replacing(record, tally(dot, term, noBase, -0, by, -0)), score: by };
+    return { record: replacing(record, tally(dot, term, noBase, 0, by, 0)), score: by };
   }
   const next = shown.score + by;
   if (Number.isNaN(next)) return 'not-a-number';
@@ -80,7 +83,7 @@ export function scoreIncremented(
 
 /** Sum and remainder with one more increment; what falls below the remainder's precision is lost. */
 function added(own: TallyVersion | undefined, by: number): readonly [sum: number, remainder: number] {
-  if (own === undefined) return [by, -0];
+  if (own === undefined) return [by, 0];
   const [sum, left] = twoSum(own.sum, by);
   return twoSum(sum, own.remainder + left);
 }
@@ -119,15 +122,13 @@ function resolve(versions: readonly Version[]): Resolved | undefined {
 }
 
 function totalOf(amount: number, tallies: readonly TallyVersion[]): number {
-  return exactSum([amount, ...tallies.flatMap(({ sum, remainder }) => [sum, remainder])]);
+  return kept(exactSum([amount, ...tallies.flatMap(({ sum, remainder }) => [sum, remainder])]));
 }
 
 function plain({ actor, counter }: Dot, term: number, score: number): PlainVersion {
   return { kind: versionKind.plain, actor, counter, term, expiresAtMs: 0, bytes: encodeScore(score) };
 }
 
-/** A remainder of nothing is -0, so that a sum of -0 stays it. */
 function tally({ actor, counter }: Dot, term: number, base: Ranked, amount: number, sum: number, remainder: number): TallyVersion {
-  const rest = remainder === 0 ? -0 : remainder;
-  return { kind: versionKind.tally, actor, counter, term, expiresAtMs: 0, base, amount, sum, remainder: rest };
+  return { kind: versionKind.tally, actor, counter, term, expiresAtMs: 0, base, amount, sum, remainder };
 }

@@ -5,9 +5,9 @@
 import { doubleText } from '../../protocol/resp/double-text.js';
 import { ErrorReply } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';
-import type { CollectionName } from '../../storage/execution.js';
+import type { CollectionName, CollectionView, Execution } from '../../storage/execution.js';
 import { positionEnd } from '../../storage/key-order.js';
-import { decodeScore } from '../../storage/score-value.js';
+import { decodeScore, encodeScore } from '../../storage/score-value.js';
 import type { Run } from '../command-table.js';
 import { matchesGlob } from '../glob-pattern.js';
 import { isToken, parseInteger, parseUnsigned } from './arguments.js';
@@ -47,7 +47,21 @@ function parseOptions(args: readonly Buffer[], mayLeaveOutValues: boolean): Opti
   return { count, pattern, values };
 }
 
-const scoreText = (value: Buffer): Buffer => Buffer.from(doubleText(decodeScore(value)), 'latin1');
+/** Redis keeps whole scores of a packed sorted set as integers, and shows them so: up to 2^62. */
+const packedBytesMost = 64;
+const integerMost = 2 ** 62;
+
+function scoreText(value: Buffer, isPacked: boolean): Buffer {
+  const score = decodeScore(value);
+  const isInteger = isPacked && Number.isInteger(score) && Math.abs(score) <= integerMost;
+  return Buffer.from(isInteger ? String(BigInt(score)) : doubleText(score), 'latin1');
+}
+
+/** A sorted set's in its order, as Redis has them. */
+function allOf(execution: Execution, key: Buffer, type: CollectionName, collection: CollectionView): readonly Buffer[] {
+  if (type !== 'zset') return collection.pairs();
+  return (execution.sorted(key)?.slice(0, wholeMost) ?? []).flatMap(({ member, score }) => [member, encodeScore(score)]);
+}
 
 /** `type`'s elements, with their values where the type has them. In Redis' order: the cursor, the key, the options. */
 export function parseElementScan(args: readonly Buffer[], type: CollectionName): Run | ErrorReply {
@@ -56,7 +70,6 @@ export function parseElementScan(args: readonly Buffer[], type: CollectionName):
   if (asked === undefined) return invalidCursor;
   const cursor = Math.min(Number(asked), positionEnd - 1);
   const hasValues = type !== 'set';
-  const valueOf = type === 'zset' ? scoreText : (value: Buffer): Buffer => value;
   const options = parseOptions(args, type === 'hash');
   return (execution): Reply => {
     const collection = execution.collection(key, type);
@@ -64,13 +77,16 @@ export function parseElementScan(args: readonly Buffer[], type: CollectionName):
     if (options instanceof ErrorReply) return options;
     const { size } = collection;
     const isSmall = size <= wholeMost;
-    const { pairs, next } = isSmall ? { pairs: collection.pairs(), next: undefined } : collection.scan(cursor, options.count);
+    const { pairs, next } = isSmall
+      ? { pairs: allOf(execution, key, type, collection), next: undefined }
+      : collection.scan(cursor, options.count);
+    const isPacked = isSmall && pairs.every((bytes) => bytes.length <= packedBytesMost);
     const found: Buffer[] = [];
     for (let i = 0; i < pairs.length; i += 2) {
       const element = pairs[i] as Buffer;
       if (options.pattern !== undefined && !matchesGlob(options.pattern, element)) continue;
       found.push(element);
-      if (hasValues && options.values) found.push(valueOf(pairs[i + 1] as Buffer));
+      if (hasValues && options.values) found.push(type === 'zset' ? scoreText(pairs[i + 1] as Buffer, isPacked) : (pairs[i + 1] as Buffer));
     }
     return [String(next ?? 0), found];
   };

@@ -42,9 +42,9 @@ function parseRead(args: readonly Buffer[], form: RangeForm, stores: boolean): R
       if (first === undefined || second === undefined) return notAnInteger;
       [offset, limit] = [first, second];
       i += 2;
-    } else if (form.isReverse === undefined && isToken(option, 'REV')) isReverse = true;
-    else if (form.kind === undefined && isToken(option, 'BYLEX') && kind === undefined) kind = 'lex';
-    else if (form.kind === undefined && isToken(option, 'BYSCORE') && kind === undefined) kind = 'score';
+    } else if (isReverse === undefined && isToken(option, 'REV')) isReverse = true;
+    else if (kind === undefined && isToken(option, 'BYLEX')) kind = 'lex';
+    else if (kind === undefined && isToken(option, 'BYSCORE')) kind = 'score';
     else return syntaxError;
   }
   kind ??= 'rank';
@@ -126,7 +126,12 @@ const removal = (name: string, since: string, what: string, syntax: string, kind
     4,
     ['write'],
     firstIsKey,
-    docs(since, logAndRemoved, `Removes members in a sorted set within ${what}. Deletes the sorted set if all members were removed.`, syntax),
+    docs(
+      since,
+      logAndRemoved,
+      `Removes members in a sorted set within ${what}. Deletes the sorted set if all members were removed.`,
+      syntax,
+    ),
     parseRemoval(kind),
   );
 
@@ -175,13 +180,10 @@ export const sortedSetRangeRows: readonly KeyedRow[] = [
     'key max min [WITHSCORES] [LIMIT offset count]',
     { kind: 'score', isReverse: true },
   ),
-  reading(
-    'zrangebylex',
-    '2.8.9',
-    'Returns members in a sorted set within a lexicographical range.',
-    'key min max [LIMIT offset count]',
-    { kind: 'lex', isReverse: false },
-  ),
+  reading('zrangebylex', '2.8.9', 'Returns members in a sorted set within a lexicographical range.', 'key min max [LIMIT offset count]', {
+    kind: 'lex',
+    isReverse: false,
+  }),
   reading(
     'zrevrangebylex',
     '2.8.9',

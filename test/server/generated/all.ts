@@ -7,6 +7,7 @@ import { allRows } from '../../../server/commands/all.js';
 import { bitmapFamily } from './bitmaps.js';
 import { hashFamily, setFamily } from './collections.js';
 import { keyFamily, keyspaceFamily } from './keys.js';
+import { sortedSetFamily } from './sorted-sets.js';
 import { stringFamily } from './strings.js';
 import { value, type Family, type Keys, type Words } from './words.js';
 
@@ -16,6 +17,7 @@ export function everyFamily(keys: Keys): Family {
     ...bitmapFamily(keys),
     ...hashFamily(keys),
     ...setFamily(keys),
+    ...sortedSetFamily(keys),
     ...keyFamily(keys),
     ...keyspaceFamily(),
   };
