@@ -3,8 +3,21 @@ import { recordPart } from '../protocol/record-key.js';
 import type { Collection } from './collection.js';
 import type { CollectionView, ScannedElements } from './execution.js';
 import type { Partition } from './partition.js';
-import type { Transaction } from './transaction.js';
+import type { CollectionType } from './collection-types.js';
 import { sliceOf } from './key-order.js';
+
+/** The command's transaction, as far as a collection is read through it. */
+export interface Reading {
+  look(key: Buffer, type: CollectionType, element: Buffer | undefined): void;
+  need(collection: Collection, element: Buffer | undefined): void;
+  needOrder(collection: Collection): void;
+  sizeOf(collection: Collection): number;
+  elementAt(collection: Collection, entry: number, element: Buffer): Buffer | undefined;
+  /** The command itself has changed something of the collection. */
+  changes(collection: Collection): boolean;
+  /** Element and value of all that it will leave living. */
+  pairsOf(collection: Collection): Buffer[];
+}
 
 /** Up to so many elements are put in order for each HSCAN. */
 const unorderedMost = 2048;
@@ -15,7 +28,7 @@ export class CollectionReader implements CollectionView {
   private hasLooked = false;
 
   constructor(
-    protected readonly transaction: Transaction,
+    protected readonly transaction: Reading,
     protected readonly partition: Partition,
     protected readonly collection: Collection,
     private readonly key: Buffer,

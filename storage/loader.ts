@@ -183,7 +183,7 @@ export class Loader {
     partition.pins++;
     try {
       await this.loadPartition(partition, firstSlot, lastSlot);
-      for (const key of [...partition.collections.keys]) {
+      for (const key of partition.collections.keys) {
         for (const collection of partition.collections.of(key)) await this.loadCollection(partition, collection);
       }
     } finally {
@@ -214,7 +214,7 @@ export class Loader {
     try {
       if (!partition.resident) await this.readKeys(partition, firstSlot, lastSlot);
       while (partition.collections.inDoubt.size > 0) {
-        for (const collection of [...partition.collections.inDoubt]) {
+        for (const collection of partition.collections.inDoubt) {
           if (collection.counted) await this.complete([collection.owner, ...collection.incomplete]);
           else await this.loadCollection(partition, collection);
           if (collection.isCounted() && partition.collections.inDoubt.has(collection))

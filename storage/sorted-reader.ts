@@ -1,13 +1,10 @@
 /** A living sorted set as one command sees it: its members in order beside what every collection shows. */
-import { Collection } from './collection.js';
 import { CollectionReader } from './collection-reader.js';
 import type { ScoredMember, SortedView } from './execution.js';
 import { noEntry } from './key-table.js';
-import type { Partition } from './partition.js';
 import { recordPart } from '../protocol/record-key.js';
 import { decodeScore } from './score-value.js';
 import { ScoreIndex } from './score-index.js';
-import type { Transaction } from './transaction.js';
 
 /** Members put in order by the command that needs it; of a larger set the rest before it runs again. */
 const orderedAtOnce = 2048;
@@ -29,10 +26,6 @@ function countWhile(row: readonly ScoredMember[], holds: (each: ScoredMember) =>
 export class SortedReader extends CollectionReader implements SortedView {
   /** Of a set that the command itself has changed: all of it, in order. */
   private row: readonly ScoredMember[] | undefined = undefined;
-
-  constructor(transaction: Transaction, partition: Partition, collection: Collection, key: Buffer) {
-    super(transaction, partition, collection, key);
-  }
 
   scoreOf(member: Buffer): number | undefined {
     const bytes = this.get(member);

@@ -1,7 +1,7 @@
 /** MEMORY: what this node's process holds, and about how much a key takes of it. */
 import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8';
-import { DoubleReply, ErrorReply, MapReply, VerbatimReply, ok } from '../../protocol/resp/reply.js';
-import type { Reply } from '../../protocol/resp/reply.js';
+import { DoubleReply, MapReply, VerbatimReply, ok } from '../../protocol/resp/reply.js';
+import type { ErrorReply, Reply } from '../../protocol/resp/reply.js';
 import type { CommandRow, KeyedRow, LocalRow, Run } from '../command-table.js';
 import type { LocalContext } from '../local-context.js';
 import { memoryOf } from '../process-memory.js';

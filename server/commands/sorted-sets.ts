@@ -74,13 +74,7 @@ const parseAdd =
 const mayReplace = ({ nx, gt, lt }: AddOptions, score: number, next: number): boolean =>
   !nx && !(gt && next <= score) && !(lt && next >= score);
 
-function add(
-  execution: Execution,
-  key: Buffer,
-  members: readonly Buffer[],
-  scores: readonly number[],
-  options: AddOptions,
-): Reply {
+function add(execution: Execution, key: Buffer, members: readonly Buffer[], scores: readonly number[], options: AddOptions): Reply {
   let added = 0;
   let changed = 0;
   let set = execution.sorted(key);

@@ -203,7 +203,7 @@ class MemoryCollection implements CollectionView {
   }
 
   pairs(): Buffer[] {
-    return [...this.map()].flatMap(([name, bytes]) => [Buffer.from(name, 'latin1'), bytes]);
+    return Array.from(this.map(), ([name, bytes]) => [Buffer.from(name, 'latin1'), bytes]).flat();
   }
 
   elements(): Buffer[] {

@@ -63,7 +63,7 @@ function dumped(shown: string): string {
 }
 
 /** Chosen by chance: as many, or nothing at both, is all there is to compare. */
-const shapeOf = (shown: string): string => (shown.startsWith('$') ? '$' : shown.replace(/[^,\[\]]/g, ''));
+const shapeOf = (shown: string): string => (shown.startsWith('$') ? '$' : shown.replace(/[^,[\]]/g, ''));
 
 /** Where two servers may differ: by the time that passes, in order, in chance, and in what is not tracked here. */
 export function agree(asked: Words, ours: string, theirs: string): boolean {
@@ -75,6 +75,7 @@ export function agree(asked: Words, ours: string, theirs: string): boolean {
   if (name === 'KEYS' || name === 'SCAN') return sorted(ours) === sorted(theirs);
   if (/^(HRANDFIELD|SRANDMEMBER|ZRANDMEMBER)$/.test(name)) return shapeOf(ours) === shapeOf(theirs);
   if (asked.some((word) => /^novalues$/i.test(String(word)))) return theirs === '-ERR syntax error' && ours.startsWith('*'); // newer than 7.0
+  if (asked.some((word) => /^withscore$/i.test(String(word)))) return /wrong number of arguments/.test(theirs) && !/^-ERR/.test(ours); // newer than 7.0
   if (inAnyOrder.test(name)) return sortedKind(ours) === sortedKind(theirs);
   if (name === 'RANDOMKEY') return ours.startsWith('$') && theirs.startsWith('$');
   if (name === 'DUMP') return ours.startsWith('$') && theirs.startsWith('$') && dumped(ours) === dumped(theirs);

@@ -85,8 +85,8 @@ export function sortedSetFamily({ any, near }: Keys): Family {
     zcard: words('ZCARD', any),
     zcount: words('ZCOUNT', any, bound, bound),
     zlexcount: words('ZLEXCOUNT', lexKey, lex, lex),
-    zrank: words('ZRANK', any, member),
-    zrevrank: words('ZREVRANK', any, member),
+    zrank: words('ZRANK', any, member, options(1, 'WITHSCORE')),
+    zrevrank: words('ZREVRANK', any, member, options(1, 'WITHSCORE')),
     zrange: fc.oneof(
       words('ZRANGE', any, index, index, rangeOptions),
       words('ZRANGE', any, index, index, options(2, 'REV', withScores)),
