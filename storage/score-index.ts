@@ -126,7 +126,8 @@ export class ScoreIndex implements ElementIndex {
 
   private isBefore(entry: number, other: number): boolean {
     const { nodes } = this.table;
-    const [a, b] = [nodes.score(entry), nodes.score(other)];
+    const a = nodes.score(entry);
+    const b = nodes.score(other);
     return a === b ? this.table.compareKeys(entry, other) < 0 : a < b;
   }
 
@@ -142,7 +143,8 @@ export class ScoreIndex implements ElementIndex {
   /** The subtree without one of its nodes, whose score is still what it was put there by. */
   private without(at: number, entry: number): number {
     const { nodes } = this.table;
-    const [left, right] = [nodes.left(at), nodes.right(at)];
+    const left = nodes.left(at);
+    const right = nodes.right(at);
     if (at !== entry) {
       if (this.isBefore(entry, at)) nodes.setLeft(at, this.without(left, entry));
       else nodes.setRight(at, this.without(right, entry));
