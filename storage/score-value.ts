@@ -18,7 +18,7 @@ import { exactSum, twoSum } from './exact-sum.js';
 import { replacing } from './merge.js';
 import { besideOtherSums, latestBase, nameOf } from './string-value.js';
 
-export const scoreBytes = 8;
+const scoreBytes = 8;
 
 /** A score as it is kept: there is no -0, as there is none in Redis' small sorted sets. */
 const kept = (score: number): number => score + 0;

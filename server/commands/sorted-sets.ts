@@ -13,7 +13,7 @@ import { parseScore } from './score-arguments.js';
 import { flatPairs, nestedPairs, scoredReply } from './scored-reply.js';
 import { countedFrom, sortedDocs as docs, sortedRow as row } from './sorted-row.js';
 
-export const notAFloat = new ErrorReply('ERR value is not a valid float');
+const notAFloat = new ErrorReply('ERR value is not a valid float');
 const bothExistences = new ErrorReply('ERR XX and NX options at the same time are not compatible');
 const bothDirections = new ErrorReply('ERR GT, LT, and/or NX options at the same time are not compatible');
 const oneIncrement = new ErrorReply('ERR INCR option supports a single increment-element pair');
