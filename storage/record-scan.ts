@@ -5,19 +5,18 @@
  * With `checkDisk` the engine's rows are also held against memory's records: a row that differs or is lost, though nothing is
  * waiting to be written there, is rewritten from memory, which is what commands are answered from.
  */
-import { ByteWriter } from '../protocol/byte-writer.js';
 import { FormatError } from '../protocol/format-error.js';
-import { decodeRecord, emptyClock, encodeRecord, type VectorClock, type VersionedRecord } from '../protocol/record.js';
+import { decodeRecord, emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
 import { decodeRecordKey, encodeRecordKey, recordPart, type RecordKey } from '../protocol/record-key.js';
 import type { Clock } from './clock.js';
 import { partOfKind, typeOfByte } from './collection-types.js';
 import { StorageError, type Engine } from './engine.js';
 import { decodeHeader } from './header-row.js';
 import { noEntry, type KeyTable } from './key-table.js';
-import type { HashedRecord } from './merkle-hashing.js';
 import { leafOf } from './merkle-tree.js';
 import { cutOf, emptyRecord, mergeRecords, underCut } from './merge.js';
 import type { Partition } from './partition.js';
+import { entryBytes, isNothing, type RecordPack } from './record-pack.js';
 import { keyOfHeader, rowOf, slotRows, table as tables } from './rows.js';
 import { maxClock } from './vector-clock.js';
 
@@ -32,6 +31,8 @@ export interface ScanOptions {
   /** By leaf: 1 = its records are wanted. Undefined = all are. */
   readonly wanted?: Uint8Array | undefined;
   readonly checkDisk: boolean;
+  /** Where the records go; whoever reads takes them from there between two slices. */
+  readonly into: RecordPack;
 }
 
 export class RecordScan {
@@ -46,8 +47,8 @@ export class RecordScan {
     private readonly rewrite: (entry: number) => void,
   ) {}
 
-  /** Slices of records, each once, owned by the caller; some may be empty. Rejects with StorageError. */
-  async *read(partition: Partition, options: ScanOptions): AsyncGenerator<readonly HashedRecord[]> {
+  /** Packs each record once; yields after each slice, some of which may be empty. Rejects with StorageError. */
+  async *read(partition: Partition, options: ScanOptions): AsyncGenerator<void> {
     partition.pins++; // what is in memory now stays there, so that nothing is read from an old row
     try {
       const told = new Set<number>();
@@ -64,27 +65,28 @@ export class RecordScan {
   }
 
   /** Whole records in memory, but those that come meanwhile. `told` gets their entries. */
-  private async *memory(partition: Partition, { wanted }: ScanOptions, told: Set<number>): AsyncGenerator<readonly HashedRecord[]> {
+  private async *memory(partition: Partition, { wanted, into }: ScanOptions, told: Set<number>): AsyncGenerator<void> {
     const { table } = this;
-    let slice = new Slice();
+    let looked = 0;
+    let isFull = sliceEnd(into);
     for (const entry of partition.recordEntries()) {
       if (!table.isComplete(entry)) continue;
       told.add(entry);
-      this.tell(partition, slice, entry, wanted);
-      if (!slice.countsAsFull()) continue;
-      yield slice.records;
+      this.tell(partition, into, entry, wanted);
+      if (++looked < sliceEntries && !isFull()) continue;
+      yield;
       await this.nextTurn();
-      slice = new Slice();
+      [looked, isFull] = [0, sliceEnd(into)];
     }
-    yield slice.records;
+    yield;
   }
 
   /** What the engine holds and `told` does not; with it, what came to memory since. */
   private async *disk(
     partition: Partition,
-    { firstSlot, lastSlot, wanted, checkDisk }: ScanOptions,
+    { firstSlot, lastSlot, wanted, checkDisk, into }: ScanOptions,
     told: Set<number>,
-  ): AsyncGenerator<readonly HashedRecord[]> {
+  ): AsyncGenerator<void> {
     const { table } = this;
     // Snapshots, taken now: all that is not in them is in memory.
     const [strings, elements, headers] = [tables.record, tables.element, tables.header].map((name) =>
@@ -94,22 +96,20 @@ export class RecordScan {
     for (const entry of partition.recordEntries()) if (!told.has(entry)) others.add(entry);
     const cuts = new Map<string, VectorClock>();
     for await (const chunk of headers) {
-      const slice = new Slice();
-      for (const [row, value] of chunk) this.tellHeader(partition, slice, row, value, wanted, cuts);
-      yield slice.records;
+      for (const [row, value] of chunk) this.tellHeader(partition, into, row, value, wanted, cuts);
+      yield;
       await this.nextTurn();
     }
     const suspects: number[] = [];
     for (const rows of [strings, elements]) {
       for await (const chunk of rows) {
-        const slice = new Slice();
         for (const [row, value] of chunk) {
           const encodedKey = row.subarray(1);
           const recordKey = decodeRecordKey(encodedKey);
           const entry = partition.findRecord(recordKey);
           others.delete(entry);
           if (told.delete(entry)) {
-            if (checkDisk && table.dirtyOf(entry) === 0 && !value.equals(encoded(table.recordOf(entry)))) suspects.push(entry);
+            if (checkDisk && table.dirtyOf(entry) === 0 && !value.equals(entryBytes(table, entry))) suspects.push(entry);
             continue;
           }
           const leaf = leafOf(recordKey.key, 0, recordKey.key.length, recordKey.element);
@@ -117,19 +117,18 @@ export class RecordScan {
           const cut = this.cutOf(partition, recordKey, cuts);
           if (cut === 'all') continue;
           const newer = entry === noEntry ? undefined : table.recordOf(entry);
-          if (newer === undefined && cut.size === 0) slice.add(leaf, encodedKey, stored(value));
+          if (newer === undefined && cut.size === 0 && value[0] !== generalShape) into.addEncoded(leaf, encodedKey, value);
           else {
             const merged = newer === undefined ? decodeRecord(value) : mergeRecords(newer, decodeRecord(value));
-            slice.add(leaf, encodedKey, encodedForDigest(underCut(merged, cut)));
+            into.add(leaf, encodedKey, underCut(merged, cut));
           }
         }
-        yield slice.records;
+        yield;
         await this.nextTurn();
       }
     }
-    const rest = new Slice();
-    for (const entry of others) if (table.isInUse(entry)) this.tell(partition, rest, entry, wanted);
-    yield rest.records;
+    for (const entry of others) if (table.isInUse(entry)) this.tell(partition, into, entry, wanted);
+    yield;
     if (!checkDisk) return;
     for (const entry of told)
       if (table.dirtyOf(entry) === 0 && hasRow(table.kindOf(entry)) && !isNothing(table.recordOf(entry))) suspects.push(entry);
@@ -139,7 +138,7 @@ export class RecordScan {
   /** The records in the header row of a key that memory does not know; `cuts` gets what they delete. */
   private tellHeader(
     partition: Partition,
-    slice: Slice,
+    into: RecordPack,
     row: Buffer,
     value: Buffer,
     wanted: Uint8Array | undefined,
@@ -160,7 +159,7 @@ export class RecordScan {
         [recordPart.expiry, expiry, known?.expiry],
       ] as const) {
         if (record === undefined) continue;
-        slice.add(leaf, encodeRecordKey(slot, key, type.byte, part), encodedForDigest(mergeRecords(newer(entry), record)));
+        into.add(leaf, encodeRecordKey(slot, key, type.byte, part), mergeRecords(newer(entry), record));
       }
     }
   }
@@ -176,23 +175,22 @@ export class RecordScan {
     return collection.known && collection.whole ? 'all' : maxClock(collection.cut, onDisk);
   }
 
-  private tell(partition: Partition, slice: Slice, entry: number, wanted: Uint8Array | undefined): void {
+  private tell(partition: Partition, into: RecordPack, entry: number, wanted: Uint8Array | undefined): void {
     const { table } = this;
-    const isPart = table.kindOf(entry) !== 0;
-    const key = table.keyBytes(isPart ? table.ownerOf(entry) : entry);
-    const leaf = isPart ? leafOf(key, 0, key.length, table.keyBytes(entry)) : leafOf(key);
-    if (wanted !== undefined && wanted[leaf] !== 1) return;
-    slice.add(leaf, partition.recordKeyOf(entry), encodedForDigest(partition.recordOf(entry)));
+    if (table.kindOf(entry) === 0) return into.addEntry(table, entry, wanted);
+    const key = table.keyBytes(table.ownerOf(entry));
+    const leaf = leafOf(key, 0, key.length, table.keyBytes(entry));
+    if (wanted === undefined || wanted[leaf] === 1) into.add(leaf, partition.recordKeyOf(entry), partition.recordOf(entry));
   }
 
   /** A snapshot is older than memory: only a row that is read now, while nothing changes, shows that the disk is wrong. */
   private async verify(partition: Partition, suspects: readonly number[]): Promise<void> {
     const { table } = this;
-    const before = suspects.map((entry) => (table.dirtyOf(entry) === 0 ? encoded(table.recordOf(entry)) : undefined));
+    const before = suspects.map((entry) => (table.dirtyOf(entry) === 0 ? Buffer.from(entryBytes(table, entry)) : undefined));
     const rows = await this.engine.getMany(suspects.map((entry) => rowOf(partition.recordKeyOf(entry))));
     suspects.forEach((entry, i) => {
       const bytes = before[i];
-      const changed = table.dirtyOf(entry) !== 0 || bytes?.equals(encoded(table.recordOf(entry))) !== true;
+      const changed = table.dirtyOf(entry) !== 0 || bytes?.equals(entryBytes(table, entry)) !== true;
       const row = rows[i];
       if (changed || (row === undefined ? bytes.length === 0 : row.equals(bytes))) return;
       this.rowsRewritten++;
@@ -217,48 +215,11 @@ function hasRow(kind: number): boolean {
   return kind === 0 || partOfKind(kind) === recordPart.element;
 }
 
-class Slice {
-  readonly records: HashedRecord[] = [];
-  private bytes = 0;
-  private looked = 0;
-
-  add(leaf: number, key: Buffer, record: Buffer | undefined): void {
-    if (record === undefined) return;
-    this.records.push({ leaf, key, record });
-    this.bytes += key.length + record.length;
-  }
-
-  /** Counts one more entry looked at. */
-  countsAsFull(): boolean {
-    return ++this.looked >= sliceEntries || this.records.length >= sliceRecords || this.bytes >= sliceBytes;
-  }
-}
-
-const writer = new ByteWriter(256);
-
-function encoded(record: VersionedRecord | undefined): Buffer {
-  writer.reset();
-  if (record !== undefined) encodeRecord(writer, record);
-  return Buffer.from(writer.view());
-}
-
-/**
- * A record as digests see it: dots and payloads. Contexts count only where nothing else is left, since replicas drop those of living
- * records at different times. Undefined = nothing is stored.
- */
-function encodedForDigest(record: VersionedRecord | undefined): Buffer | undefined {
-  if (record === undefined || isNothing(record)) return undefined;
-  return encoded(record.versions.length > 0 && record.context.size > 0 ? { context: emptyClock, versions: record.versions } : record);
-}
-
-/** The same of a row's value. */
-function stored(value: Buffer): Buffer | undefined {
-  return value[0] === generalShape ? encodedForDigest(decodeRecord(value)) : value;
+/** Whether so much was packed since now that the event loop should have its turn. */
+function sliceEnd(pack: RecordPack): () => boolean {
+  const { count, bytes } = pack;
+  return () => pack.count - count >= sliceRecords || pack.bytes - bytes >= sliceBytes;
 }
 
 /** First byte of a record that may have a context (protocol/record.ts). */
 const generalShape = 2;
-
-function isNothing(record: VersionedRecord | undefined): boolean {
-  return record === undefined || (record.versions.length === 0 && record.context.size === 0);
-}

@@ -12,8 +12,8 @@ import type { Partition } from '../../storage/partition.js';
 import type { Store } from '../../storage/store.js';
 import { emptyClock, type VectorClock, type VersionedRecord } from '../../protocol/record.js';
 import { shownValue } from '../../storage/shown-value.js';
-import { clocksEqual, covers, coversClock, maxClock } from '../../storage/vector-clock.js';
-import type { TorcCluster, WrittenBatch } from './torc-cluster.js';
+import { clocksEqual, covers, coversClock } from '../../storage/vector-clock.js';
+import type { TorcCluster } from './torc-cluster.js';
 
 const nothing = Buffer.alloc(0);
 
@@ -48,18 +48,19 @@ function cutOfRecord(partition: Partition, name: string): VectorClock {
   return collection?.cut ?? emptyClock;
 }
 
-/** Batches that `seen` covers and whose records do not. Everything is loaded. */
-export function claimedAndMissing(name: string, store: Store, batches: readonly WrittenBatch[]): string | undefined {
+/** Batches that `seen` covers and whose records do not, though nobody has forgotten them. Everything is loaded. */
+export function claimedAndMissing(name: string, store: Store, { batches, forgetting }: TorcCluster): string | undefined {
   const byPartition = new Map<number, Map<string, VersionedRecord>>();
-  for (const { partition: number, actor, counter, records: written } of batches) {
+  for (const { partition: number, actor, counter, records: written } of batches.all()) {
     const partition = store.partition(number);
     if ((partition.seen.get(actor) ?? 0) < counter) continue;
-    if (covers(partition.purged, { actor, counter })) continue; // every home replica has seen it, and it may be forgotten
     let held = byPartition.get(number);
     if (held === undefined) byPartition.set(number, (held = recordsOf(partition)));
     const missing = written.find(
       (each) =>
-        !recordCovers(held.get(each) ?? emptyRecord, { actor, counter }) && !covers(cutOfRecord(partition, each), { actor, counter }),
+        !recordCovers(held.get(each) ?? emptyRecord, { actor, counter }) &&
+        !covers(cutOfRecord(partition, each), { actor, counter }) &&
+        !covers(forgetting.of(number, each), { actor, counter }),
     );
     if (missing !== undefined) {
       return `${name} claims to have seen ${actor}:${counter} of partition ${number} (${partition.seen.get(actor)}), and its record of ${JSON.stringify(missing)} does not cover it`;
@@ -130,7 +131,7 @@ export async function convergenceFault(cluster: TorcCluster): Promise<string | u
   await cluster.scheduler.runFor(60_000, () => open === 0);
   if (open > 0) return 'a partition cannot be loaded';
   for (const { name, store } of all) {
-    const missing = claimedAndMissing(name, store, cluster.batches);
+    const missing = claimedAndMissing(name, store, cluster);
     if (missing !== undefined) return missing;
     let bytes = 0;
     for (let number = 0; number < cluster.partitions; number++) {
@@ -148,7 +149,7 @@ export async function convergenceFault(cluster: TorcCluster): Promise<string | u
     for (const name of cluster.nodes) {
       const partition = cluster.runningNow(name).store.partition(number);
       const fault = homes.includes(name)
-        ? difference(first, cluster.runningNow(first).store.partition(number), name, partition)
+        ? difference(cluster, first, name, number)
         : cluster.settings.sloppyQuorum === true
           ? undefined // a stand-in that coordinated keeps its copy
           : strayFault(name, partition);
@@ -183,7 +184,7 @@ export async function reopenedFault(cluster: TorcCluster, name: string): Promise
     const recordsNow = recordsOf(partition);
     for (const key of new Set([...records.keys(), ...recordsNow.keys()])) {
       const [before, now] = [records.get(key) ?? emptyRecord, recordsNow.get(key) ?? emptyRecord];
-      if (!equalButForgotten(key, before, now, purged))
+      if (!equalButForgotten(key, before, now, cluster.forgetting.of(number, key)))
         return `${name}, opened again, gives ${shown(now)} for ${JSON.stringify(key)}, not ${shown(before)}`;
     }
     const fault = derivedFault(`${name}, opened again,`, partition);
@@ -197,19 +198,19 @@ function shownClocks({ seen, ahead, promised }: Pick<Partition, 'seen' | 'ahead'
   return JSON.stringify({ seen: sorted(seen), ahead, promised });
 }
 
-/** Whether two copies are the same once all is forgotten of them that `purged` says that every home replica has seen. */
-function equalButForgotten(key: string, x: VersionedRecord, y: VersionedRecord, purged: VectorClock): boolean {
+/** Whether two copies of a record are the same but for what some node has forgotten of it. */
+function equalButForgotten(key: string, x: VersionedRecord, y: VersionedRecord, forgotten: VectorClock): boolean {
   const isDeletion = decodeRecordKey(Buffer.from(key, 'latin1')).part === recordPart.deleted;
   const rest = (record: VersionedRecord): VersionedRecord =>
     // A deletion is forgotten as a whole.
-    isDeletion && coversClock(purged, effectiveContext(record)) ? emptyRecord : restOf(record, purged);
+    isDeletion && coversClock(forgotten, effectiveContext(record)) ? emptyRecord : restOf(record, forgotten);
   return recordsEqual(rest(x), rest(y));
 }
 
-function restOf(record: VersionedRecord, purged: VectorClock): VersionedRecord {
+function restOf(record: VersionedRecord, forgotten: VectorClock): VersionedRecord {
   // What was forgotten came back with a part that was not, when a later write saw both.
   return {
-    context: new Map([...record.context].filter(([actor, counter]) => !covers(purged, { actor, counter }))),
+    context: new Map([...record.context].filter(([actor, counter]) => !covers(forgotten, { actor, counter }))),
     versions: record.versions,
   };
 }
@@ -221,14 +222,16 @@ function strayFault(name: string, partition: Partition): string | undefined {
   return `${name} is no home of partition ${partition.number} and holds ${held === undefined ? 'a clock' : JSON.stringify(held)} of it`;
 }
 
-function difference(xName: string, x: Partition, yName: string, y: Partition): string | undefined {
+function difference(cluster: TorcCluster, xName: string, yName: string, number: number): string | undefined {
+  const x = cluster.runningNow(xName).store.partition(number);
+  const y = cluster.runningNow(yName).store.partition(number);
   const where = `partition ${x.number} at ${xName} and ${yName}`;
   for (const partition of [x, y]) if (partition.ahead.length > 0) return `${where}: ahead ${JSON.stringify(partition.ahead)}`;
   if (!clocksEqual(x.seen, y.seen)) return `${where}: seen ${JSON.stringify([...x.seen])} and ${JSON.stringify([...y.seen])}`;
   const [ofX, ofY] = [recordsOf(x), recordsOf(y)];
   for (const key of new Set([...ofX.keys(), ...ofY.keys()])) {
     const [mine, theirs] = [ofX.get(key) ?? emptyRecord, ofY.get(key) ?? emptyRecord];
-    if (!equalButForgotten(key, mine, theirs, maxClock(x.purged, y.purged)))
+    if (!equalButForgotten(key, mine, theirs, cluster.forgetting.of(number, key)))
       return `${where}: ${JSON.stringify(key)} is ${shown(mine)} and ${shown(theirs)}`;
   }
   return undefined;
