@@ -48,6 +48,10 @@ export class ByteReader {
     return high * twoTo32 + load32(this.#bytes, at + 4);
   }
 
+  f64(): number {
+    return this.#bytes.readDoubleBE(this.#advance(8));
+  }
+
   i64(): bigint {
     const at = this.#advance(8);
     const double = (load32(this.#bytes, at) | 0) * twoTo32 + load32(this.#bytes, at + 4);

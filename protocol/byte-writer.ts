@@ -51,6 +51,12 @@ export class ByteWriter {
   }
 
   /** Two's complement. Throws RangeError outside -2^63..2^63-1. */
+  /** A double, as IEEE 754 has it. */
+  f64(value: number): void {
+    const at = this.#reserve(8);
+    this.#view.setFloat64(at, value);
+  }
+
   i64(value: bigint): void {
     const at = this.#reserve(8);
     const double = Number(value);

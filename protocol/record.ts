@@ -15,6 +15,7 @@
  *             the kind's high bit says that the expiry (Unix ms) is there
  *   body      plain (1): the value, to the end
  *             counter (2): base term u64 | base actor u32 | base counter u64 | amount i64 | sum i64
+ *             tally (3):   base term u64 | base actor u32 | base counter u64 | amount f64 | sum f64 | remainder f64
  *   deleted   0x03 | clock cut | clock by                     the header record of a deleted collection
  */
 import { ByteReader } from './byte-reader.js';
@@ -27,7 +28,7 @@ export type VectorClock = ReadonlyMap<number, number>;
 
 export const emptyClock: VectorClock = new Map();
 
-export const versionKind = { plain: 1, counter: 2 } as const;
+export const versionKind = { plain: 1, counter: 2, tally: 3 } as const;
 
 /** A value as it was written: a string, a hash field, a set member (empty bytes), ... */
 export interface PlainVersion extends Ranked {
@@ -50,7 +51,18 @@ export interface CounterVersion extends Ranked {
   readonly sum: bigint;
 }
 
-export type Version = PlainVersion | CounterVersion;
+/** The same of a sorted set's score, in doubles, all finite. A sum is two of them, the second what the first could not hold (storage/score-value.ts). */
+export interface TallyVersion extends Ranked {
+  readonly kind: typeof versionKind.tally;
+  readonly expiresAtMs: number;
+  /** All zero when there was none, as `amount` is then. */
+  readonly base: Ranked;
+  readonly amount: number;
+  readonly sum: number;
+  readonly remainder: number;
+}
+
+export type Version = PlainVersion | CounterVersion | TallyVersion;
 
 /** Versions are sorted by actor ascending, at most one per actor: a write covers all its own actor wrote before. */
 export interface VersionedRecord {
@@ -150,7 +162,7 @@ export function ownRecord(record: VersionedRecord): VersionedRecord {
 }
 
 function ownVersion(version: Version): Version {
-  if (version.kind === versionKind.counter) return version;
+  if (version.kind !== versionKind.plain) return version;
   const { actor, counter, term, kind, expiresAtMs, bytes } = version;
   const own = Buffer.allocUnsafe(bytes.length);
   own.set(bytes);
@@ -212,12 +224,18 @@ function encodeVersion(writer: ByteWriter, version: Version): void {
     writer.bytes(version.bytes);
     return;
   }
-  const { base, amount, sum } = version;
+  const { base } = version;
   writer.counter(base.term);
   writer.u32(base.actor);
   writer.counter(base.counter);
-  writer.i64(amount);
-  writer.i64(sum);
+  if (version.kind === versionKind.counter) {
+    writer.i64(version.amount);
+    writer.i64(version.sum);
+  } else {
+    writer.f64(version.amount);
+    writer.f64(version.sum);
+    writer.f64(version.remainder);
+  }
 }
 
 function readVersion(reader: ByteReader, end: number, owned: boolean): Version {
@@ -232,11 +250,17 @@ function readVersion(reader: ByteReader, end: number, owned: boolean): Version {
     const length = end - reader.position;
     return { kind, actor, counter, term, expiresAtMs, bytes: owned ? reader.ownBytes(length) : reader.bytes(length) };
   }
-  if (kind !== versionKind.counter) throw new FormatError('UNKNOWN', `version of kind ${kind}`);
+  if (kind !== versionKind.counter && kind !== versionKind.tally) throw new FormatError('UNKNOWN', `version of kind ${kind}`);
   const baseTerm = reader.counter();
   const baseActor = reader.u32();
   const baseCounter = reader.counter();
   const base = baseCounter === 0 && baseActor === 0 && baseTerm === 0 ? noBase : { actor: baseActor, counter: baseCounter, term: baseTerm };
+  if (kind === versionKind.tally) {
+    const [amount, sum, remainder] = [reader.f64(), reader.f64(), reader.f64()];
+    if (![amount, sum, remainder].every(Number.isFinite)) throw new FormatError('INVALID', 'a tally that is not finite');
+    if (reader.position !== end) throw new FormatError('INVALID', `a tally ends at ${reader.position} instead of ${end}`);
+    return { kind, actor, counter, term, expiresAtMs, base, amount, sum, remainder };
+  }
   const amount = reader.i64();
   const sum = reader.i64();
   if (reader.position !== end) throw new FormatError('INVALID', `a counter ends at ${reader.position} instead of ${end}`);

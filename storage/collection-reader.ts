@@ -24,13 +24,13 @@ const unorderedMost = 2048;
 
 export class CollectionReader implements CollectionView {
   /** Of a collection that the command itself has changed: element and value one after the other. */
-  private changed: Buffer[] | undefined = undefined;
+  protected changed: Buffer[] | undefined = undefined;
   private hasLooked = false;
 
   constructor(
-    private readonly transaction: Reading,
-    private readonly partition: Partition,
-    private readonly collection: Collection,
+    protected readonly transaction: Reading,
+    protected readonly partition: Partition,
+    protected readonly collection: Collection,
     private readonly key: Buffer,
   ) {}
 
@@ -107,7 +107,7 @@ export class CollectionReader implements CollectionView {
   }
 
   /** All of it is in memory. */
-  private isReady(): boolean {
+  protected isReady(): boolean {
     const { collection, transaction } = this;
     this.lookAtAll();
     if (!collection.whole) {

@@ -23,6 +23,14 @@ const orderBytesEach = 16;
 export interface ElementIndex {
   /** An element came, got another record, or died: look at the table. */
   changed(entry: number, isLiving: boolean): void;
+  /** All living elements are in it. */
+  readonly isFilled: boolean;
+  /** Takes in up to `budget` elements that are not in it yet. */
+  fill(budget: number): void;
+  /** What it takes in memory, which it accounts. */
+  readonly byteSize: number;
+  /** It is forgotten: what it took in memory is given back. */
+  dispose(): void;
 }
 
 export class Collection {
@@ -68,7 +76,8 @@ export class Collection {
     readonly owner: number,
     readonly type: CollectionType,
     known: boolean,
-    private readonly account: (bytes: number) => void,
+    /** Of memory that it takes, an order of its own included. */
+    readonly account: (bytes: number) => void,
   ) {
     this.known = known;
     this.whole = known; // a key whose header row does not name it has no rows of it
@@ -77,7 +86,7 @@ export class Collection {
 
   /** What it takes in memory beside its entries. */
   get byteSize(): number {
-    return objectBytes + this.entries.byteLength + this.orderBytes;
+    return objectBytes + this.entries.byteLength + this.orderBytes + (this.index?.byteSize ?? 0);
   }
 
   get order(): KeyOrder | undefined {
@@ -184,10 +193,16 @@ export class Collection {
     this.counted = true;
     this.incomplete.clear();
     this.changes++;
-    this.index = undefined;
+    this.dropIndex();
     this.order = undefined;
     if (!this.whole) this.unswept = true;
     this.whole = true; // what rows there are, are dead
+  }
+
+  /** It begins anew, or is not whole any more. */
+  dropIndex(): void {
+    this.index?.dispose();
+    this.index = undefined;
   }
 
   raiseTop(actor: number, counter: number): void {
@@ -208,6 +223,7 @@ export class Collection {
 
   /** It is forgotten: what it took in memory is given back. */
   dispose(): void {
+    this.dropIndex();
     this.account(-this.byteSize);
   }
 

@@ -10,6 +10,7 @@
 import { compareRanked, type Ranked } from '../protocol/dot.js';
 import { versionKind, type Version, type VersionedRecord } from '../protocol/record.js';
 import type { Clock } from './clock.js';
+import { shownValue } from './shown-value.js';
 import { baseOf, shownString } from './string-value.js';
 
 const conflictsMax = 128;
@@ -121,12 +122,12 @@ export class ConflictLog {
   ): void {
     const { versions } = record;
     const plain = field === undefined ? 'string' : 'field';
-    const { bytes = Buffer.alloc(0), joined = [] } = shownString(record) ?? {};
+    const { joined = [] } = shownString(record) ?? {};
     const whole = joined.length > 0 ? 'hyperloglog' : plain;
-    const type = versions.some(({ kind }) => kind === versionKind.counter) ? 'counter' : whole;
+    const type = versions.some(({ kind }) => kind !== versionKind.plain) ? 'counter' : whole;
     if (known === undefined) this.counts[type]++;
     const best = latestBase(versions);
-    const shown = Buffer.from(bytes.subarray(0, valueBytesMax));
+    const shown = Buffer.from((shownValue(record)?.bytes ?? Buffer.alloc(0)).subarray(0, valueBytesMax));
     const metAtMs = (known === undefined ? undefined : this.kept.get(known)?.metAtMs) ?? this.clock.wallMs();
     this.keep(known ?? this.nextNumber++, name, {
       partition,
@@ -176,7 +177,7 @@ function latestBase(versions: readonly Version[]): Ranked {
 /** On the winning base; and where a counter stands on that, what it grew from is part of the counter. */
 function isShown(version: Version, versions: readonly Version[], best: Ranked): boolean {
   if (compareRanked(baseOf(version), best) !== 0) return false;
-  return version.kind === versionKind.counter || !versions.some((other) => other !== version && compareRanked(baseOf(other), best) === 0);
+  return version.kind !== versionKind.plain || !versions.some((other) => other !== version && compareRanked(baseOf(other), best) === 0);
 }
 
 function hasDot(versions: readonly Version[], { actor, counter }: Version): boolean {
@@ -186,7 +187,7 @@ function hasDot(versions: readonly Version[], { actor, counter }: Version): bool
 function described(version: Version, shown: boolean): ConflictingVersion {
   const { actor, counter, term } = version;
   const value =
-    version.kind === versionKind.counter
+    version.kind !== versionKind.plain
       ? Buffer.from(`${version.amount} + ${version.sum}`, 'latin1')
       : Buffer.from(version.bytes.subarray(0, valueBytesMax));
   return { actor, counter, term, value, shown };

@@ -16,7 +16,7 @@ export interface StringObject {
 export type TypeName = 'string' | 'hash' | 'set' | 'zset' | 'list' | 'stream';
 
 /** Types whose values are made of elements. */
-export type CollectionName = 'hash' | 'set';
+export type CollectionName = 'hash' | 'set' | 'zset';
 
 /** A part of a walk over a collection's elements. */
 export interface ScannedElements {
@@ -45,6 +45,25 @@ export interface CollectionView {
   valueAt(at: number): Buffer;
   /** About `limit` elements in the order of HSCAN, from `position` on: one that is there throughout comes once. */
   scan(position: number, limit: number): ScannedElements;
+}
+
+/** A member of a sorted set, owned by the caller, and its score, never NaN. */
+export interface ScoredMember {
+  readonly member: Buffer;
+  readonly score: number;
+}
+
+/** A living sorted set. Its order is by score, of equal scores by the members' bytes; ranks count from 0. Values are scores in eight bytes (score-value.ts). */
+export interface SortedView extends CollectionView {
+  scoreOf(member: Buffer): number | undefined;
+  /** O(log n), as the two below are. Needs all of it in memory and in order, as they do. */
+  rankOf(member: Buffer): number | undefined;
+  /** How many scores are below `score`, or equal to it. */
+  countToScore(score: number, orEqual: boolean): number;
+  /** How many members are below `member`, or equal to it, where all have one score; else nothing in particular. */
+  countToMember(member: Buffer, orEqual: boolean): number;
+  /** Those of rank `from` to before `to`. */
+  slice(from: number, to: number): ScoredMember[];
 }
 
 export interface ScannedSlot {
@@ -90,6 +109,8 @@ export interface Execution extends ValueLimits {
   value(key: Buffer): StoredValue | Buffer | null;
   /** The collection at `key`, or undefined when there is none or it has expired. Throws CommandError WRONGTYPE for another type. */
   collection(key: Buffer, type: CollectionName): CollectionView | undefined;
+  /** The same of a sorted set. */
+  sorted(key: Buffer): SortedView | undefined;
   /** Bytes of memory that the key takes, its elements included; 0 when there is none. */
   bytesOf(key: Buffer): number;
   /** Undefined when absent or expired. */
@@ -111,6 +132,8 @@ export interface Execution extends ValueLimits {
   setElement(key: Buffer, type: CollectionName, element: Buffer, bytes: Buffer): boolean;
   /** Adds to the counter that an element's value is (absent = 0); returns the new value, or why there is none: nothing is written then. */
   incrementElement(key: Buffer, type: CollectionName, element: Buffer, by: bigint): bigint | 'not-an-integer' | 'overflow';
+  /** Adds to the score of a sorted set's member (absent = 0), which is written where it changes; returns the new one, or that it would be NaN. */
+  incrementScore(key: Buffer, member: Buffer, by: number): number | 'not-a-number';
   /** Deletes an element, and the key with its last one; false when it was not there. */
   removeElement(key: Buffer, type: CollectionName, element: Buffer): boolean;
   /** Sets the expiry of a living key of any type (0 = none); false when there is none. */

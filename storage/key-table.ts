@@ -18,7 +18,8 @@ import { decodeRecord, emptyClock, encodeRecord, ownRecord, versionKind, type Ve
 import { CellArena, cellBytesMax } from './cell-arena.js';
 import { isDeletedKind } from './collection-types.js';
 import { scanHash } from './key-order.js';
-import { shownString } from './string-value.js';
+import { OrderNodes } from './order-nodes.js';
+import { shownValue } from './shown-value.js';
 
 /** Words of an entry; the last six are three doubles. */
 const field = {
@@ -90,6 +91,8 @@ export class KeyTable {
   private readonly words: Int32Array[] = [];
   private readonly doubles: Float64Array[] = [];
   private readonly arena = new CellArena();
+  /** Of the entries that stand in an order beside their collection's row. */
+  readonly nodes = new OrderNodes();
   /** Key and value of entries that are too large for a cell. Replaced, never written to. */
   private readonly largeOnes = new Map<number, Buffer>();
   private freeList = noEntry;
@@ -402,7 +405,7 @@ export class KeyTable {
       const { actor, counter, term, expiresAtMs, bytes } = version;
       return this.setPlain(entry, actor, counter, term, expiresAtMs, bytes, 0, bytes.length);
     }
-    const shown = version === undefined || isDeleted ? undefined : shownString(record);
+    const shown = version === undefined || isDeleted ? undefined : shownValue(record);
     recordWriter.reset();
     encodeRecord(recordWriter, record);
     const bytes = recordWriter.view();
@@ -478,6 +481,20 @@ export class KeyTable {
   keyBytes(entry: number): Buffer {
     const at = this.keyAt(entry);
     return Buffer.from(this.pageOf(entry).subarray(at, at + this.word(entry, field.keyLength)));
+  }
+
+  /** As Buffer.compare of the two keys; of parts, of their elements. */
+  compareKeys(entry: number, other: number): number {
+    const at = this.keyAt(entry);
+    const otherAt = this.keyAt(other);
+    const otherEnd = otherAt + this.word(other, field.keyLength);
+    return compare(this.pageOf(entry), at, at + this.word(entry, field.keyLength), this.pageOf(other), otherAt, otherEnd);
+  }
+
+  /** As Buffer.compare of the entry's key and `bytes`. */
+  compareKeyTo(entry: number, bytes: Buffer): number {
+    const at = this.keyAt(entry);
+    return compare(this.pageOf(entry), at, at + this.word(entry, field.keyLength), bytes, 0, bytes.length);
   }
 
   /** The key as latin1 text. */
@@ -654,4 +671,16 @@ const loopedBytes = 96;
 function copy(bytes: Buffer, from: number, length: number, target: Buffer, at: number): void {
   if (length <= loopedBytes) for (let i = 0; i < length; i++) target[at + i] = bytes[from + i] as number;
   else target.set(from === 0 && length === bytes.length ? bytes : bytes.subarray(from, from + length), at);
+}
+
+/** Up to this many first bytes a loop beats the call into the runtime's comparison. */
+const comparedByLoop = 16;
+
+function compare(bytes: Buffer, from: number, end: number, others: Buffer, othersFrom: number, othersEnd: number): number {
+  const length = Math.min(end - from, othersEnd - othersFrom, comparedByLoop);
+  for (let i = 0; i < length; i++) {
+    const difference = (bytes[from + i] as number) - (others[othersFrom + i] as number);
+    if (difference !== 0) return difference;
+  }
+  return bytes.compare(others, othersFrom + length, othersEnd, from + length, end);
 }

@@ -3,11 +3,11 @@ import { compareRanked, type Ranked } from '../protocol/dot.js';
 import type { VersionedRecord } from '../protocol/record.js';
 import type { Collection } from './collection.js';
 import type { KeyTable } from './key-table.js';
-import { shownString } from './string-value.js';
+import { shownValue } from './shown-value.js';
 
 /** The latest write among what a record shows. */
 export function latestOfRecord(record: VersionedRecord | undefined): Ranked | undefined {
-  return record === undefined ? undefined : shownString(record)?.latest;
+  return record === undefined ? undefined : shownValue(record)?.latest;
 }
 
 /** The latest write among the living elements. */

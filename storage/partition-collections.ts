@@ -328,7 +328,7 @@ export class PartitionCollections {
     const collection = this.ofPart(entry);
     if (table.isAlive(entry)) collection.elsewhere++;
     collection.whole = false;
-    collection.index = undefined;
+    collection.dropIndex();
     collection.order = undefined;
     this.around.leaves(entry);
     this.drop(collection, entry);

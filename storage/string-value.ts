@@ -17,6 +17,7 @@ import {
   versionKind,
   type CounterVersion,
   type PlainVersion,
+  type TallyVersion,
   type Version,
   type VersionedRecord,
 } from '../protocol/record.js';
@@ -129,14 +130,11 @@ function resolve(versions: readonly Version[]): Shown | undefined {
   const first = versions[0];
   if (first === undefined) return undefined;
   if (versions.length === 1) {
+    if (first.kind === versionKind.tally) return undefined; // a sorted set's, which nobody writes to a string
     if (first.kind === versionKind.plain) return { base: first, latest: first, plain: first, joined: none, amount: 0n, total: 0n };
     return { base: first.base, latest: first, plain: undefined, joined: none, amount: first.amount, total: first.amount + first.sum };
   }
-  let base = baseOf(first);
-  for (const version of versions) {
-    const other = baseOf(version);
-    if (compareRanked(other, base) > 0) base = other;
-  }
+  const base = latestBase(versions) as Ranked;
   let plain: PlainVersion | undefined;
   let latest: CounterVersion | undefined;
   let sums = 0n;
@@ -144,18 +142,29 @@ function resolve(versions: readonly Version[]): Shown | undefined {
     if (compareRanked(baseOf(version), base) !== 0) continue;
     if (version.kind === versionKind.plain) {
       plain = version;
-    } else {
+    } else if (version.kind === versionKind.counter) {
       sums += version.sum;
       if (latest === undefined || compareRanked(version, latest) > 0) latest = version;
     }
   }
   if (latest !== undefined)
     return { base: latest.base, latest, plain: undefined, joined: none, amount: latest.amount, total: latest.amount + sums };
-  const winner = plain as PlainVersion;
+  if (plain === undefined) return undefined;
+  const winner = plain;
   const joined = joinable(winner, versions.filter(isPlain));
   if (joined.length <= 1) return { base, latest: winner, plain: winner, joined: none, amount: 0n, total: 0n };
   const value = { ...winner, bytes: joinHyperLogLogs(joined.map(({ bytes }) => bytes)) };
   return { base, latest: winner, plain: value, joined, amount: 0n, total: 0n };
+}
+
+/** What the latest of the versions stands on; undefined when there is none. */
+export function latestBase(versions: readonly Version[]): Ranked | undefined {
+  let base: Ranked | undefined;
+  for (const version of versions) {
+    const other = baseOf(version);
+    if (base === undefined || compareRanked(other, base) > 0) base = other;
+  }
+  return base;
 }
 
 const none: readonly PlainVersion[] = [];
@@ -167,7 +176,7 @@ export function baseOf(version: Version): Ranked {
 }
 
 /** The name alone: a counter must not keep its base's bytes in memory. */
-function nameOf({ actor, counter, term }: Ranked): Ranked {
+export function nameOf({ actor, counter, term }: Ranked): Ranked {
   return { actor, counter, term };
 }
 
@@ -179,15 +188,15 @@ function ownSum(versions: readonly Version[], actor: number, base: Ranked): bigi
   return 0n;
 }
 
-/** The record that replaces all that `old` holds but other actors' counters on the same base. */
-function besideOtherSums(old: VersionedRecord, version: CounterVersion): VersionedRecord {
+/** The record that replaces all that `old` holds but other actors' sums on the same base. */
+export function besideOtherSums(old: VersionedRecord, version: CounterVersion | TallyVersion): VersionedRecord {
   assertNotBelow(old, version);
   if (old.versions.length <= 1 && old.context.size === 0 && (old.versions[0]?.actor ?? version.actor) === version.actor) {
     return { context: old.context, versions: [version] };
   }
   const context = new Map(old.context);
   for (const other of old.versions) {
-    const livesOn = other.kind === versionKind.counter && compareRanked(other.base, version.base) === 0;
+    const livesOn = other.kind === version.kind && compareRanked(other.base, version.base) === 0;
     if (!livesOn && (context.get(other.actor) ?? 0) < other.counter) context.set(other.actor, other.counter);
   }
   context.delete(version.actor);

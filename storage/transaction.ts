@@ -16,6 +16,7 @@ import {
   type CollectionView,
   type Execution,
   type ScannedSlot,
+  type SortedView,
   type StringObject,
   type TypeName,
   type ValueLimits,
@@ -25,8 +26,11 @@ import { noEntry } from './key-table.js';
 import { latestOf, latestOfRecord } from './latest.js';
 import { cutOf, deleting, deletingAll, emptyRecord, mergeRecords, recordCovers, replacing, underCut, withoutVersions } from './merge.js';
 import type { Partition } from './partition.js';
+import { SortedReader } from './sorted-reader.js';
 import { coversClock, covers } from './vector-clock.js';
-import { incremented, shownString, withExpiry } from './string-value.js';
+import { scoreIncremented } from './score-value.js';
+import { shownValue } from './shown-value.js';
+import { incremented, withExpiry } from './string-value.js';
 
 const notAnInteger = new ErrorReply('ERR value is not an integer or out of range');
 const overflow = new ErrorReply('ERR increment or decrement would overflow');
@@ -184,7 +188,16 @@ export class Transaction implements Execution {
   }
 
   collection(key: Buffer, name: CollectionName): CollectionView | undefined {
-    const type = collectionTypes[name];
+    const shown = this.shownAs(collectionTypes[name], key);
+    return shown === undefined ? undefined : new CollectionReader(this, this.here, shown, key);
+  }
+
+  sorted(key: Buffer): SortedView | undefined {
+    const shown = this.shownAs(collectionTypes.zset, key);
+    return shown === undefined ? undefined : new SortedReader(this, this.here, shown, key);
+  }
+
+  private shownAs(type: CollectionType, key: Buffer): Collection | undefined {
     const entry = this.entryOf(key);
     const shown = entry === noEntry ? undefined : this.shownOf(entry, key);
     if (shown === undefined) {
@@ -192,7 +205,7 @@ export class Transaction implements Execution {
       return undefined;
     }
     if (shown === 'string' || shown.type !== type) throw new CommandError(wrongType);
-    return new CollectionReader(this, this.here, shown, key);
+    return shown;
   }
 
   typeOf(key: Buffer): TypeName | undefined {
@@ -264,6 +277,18 @@ export class Transaction implements Execution {
     if (isNew) this.grown(collection, key);
     this.stagePart(entry, key, type.byte, recordPart.element, element).record = result.record;
     return result.value;
+  }
+
+  incrementScore(key: Buffer, member: Buffer, by: number): number | 'not-a-number' {
+    const type = collectionTypes.zset;
+    const collection = this.writable(key, type);
+    const entry = this.here.collections.findOrInsert(collection, recordPart.element, member);
+    const isNew = this.elementAt(collection, entry, member) === undefined;
+    const result = scoreIncremented(this.recordOf(entry), this.newDot(), this.term, by);
+    if (result === 'not-a-number') return result;
+    if (isNew) this.grown(collection, key);
+    if (result.record !== undefined) this.stagePart(entry, key, type.byte, recordPart.element, member).record = result.record;
+    return result.score;
   }
 
   removeElement(key: Buffer, name: CollectionName, element: Buffer): boolean {
@@ -371,7 +396,7 @@ export class Transaction implements Execution {
     this.needs.push({ collection, element, order: false });
   }
 
-  /** The same where the order of HSCAN is lacking. */
+  /** The same where an order of its elements is lacking: of HSCAN, or the one of its type. */
   needOrder(collection: Collection): void {
     this.needs.push({ collection, element: undefined, order: true });
   }
@@ -538,7 +563,7 @@ export class Transaction implements Execution {
 
   private expiryOfCollection(collection: Collection): number {
     const staged = this.stagedOf(collection.expiry);
-    if (staged !== undefined) return staged.record === undefined ? staged.expiresAtMs : (shownString(staged.record)?.expiresAtMs ?? 0);
+    if (staged !== undefined) return staged.record === undefined ? staged.expiresAtMs : (shownValue(staged.record)?.expiresAtMs ?? 0);
     return this.cleared.has(collection) ? 0 : collection.expiresAtMs;
   }
 
@@ -651,7 +676,7 @@ export class Transaction implements Execution {
 
   /** The string as it will be, if it is living. */
   private livingStaged({ entry, record, bytes, expiresAtMs }: Staged): StringObject | undefined {
-    const shown = record === undefined ? { bytes, expiresAtMs } : shownString(this.merged(entry, record));
+    const shown = record === undefined ? { bytes, expiresAtMs } : shownValue(this.merged(entry, record));
     return shown === undefined || (shown.expiresAtMs !== 0 && shown.expiresAtMs <= this.nowMs) ? undefined : shown;
   }
 

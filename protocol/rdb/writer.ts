@@ -31,6 +31,13 @@ export class RdbWriter {
     this.bytes.bytes(bytes);
   }
 
+  /** A double as a binary one. */
+  doubleLE(value: number): void {
+    const little = Buffer.alloc(8);
+    little.writeDoubleLE(value);
+    this.bytes.bytes(little);
+  }
+
   /** What was written, owned by the caller. */
   take(): Buffer {
     return this.bytes.take();

@@ -27,6 +27,9 @@ import { serverRows } from './server.js';
 import { setRows } from './sets.js';
 import { settingRows } from './setting.js';
 import { slowlogRows } from './slowlog.js';
+import { sortedSetAlgebraRows } from './sorted-set-algebra.js';
+import { sortedSetRangeRows } from './sorted-set-ranges.js';
+import { sortedSetRows } from './sorted-sets.js';
 import { stringRows } from './strings.js';
 import { torcRows } from './torc.js';
 import { waitRows } from './wait.js';
@@ -43,6 +46,9 @@ export const allRows: readonly CommandRow[] = [
   ...setRows,
   ...hyperLogLogRows,
   ...hyperLogLogDebugRows,
+  ...sortedSetRows,
+  ...sortedSetRangeRows,
+  ...sortedSetAlgebraRows,
   ...keyRows,
   ...expiringRows,
   ...renamingRows,

@@ -1,7 +1,7 @@
 /**
  * A row's argument syntax as COMMAND DOCS tells it, from which redis-cli prints its hints as one types. The grammar is that of
  * Redis' own documentation: `UPPER` a token, `lower` an argument (with the token before it, if there is one), `[x]` optional, `a | b` one
- * of them, and `x [x ...]` x once or more.
+ * of them, `<x>` x as one, and `x [x ...]` x once or more.
  */
 import { MapReply, StatusReply, SetReply } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';
@@ -30,7 +30,7 @@ const integers = new Set([
 
 /** In order; empty for a command without arguments. */
 export function argumentsOf(syntax: string): readonly Reply[] {
-  const words = syntax.match(/\[|\]|\||[^[\]|\s]+/g) ?? [];
+  const words = syntax.match(/[[\]|<>]|[^[\]|<>\s]+/g) ?? [];
   return parseAlternatives(words).map(replyOf);
 }
 
@@ -38,10 +38,11 @@ export function argumentsOf(syntax: string): readonly Reply[] {
 function parseAlternatives(words: string[]): readonly Argument[] {
   const alternatives: Argument[][] = [[]];
   let word: string | undefined;
-  while ((word = words.shift()) !== undefined && word !== ']') {
+  while ((word = words.shift()) !== undefined && word !== ']' && word !== '>') {
     const current = alternatives.at(-1) as Argument[];
     if (word === '|') alternatives.push([]);
     else if (word === '[') current.push(...optionalArguments(current, words));
+    else if (word === '<') current.push(asOne(parseAlternatives(words)));
     else if (word === '...') current.push({ name: word, type: 'repeat' });
     else if (word === word.toUpperCase()) current.push(tokenArgument(word, words));
     else current.push({ name: word, type: typeOf(word) });
@@ -59,13 +60,17 @@ function optionalArguments(before: Argument[], words: string[]): readonly Argume
   if (repeated.length !== once.length || repeated.some((argument, index) => argument.name !== once[index]?.name)) {
     return [{ ...asOne(once), optional: true, multiple: true }];
   }
-  before.splice(-once.length);
-  return [{ ...asOne(once), multiple: true }];
+  before.splice(-once.length); // with the token before it, if there is one
+  return [{ ...asOne(repeated), multiple: true }];
 }
 
 /** A token names the argument after it; alone it is one itself. */
 function tokenArgument(token: string, words: string[]): Argument {
   const next = words[0];
+  if (next === '<') {
+    words.shift();
+    return { ...asOne(parseAlternatives(words)), token };
+  }
   if (next === undefined || !/^[a-z]/.test(next)) return { name: token.toLowerCase(), type: 'pure-token', token };
   words.shift();
   return { name: next, type: typeOf(next), token };

@@ -5,6 +5,7 @@ import { hashType } from './hash.js';
 import { setType } from './set.js';
 import { stringType } from './string.js';
 import type { ValueType } from './value-type.js';
+import { zsetType } from './zset.js';
 
 function refuse(name: TypeName): ValueType {
   const fail = (): never => {
@@ -17,7 +18,7 @@ export const valueTypes: Readonly<Record<TypeName, ValueType>> = {
   string: stringType,
   hash: hashType,
   set: setType,
-  zset: refuse('zset'),
+  zset: zsetType,
   list: refuse('list'),
   stream: refuse('stream'),
 };

@@ -17,6 +17,7 @@ import {
   versionKind,
   type CounterVersion,
   type PlainVersion,
+  type TallyVersion,
   type VersionedRecord,
 } from '../../protocol/record.js';
 import { clocks, records } from './records.js';
@@ -55,6 +56,17 @@ const counter: CounterVersion = {
   amount: 10n,
   sum: -1n,
 };
+const tally: TallyVersion = {
+  kind: versionKind.tally,
+  actor: 0x20001,
+  counter: 9,
+  term: 8,
+  expiresAtMs: 0,
+  base: { actor: 0x10002, counter: 7, term: 6 },
+  amount: 1,
+  sum: -2.5,
+  remainder: 0,
+};
 const plainHex = '01' + '00010002' + '0000000300000004' + '0000000000000005' + '76616c';
 const counterHex =
   '82' +
@@ -68,9 +80,22 @@ const counterHex =
   '000000000000000a' +
   'ffffffffffffffff';
 
+const tallyHex =
+  '03' +
+  '00020001' +
+  '0000000000000009' +
+  '0000000000000008' +
+  '0000000000000006' +
+  '00010002' +
+  '0000000000000007' +
+  '3ff0000000000000' +
+  'c004000000000000' +
+  '0000000000000000';
+
 const golden: readonly (readonly [string, VersionedRecord, string])[] = [
   ['one plain version', { context: emptyClock, versions: [plain] }, '01' + plainHex],
   ['one counter version with an expiry', { context: emptyClock, versions: [counter] }, '01' + counterHex],
+  ['one tally version', { context: emptyClock, versions: [tally] }, '01' + tallyHex],
   [
     'a tombstone',
     {
@@ -162,8 +187,9 @@ test('garbage is refused, or is the one encoding of a record', (t) => {
 
 const refused: readonly (readonly [string, string, FormatError['code']])[] = [
   ['an unknown shape', '04', 'UNKNOWN'],
-  ['an unknown kind', '01' + '03' + plainHex.slice(2), 'UNKNOWN'],
+  ['an unknown kind', '01' + '04' + plainHex.slice(2), 'UNKNOWN'],
   ['an expiry of zero', '01' + '81' + plainHex.slice(2, 42) + '0000000000000000', 'INVALID'],
+  ['a tally that is not finite', '01' + tallyHex.slice(0, -48) + '7ff0000000000000' + '0000000000000000'.repeat(2), 'INVALID'],
   ['a counter that is too long', '01' + counterHex + '00', 'INVALID'],
   ['versions out of order', '02' + '0000' + '0002' + '00000041' + counterHex + '00000018' + plainHex, 'INVALID'],
   ['one version in the general shape', '02' + '0000' + '0001' + '00000018' + plainHex, 'INVALID'],

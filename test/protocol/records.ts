@@ -7,6 +7,7 @@ const actor = fc.integer({ min: 0, max: 0xffff_ffff });
 const counter = fc.oneof(fc.integer({ min: 0, max: 5 }), fc.maxSafeNat());
 const instant = fc.oneof(fc.constant(0), fc.integer({ min: 1, max: counterMax }));
 const int64 = fc.oneof(fc.bigInt({ min: -3n, max: 3n }), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }));
+const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
 const base = fc.oneof(fc.constant(noBase), fc.record({ actor, counter, term: counter }, { noNullPrototype: true }));
 
 export const buffers = fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes));
@@ -22,6 +23,20 @@ const versions: fc.Arbitrary<Version> = fc.oneof(
   ),
   fc.record(
     { kind: fc.constant(versionKind.counter), actor, counter, term: counter, expiresAtMs: instant, base, amount: int64, sum: int64 },
+    { noNullPrototype: true },
+  ),
+  fc.record(
+    {
+      kind: fc.constant(versionKind.tally),
+      actor,
+      counter,
+      term: counter,
+      expiresAtMs: instant,
+      base,
+      amount: finite,
+      sum: finite,
+      remainder: finite,
+    },
     { noNullPrototype: true },
   ),
 );

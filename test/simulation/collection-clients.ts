@@ -1,24 +1,32 @@
-/** What clients of a simulated cluster do with sets and hashes, recorded for the checkers. A hash's field is a register, and beside it in the same hash another is a counter. */
-import { MapReply, SetReply, type Reply } from '../../protocol/resp/reply.js';
+/**
+ * What clients of a simulated cluster do with sets, hashes and sorted sets, recorded for the checkers. A hash's field is a register, and beside it in the same
+ * hash another is a counter; so is a sorted set's member.
+ */
+import { DoubleReply, MapReply, SetReply, type Reply } from '../../protocol/resp/reply.js';
+import { decodeScore } from '../../storage/score-value.js';
 import type { ClientHistories } from './client-histories.js';
 import type { Ending } from './history.js';
 import type { SeededRandom } from './random.js';
 
-export type CollectionWorkload = 'set' | 'field' | 'tally';
+export type CollectionWorkload = 'set' | 'field' | 'tally' | 'score';
 
 export function isCollectionWorkload(workload: string): workload is CollectionWorkload {
-  return workload === 'set' || workload === 'field' || workload === 'tally';
+  return workload === 'set' || workload === 'field' || workload === 'tally' || workload === 'score';
 }
 
 /** Whether what is checked under this name lies in a collection. */
-export const isOfCollection = (name: string): boolean => /^(set|field|tally)\d/.test(name);
+export const isOfCollection = (name: string): boolean => /^(set|field|tally|score)\d/.test(name);
 
 /** The key in the cluster: a field and a tally of one number lie in one hash. */
 export const storedKey = (name: string): string => name.replace(/^(field|tally)(?=\d)/, 'hash');
 
-/** What is finally there, as text: `pairs` are a collection's elements and values. */
+/** What is finally there, as text: `pairs` are a collection's elements and values, in latin1. */
 export function finallyShown(name: string, pairs: readonly (readonly [element: string, value: string])[]): string | null {
   if (name.startsWith('set')) return pairs.map(([element]) => `${element};`).join('');
+  if (name.startsWith('score')) {
+    const value = pairs.find(([member]) => member === 'n')?.[1];
+    return value === undefined ? null : String(decodeScore(Buffer.from(value, 'latin1')));
+  }
   return pairs.find(([element]) => element === (name.startsWith('field') ? 'r' : 'n'))?.[1] ?? null;
 }
 
@@ -32,6 +40,8 @@ function withOutput<Output>(ending: Ending<Output>, outputOf: (reply: Reply) => 
 }
 
 const textOrNull = (reply: Reply): string | null => (Buffer.isBuffer(reply) ? reply.toString() : typeof reply === 'string' ? reply : null);
+
+const scoreOf = (reply: Reply): number => (reply instanceof DoubleReply ? reply.value : Number(textOrNull(reply) ?? 0));
 
 function membersOf(reply: Reply): string[] {
   const members = reply instanceof SetReply ? reply.members : Array.isArray(reply) ? (reply as readonly Reply[]) : [];
@@ -54,6 +64,11 @@ export class CollectionClients {
       const ending = this.histories.counters.invoke(client, name, { kind: 'increment', by }, order);
       return { words: ['HINCRBY', key, 'n', String(by)], ending: withOutput(ending, Number) };
     }
+    if (workload === 'score') {
+      const by = random.pick([1, 1, 5, -2]);
+      const ending = this.histories.counters.invoke(client, name, { kind: 'increment', by }, order);
+      return { words: ['ZINCRBY', key, String(by), 'n'], ending: withOutput(ending, scoreOf) };
+    }
     const value = random.chance(0.15) ? null : `f${++this.#serial}`;
     const ending = this.histories.registers.invoke(client, name, { kind: 'write', value }, order);
     const words = value === null ? ['HDEL', key, 'r'] : ['HSET', key, 'r', value];
@@ -70,6 +85,14 @@ export class CollectionClients {
     if (/^field\d/.test(name)) {
       const ending = this.histories.registers.invoke(client, name, { kind: 'read' }, order);
       return { words: ['HGET', key, 'r'], ending: withOutput(ending, textOrNull) };
+    }
+    if (/^score\d/.test(name)) {
+      const ending = this.histories.counters.invoke(client, name, { kind: 'read' }, order);
+      // By its name, or as the only one of a range.
+      this.#serial++;
+      if (this.#serial % 2 === 0) return { words: ['ZSCORE', key, 'n'], ending: withOutput(ending, scoreOf) };
+      const scoreIn = (reply: Reply): number => scoreOf((reply as readonly Reply[])[1] ?? null);
+      return { words: ['ZRANGE', key, '0', '-1', 'WITHSCORES'], ending: withOutput(ending, scoreIn) };
     }
     if (!/^tally\d/.test(name)) return undefined;
     const ending = this.histories.counters.invoke(client, name, { kind: 'read' }, order);

@@ -11,7 +11,7 @@ import { effectiveContext, emptyRecord, recordCovers, recordsEqual } from '../..
 import type { Partition } from '../../storage/partition.js';
 import type { Store } from '../../storage/store.js';
 import { emptyClock, type VectorClock, type VersionedRecord } from '../../protocol/record.js';
-import { shownString } from '../../storage/string-value.js';
+import { shownValue } from '../../storage/shown-value.js';
 import { clocksEqual, covers, coversClock } from '../../storage/vector-clock.js';
 import type { TorcCluster } from './torc-cluster.js';
 
@@ -74,7 +74,7 @@ export function derivedFault(name: string, partition: Partition): string | undef
   const { number, entries, aliveEntries, expiring, table, collections } = partition;
   let alive = 0;
   for (const entry of entries.values()) {
-    const shown = shownString(entry.record ?? emptyRecord);
+    const shown = shownValue(entry.record ?? emptyRecord);
     const same = (shown?.bytes ?? nothing).equals(entry.bytes) && (shown?.expiresAtMs ?? 0) === entry.expiresAtMs;
     if (!same || entry.alive !== (shown !== undefined)) {
       return `${name} shows ${entry.bytes.toString()} for ${entry.key}, its record gives ${shown?.bytes.toString()}`;
@@ -113,7 +113,7 @@ function collectionFault(partition: Partition, collection: Collection): string |
     }
   }
   const expiry = collection.expiry === noEntry ? undefined : partition.recordOf(collection.expiry);
-  const shown = expiry === undefined ? undefined : shownString(expiry);
+  const shown = expiry === undefined ? undefined : shownValue(expiry);
   if ((shown?.expiresAtMs ?? 0) !== collection.expiresAtMs)
     return `it expires at ${collection.expiresAtMs}, by its record at ${shown?.expiresAtMs}`;
   return living === collection.count ? undefined : `it counts ${collection.count}, not ${living}`;

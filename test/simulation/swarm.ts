@@ -62,7 +62,7 @@ export function swarmOf(seed: number): RunSettings {
     'list',
     ...features.pick<Workload[]>([[], ['volatile'], ['group'], ['volatile', 'group']]),
   ];
-  const collections = features.pick<Workload[]>([[], ['set'], ['field', 'tally'], ['set', 'field', 'tally']]);
+  const collections = features.pick<Workload[]>([[], ['set', 'score'], ['field', 'tally'], ['set', 'field', 'tally', 'score']]);
   const workloads = [...(sloppyQuorum ? strict.filter((workload) => workload !== 'list') : strict), ...collections];
   return {
     cluster: { ...cluster, ...repair, readFrom, sloppyQuorum, gossipIntervalMs },

@@ -23,12 +23,12 @@ test('histories under faults', async (t) => {
   t.true(acknowledged > unclear);
 });
 
-test('histories of sets and hashes under faults', async (t) => {
+test('histories of sets, hashes and sorted sets under faults', async (t) => {
   t.timeout(3_600_000);
   let acknowledged = 0;
   let failures = 0;
   for (const seed of seeds(12)) {
-    const result = await runSeed(seed, { clients: { workloads: ['set', 'field', 'tally'] } });
+    const result = await runSeed(seed, { clients: { workloads: ['set', 'field', 'tally', 'score'] } });
     acknowledged += result.acknowledged;
     if (result.fault === undefined) continue;
     t.fail(`seed ${seed}: ${report(result)}`);

@@ -169,7 +169,7 @@ function shownEverywhere(cluster: TorcCluster, key: string): string | null {
   const [collection] = partition.collections.of(entry.id).filter(({ living }) => living > 0);
   if (collection === undefined) return null;
   const pairs = Array.from({ length: collection.living }, (_, at) => collection.at(at)).map(
-    (part) => [partition.table.nameOf(part), partition.table.valueOf(part).toString()] as const,
+    (part) => [partition.table.nameOf(part), partition.table.valueOf(part).toString('latin1')] as const,
   );
   return finallyShown(key, pairs);
 }

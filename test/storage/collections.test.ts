@@ -13,12 +13,14 @@ import { slotOf } from '../../protocol/slot.js';
 import { CommandError, type CollectionName } from '../../storage/execution.js';
 import { MemoryEngine } from '../../storage/memory-engine.js';
 import { MemoryLogFiles } from '../../storage/memory-log-files.js';
+import { decodeScore, encodeScore } from '../../storage/score-value.js';
 import type { Need, Transaction } from '../../storage/transaction.js';
 import { HandClock, seededRandom } from './log-fixtures.js';
 import { command, openInMemory, openStore, self, type OpenedStore } from './store-fixtures.js';
 
 const keys = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => Buffer.from(name));
 const elements = Array.from({ length: 12 }, (_, i) => Buffer.from(`element-${i}`));
+const types: readonly CollectionName[] = ['set', 'hash', 'zset'];
 const steps = 160;
 const partition = 0;
 
@@ -121,11 +123,13 @@ class History {
     const element = elements[this.pick(elements.length)] as Buffer;
     const action = this.pick(32);
     const value = this.living(key);
-    const type: CollectionName = this.pick(2) === 0 ? 'set' : 'hash';
+    const type = types[this.pick(types.length)] as CollectionName;
     if (action < 14) {
       if (value !== undefined && value.type !== type) return;
-      const text = type === 'set' ? '' : String(this.pick(100));
-      const isNew = await this.run([key], (t) => t.setElement(key, type, element, Buffer.from(text)));
+      if (type === 'zset' && this.pick(3) === 0) return this.increment(key, element, value);
+      const bytes = type === 'zset' ? encodeScore(this.pick(5)) : Buffer.from(type === 'set' ? '' : String(this.pick(100)));
+      const text = bytes.toString('latin1');
+      const isNew = await this.run([key], (t) => t.setElement(key, type, element, bytes));
       const now = value ?? { type, elements: new Map<string, string>(), expiresAtMs: 0 };
       if (isNew === now.elements.has(element.toString())) throw new Error(`${key.toString()} ${element.toString()}: new ${isNew}`);
       now.elements.set(element.toString(), text);
@@ -163,16 +167,28 @@ class History {
     } else await this.restart();
   }
 
+  private async increment(key: Buffer, member: Buffer, value: Value | undefined): Promise<void> {
+    const by = this.pick(9) / 2 - 2;
+    const now = value ?? { type: 'zset', elements: new Map<string, string>(), expiresAtMs: 0 };
+    const before = now.elements.get(member.toString());
+    const expected = before === undefined ? by : decodeScore(Buffer.from(before, 'latin1')) + by;
+    const score = await this.run([key], (t) => t.incrementScore(key, member, by));
+    if (score !== expected) throw new Error(`${key.toString()} ${member.toString()}: ${score} after ${by}, not ${expected}`);
+    now.elements.set(member.toString(), encodeScore(expected).toString('latin1'));
+    this.model.set(key.toString(), now);
+  }
+
   /** SUNIONSTORE and RENAME: away with what is there, and new elements in the same batch. */
   private async replace(key: Buffer, type: CollectionName): Promise<void> {
     const some = elements.filter(() => this.pick(3) === 0);
     if (some.length === 0 && this.living(key) === undefined) return;
+    const bytes = type === 'zset' ? encodeScore(7) : Buffer.from(type === 'set' ? '' : 'new');
     await this.run([key], (t) => {
       t.delete(key);
-      for (const element of some) t.setElement(key, type, element, Buffer.from(type === 'set' ? '' : 'new'));
+      for (const element of some) t.setElement(key, type, element, bytes);
       if (some.length > 0) t.removeElement(key, type, some[0] as Buffer);
     });
-    const left = some.slice(1).map((element) => [element.toString(), type === 'set' ? '' : 'new'] as const);
+    const left = some.slice(1).map((element) => [element.toString(), bytes.toString('latin1')] as const);
     if (left.length === 0) this.model.delete(key.toString());
     else this.model.set(key.toString(), { type, elements: new Map(left), expiresAtMs: 0 });
   }
@@ -205,9 +221,26 @@ class History {
     } else {
       const element = elements[this.pick(elements.length)] as Buffer;
       const found = await this.run([key], (t) => t.collection(key, held)?.get(element));
-      if (found?.toString() !== value.elements.get(element.toString()))
+      if (found?.toString('latin1') !== value.elements.get(element.toString()))
         throw new Error(`${key.toString()} ${element.toString()}: ${found?.toString()}`);
+      if (held === 'zset') await this.lookAtRanks(key, value, element);
     }
+  }
+
+  private async lookAtRanks(key: Buffer, value: Value, member: Buffer): Promise<void> {
+    const expected = [...value.elements]
+      .map(([name, text]) => ({ name, score: decodeScore(Buffer.from(text, 'latin1')) }))
+      .sort((x, y) => x.score - y.score || (x.name < y.name ? -1 : 1));
+    const [rank, all, below] = await this.run([key], (t) => {
+      const set = t.sorted(key);
+      return [set?.rankOf(member), set?.slice(0, Infinity) ?? [], set?.countToScore(2, false)] as const;
+    });
+    const at = expected.findIndex(({ name }) => name === member.toString());
+    if (rank !== (at < 0 ? undefined : at)) throw new Error(`${key.toString()} ${member.toString()} has rank ${rank}, not ${at}`);
+    const found = all.map((each) => `${each.member.toString()}=${each.score}`);
+    const names = expected.map(({ name, score }) => `${name}=${score}`);
+    if (found.join() !== names.join()) throw new Error(`${key.toString()}: ${found.join()} and not ${names.join()}`);
+    if (below !== expected.filter(({ score }) => score < 2).length) throw new Error(`${key.toString()}: ${below} below 2`);
   }
 
   private async lookAtAll(key: Buffer): Promise<void> {
@@ -221,7 +254,7 @@ class History {
     const found = pairs
       .map(String)
       .filter((_, i) => i % 2 === 0)
-      .map((name, i) => `${name}=${String(pairs[2 * i + 1])}`);
+      .map((name, i) => `${name}=${pairs[2 * i + 1]?.toString('latin1')}`);
     const expected = [...value.elements].map(([name, text]) => `${name}=${text}`);
     if (found.toSorted().join() !== expected.toSorted().join())
       throw new Error(`${key.toString()}: ${found.join()} and not ${expected.join()}`);

@@ -11,8 +11,9 @@ import { bitmapFamily } from '../generated/bitmaps.js';
 import { hashFamily, setFamily } from '../generated/collections.js';
 import { hyperLogLogFamily } from '../generated/hyperloglogs.js';
 import { keyFamily } from '../generated/keys.js';
+import { sortedSetFamily } from '../generated/sorted-sets.js';
 import { stringFamily } from '../generated/strings.js';
-import { spread } from '../generated/words.js';
+import { spread, type Words } from '../generated/words.js';
 import { MemoryExecution } from './memory-execution.js';
 import { RedisOracle, shown } from './redis-oracle.js';
 
@@ -34,32 +35,52 @@ const family = {
   ...hyperLogLogFamily(keys),
   ...hashFamily(keys),
   ...setFamily(keys),
+  ...sortedSetFamily(keys),
   ...keyFamily(keys),
 };
 const command = anyCommand(family);
+
+/** Both are asked the same, from nothing. Throws where they differ. */
+async function follow(redis: RedisOracle, generated: readonly Words[]): Promise<void> {
+  const sequence = generated.map(spread);
+  const execution = new MemoryExecution(Date.now());
+  execution.plant(Buffer.from('list'), 'list');
+  const [, , ...theirs] = await redis.ask([['FLUSHALL'], ['RPUSH', 'list', 'x'], ...sequence]);
+  for (const [i, words] of sequence.entries()) {
+    const args = words.map((word) => Buffer.from(word));
+    const ours = shown(run(execution, args));
+    const expected = shown(theirs[i] as Reply);
+    if (!agree(words, ours, expected)) throw new Error(`${JSON.stringify(words)}: ${ours} and not ${expected}`);
+  }
+}
 
 test('sequences of commands answer as Redis answers', async (t) => {
   const redis = await RedisOracle.start();
   if (!redis) return t.pass();
   t.teardown(() => redis.stop());
   await fc.assert(
-    fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 25 }), async (generated) => {
-      const sequence = generated.map(spread);
-      const execution = new MemoryExecution(Date.now());
-      execution.plant(Buffer.from('list'), 'list');
-      const [, , ...theirs] = await redis.ask([['FLUSHALL'], ['RPUSH', 'list', 'x'], ...sequence]);
-      for (const [i, words] of sequence.entries()) {
-        const ours = shown(
-          run(
-            execution,
-            words.map((word) => Buffer.from(word)),
-          ),
-        );
-        const expected = shown(theirs[i] as Reply);
-        if (!agree(words, ours, expected)) throw new Error(`${JSON.stringify(words)}: ${ours} and not ${expected}`);
-      }
-    }),
+    fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 25 }), (sequence) => follow(redis, sequence)),
     { numRuns: 1500, includeErrorInReport: true },
+  );
+  t.pass();
+});
+
+test('sequences on sorted sets answer as Redis answers', async (t) => {
+  const redis = await RedisOracle.start();
+  if (!redis) return t.pass();
+  t.teardown(() => redis.stop());
+  const family = sortedSetFamily({ any: fc.constantFrom('a', 'a', '{a}2', 'list'), near: fc.constantFrom('a', 'a', '{a}2') });
+  const commands = fc.oneof(
+    { weight: 2, arbitrary: family['zadd'] as fc.Arbitrary<Words> },
+    { weight: 9, arbitrary: fc.oneof(...Object.values(family)) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom<Words>(['OBJECT', 'ENCODING', 'a'], ['DUMP', 'a'], ['COPY', 'a', '{a}2', 'REPLACE'], ['TYPE', 'a']),
+    },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(commands, { minLength: 5, maxLength: 40 }), (sequence) => follow(redis, sequence)),
+    { numRuns: Number(process.env['TORC_SORTED_RUNS'] ?? 1500), includeErrorInReport: true },
   );
   t.pass();
 });

@@ -262,7 +262,7 @@ test('TORC CONFLICTS shows keys, values, nodes and the rule, and takes how many'
   const versions =
     '[[$node, $node-1, $counter, :5, $term, :1, $value, $a, $shown, $no], [$node, $node-2, $counter, :6, $term, :1, $value, $b, $shown, $yes]]';
   const conflict = `[$key, $k, $partition, :3, $type, $string, $met-at-ms, :7, $covered-at-ms, nil, $rule, $the latest, $shown, $b, $versions, ${versions}]`;
-  const head = '[$counts, [$string, :1, $counter, :0, $field, :0, $type, :0], $open, :1, $conflicts, ';
+  const head = '[$counts, [$string, :1, $counter, :0, $hyperloglog, :0, $field, :0, $type, :0], $open, :1, $conflicts, ';
   t.is(await ask('TORC CONFLICTS'), `${head}[${conflict}]]`);
   t.is(await ask('TORC CONFLICTS 0'), `${head}[]]`);
   t.is(await ask('TORC CONFLICTS x'), '-ERR TORC CONFLICTS takes how many are to be shown');

@@ -13,9 +13,12 @@ import type {
   Execution,
   ScannedElements,
   ScannedSlot,
+  ScoredMember,
+  SortedView,
   StringObject,
   TypeName,
 } from '../../../storage/execution.js';
+import { decodeScore, encodeScore } from '../../../storage/score-value.js';
 import type { Run } from '../../../server/command-table.js';
 
 interface Entry {
@@ -63,6 +66,19 @@ export class MemoryExecution implements Execution {
     const entry = this.living(key);
     if (entry !== undefined && entry.type !== type) throw new CommandError(wrongType);
     return entry === undefined ? undefined : new MemoryCollection(() => this.entries.get(nameOf(key))?.elements ?? new Map());
+  }
+
+  sorted(key: Buffer): SortedView | undefined {
+    if (this.collection(key, 'zset') === undefined) return undefined;
+    return new MemorySortedSet(() => this.entries.get(nameOf(key))?.elements ?? new Map());
+  }
+
+  incrementScore(key: Buffer, member: Buffer, by: number): number | 'not-a-number' {
+    const score = this.sorted(key)?.scoreOf(member);
+    const sum = score === undefined ? by : score + by;
+    if (Number.isNaN(sum)) return 'not-a-number';
+    if (score !== sum) this.setElement(key, 'zset', member, encodeScore(sum));
+    return sum;
   }
 
   setElement(key: Buffer, type: CollectionName, element: Buffer, bytes: Buffer): boolean {
@@ -206,6 +222,36 @@ class MemoryCollection implements CollectionView {
   scan(position: number, limit: number): ScannedElements {
     const { keys, next } = sliceOf(this.elements(), (element) => scanHash(element), position, limit);
     return { pairs: keys.flatMap((element) => [element, this.get(element) as Buffer]), next };
+  }
+}
+
+class MemorySortedSet extends MemoryCollection implements SortedView {
+  scoreOf(member: Buffer): number | undefined {
+    const bytes = this.get(member);
+    return bytes === undefined ? undefined : decodeScore(bytes);
+  }
+
+  rankOf(member: Buffer): number | undefined {
+    const rank = this.inOrder().findIndex((each) => each.member.equals(member));
+    return rank < 0 ? undefined : rank;
+  }
+
+  countToScore(score: number, orEqual: boolean): number {
+    return this.inOrder().filter((each) => each.score < score || (orEqual && each.score === score)).length;
+  }
+
+  countToMember(member: Buffer, orEqual: boolean): number {
+    return this.inOrder().filter((each) => Buffer.compare(each.member, member) < (orEqual ? 1 : 0)).length;
+  }
+
+  slice(from: number, to: number): ScoredMember[] {
+    return from < to ? this.inOrder().slice(from, to) : [];
+  }
+
+  private inOrder(): ScoredMember[] {
+    return this.elements()
+      .map((member) => ({ member, score: this.scoreOf(member) ?? 0 }))
+      .sort((x, y) => x.score - y.score || Buffer.compare(x.member, y.member));
   }
 }
 

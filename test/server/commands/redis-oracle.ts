@@ -10,6 +10,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
+import { doubleText } from '../../../protocol/resp/double-text.js';
 import { DoubleReply, ErrorReply, MapReply, SetReply, StatusReply, VerbatimReply, nilArray } from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';
 
@@ -140,7 +141,7 @@ export function shown(reply: Reply): string {
   if (reply instanceof MapReply) return `[${reply.entries.flat().map(shown).join(', ')}]`;
   if (reply instanceof SetReply) return `[${reply.members.map(shown).join(', ')}]`;
   if (reply instanceof VerbatimReply) return `$${reply.text}`;
-  if (reply instanceof DoubleReply) return `$${reply.value}`;
+  if (reply instanceof DoubleReply) return `$${doubleText(reply.value)}`;
   if (Array.isArray(reply)) return `[${reply.map(shown).join(', ')}]`;
   throw new Error('not a reply that these commands make');
 }

@@ -13,7 +13,7 @@ const subcommandsOf = (row: CommandRow): readonly CommandRow[] =>
 const everyRow = allRows.filter(({ scope }) => scope !== 'partition').flatMap((row) => [row, ...subcommandsOf(row)]);
 
 /** Where Redis 7.2 differs from the 7.0 that is compared with. */
-const arityIn72: Readonly<Record<string, number>> = { 'command|getkeys': -3, 'command|getkeysandflags': -3 };
+const arityIn72: Readonly<Record<string, number>> = { 'command|getkeys': -3, 'command|getkeysandflags': -3, zrank: -3, zrevrank: -3 };
 
 /** Of a status or a bulk string. */
 const textOf = (reply: Reply | undefined): string => (reply instanceof StatusReply ? reply.text : (reply as Buffer).toString());

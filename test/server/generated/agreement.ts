@@ -2,8 +2,10 @@
 import { openPayload } from '../../../protocol/rdb/payload.js';
 import { readIntset } from '../../../protocol/rdb/intset.js';
 import { readListpack } from '../../../protocol/rdb/listpack.js';
+import { doubleText } from '../../../protocol/resp/double-text.js';
 import { RdbReader } from '../../../protocol/rdb/reader.js';
 import { rdbType } from '../../../protocol/rdb/types.js';
+import { parseScore } from '../../../server/commands/score-arguments.js';
 import type { Words } from './words.js';
 
 /** A TTL may have run on by this much between two servers' looks. */
@@ -23,8 +25,16 @@ const sortedKind = (shown: string): string => {
   return `${kind}[${inside.split(', ').toSorted().join(', ')}]`;
 };
 /** Redis 7.0 has no packed sets. */
-const encodings: readonly RegExp[] = [/^\$(int|embstr|raw)$/, /^\$(listpack|hashtable)$/, /^\$(intset|listpack|hashtable)$/];
+const encodings: readonly RegExp[] = [
+  /^\$(int|embstr|raw)$/,
+  /^\$(listpack|hashtable)$/,
+  /^\$(intset|listpack|hashtable)$/,
+  /^\$(listpack|skiplist)$/,
+];
 const inAnyOrder = /^(HGETALL|HKEYS|HVALS|SMEMBERS|SINTER|SUNION|SDIFF|HSCAN|SSCAN|SPOP|HRANDFIELD|SRANDMEMBER)$/;
+
+/** A packed score is an integer, or a double's text. */
+const scoreOf = (text: string): string => doubleText(parseScore(Buffer.from(text)) ?? NaN);
 
 /** The value that a DUMP holds, elements in order: Redis compresses and packs, Torc does not. */
 function dumped(shown: string): string {
@@ -33,14 +43,23 @@ function dumped(shown: string): string {
   const reader = new RdbReader(body);
   const type = reader.u8();
   if (type === rdbType.string) return `string ${reader.string().toString('latin1')}`;
+  if (type === rdbType.zset2) {
+    const members = Array.from({ length: reader.length() }, () => {
+      const member = reader.string().toString('latin1');
+      return `${member}=${doubleText(Buffer.from(Array.from({ length: 8 }, () => reader.u8())).readDoubleLE())}`;
+    });
+    return `zset ${members.toSorted().join()}`;
+  }
   const isHash = type === rdbType.hash || type === rdbType.hashListpack;
   const flat: Buffer[] = [];
   if (type === rdbType.hash || type === rdbType.set) {
     for (let left = reader.length() * (isHash ? 2 : 1); left > 0; left--) flat.push(reader.string());
   } else flat.push(...(type === rdbType.setIntset ? readIntset(reader.string()) : readListpack(reader.string())));
   const texts = flat.map((each) => each.toString('latin1'));
-  const elements = isHash ? texts.flatMap((text, i) => (i % 2 === 0 ? [`${text}=${texts[i + 1]}`] : [])) : texts;
-  return `${isHash ? 'hash' : 'set'} ${elements.toSorted().join()}`;
+  const isScored = type === rdbType.zsetListpack;
+  const valueOf = isScored ? scoreOf : (text: string): string => text;
+  const elements = isHash || isScored ? texts.flatMap((text, i) => (i % 2 === 0 ? [`${text}=${valueOf(texts[i + 1] ?? '')}`] : [])) : texts;
+  return `${isScored ? 'zset' : isHash ? 'hash' : 'set'} ${elements.toSorted().join()}`;
 }
 
 /** Chosen by chance: as many, or nothing at both, is all there is to compare. */
@@ -54,8 +73,9 @@ export function agree(asked: Words, ours: string, theirs: string): boolean {
   const [a, b] = [ours, theirs].map((shown) => (/^:\d+$/.test(shown) ? Number(shown.slice(1)) : -1)) as [number, number];
   if (slack > 0) return a > 0 && b > 0 && Math.abs(a - b) <= slack;
   if (name === 'KEYS' || name === 'SCAN') return sorted(ours) === sorted(theirs);
-  if (name === 'HRANDFIELD' || name === 'SRANDMEMBER') return shapeOf(ours) === shapeOf(theirs);
+  if (/^(HRANDFIELD|SRANDMEMBER|ZRANDMEMBER)$/.test(name)) return shapeOf(ours) === shapeOf(theirs);
   if (asked.some((word) => /^novalues$/i.test(String(word)))) return theirs === '-ERR syntax error' && ours.startsWith('*'); // newer than 7.0
+  if (asked.some((word) => /^withscore$/i.test(String(word)))) return theirs.startsWith('-ERR wrong number') && !ours.startsWith('-ERR'); // newer than 7.0
   if (inAnyOrder.test(name)) return sortedKind(ours) === sortedKind(theirs);
   if (name === 'RANDOMKEY') return ours.startsWith('$') && theirs.startsWith('$');
   if (name === 'DUMP') return ours.startsWith('$') && theirs.startsWith('$') && dumped(ours) === dumped(theirs);

@@ -8,6 +8,7 @@ import { bitmapFamily } from './bitmaps.js';
 import { hashFamily, setFamily } from './collections.js';
 import { hyperLogLogFamily } from './hyperloglogs.js';
 import { keyFamily, keyspaceFamily } from './keys.js';
+import { sortedSetFamily } from './sorted-sets.js';
 import { stringFamily } from './strings.js';
 import { value, type Family, type Keys, type Words } from './words.js';
 
@@ -18,6 +19,7 @@ export function everyFamily(keys: Keys): Family {
     ...hyperLogLogFamily(keys),
     ...hashFamily(keys),
     ...setFamily(keys),
+    ...sortedSetFamily(keys),
     ...keyFamily(keys),
     ...keyspaceFamily(),
   };

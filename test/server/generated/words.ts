@@ -46,8 +46,8 @@ export const options = (maxLength: number, ...each: readonly (string | fc.Arbitr
   fc
     .array(fc.oneof(...each.map((option) => (typeof option === 'string' ? words(option) : option))), { maxLength })
     .map((list) => list.flat());
-export const many = (each: fc.Arbitrary<string | Words>, maxLength: number): fc.Arbitrary<Words> =>
-  fc.array(each, { maxLength }).map((list) => list.flat());
+export const many = (each: fc.Arbitrary<string | Buffer | Words>, maxLength: number): fc.Arbitrary<Words> =>
+  fc.array(each, { maxLength }).map((list) => list.flat() as Words);
 
 /** Later commands give longer spans: which of two instants is later must not hang on how fast a server answers. */
 export function spread(command: Words, place: number): Words {
