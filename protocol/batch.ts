@@ -167,6 +167,11 @@ export class BatchEncoder {
   }
 }
 
+/** Where the key begins of a record that plainString wrote, by where its value does. */
+export function plainKeyAt(valueAt: number, keyLength: number, expiresAtMs: number): number {
+  return valueAt - (22 + (expiresAtMs === 0 ? 0 : 8)) - 4 - 2 - keyLength;
+}
+
 /** All batches in `bytes`, in order. What it returns is owned by the caller and keeps nothing of `bytes`. Throws FormatError, also when the last one is cut off. */
 export function decodeBatches(bytes: Buffer): Batch[] {
   const cursor = new BatchCursor();

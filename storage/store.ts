@@ -8,7 +8,7 @@
  * Invariant: whatever is in memory or in the engine was appended to the log before, so replaying the log from the engine's
  * position rebuilds all of it (merging is idempotent).
  */
-import { BatchEncoder, type EncodedBatch } from '../protocol/batch.js';
+import { BatchEncoder, plainKeyAt, type EncodedBatch } from '../protocol/batch.js';
 import { BatchCursor } from '../protocol/batch-cursor.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { FormatError } from '../protocol/format-error.js';
@@ -19,7 +19,7 @@ import { decodeRecordKey, recordPart, recordType } from '../protocol/record-key.
 import type { Clock } from './clock.js';
 import { CommitLog, type Durability } from './commit-log.js';
 import { ConflictLog } from './conflict-log.js';
-import type { Engine, StorageError } from './engine.js';
+import { StorageError, type Engine } from './engine.js';
 import { HintStore } from './hint-store.js';
 import { HybridClock } from './hybrid-clock.js';
 import { KeyTable } from './key-table.js';
@@ -31,15 +31,25 @@ import { emptyRecord } from './merge.js';
 import { Partition, type Ahead } from './partition.js';
 import { withPayloadsOf } from './payload-choice.js';
 import { RecordScan } from './record-scan.js';
+import { SlicedEntries } from './sliced-entries.js';
 import type { Staged, Transaction } from './transaction.js';
 import { WriteBehind } from './write-behind.js';
 import type { DurationHistogram } from './duration-histogram.js';
 import { Evictor } from './evictor.js';
 
 /** Kinds of log entries; fixed on disk. */
-const entryKind = { batches: 1, transfer: 2, promised: 3, fact: 4, keptHint: 5, letGoHints: 6 } as const;
+const entryKind = { batches: 1, transfer: 2, promised: 3, fact: 4, keptHint: 5, letGoHints: 6, slice: 7, slicesEnd: 8 } as const;
 
 const ceilingFact = 'clock-ceiling';
+
+/** Above this a batch is logged in slices: with values of a mebibyte a turn still takes a few milliseconds. */
+export const largeBatchBytes = 2 * 1024 * 1024;
+
+/** Where a batch lies. */
+export interface WrittenBatch extends EncodedBatch {
+  /** Its own bytes, if it is too large to be among its turn's: not in the log yet (logLarge). */
+  readonly large: Buffer | undefined;
+}
 
 export interface StoreOptions {
   readonly engine: Engine;
@@ -50,6 +60,10 @@ export interface StoreOptions {
   readonly cacheBytesMax: number;
   /** Of the key table's hash: a random 32-bit integer. */
   readonly hashSeed: number;
+  /** What a large batch is; by default largeBatchBytes. */
+  readonly largeBatchBytes?: number;
+  /** Records that are written behind at once; by default roundPartBytes of write-behind.ts. */
+  readonly roundPartBytes?: number;
   /** The disk failed: nothing more is acknowledged, and the node has to stop. Called once. */
   readonly onFailure: (error: StorageError) => void;
 }
@@ -82,6 +96,8 @@ export class Store {
   private readonly facts = new Map<string, Buffer>();
   private readonly encoder = new BatchEncoder(new ByteWriter(65536));
   private readonly writeBehind: WriteBehind;
+  private readonly sliced: SlicedEntries;
+  private readonly largeBatchBytes: number;
   private log: CommitLog | undefined;
   /** The engine holds no record at all, so every partition is whole in memory from the start. */
   private engineIsEmpty = false;
@@ -108,8 +124,29 @@ export class Store {
       (kind, payload) => this.commitLog.append(kind === 'kept' ? entryKind.keptHint : entryKind.letGoHints, payload),
       (error) => options.onFailure(error),
     );
-    this.writeBehind = new WriteBehind(options.engine, options.clock, this.loader, this.table, this.hints, partition, (error) =>
-      options.onFailure(error),
+    this.largeBatchBytes = options.largeBatchBytes ?? largeBatchBytes;
+    this.sliced = new SlicedEntries(
+      options.clock,
+      {
+        appendSlice: (payload) => this.commitLog.append(entryKind.slice, payload),
+        appendEnd: (payload) => this.commitLog.append(entryKind.slicesEnd, payload),
+        flush: () => this.commitLog.flush(),
+      },
+      (error) => {
+        if (!(error instanceof StorageError)) throw error;
+        options.onFailure(error);
+      },
+    );
+    this.writeBehind = new WriteBehind(
+      options.engine,
+      options.clock,
+      this.loader,
+      this.table,
+      this.hints,
+      this.sliced,
+      partition,
+      (error) => options.onFailure(error),
+      options.roundPartBytes,
     );
   }
 
@@ -126,6 +163,7 @@ export class Store {
       recovered.position,
       (kind, payload) => store.replay(kind, payload),
     );
+    store.sliced.replayed();
     store.conflicts.isReplaying = false;
     store.hybridClock.raise(Number(store.facts.get(ceilingFact)?.toString() ?? 0));
     store.raiseCeiling();
@@ -159,9 +197,11 @@ export class Store {
 
   /**
    * Writes what the transaction has staged as one batch of one part: to memory at once, to the log at the turn's end. Returns where the
-   * batch lies in the bytes that endTurn will hand out.
+   * batch lies in the bytes that endTurn will hand out; a large one has bytes of its own, and logLarge brings it to the log.
    */
-  writeBatch(partition: Partition, dot: Dot, term: number, epoch: number, { staged, stagedCount }: Transaction): EncodedBatch {
+  writeBatch(partition: Partition, dot: Dot, term: number, epoch: number, transaction: Transaction): WrittenBatch {
+    const { staged, stagedCount, stagedBytes } = transaction;
+    if (stagedBytes > this.largeBatchBytes) return this.writeLargeBatch(partition, dot, term, epoch, transaction);
     const { encoder } = this;
     encoder.begin(dot.actor, dot.counter);
     const prev = partition.seen.get(dot.actor) ?? 0;
@@ -179,7 +219,53 @@ export class Store {
       partition.leaves?.touch(key, 0, key.length);
     }
     partition.note(dot.actor, dot.counter, prev);
-    return encoder.end();
+    const { offset, length } = encoder.end();
+    return { offset, length, large: undefined };
+  }
+
+  /** Memory shares the batch's bytes. */
+  private writeLargeBatch(partition: Partition, dot: Dot, term: number, epoch: number, transaction: Transaction): WrittenBatch {
+    const { staged, stagedCount, stagedBytes } = transaction;
+    const encoder = new BatchEncoder(new ByteWriter(stagedBytes + 256));
+    encoder.begin(dot.actor, dot.counter);
+    const prev = partition.seen.get(dot.actor) ?? 0;
+    encoder.part(partition.number, epoch, term, prev);
+    const valueEnds: number[] = [];
+    for (let i = 0; i < stagedCount; i++) {
+      const { key, slot, record, bytes, expiresAtMs } = staged[i] as Staged;
+      if (record === undefined) encoder.plainString(slot, key, term, expiresAtMs, bytes);
+      else encoder.record(slot, key, recordType.string, recordPart.value, noElement, record);
+      valueEnds.push(encoder.writer.length);
+    }
+    const { length } = encoder.end();
+    const large = encoder.writer.take();
+    for (let i = 0; i < stagedCount; i++) {
+      const { entry, key, record, bytes, expiresAtMs } = staged[i] as Staged;
+      const valueAt = (valueEnds[i] as number) - bytes.length;
+      if (record !== undefined) partition.merge(entry, record);
+      else partition.sharePlain(entry, dot.actor, dot.counter, term, expiresAtMs, large, plainKeyAt(valueAt, key.length, expiresAtMs), valueAt, bytes.length);
+      this.writeBehind.mark(entry);
+      partition.leaves?.touch(key, 0, key.length);
+    }
+    partition.note(dot.actor, dot.counter, prev);
+    return { offset: 0, length, large };
+  }
+
+  /** Brings a large batch to the log, over several turns; `appended` is called in the turn that appends the last of it: then whenDurable is about it. */
+  logLarge(batch: Buffer, appended: () => void): void {
+    this.sliced.write(entryKind.batches, batch, appended);
+  }
+
+  /**
+   * As applyBatches, for batches of any size: `bytes`, which are given away, are logged over several turns, then merged and heard of by `listener`, and at last
+   * `applied` is called. Throws FormatError before anything happens.
+   */
+  applyLargeBatches(bytes: Buffer, listener: AppliedListener, applied: () => void): void {
+    this.check(bytes);
+    this.sliced.write(entryKind.batches, bytes, () => {
+      this.apply(bytes, listener, true);
+      applied();
+    });
   }
 
   /**
@@ -268,6 +354,7 @@ export class Store {
 
   /** Writes everything behind and closes log and engine. */
   async close(): Promise<void> {
+    this.sliced.close();
     this.commitLog.flush();
     await this.writeBehind.finish(this.commitLog);
     await this.commitLog.close();
@@ -333,6 +420,12 @@ export class Store {
 
   private replay(kind: number, payload: Buffer): void {
     if (kind === entryKind.batches) this.apply(payload);
+    else if (kind === entryKind.slice) this.sliced.replaySlice(payload);
+    else if (kind === entryKind.slicesEnd) {
+      const entry = this.sliced.replayEnd(payload);
+      if (entry.kind === entryKind.batches) this.apply(entry.bytes, undefined, true);
+      else throw new Error(`slices of a log entry of unknown kind ${entry.kind}`);
+    }
     else if (kind === entryKind.transfer) this.mergeTransfer(decodeTransfer(torc.Transfer.decode(payload)));
     else if (kind === entryKind.promised) {
       const { termCounter, termActor, partition } = torc.Promised.decode(payload);
@@ -382,8 +475,8 @@ export class Store {
     cursor.clear();
   }
 
-  /** Merges batches into memory; what `seen` covers is a duplicate. They have been checked, or stand in the log. */
-  private apply(bytes: Buffer, listener?: AppliedListener): void {
+  /** Merges batches into memory; what `seen` covers is a duplicate. They have been checked, or stand in the log. `mayShare`: `bytes` are given away. */
+  private apply(bytes: Buffer, listener?: AppliedListener, mayShare = false): void {
     const { cursor } = this;
     cursor.reset(bytes);
     while (cursor.nextBatch()) {
@@ -393,7 +486,7 @@ export class Store {
         const partition = this.partition(cursor.partition);
         const superseded = !partition.promise(cursor.term, actor);
         const isNew = !partition.hasSeenOf(actor, counter);
-        while (cursor.nextRecord()) if (isNew) this.applyRecord(partition, cursor);
+        while (cursor.nextRecord()) if (isNew) this.applyRecord(partition, cursor, mayShare);
         const gap = isNew && !partition.note(actor, counter, cursor.prev);
         listener?.applied(cursor.partition, actor, counter, superseded, gap);
       }
@@ -401,12 +494,14 @@ export class Store {
     cursor.clear();
   }
 
-  private applyRecord(partition: Partition, cursor: BatchCursor): void {
+  private applyRecord(partition: Partition, cursor: BatchCursor, mayShare: boolean): void {
     const { bytes, keyAt, keyLength } = cursor;
     const entry = partition.findOrInsert(bytes, keyAt, keyLength, cursor.slot);
     if (cursor.readPlain() && partition.isNextOf(entry, cursor.versionActor, cursor.versionCounter)) {
       const { versionActor, versionCounter, versionTerm, expiresAtMs, plainAt, plainLength } = cursor;
-      partition.putPlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, bytes, plainAt, plainLength);
+      if (mayShare)
+        partition.sharePlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, bytes, keyAt, plainAt, plainLength);
+      else partition.putPlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, bytes, plainAt, plainLength);
     } else partition.merge(entry, cursor.record());
     partition.touched?.add(entry);
     this.writeBehind.mark(entry);

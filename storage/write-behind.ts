@@ -1,10 +1,9 @@
 /**
- * Feeds the engine behind the commit log, in rounds: one atomic, synced engine batch holds every entry that became dirty since the
- * round before, the clocks and facts that changed, and the log position up to which all of that is contained; then older log
- * segments may go. Rounds begin by the log's growth, by time, or when memory is full: rare and large, so a key that is written a hundred times is written behind once.
+ * Feeds the engine behind the commit log, in rounds: engine batches with every entry that became dirty since the round before, of which the last one, synced, also
+ * holds the clocks and facts that changed, and the log position up to which all of that is contained; then older log segments may go. Rounds begin by the log's growth, by time, or when memory is full: rare and large, so a key that is written a hundred times is written behind once.
  *
  * Invariant: clocks are encoded as of the round's position, records as of then or later, so `seen` is never durable ahead of the data. What was forgotten of a
- * record meanwhile goes with it, so `purged` is encoded last: it is never behind the records.
+ * record meanwhile goes with it, so `purged` is encoded after each batch's records: it is never behind them.
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { encodeRecord } from '../protocol/record.js';
@@ -16,6 +15,7 @@ import type { KeyTable } from './key-table.js';
 import type { Loader } from './loader.js';
 import { clockBytes, clockOf, encodePartitionClocks, restorePartitionClocks } from './partition-clocks.js';
 import type { Partition } from './partition.js';
+import type { SlicedEntries } from './sliced-entries.js';
 import { maxClock } from './vector-clock.js';
 import { factRow, hintTotalsRow, partitionRow, positionRow, purgedRow, stringRow, table as tables } from './rows.js';
 
@@ -25,6 +25,8 @@ const roundBytes = 128 * 1024 * 1024;
 const roundDelayMs = 60_000;
 /** With memory full, rounds wait for this many dirty entries. */
 const pressedEntries = 1000;
+/** Records are written in parts of about this size. */
+export const roundPartBytes = 8 * 1024 * 1024;
 /** Entries encoded before the event loop gets its turn. */
 const sliceEntries = 500;
 
@@ -55,8 +57,10 @@ export class WriteBehind {
     private readonly loader: Loader,
     private readonly table: KeyTable,
     private readonly hints: HintStore,
+    private readonly sliced: SlicedEntries,
     private readonly partition: (number: number) => Partition,
     private readonly onFailure: (error: StorageError) => void,
+    private readonly partBytes: number = roundPartBytes,
   ) {}
 
   get dirtyEntries(): number {
@@ -117,6 +121,7 @@ export class WriteBehind {
     }
     if (
       this.running !== undefined ||
+      this.sliced.isWriting ||
       !(this.due || (memoryIsFull && this.dirty.length > pressedEntries) || log.endPosition - this.roundPosition > roundBytes)
     )
       return;
@@ -126,7 +131,10 @@ export class WriteBehind {
 
   /** A round of all that is dirty now. */
   async writeOut(log: CommitLog): Promise<void> {
-    while (this.running !== undefined) await this.running;
+    while (this.running !== undefined || this.sliced.isWriting) {
+      await this.running;
+      await new Promise<void>((resolve) => this.sliced.whenIdle(resolve));
+    }
     if (!this.finished) await this.begin(log);
   }
 
@@ -157,48 +165,74 @@ export class WriteBehind {
     const position = (this.roundPosition = log.endPosition);
     this.dirty = [];
     this.dirtyFacts = new Map();
-    const puts: [Buffer, Buffer][] = [];
-    const deletes: Buffer[] = [];
+    const clocks: [Buffer, Buffer][] = [];
     for (const partition of this.partitions) {
       if (!partition.clocksDirty) continue;
       partition.clocksDirty = false;
-      puts.push([partitionRow(partition.number), encodePartitionClocks(partition)]);
+      clocks.push([partitionRow(partition.number), encodePartitionClocks(partition)]);
     }
-    for (const [name, value] of facts) puts.push([factRow(name), value]);
+    for (const [name, value] of facts) clocks.push([factRow(name), value]);
     const hintTotals = this.hints.totalsRow();
-    if (hintTotals !== undefined) puts.push(hintTotals as [Buffer, Buffer]);
+    if (hintTotals !== undefined) clocks.push(hintTotals as [Buffer, Buffer]);
     await log.sync(); // the engine must not know more than the log would replay
     await this.hints.writeOut();
-    await this.loader.complete(entries);
-    const writer = new ByteWriter();
-    for (let i = 0; i < entries.length; i++) {
-      const entry = entries[i] as number;
-      const record = this.table.recordOf(entry);
-      const row = stringRow(this.table.slotOf(entry), this.table.keyBytes(entry));
-      if (record === undefined) deletes.push(row);
-      else {
-        writer.reset();
-        encodeRecord(writer, record);
-        puts.push([row, Buffer.from(writer.view())]);
-      }
-      if (i % sliceEntries === sliceEntries - 1) await this.nextTurn();
-    }
+    const { puts, deletes } = await this.writeRecords(entries);
     const positionValue = Buffer.alloc(8);
     positionValue.writeDoubleBE(position);
-    puts.push([positionRow, positionValue]);
+    puts.push(...clocks, [positionRow, positionValue]);
+    this.addPurged(puts);
+    await this.engine.write({ puts, deletes }, { sync: true });
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i] as number;
+      if (this.table.dirtyOf(entry) === round) this.written(entry);
+      if (i % (2 * sliceEntries) === 0) await this.nextTurn();
+    }
+    this.rounds++;
+    await log.dropBefore(position);
+  }
+
+  /**
+   * Encodes the entries' records, and writes them as they fill a part; returns the rest, for the batch that ends the round. What a part brings the log will
+   * bring again if that batch never comes.
+   */
+  private async writeRecords(entries: readonly number[]): Promise<{ puts: [Buffer, Buffer][]; deletes: Buffer[] }> {
+    let puts: [Buffer, Buffer][] = [];
+    const deletes: Buffer[] = [];
+    const writer = new ByteWriter();
+    let bytes = 0;
+    for (let from = 0; from < entries.length; from += sliceEntries) {
+      const slice = entries.slice(from, from + sliceEntries);
+      await this.loader.complete(slice);
+      for (const entry of slice) {
+        const record = this.table.recordOf(entry);
+        const row = stringRow(this.table.slotOf(entry), this.table.keyBytes(entry));
+        if (record === undefined) {
+          deletes.push(row);
+          continue;
+        }
+        writer.reset();
+        encodeRecord(writer, record);
+        const value = writer.length > this.partBytes ? writer.take() : Buffer.from(writer.view());
+        puts.push([row, value]);
+        bytes += row.length + value.length;
+        if (bytes < this.partBytes) continue;
+        this.addPurged(puts);
+        await this.engine.write({ puts, deletes: [] }, { sync: false });
+        puts = [];
+        bytes = 0;
+      }
+      if (slice.length === sliceEntries) await this.nextTurn();
+    }
+    return { puts, deletes };
+  }
+
+  /** What was forgotten of records that are among the puts goes with them. */
+  private addPurged(puts: [Buffer, Buffer][]): void {
     for (const partition of this.partitions) {
       if (!partition.purgedDirty) continue;
       partition.purgedDirty = false;
       puts.push([purgedRow(partition.number), clockBytes(partition.purged)]);
     }
-    await this.engine.write({ puts, deletes }, { sync: true });
-    for (let i = 0; i < entries.length; i++) {
-      const entry = entries[i] as number;
-      if (this.table.dirtyOf(entry) === round) this.written(entry);
-      if (i % (8 * sliceEntries) === 0) await this.nextTurn();
-    }
-    this.rounds++;
-    await log.dropBefore(position);
   }
 
   /** The engine has the entry as it is. One without a record has no row any more, and no place in memory. */

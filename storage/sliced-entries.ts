@@ -1,0 +1,132 @@
+/**
+ * Log entries too large for one turn of the event loop. Their bytes go to the log in slices, one a turn, with whatever else is written in between; a last entry
+ * says that they are whole, and only then do they stand in the log: a crash before it leaves slices that mean nothing.
+ *
+ *   slice    number u32 | offset u32 | bytes        all slices of an entry bear its number; one with offset 0 begins it anew
+ *   end      number u32 | length u32 | kind u8      of the entry that its slices make
+ *
+ * Invariant: no round of writing behind begins between an entry's first slice and its end (`idle`): the log is never replayed from within one.
+ */
+import { FormatError } from '../protocol/format-error.js';
+import type { Clock } from './clock.js';
+
+/** Copying, checksum and write of so much take a few milliseconds. */
+const sliceBytes = 1024 * 1024;
+const sliceHeaderBytes = 8;
+const endBytes = 9;
+
+interface Writing {
+  readonly number: number;
+  readonly kind: number;
+  readonly bytes: Buffer;
+  at: number;
+  readonly written: () => void;
+}
+
+export interface SliceLog {
+  appendSlice(payload: Buffer): void;
+  appendEnd(payload: Buffer): void;
+  /** Hands what was appended to the file. */
+  flush(): void;
+}
+
+export class SlicedEntries {
+  private readonly queue: Writing[] = [];
+  private nextNumber = 0;
+  private waiting: (() => void)[] = [];
+  private closed = false;
+  /** What was read of entries that are not whole yet, by number. */
+  private readonly read = new Map<number, Buffer[]>();
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly log: SliceLog,
+    private readonly failed: (error: unknown) => void,
+  ) {}
+
+  get isWriting(): boolean {
+    return this.queue.length > 0;
+  }
+
+  /** Appends an entry, one after the other; `written` is called within the turn that ends it. `bytes` are borrowed until then. */
+  write(kind: number, bytes: Buffer, written: () => void): void {
+    this.queue.push({ number: this.nextNumber++, kind, bytes, at: 0, written });
+    if (this.queue.length === 1) this.clock.after(0, this.step);
+  }
+
+  /** Calls back when none is being written, now or later. */
+  whenIdle(callback: () => void): void {
+    if (!this.isWriting) callback();
+    else this.waiting.push(callback);
+  }
+
+  /** Nothing more is appended. */
+  close(): void {
+    this.closed = true;
+    this.queue.length = 0;
+    this.release();
+  }
+
+  /** A slice from the log, borrowed. Throws FormatError. */
+  replaySlice(payload: Buffer): void {
+    if (payload.length < sliceHeaderBytes) throw new FormatError('TRUNCATED', 'a slice of a log entry is cut off');
+    const number = payload.readUInt32BE(0);
+    const bytes = Buffer.from(payload.subarray(sliceHeaderBytes));
+    if (payload.readUInt32BE(4) === 0) this.read.set(number, [bytes]);
+    else this.read.get(number)?.push(bytes);
+  }
+
+  /** The end of an entry from the log: the entry, owned by the caller. Throws FormatError. */
+  replayEnd(payload: Buffer): { readonly kind: number; readonly bytes: Buffer } {
+    if (payload.length !== endBytes) throw new FormatError('INVALID', 'the end of a sliced log entry is cut off');
+    const number = payload.readUInt32BE(0);
+    const bytes = Buffer.concat(this.read.get(number) ?? []);
+    this.read.delete(number);
+    if (bytes.length !== payload.readUInt32BE(4)) throw new FormatError('TRUNCATED', `${bytes.length} bytes of slices of ${payload.readUInt32BE(4)}`);
+    return { kind: payload.readUInt8(8), bytes };
+  }
+
+  /** The log was read to its end: what is not whole never will be. */
+  replayed(): void {
+    this.read.clear();
+  }
+
+  private readonly step = (): void => {
+    const [writing] = this.queue;
+    if (writing === undefined || this.closed) return;
+    try {
+      this.appendNext(writing);
+      this.log.flush();
+    } catch (error) {
+      this.close();
+      this.failed(error);
+      return;
+    }
+    if (this.isWriting) this.clock.after(0, this.step);
+    else this.release();
+  };
+
+  private appendNext(writing: Writing): void {
+    const { number, kind, bytes, at } = writing;
+    const slice = bytes.subarray(at, at + sliceBytes);
+    const header = Buffer.allocUnsafe(sliceHeaderBytes);
+    header.writeUInt32BE(number, 0);
+    header.writeUInt32BE(at, 4);
+    this.log.appendSlice(Buffer.concat([header, slice]));
+    writing.at += slice.length;
+    if (writing.at < bytes.length) return;
+    const end = Buffer.allocUnsafe(endBytes);
+    end.writeUInt32BE(number, 0);
+    end.writeUInt32BE(bytes.length, 4);
+    end.writeUInt8(kind, 8);
+    this.log.appendEnd(end);
+    this.queue.shift();
+    writing.written();
+  }
+
+  private release(): void {
+    const { waiting } = this;
+    this.waiting = [];
+    for (const callback of waiting) callback();
+  }
+}
