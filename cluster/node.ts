@@ -2,11 +2,11 @@
  * One node, put together: storage, turn, peers, membership, coordinator, reader and router over the five seams. server/start-node.ts builds it
  * on real ones, the simulation on simulated ones; nothing else differs.
  */
-import type { torc } from '../protocol/generated/messages.js';
+import { torc } from '../protocol/generated/messages.js';
 import type { VectorClock, VersionedRecord } from '../protocol/record.js';
 import { decodeBatches } from '../protocol/batch.js';
 import { slotOf } from '../protocol/slot.js';
-import { counterAt, memberNumberOf } from '../protocol/dot.js';
+import { counterAt, counterMs, memberNumberOf } from '../protocol/dot.js';
 import { clockBytes } from '../storage/partition-clocks.js';
 import { noEntry } from '../storage/key-table.js';
 import type { Call } from './call.js';
@@ -82,6 +82,8 @@ export class Node {
   private readonly lives: Lives;
   private readonly presence: Presence;
   private readonly roundLog: RoundLog;
+  /** Something large may be on its way here. */
+  private seesLarge = false;
   private closed = false;
 
   constructor(private readonly options: NodeOptions) {
@@ -129,6 +131,7 @@ export class Node {
         incarnation: options.incarnation,
         suspicion: options,
         unackedBytesMax: options.hintBytesMax === 0 ? unackedBytesMax : Math.min(options.hintBytesMax, unackedBytesMax),
+        bulkSizes: options.bulkSizes,
         counter: () => store.hybridClock.currentCounter,
         schedule: () => turn.scheduleSend(),
         log: options.log,
@@ -177,6 +180,7 @@ export class Node {
       },
       partitions: () => membership.configuration?.partitions ?? 1,
       isDoubtful,
+      isArriving: (partition) => this.arrivingBytes(partition) > 0,
       provesLoss,
     });
     const { comparison } = this;
@@ -243,7 +247,17 @@ export class Node {
       reroute,
     });
     const { coordinator } = this;
-    this.reader = new Reader({ store, membership, comparison, coordinator, coordination, turn, clock, isDoubtful });
+    this.reader = new Reader({
+      store,
+      membership,
+      comparison,
+      coordinator,
+      coordination,
+      turn,
+      clock,
+      isDoubtful,
+      arrivingBytes: (partition) => this.arrivingBytes(partition),
+    });
     this.replica = new Replica(
       store,
       turn,
@@ -278,6 +292,7 @@ export class Node {
       comparison,
       standIns,
       directives: options,
+      isHeld: (partition) => this.coordinations[partition]?.held === true,
       isLeaving: () => this.presence.leaving,
     });
     this.router = new Router({
@@ -505,9 +520,12 @@ export class Node {
     const isHeard = this.isReady && peer.member >= 0;
     if (isHeard || !this.isReady) store.hybridClock.raise(frame.clock);
     for (const message of frame.formation) this.formation.received(peer, message as Buffer);
-    if (!isHeard) return frame.batches.length === 0 && frame.hints.length === 0;
+    if (!isHeard) return frame.batches.length === 0 && frame.hints.length === 0 && frame.bulkPieces.length === 0;
     if (frame.batches.length > 0) this.replica.receive(peer, frame.batches as Buffer);
     for (const hints of frame.hints) this.handOff.onHints(peer, hints as torc.Hints);
+    for (const piece of frame.bulkPieces) this.receivePiece(peer, piece as torc.BulkPiece);
+    for (const ack of frame.bulkAcks) this.bulkAcknowledged(peer, ack as torc.BulkAck);
+    for (const working of frame.working) this.router.onWorking(peer, working as torc.Working);
     for (const ack of frame.ack) this.acknowledged(peer, ack as torc.Ack);
     for (const ack of frame.hintAcks) this.hintExchange.onAck(peer, ack as torc.HintAck);
     for (const pull of frame.hintPulls) this.handOff.onHintPull(peer, pull as torc.HintPull);
@@ -529,13 +547,62 @@ export class Node {
     return true;
   }
 
+  /** A piece of something large. What has come whole is taken as if it had come in a frame of its own. */
+  private receivePiece(peer: Peer, piece: torc.BulkPiece): void {
+    this.seesLarge = true;
+    const step = peer.bulk.push(piece);
+    if (step === undefined) return;
+    const { received, whole } = step;
+    const acknowledge = (): void => peer.link.say({ bulkAcks: [{ id: piece.id, received }] });
+    if (whole === undefined) return acknowledge();
+    if (whole.batches) {
+      acknowledge();
+      return this.replica.receiveLarge(peer, whole.id, whole.bytes);
+    }
+    const frame = torc.Frame.decode(whole.bytes);
+    const { streamsAccepted } = peer;
+    // Its last piece is acknowledged when all of it was taken: what comes after it has to come after it.
+    peer.takingLarge++;
+    this.options.store.prepareTransfers(transfersOf(frame), () => {
+      peer.takingLarge--;
+      if (peer.streamsAccepted !== streamsAccepted) return;
+      acknowledge();
+      peer.frameSent(counterMs(frame.clock), this.options.clock.monotonicMs()); // how long its pieces took counts, too
+      this.receive(peer, frame);
+    });
+  }
+
+  /** Bytes of large batches of the partition that are on their way here. */
+  private arrivingBytes(partition: number): number {
+    if (!this.seesLarge) return 0; // every read asks
+    let bytes = this.replica.storingBytes(partition);
+    this.seesLarge = this.replica.isStoring;
+    for (const { bulk } of this.peers.all()) {
+      if (bulk.bufferedBytes > 0) this.seesLarge = true;
+      if (bulk.partition === partition) bytes += bulk.bufferedBytes;
+    }
+    return bytes;
+  }
+
+  private bulkAcknowledged(peer: Peer, ack: torc.BulkAck): void {
+    const settlement = peer.link.bulkAcknowledged(ack);
+    if (settlement === undefined) return;
+    const over = (ack.stored?.superseded ?? []) as torc.Superseded[];
+    if (over.length === 0) settlement.acknowledge();
+    else this.notCounted(peer, over);
+  }
+
+  /** Batches were stored and count for nothing. */
+  private notCounted(peer: Peer, over: readonly torc.Superseded[]): void {
+    this.coordinator.supersededAll(over);
+    this.standIns.awaits(peer, this.coordinator.unsettledAmong(over.map((one) => one.counter)));
+  }
+
   private acknowledged(peer: Peer, { actor, first, counter, superseded }: torc.Ack): void {
     if (memberNumberOf(actor) !== memberNumberOf(this.actor())) return;
     const over = superseded as torc.Superseded[];
     peer.link.acknowledged(first, counter, new Set(over.map((one) => one.counter)));
-    if (over.length === 0) return;
-    this.coordinator.supersededAll(over);
-    this.standIns.awaits(peer, this.coordinator.unsettledAmong(over.map((one) => one.counter)));
+    if (over.length > 0) this.notCounted(peer, over);
   }
 
   /** A round of gossip has begun. */
@@ -594,4 +661,11 @@ export class Node {
     this.purger.tick();
     clock.after(tickMs, this.tick);
   };
+}
+
+/** All records that a frame brings. */
+function transfersOf({ transfers, readAnswers, treeQuestions }: torc.Frame): torc.Transfer[] {
+  const answered = (readAnswers?.different ?? []).map(({ transfer }) => transfer);
+  const asked = treeQuestions.map(({ records }) => records);
+  return [...transfers, ...answered, ...asked].filter((transfer) => Boolean(transfer)) as torc.Transfer[];
 }

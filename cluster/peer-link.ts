@@ -2,15 +2,18 @@
  * The link to one peer: everything this node says to it, over one stream that this node dials. It gathers a turn's words into rows, sends them as
  * one frame, resends after a reconnect, in order, the batches that were not acknowledged, and never resends a command.
  *
+ * What is too large for a frame leaves in pieces, beside all else (bulk-sender.ts).
+ *
  * Bounds: unacknowledged batches by `unackedBytesMax` and one turn more (beyond it they become hints on disk, as far as there is room: hand-off.ts),
  * the stream's buffer by `streamBufferBytesMax` besides them, and one frame more (a peer that does not read is cut off).
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { torc } from '../protocol/generated/messages.js';
-import { beginFrame, framed, FrameSplitter, FramingError } from '../protocol/peer/framing.js';
+import { beginFrame, framed, framedWithTail, FrameSplitter, FramingError } from '../protocol/peer/framing.js';
 import { writeCommand, writeRead, writeReply } from '../protocol/peer/packed-rows.js';
 import type { Clock, Random } from '../storage/clock.js';
-import type { Call } from './call.js';
+import { bulkSizes, BulkSender, type BulkSizes } from './bulk-sender.js';
+import { bulkPatienceMs, type Call } from './call.js';
 import { IdWindow } from './id-window.js';
 import { bytesOf, type Settlement } from './settlement.js';
 import { StreamEcho, type HeardStream } from './stream-echo.js';
@@ -23,6 +26,10 @@ const greetingBytesMax = 65536;
 const resendFrameBytes = 1024 * 1024;
 const reconnectDelayMs = { first: 50, most: 2000 };
 const greetingTimeoutMs = 2000;
+/** In frame.proto: `Frame.bulk_pieces`, and `BulkPiece.bytes`. */
+const bulkPiecesField = 50;
+const bulkBytesField = 4;
+const noBytes = Buffer.alloc(0);
 /** Memory for a turn's rows that a link keeps. */
 const rowsKeptBytes = 1024 * 1024;
 
@@ -35,6 +42,8 @@ export interface PeerLinkOptions {
   readonly counter: () => number;
   readonly unackedBytesMax: number;
   readonly streamBufferBytesMax: number;
+  /** What large messages are; by default those of bulk-sender.ts. */
+  readonly bulkSizes?: BulkSizes | undefined;
   /** Something was gathered: the turn has to end with send(). */
   readonly schedule: () => void;
 }
@@ -75,7 +84,15 @@ type RareWord =
   | 'hintPulls'
   | 'treeQuestions'
   | 'treeAnswers'
-  | 'inquiries';
+  | 'inquiries'
+  | 'bulkPieces'
+  | 'bulkAcks'
+  | 'working';
+
+/** Words that may be large, and of which pieces have to stay in order. */
+const recordWords = ['transfers', 'hints', 'treeQuestions', 'treeAnswers'] as const;
+/** Bytes of large messages that wait for a peer, beyond which no more records are sent for repair, nor replies. */
+const bulkBytesMax = 1024 * 1024 * 1024;
 
 export class PeerLink {
   private stream: PeerStream | undefined;
@@ -105,6 +122,10 @@ export class PeerLink {
   /** Pieces of hints that the peer has not acknowledged. */
   owedHints = 0;
 
+  private readonly bulk: BulkSender;
+  /** When the front of the large messages last moved, or could not, monotonic. */
+  private bulkMovedMs = 0;
+
   /** Rows of this turn (packed-rows.ts), and the id of the first of them. */
   private readonly commands = new ByteWriter();
   private readonly reads = new ByteWriter();
@@ -133,6 +154,8 @@ export class PeerLink {
     this.upcomingReadId = firstId(options.random);
     this.dials = firstId(options.random);
     this.echo = new StreamEcho(options.clock, this.dials);
+    // Its own count of messages begins where the dials do: each draw of a random number would shift those after it in a simulation.
+    this.bulk = new BulkSender(options.bulkSizes ?? bulkSizes, this.dials, (piece) => this.say({ bulkPieces: [piece] }));
   }
 
   get isOpen(): boolean {
@@ -145,17 +168,43 @@ export class PeerLink {
 
   /** Bytes of batches the peer has not acknowledged. */
   get queuedBytes(): number {
-    return this.unackedBytes;
+    return this.unackedBytes + this.bulk.bytes;
   }
 
   /** The counter of the oldest batch that the peer has not acknowledged; undefined = there is none. */
   get oldestUnacked(): number | undefined {
-    return this.unacked[this.unackedHead]?.counter;
+    const small = this.unacked[this.unackedHead]?.counter;
+    const large = this.bulk.oldestBatch;
+    return small === undefined || (large !== undefined && large < small) ? large : small;
   }
 
-  /** Bytes that the network has not taken yet. */
+  /** Bytes that the network has not taken yet, and of large messages those that have not come. */
   get streamBufferedBytes(): number {
-    return this.stream?.bufferedBytes ?? 0;
+    return (this.stream?.bufferedBytes ?? 0) + this.bulk.bytes;
+  }
+
+  /** So much at once goes in pieces. */
+  isLarge(bytes: number): boolean {
+    return this.bulk.isLarge(bytes);
+  }
+
+  /** A batch of the partition is being sent in pieces, or waits behind one. */
+  isSending(partition: number): boolean {
+    return this.bulk.holds(partition);
+  }
+
+  /** The peer is being sent something large: more records of that kind should wait for it. */
+  get isSendingLarge(): boolean {
+    return this.bulk.isBusy;
+  }
+
+  get largeBytes(): number {
+    return this.bulk.bytes;
+  }
+
+  /** Large messages wait for the peer as far as they may. */
+  get isFullOfLarge(): boolean {
+    return this.bulk.bytes > bulkBytesMax;
   }
 
   setAddress(address: PeerAddress): void {
@@ -217,6 +266,7 @@ export class PeerLink {
   close(): void {
     this.closed = true;
     this.opened = false;
+    this.bulk.stop();
     this.stream?.close();
     this.stream = undefined;
   }
@@ -238,19 +288,37 @@ export class PeerLink {
     this.gather();
   }
 
+  /** A large batch, whose bytes are known and in the log: the same. */
+  sendLargeBatch(settlement: Settlement): void {
+    if (!this.opened && this.queuedBytes > this.options.unackedBytesMax) this.overflow();
+    this.bulkMoved();
+    this.bulk.putBatch(settlement);
+  }
+
   /** Forwards a call; its reply is given to it when it comes. */
   forward(call: Call): void {
     const id = this.forwarded.put(call);
+    if (this.isLarge(call.bytes)) return this.forwardLarge(id, call);
     if (this.commands.length === 0) {
       this.firstCommandId = id;
       this.commandsBeganMs = this.options.clock.monotonicMs();
     }
-    const { resp, writeQuorum, readQuorum, deadlineMs } = call.options;
-    const usual = (resp & 3) | ((writeQuorum & 15) << 2) | ((readQuorum & 15) << 6) | (call.hops << 10);
-    const bits = call.fromCoordinator ? usual | fromCoordinatorBit : usual;
-    writeCommand(this.commands, call.partition, bits, deadlineMs - this.commandsBeganMs, call.args);
+    writeCommand(this.commands, call.partition, optionBits(call), call.deadlineMs - this.commandsBeganMs, call.args);
     if (call.operation.access === 'write') call.release();
     this.gather();
+  }
+
+  private forwardLarge(id: number, call: Call): void {
+    const rows = new ByteWriter(call.bytes + 64 + 4 * call.args.length);
+    const remainingMs = call.deadlineMs - this.options.clock.monotonicMs();
+    writeCommand(rows, call.partition, optionBits(call), remainingMs, call.args);
+    if (call.operation.access === 'write') call.release();
+    this.sayInPieces({ commands: { firstId: id, rows: rows.view() } });
+  }
+
+  /** A forwarded call that was not answered yet. */
+  forwardedCall(id: number): Call | undefined {
+    return this.forwarded.get(id);
   }
 
   /** The forwarded call of a reply; undefined when it was given up. */
@@ -266,8 +334,8 @@ export class PeerLink {
   takeOverdue(nowMs: number): Call[] {
     // Commands on whole partitions have more time than what was sent after them: they do not stand in its way.
     return this.forwarded.takeEvery(
-      (call) => call.options.deadlineMs < nowMs,
-      ({ operation }) => operation.wholePartition,
+      (call) => call.deadlineMs < nowMs,
+      ({ operation, graceMs }) => operation.wholePartition || graceMs > 0,
     );
   }
 
@@ -286,8 +354,16 @@ export class PeerLink {
   }
 
   reply(id: number, reply: Buffer): void {
+    if (this.isLarge(reply.length)) return this.replyInPieces(id, reply);
     writeReply(this.replies, id, reply);
     this.gather();
+  }
+
+  private replyInPieces(id: number, reply: Buffer): void {
+    const rows = new ByteWriter(reply.length + 64);
+    writeReply(rows, id, reply);
+    this.say({ working: [{ id, bytes: this.largeBytes + reply.length }] });
+    this.sayInPieces({ replies: { rows: rows.view() } });
   }
 
   answerEqual(id: number): void {
@@ -307,6 +383,11 @@ export class PeerLink {
   }
 
   answerDifferent(id: number, transfer: torc.Transfer.$Shape): void {
+    if (this.isLarge(bytesOfTransfer(transfer))) {
+      if (this.isFullOfLarge) this.answerDoubtful(id);
+      else this.sayInPieces({ readAnswers: { different: [{ id, transfer }] } });
+      return;
+    }
     this.answers.different.push({ id, transfer });
     this.gather();
   }
@@ -318,6 +399,7 @@ export class PeerLink {
 
   /** Everything that is said rarely. */
   say(words: Pick<torc.Frame.$Shape, RareWord>): void {
+    if (this.mustGoInPieces(words)) return this.sayInPieces(words);
     const { rest } = this;
     if (words.gossip) rest.gossip = rest.gossip ? joined(rest.gossip, words.gossip) : words.gossip;
     if (words.takeOvers) (rest.takeOvers ??= []).push(...words.takeOvers);
@@ -334,7 +416,46 @@ export class PeerLink {
     if (words.termAnswers) (rest.termAnswers ??= []).push(...words.termAnswers);
     if (words.treeQuestions) (rest.treeQuestions ??= []).push(...words.treeQuestions);
     if (words.treeAnswers) (rest.treeAnswers ??= []).push(...words.treeAnswers);
+    if (words.bulkPieces) (rest.bulkPieces ??= []).push(...words.bulkPieces);
+    if (words.bulkAcks) (rest.bulkAcks ??= []).push(...words.bulkAcks);
+    if (words.working) (rest.working ??= []).push(...words.working);
     this.gather();
+  }
+
+  /** Records do not overtake those that were too large for a frame: the last piece of an exchange says that all came. */
+  private mustGoInPieces(words: Pick<torc.Frame.$Shape, RareWord>): boolean {
+    if (!recordWords.some((word) => words[word] !== undefined)) return false;
+    if (this.bulk.isBusy) return true;
+    let bytes = 0;
+    for (const transfer of words.transfers ?? []) bytes += bytesOfTransfer(transfer);
+    for (const { batches } of words.hints ?? []) bytes += batches?.length ?? 0;
+    for (const { records } of words.treeQuestions ?? []) bytes += records ? bytesOfTransfer(records) : 0;
+    return this.isLarge(bytes);
+  }
+
+  /** What is said over a link that is down is lost. */
+  private sayInPieces(frame: torc.Frame.$Shape): void {
+    if (!this.opened) return;
+    frame.clock = this.options.counter();
+    this.bulkMoved();
+    this.bulk.putFrame(torc.Frame.encode(frame).finish() as Buffer);
+  }
+
+  private bulkMoved(): void {
+    this.bulkMovedMs = this.options.clock.monotonicMs();
+  }
+
+  /** The peer has got a piece, or stored a large batch: then that is returned. */
+  bulkAcknowledged(ack: torc.BulkAck): Settlement | undefined {
+    this.bulkMoved();
+    return this.bulk.acknowledged(ack);
+  }
+
+  /** A large message that does not move is sent again, over a new stream. */
+  watchBulk(nowMs: number, patienceMs: number): void {
+    if (!this.opened || !this.bulk.isBusy || nowMs - this.bulkMovedMs < patienceMs + bulkPatienceMs(this.bulk.bytes)) return;
+    this.bulkMovedMs = nowMs;
+    this.reset('a large message does not move');
   }
 
   /**
@@ -368,7 +489,14 @@ export class PeerLink {
 
   /** Sends all unacknowledged batches again: the peer's answers to them may have been lost. Storing them twice changes nothing. */
   resendUnacked(): void {
-    if (this.stream !== undefined && this.opened) this.resend(this.stream);
+    if (this.stream === undefined || !this.opened) return;
+    this.resend(this.stream);
+    this.restartBulk();
+  }
+
+  private restartBulk(): void {
+    this.bulkMoved();
+    this.bulk.restart();
   }
 
   /**
@@ -402,7 +530,7 @@ export class PeerLink {
 
   /** True while the peer owes an answer. */
   get expectsAnswer(): boolean {
-    return this.unackedHead < this.unacked.length || this.forwarded.size > 0 || this.owedHints > 0;
+    return this.unackedHead < this.unacked.length || this.forwarded.size > 0 || this.owedHints > 0 || this.bulk.isBusy;
   }
 
   private gather(): void {
@@ -418,19 +546,28 @@ export class PeerLink {
     this.turnBatches = [];
     // Before this turn's are added: a batch may be larger than the bound, and has to have a way.
     if (this.unackedBytes > this.options.unackedBytesMax) this.overflow();
+    for (const settlement of taken) settlement.turnBytes = batches;
+    const sent = this.bulk.isBusy ? this.withoutFollowers(taken) : taken;
+    if (sent.length === 0) return undefined;
     let sum = 0;
-    for (const settlement of taken) {
-      settlement.turnBytes = batches;
+    for (const settlement of sent) {
       this.unacked.push(settlement);
       sum += settlement.length;
     }
     this.unackedBytes += sum;
-    const [first] = taken;
-    const last = taken.at(-1);
+    const [first] = sent;
+    const last = sent.at(-1);
     const from = first?.offset ?? 0;
     const to = (last?.offset ?? 0) + (last?.length ?? 0);
     // Where every batch of the turn goes to this peer, they already stand in a row.
-    return to - from === sum ? batches.subarray(from, to) : Buffer.concat(taken.map(bytesOf));
+    return to - from === sum ? batches.subarray(from, to) : Buffer.concat(sent.map(bytesOf));
+  }
+
+  /** Batches do not overtake a large one of their partition: they would lie beyond a gap. */
+  private withoutFollowers(batches: readonly Settlement[]): readonly Settlement[] {
+    const followers = batches.filter(({ partition }) => this.bulk.holds(partition));
+    for (const follower of followers) this.bulk.putBatch(follower);
+    return followers.length === 0 ? batches : batches.filter((settlement) => !followers.includes(settlement));
   }
 
   /** What was kept before `counter` for a peer that is away is dropped. */
@@ -442,10 +579,18 @@ export class PeerLink {
       this.droppedBatches++;
       if (!head.settled) this.dropped.push(head);
     }
+    const oldest = this.bulk.oldestBatch;
+    if (oldest === undefined || oldest >= counter) return;
+    for (const settlement of this.bulk.takeBatches((each) => each.counter < counter)) {
+      this.droppedBatches++;
+      if (!settlement.settled) this.dropped.push(settlement);
+    }
   }
 
   private overflow(): void {
-    const batches = this.unacked.slice(this.unackedHead);
+    // What an open link is sending in pieces has a way to its peer.
+    const large = this.opened ? [] : this.bulk.takeBatches(() => true);
+    const batches = [...this.unacked.slice(this.unackedHead), ...large];
     this.dropped = [...this.dropped, ...batches].filter(({ settled }) => !settled);
     this.droppedBatches += this.events.overflowed?.(batches) ?? batches.length;
     this.unacked = [];
@@ -454,12 +599,14 @@ export class PeerLink {
   }
 
   private write(stream: PeerStream, frame: torc.Frame.$Shape): void {
-    const bytes = framed(torc.Frame.encode(frame, beginFrame()));
-    this.bytesOut += bytes.length;
-    this.echo.sent(bytes.length);
+    const chunks = frameChunksOf(frame);
+    let length = 0;
+    for (const chunk of chunks) length += chunk.length;
+    this.bytesOut += length;
+    this.echo.sent(length);
     // Batches have a bound of their own, and a frame may be larger than this one.
     const waits = stream.bufferedBytes > this.options.streamBufferBytesMax + this.unackedBytes;
-    stream.write([bytes]);
+    stream.write(chunks);
     if (waits) this.lose(stream, 'it does not read what it is sent');
   }
 
@@ -476,6 +623,7 @@ export class PeerLink {
     this.retryDelayMs = reconnectDelayMs.first;
     if (this.unackedHead < this.unacked.length && this.events.hasOlder?.() === true) this.overflow();
     else this.resend(this.stream);
+    this.restartBulk();
     this.events.opened(hello);
   }
 
@@ -503,6 +651,7 @@ export class PeerLink {
     stream.close();
     const wasOpen = this.opened;
     this.opened = false;
+    this.bulk.stop();
     if (wasOpen) this.events.broken(reason);
     this.redial();
   }
@@ -528,6 +677,31 @@ export class PeerLink {
     empty(this.replies);
     if (this.answers.equal.length + this.answers.different.length + this.answers.doubtful.length > 0) this.answers = noAnswers();
   }
+}
+
+function optionBits({ options, hops, fromCoordinator }: Call): number {
+  const { resp, writeQuorum, readQuorum } = options;
+  const usual = (resp & 3) | ((writeQuorum & 15) << 2) | ((readQuorum & 15) << 6) | (hops << 10);
+  return fromCoordinator ? usual | fromCoordinatorBit : usual;
+}
+
+function bytesOfTransfer({ record }: torc.Transfer.$Shape): number {
+  let bytes = 0;
+  if (record) for (const each of record) bytes += each.length;
+  return bytes;
+}
+
+/** One buffer, but for pieces of large messages, whose bytes are not copied. */
+function frameChunksOf(frame: torc.Frame.$Shape): readonly Buffer[] {
+  const { bulkPieces } = frame;
+  if (!bulkPieces) return [framed(torc.Frame.encode(frame, beginFrame()))];
+  delete frame.bulkPieces;
+  const writer = torc.Frame.encode(frame, beginFrame());
+  return framedWithTail(
+    writer,
+    bulkPieces.map(({ bytes, ...head }) => ({ head: torc.BulkPiece.encode(head).finish() as Buffer, tail: (bytes ?? noBytes) as Buffer })),
+    { field: bulkPiecesField, tailField: bulkBytesField },
+  );
 }
 
 interface Answers {

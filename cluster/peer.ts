@@ -6,7 +6,11 @@ import { heartbeat, phi, phiAccrual, postponed, type PhiState } from './phi-accr
 import type { VectorClock } from '../protocol/record.js';
 import type { NodeDescription } from './configuration.js';
 import type { PeerLink } from './peer-link.js';
+import { BulkReceiver } from './bulk-receiver.js';
 import type { HeardStream } from './stream-echo.js';
+
+/** The largest message that is taken from a peer: the largest value, with room for a turn's other words. */
+export const messageBytesMax = 640 * 1024 * 1024;
 
 export interface SuspicionOptions {
   readonly gossipIntervalMs: number;
@@ -37,6 +41,10 @@ export class Peer {
   readonly told = new Map<number, number>();
   /** Its clocks of partitions that this node is a home replica of too, as it told them last over its present stream. */
   readonly heardSeen = new Map<number, VectorClock>();
+  /** Large messages of it that have come and are being taken. */
+  takingLarge = 0;
+  /** Large messages from it. */
+  readonly bulk = new BulkReceiver(messageBytesMax);
   /** The stream that it dialled last, to be told what came over it. */
   heardStream: HeardStream = { stream: 0, heard: 0, ended: false };
   /** That it dialled here and that are open. */
@@ -63,6 +71,11 @@ export class Peer {
 
   get reachable(): boolean {
     return this.link.isOpen && !this.suspected;
+  }
+
+  /** Something large is on its way to or from it: what waits for an answer waits for that, too. Links see to it that it moves. */
+  get isMovingLarge(): boolean {
+    return this.link.isSendingLarge || this.bulk.bufferedBytes > 0 || this.takingLarge > 0;
   }
 
   /** Of the heartbeats that come over its own stream. */
@@ -132,6 +145,7 @@ export class Peer {
 
   /** Its frames come over a new stream, perhaps from a new process with another clock. */
   streamAccepted(): void {
+    this.bulk.clear();
     this.heardSeen.clear(); // it tells all of them anew; from a process that lost some of what it held, perhaps
     this.clockLeadMs = Infinity;
   }

@@ -9,17 +9,16 @@ import { counterMs } from '../protocol/dot.js';
 import { torc } from '../protocol/generated/messages.js';
 import { frameChunks, FrameSplitter } from '../protocol/peer/framing.js';
 import type { Clock, Random } from '../storage/clock.js';
+import type { BulkSizes } from './bulk-sender.js';
 import type { NodeDescription } from './configuration.js';
 import type { EventLog } from './events.js';
 import { exchangeBytesMax } from './gossip-codec.js';
 import { exchangeTimeoutMs } from './gossip-exchange.js';
 import { PeerLink, protocolVersion, type PeerLinkOptions } from './peer-link.js';
-import { Peer, type SuspicionOptions } from './peer.js';
+import { messageBytesMax, Peer, type SuspicionOptions } from './peer.js';
 import type { Settlement } from './settlement.js';
 import type { PeerAddress, PeerStream, PeerStreamEvents, Transport } from './transport.js';
 
-/** The largest frame that is taken from a peer: the largest value, with room for a turn's other words. */
-const frameBytesMax = 640 * 1024 * 1024;
 const greetingBytesMax = 65536;
 const greetingTimeoutMs = 2000;
 const streamBufferBytesMax = 256 * 1024 * 1024;
@@ -39,6 +38,7 @@ export interface PeersOptions {
   readonly incarnation: number;
   readonly suspicion: SuspicionOptions;
   readonly unackedBytesMax: number;
+  readonly bulkSizes?: BulkSizes | undefined;
   readonly counter: () => number;
   readonly schedule: () => void;
   readonly log: EventLog;
@@ -207,6 +207,7 @@ export class Peers {
     if (sleptMs > this.options.suspicion.gossipIntervalMs) for (const peer of this.byNodeId.values()) peer.excuse(sleptMs);
     for (const peer of this.byNodeId.values()) {
       this.mendOneWay(peer, nowMs);
+      peer.link.watchBulk(nowMs, 10 * this.options.suspicion.peerTimeoutMs);
       if (!peer.judge(nowMs)) continue;
       this.options.log('warn', `node '${peer.nodeId}' is suspected: nothing was heard of it in time`, {
         event: 'peer-suspected',
@@ -333,7 +334,7 @@ export class Peers {
     };
     const greeting = (hello: torc.Hello): void => {
       greeted = true;
-      splitter = new FrameSplitter(frameBytesMax);
+      splitter = new FrameSplitter(messageBytesMax);
       const refusal = this.refusal(hello);
       if (refusal !== undefined) {
         greet(refusal);
@@ -477,7 +478,18 @@ export class Peers {
     const { transport, clock, random, counter, schedule } = this.options;
     // All of them are resent at once when a link opens, and must not overflow its stream, or it would never stay open.
     const unackedBytesMax = Math.min(this.options.unackedBytesMax, streamBufferBytesMax / 2);
-    return { transport, clock, random, greeting: () => this.greeting(), counter, unackedBytesMax, streamBufferBytesMax, schedule };
+    const { bulkSizes } = this.options;
+    return {
+      transport,
+      clock,
+      random,
+      greeting: () => this.greeting(),
+      counter,
+      unackedBytesMax,
+      streamBufferBytesMax,
+      bulkSizes,
+      schedule,
+    };
   }
 }
 

@@ -49,8 +49,8 @@ const noElement = Buffer.alloc(0);
 const partCountAt = 2;
 const batchLengthAt = 4;
 const dotAt = 8;
-/** Bytes of a batch before its parts. */
-const headerBytes = 20;
+/** Bytes of a batch before its parts, of which each begins with its partition. */
+export const batchHeaderBytes = 20;
 const partCountMax = 0xffff;
 
 /** Where a batch lies in its encoder's writer. */
@@ -207,7 +207,7 @@ export function batchLength(bytes: Buffer, offset = 0): number {
   const reader = new ByteReader(bytes, offset);
   reader.skip(batchLengthAt);
   const length = reader.u32();
-  if (length < headerBytes) throw new FormatError('INVALID', `a batch of ${length} bytes`);
+  if (length < batchHeaderBytes) throw new FormatError('INVALID', `a batch of ${length} bytes`);
   if (length > bytes.length - offset) throw new FormatError('TRUNCATED', `a batch of ${length} bytes in ${bytes.length - offset}`);
   return length;
 }

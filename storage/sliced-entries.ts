@@ -3,7 +3,7 @@
  * says that they are whole, and only then do they stand in the log: a crash before it leaves slices that mean nothing.
  *
  *   slice    number u32 | offset u32 | bytes        all slices of an entry bear its number; one with offset 0 begins it anew
- *   end      number u32 | length u32 | kind u8      of the entry that its slices make
+ *   end      number u32 | length u32 | kind u8 | flags u8      of the entry that its slices make
  *
  * Invariant: no round of writing behind begins between an entry's first slice and its end (`idle`): the log is never replayed from within one.
  */
@@ -13,14 +13,16 @@ import type { Clock } from './clock.js';
 /** Copying, checksum and write of so much take a few milliseconds. */
 const sliceBytes = 1024 * 1024;
 const sliceHeaderBytes = 8;
-const endBytes = 9;
+const endBytes = 10;
+
+/** Appends the end of an entry, whose slices are all in the log; `flags` are the caller's. */
+export type AppendEnd = (kind: number, flags: number) => void;
 
 interface Writing {
   readonly number: number;
-  readonly kind: number;
   readonly bytes: Buffer;
   at: number;
-  readonly written: () => void;
+  readonly whole: (end: AppendEnd) => void;
 }
 
 export interface SliceLog {
@@ -48,9 +50,12 @@ export class SlicedEntries {
     return this.queue.length > 0;
   }
 
-  /** Appends an entry, one after the other; `written` is called within the turn that ends it. `bytes` are borrowed until then. */
-  write(kind: number, bytes: Buffer, written: () => void): void {
-    this.queue.push({ number: this.nextNumber++, kind, bytes, at: 0, written });
+  /**
+   * Appends the slices of entries, one entry after the other; `whole` is called in the turn that appends the last of one, and appends its end within that call,
+   * or never. `bytes` are borrowed until then.
+   */
+  write(bytes: Buffer, whole: (end: AppendEnd) => void): void {
+    this.queue.push({ number: this.nextNumber++, bytes, at: 0, whole });
     if (this.queue.length === 1) this.clock.after(0, this.step);
   }
 
@@ -77,13 +82,14 @@ export class SlicedEntries {
   }
 
   /** The end of an entry from the log: the entry, owned by the caller. Throws FormatError. */
-  replayEnd(payload: Buffer): { readonly kind: number; readonly bytes: Buffer } {
+  replayEnd(payload: Buffer): { readonly kind: number; readonly flags: number; readonly bytes: Buffer } {
     if (payload.length !== endBytes) throw new FormatError('INVALID', 'the end of a sliced log entry is cut off');
     const number = payload.readUInt32BE(0);
     const bytes = Buffer.concat(this.read.get(number) ?? []);
     this.read.delete(number);
-    if (bytes.length !== payload.readUInt32BE(4)) throw new FormatError('TRUNCATED', `${bytes.length} bytes of slices of ${payload.readUInt32BE(4)}`);
-    return { kind: payload.readUInt8(8), bytes };
+    if (bytes.length !== payload.readUInt32BE(4))
+      throw new FormatError('TRUNCATED', `${bytes.length} bytes of slices of ${payload.readUInt32BE(4)}`);
+    return { kind: payload.readUInt8(8), flags: payload.readUInt8(9), bytes };
   }
 
   /** The log was read to its end: what is not whole never will be. */
@@ -107,7 +113,7 @@ export class SlicedEntries {
   };
 
   private appendNext(writing: Writing): void {
-    const { number, kind, bytes, at } = writing;
+    const { number, bytes, at } = writing;
     const slice = bytes.subarray(at, at + sliceBytes);
     const header = Buffer.allocUnsafe(sliceHeaderBytes);
     header.writeUInt32BE(number, 0);
@@ -115,13 +121,15 @@ export class SlicedEntries {
     this.log.appendSlice(Buffer.concat([header, slice]));
     writing.at += slice.length;
     if (writing.at < bytes.length) return;
-    const end = Buffer.allocUnsafe(endBytes);
-    end.writeUInt32BE(number, 0);
-    end.writeUInt32BE(bytes.length, 4);
-    end.writeUInt8(kind, 8);
-    this.log.appendEnd(end);
+    writing.whole((kind, flags) => {
+      const end = Buffer.allocUnsafe(endBytes);
+      end.writeUInt32BE(number, 0);
+      end.writeUInt32BE(bytes.length, 4);
+      end.writeUInt8(kind, 8);
+      end.writeUInt8(flags, 9);
+      this.log.appendEnd(end);
+    });
     this.queue.shift();
-    writing.written();
   }
 
   private release(): void {

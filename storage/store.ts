@@ -31,7 +31,7 @@ import { emptyRecord } from './merge.js';
 import { Partition, type Ahead } from './partition.js';
 import { withPayloadsOf } from './payload-choice.js';
 import { RecordScan } from './record-scan.js';
-import { SlicedEntries } from './sliced-entries.js';
+import { SlicedEntries, type AppendEnd } from './sliced-entries.js';
 import type { Staged, Transaction } from './transaction.js';
 import { WriteBehind } from './write-behind.js';
 import type { DurationHistogram } from './duration-histogram.js';
@@ -98,6 +98,8 @@ export class Store {
   private readonly writeBehind: WriteBehind;
   private readonly sliced: SlicedEntries;
   private readonly largeBatchBytes: number;
+  /** Large transfers whose slices are in the log: how each is ended. */
+  private readonly prepared = new Map<torc.Transfer.$Shape, AppendEnd>();
   private log: CommitLog | undefined;
   /** The engine holds no record at all, so every partition is whole in memory from the start. */
   private engineIsEmpty = false;
@@ -243,7 +245,18 @@ export class Store {
       const { entry, key, record, bytes, expiresAtMs } = staged[i] as Staged;
       const valueAt = (valueEnds[i] as number) - bytes.length;
       if (record !== undefined) partition.merge(entry, record);
-      else partition.sharePlain(entry, dot.actor, dot.counter, term, expiresAtMs, large, plainKeyAt(valueAt, key.length, expiresAtMs), valueAt, bytes.length);
+      else
+        partition.sharePlain(
+          entry,
+          dot.actor,
+          dot.counter,
+          term,
+          expiresAtMs,
+          large,
+          plainKeyAt(valueAt, key.length, expiresAtMs),
+          valueAt,
+          bytes.length,
+        );
       this.writeBehind.mark(entry);
       partition.leaves?.touch(key, 0, key.length);
     }
@@ -253,7 +266,10 @@ export class Store {
 
   /** Brings a large batch to the log, over several turns; `appended` is called in the turn that appends the last of it: then whenDurable is about it. */
   logLarge(batch: Buffer, appended: () => void): void {
-    this.sliced.write(entryKind.batches, batch, appended);
+    this.sliced.write(batch, (end) => {
+      end(entryKind.batches, 0);
+      appended();
+    });
   }
 
   /**
@@ -262,7 +278,8 @@ export class Store {
    */
   applyLargeBatches(bytes: Buffer, listener: AppliedListener, applied: () => void): void {
     this.check(bytes);
-    this.sliced.write(entryKind.batches, bytes, () => {
+    this.sliced.write(bytes, (end) => {
+      end(entryKind.batches, 0);
       this.apply(bytes, listener, true);
       applied();
     });
@@ -285,10 +302,31 @@ export class Store {
    */
   applyTransfer(transfer: torc.Transfer.$Shape, replaces = false): boolean {
     transfer.replaces = replaces; // no peer says so
+    const end = this.prepared.get(transfer);
+    if (end !== undefined) {
+      this.prepared.delete(transfer);
+      const decoded = decodeTransfer(transfer as torc.Transfer);
+      end(entryKind.transfer, transferFlags(transfer));
+      return this.mergeTransfer(decoded);
+    }
     const bytes = torc.Transfer.encode(transfer).finish() as Buffer;
     const decoded = decodeTransfer(torc.Transfer.decode(bytes)); // what cannot be decoded must not reach the log
     this.commitLog.append(entryKind.transfer, bytes);
     return this.mergeTransfer(decoded);
+  }
+
+  /**
+   * Brings the large one of `transfers`, which a peer sent in one message, to the log, over several turns, and then calls `taken`, within which applyTransfer
+   * has but to end it there.
+   */
+  prepareTransfers(transfers: readonly torc.Transfer[], taken: () => void): void {
+    const first = transfers.find(({ record }) => sumOf(record) > this.largeBatchBytes);
+    if (first === undefined) return taken();
+    this.sliced.write(torc.Transfer.encode(first).finish() as Buffer, (end) => {
+      this.prepared.set(first, end);
+      taken();
+      this.prepared.delete(first);
+    });
   }
 
   /** Promises `term` in those of `numbers` where no newer one was promised, and logs it; returns them. */
@@ -424,9 +462,10 @@ export class Store {
     else if (kind === entryKind.slicesEnd) {
       const entry = this.sliced.replayEnd(payload);
       if (entry.kind === entryKind.batches) this.apply(entry.bytes, undefined, true);
+      else if (entry.kind === entryKind.transfer)
+        this.mergeTransfer(decodeTransfer(flagged(torc.Transfer.decode(entry.bytes), entry.flags)));
       else throw new Error(`slices of a log entry of unknown kind ${entry.kind}`);
-    }
-    else if (kind === entryKind.transfer) this.mergeTransfer(decodeTransfer(torc.Transfer.decode(payload)));
+    } else if (kind === entryKind.transfer) this.mergeTransfer(decodeTransfer(torc.Transfer.decode(payload)));
     else if (kind === entryKind.promised) {
       const { termCounter, termActor, partition } = torc.Promised.decode(payload);
       this.hybridClock.raise(termCounter);
@@ -499,8 +538,7 @@ export class Store {
     const entry = partition.findOrInsert(bytes, keyAt, keyLength, cursor.slot);
     if (cursor.readPlain() && partition.isNextOf(entry, cursor.versionActor, cursor.versionCounter)) {
       const { versionActor, versionCounter, versionTerm, expiresAtMs, plainAt, plainLength } = cursor;
-      if (mayShare)
-        partition.sharePlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, bytes, keyAt, plainAt, plainLength);
+      if (mayShare) partition.sharePlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, bytes, keyAt, plainAt, plainLength);
       else partition.putPlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, bytes, plainAt, plainLength);
     } else partition.merge(entry, cursor.record());
     partition.touched?.add(entry);
@@ -512,6 +550,23 @@ export class Store {
 /** Strings are the only type that this release has. Another one's records are of a later release: they must not be taken for what they are not. */
 function assertString(type: number, part: number): void {
   if (type !== recordType.string || part !== recordPart.value) throw new FormatError('UNKNOWN', `a record of type ${type}, part ${part}`);
+}
+
+function sumOf(buffers: readonly Uint8Array[]): number {
+  return buffers.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** What is decided of a transfer when it is applied, and in its sliced entry stands at the end. */
+const transferFlag = { complete: 1, replaces: 2 } as const;
+
+function transferFlags({ complete, replaces }: torc.Transfer.$Shape): number {
+  return (complete === true ? transferFlag.complete : 0) | (replaces === true ? transferFlag.replaces : 0);
+}
+
+function flagged(transfer: torc.Transfer, flags: number): torc.Transfer {
+  transfer.complete = (flags & transferFlag.complete) !== 0;
+  transfer.replaces = (flags & transferFlag.replaces) !== 0;
+  return transfer;
 }
 
 interface DecodedTransfer {
