@@ -10,8 +10,6 @@
 import { FormatError } from '../protocol/format-error.js';
 import type { Clock } from './clock.js';
 
-/** Copying, checksum and write of so much take a few milliseconds. */
-const sliceBytes = 1024 * 1024;
 const sliceHeaderBytes = 8;
 const endBytes = 10;
 
@@ -44,6 +42,8 @@ export class SlicedEntries {
     private readonly clock: Clock,
     private readonly log: SliceLog,
     private readonly failed: (error: unknown) => void,
+    /** Of a slice. Copying, checksum and write of a mebibyte take a few milliseconds. */
+    private readonly sliceBytes: number,
   ) {}
 
   get isWriting(): boolean {
@@ -114,7 +114,7 @@ export class SlicedEntries {
 
   private appendNext(writing: Writing): void {
     const { number, bytes, at } = writing;
-    const slice = bytes.subarray(at, at + sliceBytes);
+    const slice = bytes.subarray(at, at + this.sliceBytes);
     const header = Buffer.allocUnsafe(sliceHeaderBytes);
     header.writeUInt32BE(number, 0);
     header.writeUInt32BE(at, 4);

@@ -138,6 +138,7 @@ export class Store {
         if (!(error instanceof StorageError)) throw error;
         options.onFailure(error);
       },
+      Math.ceil(this.largeBatchBytes / 2),
     );
     this.writeBehind = new WriteBehind(
       options.engine,

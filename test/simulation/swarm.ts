@@ -63,8 +63,9 @@ export function swarmOf(seed: number): RunSettings {
     ...features.pick<Workload[]>([[], ['volatile'], ['group'], ['volatile', 'group']]),
   ];
   const workloads = sloppyQuorum ? strict.filter((workload) => workload !== 'list') : strict;
+  const largeBytes = new SeededRandom(seed).fork('large').pick([undefined, undefined, 60, 120, 200]);
   return {
-    cluster: { ...cluster, ...repair, readFrom, sloppyQuorum, gossipIntervalMs },
+    cluster: { ...cluster, ...repair, largeBytes, readFrom, sloppyQuorum, gossipIntervalMs },
     clients: { workloads },
     kinds: [...faultKinds, ...diskFaultKinds],
     awayMax,

@@ -17,7 +17,7 @@ import { Dispatcher, InnerCall, operationOf } from '../../server/dispatcher.js';
 import type { Durability } from '../../storage/commit-log.js';
 import { nextLife, type NodeRecord } from '../../storage/data-directory.js';
 import type { Hasher } from '../../storage/merkle-hashing.js';
-import { Store } from '../../storage/store.js';
+import { Store, type AppliedListener } from '../../storage/store.js';
 import { DirectHasher } from '../storage/direct-hasher.js';
 import { SeededRandom } from './random.js';
 import { Scheduler } from './simulated-clock.js';
@@ -39,6 +39,8 @@ export interface TorcSettings {
   readonly cacheBytesMax?: number;
   /** Batches kept for a peer that does not acknowledge them; few make gaps common. */
   readonly hintBytesMax?: number;
+  /** Batches, messages and rounds of writing behind of more bytes go in pieces of a few; by default none is so large. */
+  readonly largeBytes?: number | undefined;
   /** 0 = never, the default, as the seeds of other tests were drawn without. */
   readonly repairIntervalMs?: number;
   readonly fullRepairIntervalMs?: number;
@@ -93,6 +95,8 @@ export class TorcCluster {
   /** How often a node was sent a batch again, and one before another that its writer had written earlier. */
   duplicates = 0;
   gaps = 0;
+  /** Batches that went in pieces. */
+  largeBatches = 0;
   /** Those of them that are neither durable as the node's mode says, nor held by any other node. */
   readonly #fleeting = new Map<string, WrittenBatch>();
   /** What must not happen and did: a node that failed, a call that was answered twice. */
@@ -254,6 +258,7 @@ export class TorcCluster {
       peerTimeoutMs: settings.peerTimeoutMs ?? 1000,
       hintBytesMax: settings.hintBytesMax ?? 1 << 20,
       hintAgeMaxMs: settings.hintAgeMaxMs ?? 10_800_000,
+      bulkSizes: settings.largeBytes === undefined ? undefined : { messageBytesMin: settings.largeBytes, pieceBytes: 20, windowBytes: 60 },
       stringBytesMax: 512 << 20,
       repairBytesPerSecond: 8 << 20,
       repairIntervalMs: settings.repairIntervalMs ?? 0,
@@ -279,48 +284,64 @@ export class TorcCluster {
   }
 
   async #openStore(name: string): Promise<Store> {
-    const { durability = 'everysec', cacheBytesMax = 1 << 20 } = this.settings;
+    const { durability = 'everysec', cacheBytesMax = 1 << 20, largeBytes } = this.settings;
     const clock = this.scheduler.clockFor(name);
     const disk = this.disks.get(name);
     if (disk === undefined) throw new Error(`no disk ${name}`);
     const logFiles = disk.logFiles();
     const engine = await disk.openEngine();
     const onFailure = (error: Error): void => this.#stopped(name, `${name} failed: ${error.message}`);
-    return Store.open({ engine, logFiles, clock, durability, cacheBytesMax, hashSeed: 1, onFailure });
+    const large = largeBytes === undefined ? {} : { largeBatchBytes: largeBytes, roundPartBytes: 2 * largeBytes };
+    return Store.open({ engine, logFiles, clock, durability, cacheBytesMax, hashSeed: 1, onFailure, ...large });
   }
 
   /** Remembers every batch, once it is in the log. */
   #watch(name: string, store: Store): void {
     let turn: WrittenBatch[] = [];
-    const writeBatch = store.writeBatch.bind(store);
-    store.writeBatch = (partition, dot, term, epoch, transaction) => {
-      const keys = transaction.staged.slice(0, transaction.stagedCount).map(({ key }) => key.toString('latin1'));
-      turn.push({ node: name, partition: partition.number, ...dot, keys });
-      return writeBatch(partition, dot, term, epoch, transaction);
-    };
-    const endTurn = store.endTurn.bind(store);
-    store.endTurn = (send) => {
-      endTurn(send);
-      if (turn.length === 0) return;
-      const written = turn;
-      turn = [];
+    const large = new Map<Buffer, WrittenBatch>();
+    const logged = (written: readonly WrittenBatch[]): void => {
       this.batches.push(...written);
       for (const batch of written) this.#fleeting.set(idOf(batch.partition, batch), batch);
       store.whenDurable(() => written.forEach((batch) => this.#fleeting.delete(idOf(batch.partition, batch))));
     };
+    const writeBatch = store.writeBatch.bind(store);
+    store.writeBatch = (partition, dot, term, epoch, transaction) => {
+      const keys = transaction.staged.slice(0, transaction.stagedCount).map(({ key }) => key.toString('latin1'));
+      const batch = { node: name, partition: partition.number, ...dot, keys };
+      const encoded = writeBatch(partition, dot, term, epoch, transaction);
+      if (encoded.large === undefined) turn.push(batch);
+      else large.set(encoded.large, batch);
+      return encoded;
+    };
+    const logLarge = store.logLarge.bind(store);
+    store.logLarge = (bytes, appended) =>
+      logLarge(bytes, () => {
+        this.largeBatches++;
+        logged([large.get(bytes) as WrittenBatch]);
+        large.delete(bytes);
+        appended();
+      });
+    const endTurn = store.endTurn.bind(store);
+    store.endTurn = (send) => {
+      endTurn(send);
+      if (turn.length > 0) logged(turn);
+      turn = [];
+    };
     const applyBatches = store.applyBatches.bind(store);
     const applied = new Set<string>();
-    store.applyBatches = (bytes, listener) =>
-      applyBatches(bytes, {
-        applied: (partition, actor, counter, superseded, gap) => {
-          const id = idOf(partition, { actor, counter });
-          this.#fleeting.delete(id);
-          if (applied.has(id)) this.duplicates++;
-          if (gap) this.gaps++;
-          applied.add(id);
-          listener?.applied(partition, actor, counter, superseded, gap);
-        },
-      });
+    const noting = (listener: AppliedListener | undefined): AppliedListener => ({
+      applied: (partition, actor, counter, superseded, gap) => {
+        const id = idOf(partition, { actor, counter });
+        this.#fleeting.delete(id);
+        if (applied.has(id)) this.duplicates++;
+        if (gap) this.gaps++;
+        applied.add(id);
+        listener?.applied(partition, actor, counter, superseded, gap);
+      },
+    });
+    store.applyBatches = (bytes, listener) => applyBatches(bytes, noting(listener));
+    const applyLargeBatches = store.applyLargeBatches.bind(store);
+    store.applyLargeBatches = (bytes, listener, done) => applyLargeBatches(bytes, noting(listener), done);
   }
 
   /** What only the node had, and not on its disk, is gone with its power: its next batches do not follow that. */
