@@ -30,6 +30,8 @@ interface Message {
   readonly bytes: Buffer;
   /** Undefined: it is a frame. */
   readonly settlement: Settlement | undefined;
+  /** A frame with records: others have to stay behind it. */
+  readonly records: boolean;
 }
 
 export class BulkSender {
@@ -64,6 +66,11 @@ export class BulkSender {
     return bytes > this.sizes.messageBytesMin;
   }
 
+  /** A frame with records waits here. */
+  get holdsRecords(): boolean {
+    return this.queue.some(({ records }) => records);
+  }
+
   /** A batch of the partition waits here. */
   holds(partition: number): boolean {
     return this.partitions.size > 0 && this.partitions.has(partition);
@@ -75,15 +82,15 @@ export class BulkSender {
   }
 
   /** An encoded frame, owned by this from now on. */
-  putFrame(bytes: Buffer): void {
-    this.put({ bytes, settlement: undefined });
+  putFrame(bytes: Buffer, records = false): void {
+    this.put({ bytes, settlement: undefined, records });
   }
 
   /** A batch whose turn has ended. */
   putBatch(settlement: Settlement): void {
     const { partition } = settlement;
     this.partitions.set(partition, (this.partitions.get(partition) ?? 0) + 1);
-    this.put({ bytes: bytesOf(settlement), settlement });
+    this.put({ bytes: bytesOf(settlement), settlement, records: false });
   }
 
   /** There is a stream: what is kept goes out from its beginning. */

@@ -279,7 +279,7 @@ export class Coordinator {
     const { offset, length, large } = store.writeBatch(partition, dot, coordination.term.counter, epoch, transaction);
     this.batchesWritten++;
     if (large !== undefined) coordination.largeBytes += length;
-    if (coordination.largeBytes > 0) call.moves(coordination.largeBytes);
+    if (coordination.largeBytes > 0) call.moves(coordination.largeBytes + this.largeBytesBefore(call.partition));
     if (membership.memberCount === 1 && store.isDurableOnceAppended && !turn.isEnding && large === undefined) {
       // No reply leaves before this turn's end, which appends the batch first and sends nothing when it cannot.
       turn.schedule();
@@ -305,6 +305,11 @@ export class Coordinator {
     }
     if (this.turnNumber !== turn.number) this.beginTurn();
     this.turnSettlements.push(settlement);
+  }
+
+  /** What else waits to go to the partition's other replicas in pieces, at most. */
+  private largeBytesBefore(partition: number): number {
+    return Math.max(0, ...this.options.membership.otherHomes(partition).map(({ link }) => link.largeBytes));
   }
 
   /** A large batch goes to the log over several turns, then to the peers, in pieces. */

@@ -399,7 +399,7 @@ export class PeerLink {
 
   /** Everything that is said rarely. */
   say(words: Pick<torc.Frame.$Shape, RareWord>): void {
-    if (this.mustGoInPieces(words)) return this.sayInPieces(words);
+    if (this.mustGoInPieces(words)) return this.sayInPieces(words, true);
     const { rest } = this;
     if (words.gossip) rest.gossip = rest.gossip ? joined(rest.gossip, words.gossip) : words.gossip;
     if (words.takeOvers) (rest.takeOvers ??= []).push(...words.takeOvers);
@@ -425,7 +425,7 @@ export class PeerLink {
   /** Records do not overtake those that were too large for a frame: the last piece of an exchange says that all came. */
   private mustGoInPieces(words: Pick<torc.Frame.$Shape, RareWord>): boolean {
     if (!recordWords.some((word) => words[word] !== undefined)) return false;
-    if (this.bulk.isBusy) return true;
+    if (this.bulk.holdsRecords) return true;
     let bytes = 0;
     for (const transfer of words.transfers ?? []) bytes += bytesOfTransfer(transfer);
     for (const { batches } of words.hints ?? []) bytes += batches?.length ?? 0;
@@ -434,11 +434,11 @@ export class PeerLink {
   }
 
   /** What is said over a link that is down is lost. */
-  private sayInPieces(frame: torc.Frame.$Shape): void {
+  private sayInPieces(frame: torc.Frame.$Shape, records = false): void {
     if (!this.opened) return;
     frame.clock = this.options.counter();
     this.bulkMoved();
-    this.bulk.putFrame(torc.Frame.encode(frame).finish() as Buffer);
+    this.bulk.putFrame(torc.Frame.encode(frame).finish() as Buffer, records);
   }
 
   private bulkMoved(): void {

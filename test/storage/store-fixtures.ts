@@ -74,7 +74,8 @@ export function command(
     return undefined;
   }
   const dot = transaction.batchDot;
-  if (dot !== undefined) store.writeBatch(here, dot, 1, 1, transaction);
+  const large = dot === undefined ? undefined : store.writeBatch(here, dot, 1, 1, transaction).large;
+  if (large !== undefined) store.logLarge(large, () => undefined);
   return dot;
 }
 
