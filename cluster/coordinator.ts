@@ -412,7 +412,8 @@ export class Coordinator {
     settlement.beganMs = NaN;
     const { writer, readers } = settlement.giveUp(() => true);
     const wroteSomething = !settlement.isEmpty;
-    const mayWriteAgain = writer?.operation.blind === true && this.options.directives.readFrom === 'any';
+    // A large one is not written twice: each copy would have to reach all, and whoever coordinates now may be superseded for having so much to do.
+    const mayWriteAgain = writer?.operation.blind === true && this.options.directives.readFrom === 'any' && !settlement.isLarge;
     if (writer !== undefined && wroteSomething) writer.mayHaveWritten = true;
     if (writer !== undefined && wroteSomething && !mayWriteAgain) writer.answer(unknownOutcome);
     else if (writer !== undefined) again.push(writer);

@@ -11,6 +11,8 @@ import type { Partition } from './partition.js';
 
 /** Whole partitions read at once: all of it stays in memory until it was used. */
 const wholesAtOnce = 4;
+/** Entries looked at before the event loop gets its turn. */
+const sliceEntries = 5000;
 
 interface WantedKey {
   readonly partition: Partition;
@@ -32,6 +34,7 @@ export class Loader {
     private readonly table: KeyTable,
     private readonly partition: (number: number) => Partition,
     private readonly onFailure: (error: StorageError) => void,
+    private readonly nextTurn: () => Promise<void>,
   ) {}
 
   /** Calls `loaded` once `key` may be used (partition.isLoaded); its read goes out with the turn's others at flush(). */
@@ -105,7 +108,11 @@ export class Loader {
           merge(partition, partition.findOrInsert(key, 0, key.length, slot), decodeRecord(value));
         }
       }
-      for (const entry of partition.entries.ids()) this.table.setComplete(entry);
+      let completed = 0;
+      for (const entry of partition.entries.ids()) {
+        this.table.setComplete(entry);
+        if (++completed % sliceEntries === 0) await this.nextTurn();
+      }
       partition.resident = true;
       partition.hasHiddenContexts = false;
     } finally {

@@ -113,7 +113,8 @@ export class Store {
     this.table = new KeyTable(options.hashSeed);
     this.conflicts = new ConflictLog(options.clock);
     const partition = (number: number): Partition => this.partition(number);
-    this.loader = new Loader(options.engine, this.table, partition, (error) => options.onFailure(error));
+    const nextTurn = (): Promise<void> => new Promise((resolve) => options.clock.after(0, resolve));
+    this.loader = new Loader(options.engine, this.table, partition, (error) => options.onFailure(error), nextTurn);
     this.evictor = new Evictor(this.table, partition, options.cacheBytesMax);
     this.scan = new RecordScan(options.engine, options.clock, this.table, (entry) => this.writeBehind.mark(entry));
     this.forgetting = new Forgetting(options.engine, this.table, this.loader, (here, entry) => {

@@ -216,6 +216,7 @@ export class WriteBehind {
         puts.push([row, value]);
         bytes += row.length + value.length;
         if (bytes < this.partBytes) continue;
+        if (value.length > this.partBytes) await this.nextTurn(); // its encoding has taken long enough
         this.addPurged(puts);
         await this.engine.write({ puts, deletes: [] }, { sync: false });
         puts = [];
