@@ -148,6 +148,7 @@ export class Reader {
       this.ask(read, peer);
       asked++;
     }
+    this.options.turn.readAsked();
   }
 
   /** Others have what is on its way here, or will: to compare now would bring it a second time. */
