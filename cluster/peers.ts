@@ -377,7 +377,10 @@ export class Peers {
         this.events.speaks(peer); // it has had its welcome
       }
       // The newest stream began with all that its writer says of itself: what an earlier one brings late is out of date.
-      if (peer.heardStream !== heardStream) frame.gossip = null;
+      if (peer.heardStream !== heardStream) {
+        frame.gossip = null;
+        frame.bulkPieces = []; // of messages that go out again over the newest stream
+      }
       if (this.events.frame(peer, frame)) return;
       if (this.hears) end();
       else this.unheard.add(end);

@@ -5,7 +5,7 @@
  *   slice    number u32 | offset u32 | bytes        all slices of an entry bear its number; one with offset 0 begins it anew
  *   end      number u32 | length u32 | kind u8 | flags u8      of the entry that its slices make
  *
- * Invariant: no round of writing behind begins between an entry's first slice and its end (`idle`): the log is never replayed from within one.
+ * Invariant: no round of writing behind begins between an entry's first slice and its end (`isWithin`): the log is never replayed from within one.
  */
 import { FormatError } from '../protocol/format-error.js';
 import type { Clock } from './clock.js';
@@ -28,6 +28,8 @@ export interface SliceLog {
   appendEnd(payload: Buffer): void;
   /** Hands what was appended to the file. */
   flush(): void;
+  /** The log does not end within an entry, for now. */
+  between(): void;
 }
 
 export class SlicedEntries {
@@ -46,8 +48,9 @@ export class SlicedEntries {
     private readonly sliceBytes: number,
   ) {}
 
-  get isWriting(): boolean {
-    return this.queue.length > 0;
+  /** The log ends within an entry. */
+  get isWithin(): boolean {
+    return (this.queue[0]?.at ?? 0) > 0;
   }
 
   /**
@@ -59,9 +62,9 @@ export class SlicedEntries {
     if (this.queue.length === 1) this.clock.after(0, this.step);
   }
 
-  /** Calls back when none is being written, now or later. */
-  whenIdle(callback: () => void): void {
-    if (!this.isWriting) callback();
+  /** Calls back when the log does not end within an entry, now or later. */
+  whenBetween(callback: () => void): void {
+    if (!this.isWithin) callback();
     else this.waiting.push(callback);
   }
 
@@ -108,8 +111,8 @@ export class SlicedEntries {
       this.failed(error);
       return;
     }
-    if (this.isWriting) this.clock.after(0, this.step);
-    else this.release();
+    if (!this.isWithin) this.release();
+    if (this.queue.length > 0) this.clock.after(0, this.step);
   };
 
   private appendNext(writing: Writing): void {
@@ -133,6 +136,7 @@ export class SlicedEntries {
   }
 
   private release(): void {
+    if (!this.closed) this.log.between();
     const { waiting } = this;
     this.waiting = [];
     for (const callback of waiting) callback();

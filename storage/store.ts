@@ -134,6 +134,7 @@ export class Store {
         appendSlice: (payload) => this.commitLog.append(entryKind.slice, payload),
         appendEnd: (payload) => this.commitLog.append(entryKind.slicesEnd, payload),
         flush: () => this.commitLog.flush(),
+        between: () => this.considerRound(),
       },
       (error) => {
         if (!(error instanceof StorageError)) throw error;
@@ -374,6 +375,10 @@ export class Store {
     } else this.commitLog.flush();
     this.loader.flush();
     this.evictor.step(this.memoryBytes);
+    this.considerRound();
+  }
+
+  private considerRound(): void {
     this.writeBehind.consider(this.commitLog, this.memoryBytes > this.options.cacheBytesMax);
   }
 

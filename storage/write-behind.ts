@@ -121,7 +121,7 @@ export class WriteBehind {
     }
     if (
       this.running !== undefined ||
-      this.sliced.isWriting ||
+      this.sliced.isWithin ||
       !(this.due || (memoryIsFull && this.dirty.length > pressedEntries) || log.endPosition - this.roundPosition > roundBytes)
     )
       return;
@@ -131,9 +131,9 @@ export class WriteBehind {
 
   /** A round of all that is dirty now. */
   async writeOut(log: CommitLog): Promise<void> {
-    while (this.running !== undefined || this.sliced.isWriting) {
+    while (this.running !== undefined || this.sliced.isWithin) {
       await this.running;
-      await new Promise<void>((resolve) => this.sliced.whenIdle(resolve));
+      await new Promise<void>((resolve) => this.sliced.whenBetween(resolve));
     }
     if (!this.finished) await this.begin(log);
   }
