@@ -43,7 +43,7 @@ const entryKind = { batches: 1, transfer: 2, promised: 3, fact: 4, keptHint: 5, 
 const ceilingFact = 'clock-ceiling';
 
 /** Above this a batch is logged in slices: with values of a mebibyte a turn still takes a few milliseconds. */
-export const largeBatchBytes = 2 * 1024 * 1024;
+const largeBatchBytes = 2 * 1024 * 1024;
 
 /** Where a batch lies. */
 export interface WrittenBatch extends EncodedBatch {

@@ -26,7 +26,7 @@ const roundDelayMs = 60_000;
 /** With memory full, rounds wait for this many dirty entries. */
 const pressedEntries = 1000;
 /** Records are written in parts of about this size. */
-export const roundPartBytes = 8 * 1024 * 1024;
+const roundPartBytes = 8 * 1024 * 1024;
 /** Entries encoded before the event loop gets its turn. */
 const sliceEntries = 500;
 

@@ -144,7 +144,8 @@ test('every argument that COMMAND DOCS tells of is of a type that redis-cli know
   const known = new Set(['string', 'integer', 'double', 'key', 'pattern', 'unix-time', 'pure-token', 'oneof', 'block']);
   const look = (row: CommandRow, reply: Reply): void => {
     const argument = new Map((reply as MapReply).entries as [string, Reply][]);
-    t.true(known.has(argument.get('type') as string), `${row.name}: ${String(argument.get('name'))} is a ${String(argument.get('type'))}`);
+    const [name, type] = [argument.get('name') as string, argument.get('type') as string];
+    t.true(known.has(type), `${row.name}: ${name} is a ${type}`);
     for (const part of (argument.get('arguments') ?? []) as Reply[]) look(row, part);
   };
   for (const row of everyRow) for (const argument of argumentsOf(row.docs.syntax)) look(row, argument);
