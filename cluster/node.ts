@@ -561,14 +561,28 @@ export class Node {
     }
     const frame = torc.Frame.decode(whole.bytes);
     const { streamsAccepted } = peer;
-    // Its last piece is acknowledged when all of it was taken: what comes after it has to come after it.
-    peer.takingLarge++;
-    this.options.store.prepareTransfers(transfersOf(frame), () => {
-      peer.takingLarge--;
-      if (peer.streamsAccepted !== streamsAccepted) return;
+    const take = (): void => {
+      // Its last piece is acknowledged when all of it was taken: what comes after it has to come after it.
       acknowledge();
       peer.frameSent(counterMs(frame.clock), this.options.clock.monotonicMs()); // how long its pieces took counts, too
       this.receive(peer, frame);
+    };
+    const transfers = transfersOf(frame);
+    if (!this.options.store.hasToPrepare(transfers)) return take();
+    peer.takingLarge++;
+    this.options.store.prepareTransfers(transfers, () => {
+      peer.takingLarge--;
+      if (this.closed || peer.streamsAccepted !== streamsAccepted) return;
+      try {
+        take();
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        this.options.log('warn', `records of node '${peer.nodeId}' make no sense: ${reason}`, {
+          event: 'stream-closed',
+          peer: peer.nodeId,
+          reason,
+        });
+      }
     });
   }
 
@@ -577,9 +591,9 @@ export class Node {
     if (!this.seesLarge) return 0; // every read asks
     let bytes = this.replica.storingBytes(partition);
     this.seesLarge = this.replica.isStoring;
-    for (const { bulk } of this.peers.all()) {
+    for (const { bulk, reachable } of this.peers.all()) {
       if (bulk.bufferedBytes > 0) this.seesLarge = true;
-      if (bulk.partition === partition) bytes += bulk.bufferedBytes;
+      if (reachable && bulk.partition === partition) bytes += bulk.bufferedBytes;
     }
     return bytes;
   }

@@ -416,6 +416,7 @@ export class Peers {
         peer.streams--;
         this.events.changed();
         heardStream.ended = true;
+        if (peer.heardStream === heardStream) peer.bulk.clear();
         if (peer.heardStream === heardStream && !this.closed) this.events.ended(peer);
         this.forgetStranger(peer);
       },

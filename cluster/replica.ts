@@ -50,12 +50,12 @@ export class Replica implements AppliedListener {
       },
     };
     const storing = { partition: bytes.readUInt16BE(batchHeaderBytes), bytes: bytes.length };
-    this.storing.push(storing);
     this.store.applyLargeBatches(bytes, listener, () => {
       this.storing.splice(this.storing.indexOf(storing), 1);
       const stored = { ...dot, first: dot.counter, superseded };
       this.turn.whenWritten(() => peer.link.say({ bulkAcks: [{ id, received: bytes.length, stored }] }));
     });
+    this.storing.push(storing);
   }
 
   get isStoring(): boolean {

@@ -318,18 +318,27 @@ export class Store {
     return this.mergeTransfer(decoded);
   }
 
+  /** One of the transfers is too large to be taken in this turn. */
+  hasToPrepare(transfers: readonly torc.Transfer[]): boolean {
+    return transfers.some((transfer) => this.isLargeTransfer(transfer));
+  }
+
   /**
    * Brings the large one of `transfers`, which a peer sent in one message, to the log, over several turns, and then calls `taken`, within which applyTransfer
    * has but to end it there.
    */
   prepareTransfers(transfers: readonly torc.Transfer[], taken: () => void): void {
-    const first = transfers.find(({ record }) => sumOf(record) > this.largeBatchBytes);
+    const first = transfers.find((transfer) => this.isLargeTransfer(transfer));
     if (first === undefined) return taken();
     this.sliced.write(torc.Transfer.encode(first).finish() as Buffer, (end) => {
       this.prepared.set(first, end);
       taken();
       this.prepared.delete(first);
     });
+  }
+
+  private isLargeTransfer({ record }: torc.Transfer): boolean {
+    return record.reduce((sum, { length }) => sum + length, 0) > this.largeBatchBytes;
   }
 
   /** Promises `term` in those of `numbers` where no newer one was promised, and logs it; returns them. */
@@ -562,10 +571,6 @@ export class Store {
 /** Strings are the only type that this release has. Another one's records are of a later release: they must not be taken for what they are not. */
 function assertString(type: number, part: number): void {
   if (type !== recordType.string || part !== recordPart.value) throw new FormatError('UNKNOWN', `a record of type ${type}, part ${part}`);
-}
-
-function sumOf(buffers: readonly Uint8Array[]): number {
-  return buffers.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** What is decided of a transfer when it is applied, and in its sliced entry stands at the end. */
