@@ -578,7 +578,7 @@ export class Node {
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         this.options.log('warn', `records of node '${peer.nodeId}' make no sense: ${reason}`, {
-          event: 'stream-closed',
+          event: 'frame-refused',
           peer: peer.nodeId,
           reason,
         });
