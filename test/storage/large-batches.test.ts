@@ -87,15 +87,32 @@ test('a crash before the last slice leaves nothing of a large batch, and no roun
   command(opened, 1, 1000, (transaction) => transaction.setString(Buffer.from('small'), Buffer.from('v'), 0));
   opened.store.endTurn(() => undefined);
   opened.store.logLarge(write(t, opened, large), () => undefined);
+  await opened.clock.advance(0);
   let writtenOut = false;
   void opened.store.writeOut().then(() => (writtenOut = true));
-  await opened.clock.advance(0);
   await opened.clock.advance(0);
   t.is(opened.store.statistics().flushes, 0);
   t.false(writtenOut);
   const again = await open(killed(disk));
   t.is(valueOf(again), undefined);
   t.is(again.store.partition(1).entries.size, 1);
+});
+
+test('rounds of writing behind find their place between large batches that follow each other without end', async (t) => {
+  const disk = emptyDisk();
+  const opened = await open(disk);
+  let appended = 0;
+  const another = (): void => opened.store.logLarge(write(t, opened, large), () => appended++);
+  another();
+  let written = false;
+  for (let turns = 0; !written && turns < 100; turns++) {
+    if (turns === 1) void opened.store.writeOut().then(() => (written = true));
+    if (turns % 3 === 0) another(); // one takes four turns: there is always one waiting
+    await opened.clock.advance(0);
+  }
+  t.true(written);
+  t.true(appended > 0);
+  t.is(valueOf(await open(killed(disk))), isLarge);
 });
 
 test('small writes over a large value, and a large one over a small', async (t) => {
