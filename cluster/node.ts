@@ -34,6 +34,7 @@ import { Purger } from './purger.js';
 import { Reader } from './reader.js';
 import { readiness, type Readiness } from './readiness.js';
 import { Rebuild } from './rebuild.js';
+import { RetiredGaps } from './retired-gaps.js';
 import { SeenInquiries } from './seen-inquiry.js';
 import { Replica } from './replica.js';
 import { RoundLog } from './round-log.js';
@@ -79,6 +80,7 @@ export class Node {
   private readonly linkGossip: LinkGossip;
   private readonly sweeper: ExpirySweeper;
   private readonly purger: Purger;
+  private readonly retiredGaps: RetiredGaps;
   private readonly lives: Lives;
   private readonly presence: Presence;
   private readonly roundLog: RoundLog;
@@ -318,6 +320,7 @@ export class Node {
       clock,
       directives: options,
     });
+    this.retiredGaps = new RetiredGaps({ store, membership, comparison, hintExchange, turn, isDoubtful, actor, log: options.log });
     this.purger = new Purger({ store, membership, turn, clock, isDoubtful, failed: options.onFailure });
     this.antiEntropy = new AntiEntropy({
       store,
@@ -446,7 +449,11 @@ export class Node {
 
   /** Figures of the cluster's side, for INFO and TORC STATUS. */
   statistics(): readonly (readonly [name: string, value: string | number])[] {
-    return [['actor', this.actor()], ['life', this.lives.life], ...nodeFigures(this, this.rebuild, this.purger, this.sweeper, this.known)];
+    return [
+      ['actor', this.actor()],
+      ['life', this.lives.life],
+      ...nodeFigures(this, this.rebuild, this.retiredGaps, this.purger, this.sweeper, this.known),
+    ];
   }
 
   /** This node's side of its links to the other members. */
@@ -630,6 +637,7 @@ export class Node {
     this.dropOld();
     if (this.isReady) this.handOff.tick();
     this.antiEntropy.tick();
+    this.retiredGaps.tick();
     this.purger.plan();
     this.linkGossip.sayToAll(this.peers.all());
   }

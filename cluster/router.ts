@@ -26,6 +26,9 @@ const readHere = 0;
 /** Added to that of a call that goes in pieces: what comes after it would overtake it. */
 const inPieces = 1 << 20;
 
+/** Of a command that was overdue when it was sent: the clock here may not have moved on yet. */
+const longAgoMs = -Infinity;
+
 export interface RouterOptions {
   readonly membership: Membership;
   readonly coordinator: Coordinator;
@@ -68,9 +71,14 @@ export class Router {
     return link?.isLarge(call.bytes) === true ? inPieces + 1 + target : 1 + target;
   }
 
-  /** Sends calls that were not executed on their way again. */
+  /** Sends calls that were not executed on their way again. One that whoever asked has given up must not run any more: this node may have stood still. */
   readonly reroute = (calls: readonly Call[]): void => {
+    const nowMs = this.options.clock.monotonicMs();
     for (const call of calls) {
+      if (call.deadlineMs < nowMs) {
+        call.answer(notServedInTime);
+        continue;
+      }
       const target = this.target(call) ?? (this.isReadHere(call) ? this.options.membership.selfIndex : undefined);
       if (target === undefined) call.answer(noReplicas(1, 0, call.operation.access));
       else this.dispatch(call, target);
@@ -92,7 +100,7 @@ export class Router {
         resp,
         writeQuorum: (bits >> 2) & 15,
         readQuorum: (bits >> 6) & 15,
-        deadlineMs: sentMs + remainingMs,
+        deadlineMs: remainingMs === 0 ? longAgoMs : sentMs + remainingMs,
       } as const;
       try {
         const call = new ForwardedCall(args, decoder.decode(args), partition, options, peer, id);

@@ -369,6 +369,10 @@ export class KeyTable {
     return this.arena.pageBytes[this.word(entry, field.cell) >>> 16] as Buffer;
   }
 
+  keyLengthOf(entry: number): number {
+    return this.word(entry, field.keyLength);
+  }
+
   /** Where in `pageOf` the value begins. */
   valueAt(entry: number): number {
     if ((this.stateOf(entry) & shared) !== 0) return this.sharedAt.get(entry)?.valueAt ?? 0;
@@ -414,7 +418,8 @@ export class KeyTable {
     return entryBytes + (bytes <= cellBytesMax ? CellArena.cellBytes(bytes) : bytes);
   }
 
-  private keyAt(entry: number): number {
+  /** Where in `pageOf` the key begins. */
+  keyAt(entry: number): number {
     const state = this.stateOf(entry);
     if ((state & large) === 0) return CellArena.byteOffset(this.word(entry, field.cell));
     return (state & shared) === 0 ? 0 : (this.sharedAt.get(entry)?.keyAt ?? 0);
