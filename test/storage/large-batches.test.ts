@@ -42,6 +42,14 @@ function valueOf({ store }: OpenedStore): string | undefined {
   return bytes === undefined ? undefined : `${bytes.length} ${bytes.subarray(0, 3).toString()}${bytes.subarray(-3).toString()}`;
 }
 
+/** From the engine, where memory does not have it. */
+async function load({ store, clock }: Awaited<ReturnType<typeof open>>): Promise<void> {
+  let loaded = false;
+  store.loader.load(store.partition(partition), key, slotOf(key), () => (loaded = true));
+  store.endTurn(() => undefined);
+  while (!loaded) await clock.advance(0);
+}
+
 const large = Buffer.from(`abc${'x'.repeat(3 * mebibyte)}xyz`);
 const isLarge = `${large.length} abcxyz`;
 
@@ -112,7 +120,9 @@ test('rounds of writing behind find their place between large batches that follo
   }
   t.true(written);
   t.true(appended > 0);
-  t.is(valueOf(await open(killed(disk))), isLarge);
+  const again = await open(killed(disk));
+  await load(again);
+  t.is(valueOf(again), isLarge);
 });
 
 test('small writes over a large value, and a large one over a small', async (t) => {
@@ -195,9 +205,6 @@ test('a large value is written behind and read again', async (t) => {
   while (!appended) await opened.clock.advance(0);
   await opened.close();
   const again = await open({ engine: disk.engine.reopened(), files: disk.files });
-  let loaded = false;
-  again.store.loader.load(again.store.partition(partition), key, slotOf(key), () => (loaded = true));
-  again.store.endTurn(() => undefined);
-  while (!loaded) await again.clock.advance(0);
+  await load(again);
   t.is(valueOf(again), isLarge);
 });
