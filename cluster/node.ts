@@ -35,6 +35,7 @@ import { Reader } from './reader.js';
 import { readiness, type Readiness } from './readiness.js';
 import { Rebuild } from './rebuild.js';
 import { SeenInquiries } from './seen-inquiry.js';
+import { SystemRecords } from './system-records.js';
 import { Replica } from './replica.js';
 import { RoundLog } from './round-log.js';
 import { Router } from './router.js';
@@ -67,6 +68,8 @@ export class Node {
   readonly gossiper: Gossiper;
   readonly turn: Turn;
   private readonly inquiries: SeenInquiries;
+  /** What every member holds whole: users. */
+  readonly systemRecords: SystemRecords;
   readonly standIns: StandIns;
   readonly handOff: HandOff;
   private readonly hintExchange: HintExchange;
@@ -266,7 +269,10 @@ export class Node {
       membersToHear: () => (options.sloppyQuorum ? Math.max(0, membership.memberCount - membership.quorums.write + 1) : 0),
     });
     const { gossiper, rebuild } = this;
+    const peers = (): Iterable<Peer> => this.peers.all();
+    this.systemRecords = new SystemRecords({ store, turn, clock, membership, peers, actor, directives: options });
     this.linkGossip = new LinkGossip({
+      systemRecords: this.systemRecords,
       selfNodeId: description.nodeId,
       store,
       clock,
@@ -472,6 +478,7 @@ export class Node {
       members,
     });
     this.rebuild.begin(options.doubtful || !acceptedHere);
+    this.systemRecords.formed();
     this.gossiper.seeds.stop();
     for (const member of configuration.members) this.gossiper.expect(member);
     this.peers.hear();
@@ -494,6 +501,7 @@ export class Node {
 
   private linkBroken(peer: Peer): void {
     this.hintExchange.linkBroken(peer);
+    this.systemRecords.linkBroken(peer);
     this.reader.linkBroken(peer);
     this.router.linkBroken(peer);
     this.formation.linkBroken(peer);
@@ -524,6 +532,7 @@ export class Node {
     if (frame.readAnswers) this.reader.onAnswers(peer, frame.readAnswers as torc.ReadAnswers);
     for (const check of frame.termChecks) this.termProofs.onTermCheck(peer, check as torc.TermCheck);
     for (const answer of frame.termAnswers) this.termProofs.onTermAnswer(peer, answer as torc.TermAnswer);
+    for (const records of frame.systemRecords) this.systemRecords.onRecords(peer, records as torc.SystemRecords);
     for (const inquiry of frame.inquiries) this.inquiries.onInquiry(peer, inquiry as torc.Inquiry);
     if (frame.gossip) this.linkGossip.heard(peer, frame.gossip as torc.Gossip);
     return true;

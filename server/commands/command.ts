@@ -5,7 +5,7 @@ import type { CommandRow, KeyedRow, LocalRow } from '../command-table.js';
 import { checkArity } from '../command-lookup.js';
 import type { LocalContext } from '../local-context.js';
 import { isToken } from './arguments.js';
-import { keyAccess } from './key-access.js';
+import { accessOfKey, keyAccess, keysAt } from './key-access.js';
 import { argumentsOf } from './docs-arguments.js';
 import { syntaxError, unknownSubcommand } from './errors.js';
 import { matchesGlob } from '../glob-pattern.js';
@@ -41,10 +41,6 @@ function infoOf(row: CommandRow): Reply {
     new SetReply(subcommandsOf(row).map(infoOf)),
   ];
 }
-
-/** SET reads its key only with GET (`setGetKeys` in Redis' src/db.c). */
-const setAccess = (command: readonly Buffer[]): readonly string[] =>
-  command.slice(3).some((option) => isToken(option, 'GET')) ? ['RW', 'access', 'update'] : ['OW', 'update'];
 
 const typed = (type: string, entries: readonly (readonly [Reply, Reply])[]): Reply =>
   new MapReply([
@@ -138,11 +134,9 @@ export function commandRows(rows: () => readonly CommandRow[]): readonly LocalRo
     const [name = Buffer.alloc(0), second] = command;
     const [row] = named([isContainer(name) && second ? Buffer.concat([name, Buffer.from('|'), second]) : name]);
     if (!row) return invalidCommand;
-    const { first, last, step } = row.keys;
-    if (first === 0) return noKeyArguments;
+    if (row.keys.first === 0) return noKeyArguments;
     if (checkArity(row, command)) return invalidArgumentCount;
-    const end = last < 0 ? command.length + last : last;
-    return { row, keys: command.filter((_, index) => index >= first && index <= end && (index - first) % step === 0) };
+    return { row, keys: keysAt(row, command) };
   };
 
   const getKeys = (_context: LocalContext, args: readonly Buffer[]): Reply => {
@@ -154,12 +148,7 @@ export function commandRows(rows: () => readonly CommandRow[]): readonly LocalRo
     const command = args.slice(2);
     const found = keysOf(command);
     if (found instanceof ErrorReply) return found;
-    const accesses = keyAccess(found.row);
-    return found.keys.map((key, i) => {
-      const access = accesses[Math.min(i, accesses.length - 1)] ?? [];
-      const words = found.row.name === 'set' ? setAccess(command) : access;
-      return [key, new SetReply(words.map((word) => new StatusReply(word)))];
-    });
+    return found.keys.map((key, i) => [key, new SetReply(accessOfKey(found.row, i, command).map((word) => new StatusReply(word)))]);
   };
 
   const perLookUp = 'O(N) where N is the number of commands to look up';

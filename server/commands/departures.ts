@@ -3,10 +3,11 @@
  * that is not named here is meant to be as Redis 7.2's.
  */
 export const departures: Readonly<Record<string, string>> = {
-  auth: 'one user, `default`; ACL users are to come',
-  hello: '`AUTH` takes user `default` only',
+  'acl|setuser': 'for the whole cluster; what is said of one user at two nodes at once comes to the later',
+  'acl|deluser': 'for the whole cluster',
+  'acl|load': 'for the whole cluster, from the file of this node',
+  'acl|log': 'of this node',
   select: 'database 0 only; another is refused',
-  'client|kill': '`USER default` is every client that has authenticated',
   'client|list': 'every client is a normal one; what Redis keeps per client and Torc does not is 0',
   'client|info': 'as CLIENT LIST',
   'client|no-evict': 'kept and shown; no client is ever evicted',
