@@ -14,7 +14,7 @@ import { DurationHistogram } from '../storage/duration-histogram.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
 import { Transaction } from '../storage/transaction.js';
-import { noReplicas, notServedInTime, unknownOutcome, type Call, type ReadFrom } from './call.js';
+import { diskFull, noReplicas, notServedInTime, unknownOutcome, type Call, type ReadFrom } from './call.js';
 import type { Coordination } from './coordination.js';
 import type { Membership } from './membership.js';
 import { slotsOfPartition } from './ring.js';
@@ -235,9 +235,15 @@ export class Coordinator {
     const { access } = call.operation;
     if (access !== 'write' && !call.fromCoordinator) return undefined;
     const quorum = access === 'write' ? this.writeQuorum(call) : this.provingQuorum(call);
+    if (access === 'read') {
+      const reachable = membership.reachableHomes(call.partition);
+      return reachable >= quorum ? undefined : noReplicas(quorum, reachable, access);
+    }
+    const writable = membership.writableHomes(call.partition);
+    if (membership.full) return diskFull;
+    if (writable >= quorum || writable + standIns.count(call.partition) >= quorum) return undefined;
     const reachable = membership.reachableHomes(call.partition);
-    if (reachable >= quorum || (access === 'write' && reachable + standIns.count(call.partition) >= quorum)) return undefined;
-    return noReplicas(quorum, reachable, access);
+    return reachable >= quorum ? diskFull : noReplicas(quorum, reachable, access);
   }
 
   /** Replicas that have to say that the term stands: R, and so many that they meet every later term's promises. */
@@ -297,7 +303,7 @@ export class Coordinator {
     this.unsettled.push(settlement);
     coordination.begun(settlement);
     for (const peer of membership.otherHomes(call.partition)) {
-      if (peer.reachable || !this.options.standIns.take(settlement, peer)) peer.link.sendBatch(settlement);
+      if (peer.takesWrites || !this.options.standIns.take(settlement, peer)) peer.link.sendBatch(settlement);
     }
     if (this.turnNumber !== turn.number) this.beginTurn();
     this.turnSettlements.push(settlement);

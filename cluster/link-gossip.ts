@@ -64,6 +64,7 @@ export class LinkGossip {
       heard,
       ended,
       systemRecords,
+      full,
     }: torc.Gossip,
   ): void {
     if (doubted?.nodeId === this.options.selfNodeId) this.options.gossiper.take(decodeMemberState(doubted as torc.MemberState));
@@ -78,7 +79,9 @@ export class LinkGossip {
       this.options.gossiper.take(heartbeat);
     }
     peer.link.echoed({ stream, heard, ended }, streamPatienceGossips * this.options.directives.gossipIntervalMs);
-    if (peer.doubtful !== doubtful || peer.arriving !== arriving) {
+    if (peer.doubtful !== doubtful || peer.arriving !== arriving || peer.full !== full) {
+      peer.full = full;
+      peer.link.setHolding(full);
       peer.doubtful = doubtful;
       peer.arriving = arriving;
       this.options.membership.changed();
@@ -130,7 +133,8 @@ export class LinkGossip {
     peer.link.say({
       gossip: {
         configurationNumber: configuration?.number ?? 0,
-        doubtful: this.options.isLeaving() || this.options.rebuild.isInDoubt,
+        doubtful: this.options.isLeaving() || this.options.rebuild.isInDoubt || this.options.membership.full,
+        full: this.options.membership.full,
         partition,
         seen,
         whole: everything && configuration !== undefined,

@@ -15,12 +15,15 @@ export class Membership {
   selfIndex = -1;
   /** This node came back a moment ago and is catching up. */
   arriving = false;
+  /** This node's disk is nearly full: it takes no writes. */
+  full = false;
   quorums: Quorums = { replicas: 1, write: 1, read: 1, promises: 1 };
   /** Raised whenever members or their reachability change: what is derived from them is built anew. */
   version = 0;
   /** By partition, as of `tablesVersion`: for what is asked of every command. */
   private homes = new Uint8Array(0);
   private reachable = new Uint8Array(0);
+  private writable = new Uint8Array(0);
   /** -1 = none. The first of each pair where this node may coordinate, the second where it may not. */
   private coordinators = new Int32Array(0);
   private tablesVersion = -1;
@@ -120,6 +123,12 @@ export class Membership {
     return this.reachable[partition] ?? 0;
   }
 
+  /** Home replicas that can be reached and have room for a write. */
+  writableHomes(partition: number): number {
+    if (this.tablesVersion !== this.version) this.buildTables();
+    return this.writable[partition] ?? 0;
+  }
+
   /** The other home replicas, in order. Not to be changed. */
   otherHomes(partition: number): readonly Peer[] {
     const others = this.others[partition];
@@ -155,12 +164,14 @@ export class Membership {
     if (this.homes.length !== partitions) {
       this.homes = new Uint8Array(partitions);
       this.reachable = new Uint8Array(partitions);
+      this.writable = new Uint8Array(partitions);
       this.coordinators = new Int32Array(2 * partitions);
     }
     for (let partition = 0; partition < partitions; partition++) {
       const list = this.preferenceList(partition);
       this.homes[partition] = list.includes(this.selfIndex) ? 1 : 0;
       this.reachable[partition] = list.filter((member) => this.isReachable(member)).length;
+      this.writable[partition] = list.filter((member) => (member === this.selfIndex ? !this.full : this.peers[member]?.takesWrites)).length;
       this.coordinators[2 * partition] = this.firstCoordinator(partition, true) ?? -1;
       this.coordinators[2 * partition + 1] = this.firstCoordinator(partition, false) ?? -1;
     }

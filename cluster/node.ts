@@ -181,6 +181,7 @@ export class Node {
       partitions: () => membership.configuration?.partitions ?? 1,
       isDoubtful,
       provesLoss,
+      isFull: () => membership.full,
     });
     const { comparison } = this;
     this.handOff = new HandOff({
@@ -297,7 +298,7 @@ export class Node {
       directives: options,
       isDoubtful: (partition) => this.presence.leaving || isDoubtful(partition),
       // Also where a partition is sure already: its new life begins when all are.
-      coordinatesNothing: () => this.presence.leaving || this.rebuild.isInDoubt,
+      coordinatesNothing: () => this.presence.leaving || this.rebuild.isInDoubt || (membership.full && membership.memberCount > 1),
     });
     this.roundLog = new RoundLog(options.log, this.takeOver, handOff, standIns);
     this.inquiries = new SeenInquiries({ store, membership, clock });
@@ -366,6 +367,15 @@ export class Node {
   /** W or R was changed. */
   quorumsChanged(): void {
     this.membership.setQuorums(this.options);
+  }
+
+  /** The disk is nearly full, or has room again. */
+  setFull(full: boolean): void {
+    this.membership.full = full;
+    this.membership.changed();
+    if (full) this.takeOver.dropAll(this.known);
+    if (this.isReady) this.linkGossip.sayToAll(this.peers.all());
+    this.turn.schedule();
   }
 
   /** For the readiness probe. */
@@ -521,7 +531,8 @@ export class Node {
     for (const pull of frame.hintPulls) this.handOff.onHintPull(peer, pull as torc.HintPull);
     for (const takeOver of frame.takeOvers) this.takeOver.onTakeOver(peer, takeOver as torc.TakeOver);
     for (const promises of frame.promises) this.takeOver.onPromises(peer, promises as torc.Promises);
-    for (const transfer of frame.transfers) this.comparison.onTransfer(peer, transfer as torc.Transfer);
+    // A push that is not taken is repeated, or goes elsewhere.
+    for (const transfer of frame.transfers) if (!this.membership.full || transfer.answer) this.comparison.onTransfer(peer, transfer as torc.Transfer);
     for (const ack of frame.transferAcks) this.comparison.onTransferAck(peer, ack as torc.TransferAck);
     for (const pull of frame.pulls) this.comparison.onPull(peer, pull as torc.Pull);
     for (const question of frame.treeQuestions) this.antiEntropy.onQuestion(peer, question as torc.TreeQuestion);

@@ -103,6 +103,9 @@ export class PeerLink {
   /** Batches dropped because the peer did not take them in time and there was no room on disk. */
   droppedBatches = 0;
 
+  /** The peer has no room: its batches wait here until it has. */
+  private holdsBatches = false;
+
   /** Pieces of hints that the peer has not acknowledged. */
   owedHints = 0;
 
@@ -358,7 +361,7 @@ export class PeerLink {
     const frame: torc.Frame.$Shape = this.rest;
     this.rest = {};
     frame.clock = this.options.counter();
-    if (turnBatches !== undefined) frame.batches = turnBatches;
+    if (turnBatches !== undefined && !this.holdsBatches) frame.batches = turnBatches;
     if (this.acks.length > 0) frame.ack = this.acks;
     if (this.commands.length > 0) frame.commands = { firstId: this.firstCommandId, rows: this.commands.view() };
     if (this.reads.length > 0) frame.reads = { firstId: this.firstReadId, rows: this.reads.view() };
@@ -371,6 +374,15 @@ export class PeerLink {
   /** Sends all unacknowledged batches again: the peer's answers to them may have been lost. Storing them twice changes nothing. */
   resendUnacked(): void {
     if (this.stream !== undefined && this.opened) this.resend(this.stream);
+  }
+
+  /** Whether the peer takes batches. Those that waited are sent when it does again. */
+  setHolding(holds: boolean): void {
+    if (holds === this.holdsBatches) return;
+    this.holdsBatches = holds;
+    if (holds) return;
+    if (this.opened && this.unackedHead < this.unacked.length && this.events.hasOlder?.() === true) this.overflow();
+    else this.resendUnacked();
   }
 
   /**
@@ -482,6 +494,7 @@ export class PeerLink {
   }
 
   private resend(stream: PeerStream): void {
+    if (this.holdsBatches) return;
     let pieces: Buffer[] = [];
     let bytes = 0;
     const flush = (): void => {

@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { RepairPlan } from '../cluster/anti-entropy.js';
 import { Node } from '../cluster/node.js';
+import type { EventLog } from '../cluster/events.js';
 import { conflictFigures, conflictReport } from '../cluster/conflict-report.js';
 import { keyVersions } from '../cluster/key-versions.js';
 import type { Readiness } from '../cluster/readiness.js';
@@ -22,6 +23,7 @@ import { RunningConfiguration } from './config/running-configuration.js';
 import type { Connection, ServerState } from './connection.js';
 import { Dispatcher } from './dispatcher.js';
 import { HashingPool } from './hashing-pool.js';
+import { DiskGuard } from './disk-guard.js';
 import { drain } from './drain.js';
 import { Listener } from './listener.js';
 import type { LocalContext } from './local-context.js';
@@ -32,10 +34,12 @@ import { LatencyMonitor } from './latency-monitor.js';
 import { nodeControl } from './node-control.js';
 import { aclFileAt, nodeUsers, usersOfFiles } from './node-users.js';
 import { sampleMs } from './rate-meter.js';
+import { clientTls, peerTls, provingTransport } from './secured-connections.js';
 import { SlowLog } from './slow-log.js';
 import { Statistics } from './statistics.js';
 import { systemClock, systemRandom, unixMicroseconds } from './system-clock.js';
 import { TcpTransport } from './tcp-transport.js';
+import { TlsFiles } from './tls-files.js';
 import { Telemetry } from './telemetry/telemetry.js';
 
 /** Redis' limit on inline commands and header lines. */
@@ -107,6 +111,7 @@ async function startServing(
     });
   }
   for (const key of ['writeQuorum', 'readQuorum'] as const) running.onChange(key, (changed) => warn(warningsOf(changed)));
+  const tls = configuration.tlsCluster || configuration.tlsPort !== 0 ? new TlsFiles(running, log) : undefined;
   let rejectAll: (error: Error) => void = () => undefined;
   const failure = new Promise<never>((_, reject) => (rejectAll = reject));
   const fail = (error: Error): void => {
@@ -136,7 +141,7 @@ async function startServing(
       onFailure: fail,
     });
     progress.storageOpen = true;
-    transport = await TcpTransport.bind(configuration.bind, configuration.peerPort);
+    transport = await TcpTransport.bind(configuration.bind, configuration.peerPort, tls !== undefined && configuration.tlsCluster ? peerTls(tls, log) : undefined);
   } catch (error) {
     await directory.close();
     throw error;
@@ -149,6 +154,7 @@ async function startServing(
   const doubtful = begun.reason === 'writes may be lost' || begun.reason === 'log damaged';
   await directory.write({ ...record, life, cleanStop: false });
 
+  const eventLog: EventLog = (level, message, event) => (level === 'warn' ? log.warning(event, message) : log.notice(event, message));
   const hasher = new HashingPool(fail);
   const lookup = new CommandLookup(allRows);
   const dispatcher: Dispatcher = new Dispatcher({
@@ -217,11 +223,11 @@ async function startServing(
     incarnation: randomInt(2 ** 47),
     store,
     hasher,
-    transport,
+    transport: provingTransport(transport, configuration, eventLog),
     clock: systemClock,
     random: systemRandom,
     decoder: dispatcher,
-    log: (level, message, event) => (level === 'warn' ? log.warning(event, message) : log.notice(event, message)),
+    log: eventLog,
     onFailure: fail,
   });
 
@@ -313,6 +319,7 @@ async function startServing(
       {
         addresses: configuration.bind,
         port: configuration.port,
+        tls: tls === undefined || configuration.tlsPort === 0 ? undefined : clientTls(tls, configuration, log),
         backlog: configuration.tcpBacklog,
         clientsMax: () => running.current.clientsMax,
         idleTimeoutSeconds: () => running.current.idleTimeoutSeconds,
@@ -337,13 +344,23 @@ async function startServing(
     cacheBytesMax: configuration.cacheBytesMax,
     engineFigure: (name) => directory.engine.figure(`rocksdb.${name}`),
   });
+  const disk = new DiskGuard({
+    directory: configuration.directory,
+    freeBytesMin: () => running.current.freeBytesMin,
+    changed: (full, freeBytes) => {
+      node.setFull(full);
+      if (full) log.warning({ event: 'disk-full', freeBytes }, `${freeBytes} bytes are left on the disk, less than min-free-space: no writes are taken`);
+      else log.notice({ event: 'disk-has-room', freeBytes }, `${freeBytes} bytes are left on the disk: writes are taken again`);
+    },
+  });
   const sampling = setInterval(() => statistics.sample(), sampleMs).unref();
   log.notice(
-    { event: 'started', version, life, reason: begun.reason, tornBytes: store.tornBytes, port: configuration.port },
+    { event: 'started', version, life, reason: begun.reason, tornBytes: store.tornBytes, port: configuration.port, tlsPort: configuration.tlsPort },
     `life ${life} (${begun.reason}), ${store.tornBytes} bytes cut off the log's tail`,
   );
   node.start();
   const close = async (): Promise<void> => {
+    disk.close();
     node.close();
     await hasher.close();
     transport.close();

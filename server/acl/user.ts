@@ -118,7 +118,7 @@ export class User {
         return User.fresh(this.name, this.commands).with({ sanitizing: 'sanitize-payload' });
     }
     const rest = rule.slice(1);
-    switch (rule[0]) {
+    switch (rule.charAt(0)) {
       case '>':
       case '#': {
         const digest = rule.startsWith('>') ? digestOf(Buffer.from(rest, 'latin1')) : rest;

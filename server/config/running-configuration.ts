@@ -16,6 +16,7 @@ import { Refusal } from './value-types.js';
 export class RunningConfiguration implements ConfigurationInterface {
   #current: Configuration;
   readonly #listeners = new Map<DirectiveKey, ((configuration: Configuration) => void)[]>();
+  readonly #checks: { readonly keys: readonly DirectiveKey[]; readonly check: (next: Configuration) => string | undefined }[] = [];
   readonly #setListeners = new Map<DirectiveKey, (configuration: Configuration) => void>();
 
   /** `file` is the one the node was started with, if any. */
@@ -41,6 +42,11 @@ export class RunningConfiguration implements ConfigurationInterface {
   /** Calls `listener` after each CONFIG SET that names `key`, whether or not its value is new. */
   onSet(key: DirectiveKey, listener: (configuration: Configuration) => void): void {
     this.#setListeners.set(key, listener);
+  }
+
+  /** `check` is asked about a CONFIG SET that names one of `keys`, and says why it cannot be. */
+  checkSet(keys: readonly DirectiveKey[], check: (next: Configuration) => string | undefined): void {
+    this.#checks.push({ keys, check });
   }
 
   matching(patterns: readonly string[]): readonly (readonly [name: string, value: string])[] {
@@ -69,6 +75,11 @@ export class RunningConfiguration implements ConfigurationInterface {
     }
     const conflict = conflictWithin(next as Configuration);
     if (conflict !== undefined) return failure(directives[conflict.key].name, `${directives[conflict.key].name} ${conflict.reason}`);
+    for (const { keys, check } of this.#checks) {
+      const named = keys.find((key) => changes.has(key));
+      const reason = named === undefined ? undefined : check(next as Configuration);
+      if (named !== undefined && reason !== undefined) return failure(directives[named].name, reason);
+    }
     this.#replace(Object.freeze(next as Configuration), [...changes.keys()]);
     return undefined;
   }
