@@ -532,7 +532,8 @@ export class Node {
     for (const takeOver of frame.takeOvers) this.takeOver.onTakeOver(peer, takeOver as torc.TakeOver);
     for (const promises of frame.promises) this.takeOver.onPromises(peer, promises as torc.Promises);
     // A push that is not taken is repeated, or goes elsewhere.
-    for (const transfer of frame.transfers) if (!this.membership.full || transfer.answer) this.comparison.onTransfer(peer, transfer as torc.Transfer);
+    for (const transfer of frame.transfers)
+      if (!this.membership.full || transfer.answer) this.comparison.onTransfer(peer, transfer as torc.Transfer);
     for (const ack of frame.transferAcks) this.comparison.onTransferAck(peer, ack as torc.TransferAck);
     for (const pull of frame.pulls) this.comparison.onPull(peer, pull as torc.Pull);
     for (const question of frame.treeQuestions) this.antiEntropy.onQuestion(peer, question as torc.TreeQuestion);

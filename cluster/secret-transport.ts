@@ -113,7 +113,8 @@ export class SecretTransport implements Transport {
           reader.push(chunk);
           step();
         },
-        closed: (reason) => (state === 'proved' ? events.closed(reason) : give(`it ended before it proved that it knows the cluster-secret: ${reason}`)),
+        closed: (reason) =>
+          state === 'proved' ? events.closed(reason) : give(`it ended before it proved that it knows the cluster-secret: ${reason}`),
       },
       (given) => {
         if (state === 'over') return given.close();

@@ -3,7 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type SecureContextOptions } from 'node:tls';
 import { Connection, type ServerState } from './connection.js';
 import { readShared } from './shared-read-buffer.js';
-import { tlsHandshakeTimeoutMs } from './tls-files.js';
+import { askedForCertificate, refusesUntrusted, tlsHandshakeTimeoutMs } from './tls-files.js';
 
 /** Its beginning is Redis': tools look for it. */
 const protectedMode =
@@ -51,7 +51,11 @@ export class Listener {
     const listener = new Listener(options, state);
     for (const host of options.addresses) {
       if (options.port !== 0)
-        await listener.listen(createServer({ noDelay: true, pauseOnConnect: true }, (socket) => listener.accept(socket)), host, options.port);
+        await listener.listen(
+          createServer({ noDelay: true, pauseOnConnect: true }, (socket) => listener.accept(socket)),
+          host,
+          options.port,
+        );
       if (options.tls !== undefined) await listener.listen(listener.tlsServer(options.tls), host, options.tls.port);
     }
     return listener;
@@ -95,18 +99,14 @@ export class Listener {
     const server = createTlsServer(
       {
         ...tls.options,
-        requestCert: tls.authClients !== 'no',
-        // What is optional has to be right all the same: an untrusted certificate is refused in secureConnection.
-        rejectUnauthorized: tls.authClients === 'yes',
+        ...(tls.authClients === 'no' ? {} : askedForCertificate),
         noDelay: true,
         handshakeTimeout: tlsHandshakeTimeoutMs,
       },
       (socket) => {
-        const isUntrusted = tls.authClients === 'optional' && !socket.authorized && Object.keys(socket.getPeerCertificate()).length > 0;
-        if (!isUntrusted) return this.accept(socket);
-        this.state.statistics.rejectedConnections++;
-        tls.refused(socket.remoteAddress ?? '?', String(socket.authorizationError));
-        socket.destroy();
+        const isUntrusted = tls.authClients !== 'no' && refusesUntrusted(socket, tls, tls.authClients === 'optional');
+        if (isUntrusted) this.state.statistics.rejectedConnections++;
+        else this.accept(socket);
       },
     );
     server.on('tlsClientError', (error, socket) => {

@@ -38,7 +38,11 @@ export function peerTls(files: TlsFiles, log: Log): PeerTls {
   };
 }
 
-export function clientTls(files: TlsFiles, { tlsPort, tlsAuthClients }: Pick<Configuration, 'tlsPort' | 'tlsAuthClients'>, log: Log): ClientTls {
+export function clientTls(
+  files: TlsFiles,
+  { tlsPort, tlsAuthClients }: Pick<Configuration, 'tlsPort' | 'tlsAuthClients'>,
+  log: Log,
+): ClientTls {
   return {
     port: tlsPort,
     authClients: tlsAuthClients,
@@ -51,7 +55,11 @@ export function clientTls(files: TlsFiles, { tlsPort, tlsAuthClients }: Pick<Con
 }
 
 /** The same transport where there is no secret. */
-export function provingTransport(inner: Transport, { clusterSecret, clusterName }: Pick<Configuration, 'clusterSecret' | 'clusterName'>, log: EventLog): Transport {
+export function provingTransport(
+  inner: Transport,
+  { clusterSecret, clusterName }: Pick<Configuration, 'clusterSecret' | 'clusterName'>,
+  log: EventLog,
+): Transport {
   if (clusterSecret === '') return inner;
   return new SecretTransport({ inner, secret: clusterSecret, clusterName, clock: systemClock, random: systemRandom, log });
 }

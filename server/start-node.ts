@@ -141,7 +141,11 @@ async function startServing(
       onFailure: fail,
     });
     progress.storageOpen = true;
-    transport = await TcpTransport.bind(configuration.bind, configuration.peerPort, tls !== undefined && configuration.tlsCluster ? peerTls(tls, log) : undefined);
+    transport = await TcpTransport.bind(
+      configuration.bind,
+      configuration.peerPort,
+      tls !== undefined && configuration.tlsCluster ? peerTls(tls, log) : undefined,
+    );
   } catch (error) {
     await directory.close();
     throw error;
@@ -349,13 +353,25 @@ async function startServing(
     freeBytesMin: () => running.current.freeBytesMin,
     changed: (full, freeBytes) => {
       node.setFull(full);
-      if (full) log.warning({ event: 'disk-full', freeBytes }, `${freeBytes} bytes are left on the disk, less than min-free-space: no writes are taken`);
+      if (full)
+        log.warning(
+          { event: 'disk-full', freeBytes },
+          `${freeBytes} bytes are left on the disk, less than min-free-space: no writes are taken`,
+        );
       else log.notice({ event: 'disk-has-room', freeBytes }, `${freeBytes} bytes are left on the disk: writes are taken again`);
     },
   });
   const sampling = setInterval(() => statistics.sample(), sampleMs).unref();
   log.notice(
-    { event: 'started', version, life, reason: begun.reason, tornBytes: store.tornBytes, port: configuration.port, tlsPort: configuration.tlsPort },
+    {
+      event: 'started',
+      version,
+      life,
+      reason: begun.reason,
+      tornBytes: store.tornBytes,
+      port: configuration.port,
+      tlsPort: configuration.tlsPort,
+    },
     `life ${life} (${begun.reason}), ${store.tornBytes} bytes cut off the log's tail`,
   );
   node.start();

@@ -3,7 +3,7 @@ import { lookup } from 'node:dns';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer, type SecureContextOptions, type Server as TlsServer } from 'node:tls';
 import { readShared } from './shared-read-buffer.js';
-import { tlsHandshakeTimeoutMs } from './tls-files.js';
+import { askedForCertificate, refusesUntrusted, tlsHandshakeTimeoutMs } from './tls-files.js';
 import type { PeerAddress, PeerStream, PeerStreamEvents, Transport } from '../cluster/transport.js';
 
 const connectTimeoutMs = 2000;
@@ -15,8 +15,6 @@ export interface PeerTls {
   /** A hand-shake failed; `address` is that of the other side. */
   refused(address: string, reason: string): void;
 }
-
-const mutual = { requestCert: true, rejectUnauthorized: true } as const;
 
 function streamOf(socket: Socket): PeerStream {
   return {
@@ -76,7 +74,10 @@ export class TcpTransport implements Transport {
   connect(address: PeerAddress, events: PeerStreamEvents, opened: (stream: PeerStream) => void, failed: (reason: string) => void): void {
     const { tls } = this;
     const to = { host: address.host, port: address.port, noDelay: true, timeout: connectTimeoutMs };
-    const socket = tls === undefined ? connect(to) : connectTls({ ...to, ...tls.options, ...mutual, checkServerIdentity: () => undefined });
+    const socket =
+      tls === undefined
+        ? connect(to)
+        : connectTls({ ...to, ...tls.options, rejectUnauthorized: true, checkServerIdentity: () => undefined });
     let isConnected = false;
     const give = (error: Error): void => {
       socket.destroy();
@@ -99,7 +100,9 @@ export class TcpTransport implements Transport {
 
   listen(accept: (stream: PeerStream) => PeerStreamEvents): void {
     for (const server of this.servers) {
-      server.on(this.tls === undefined ? 'connection' : 'secureConnection', (accepted: Socket) => {
+      const { tls } = this;
+      server.on(tls === undefined ? 'connection' : 'secureConnection', (accepted: Socket) => {
+        if (tls !== undefined && refusesUntrusted(accepted, tls)) return;
         const socket = readShared(accepted, (chunk) => events.data(chunk));
         this.keep(socket);
         const events: PeerStreamEvents = accept(streamOf(socket));
@@ -121,7 +124,7 @@ export class TcpTransport implements Transport {
 }
 
 function tlsServer(tls: PeerTls): TlsServer {
-  const server = createTlsServer({ ...tls.options, ...mutual, noDelay: true, handshakeTimeout: tlsHandshakeTimeoutMs });
+  const server = createTlsServer({ ...tls.options, ...askedForCertificate, noDelay: true, handshakeTimeout: tlsHandshakeTimeoutMs });
   server.on('tlsClientError', (error, socket) => tls.refused(socket.remoteAddress ?? '?', error.message));
   tls.onReload((options) => server.setSecureContext(options));
   return server;

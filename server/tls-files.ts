@@ -3,7 +3,8 @@
  * them anew; a set that does not fit together is refused, and what was in force stays.
  */
 import { readFileSync } from 'node:fs';
-import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import type { Socket } from 'node:net';
+import { createSecureContext, TLSSocket, type SecureContextOptions } from 'node:tls';
 import { ConfigurationError } from './config/configuration-file.js';
 import type { Configuration, DirectiveKey } from './config/directives.js';
 import type { RunningConfiguration } from './config/running-configuration.js';
@@ -12,6 +13,19 @@ import type { Log } from './log.js';
 export const tlsFileKeys = ['tlsCertFile', 'tlsKeyFile', 'tlsCaCertFile'] as const satisfies readonly DirectiveKey[];
 
 type TlsDirectives = Pick<Configuration, (typeof tlsFileKeys)[number]>;
+
+/** Of a server: what the other side shows is judged by refusesUntrusted(), since the runtime closes such connections without a word. */
+export const askedForCertificate = { requestCert: true, rejectUnauthorized: false } as const;
+
+/** Destroys a connection whose certificate is missing, expired or of another authority, and says so. `optional`: a missing one is right. */
+export function refusesUntrusted(socket: Socket, tls: { refused(address: string, reason: string): void }, optional = false): boolean {
+  if (!(socket instanceof TLSSocket) || socket.authorized) return false;
+  if (optional && Object.keys(socket.getPeerCertificate()).length === 0) return false;
+  tls.refused(socket.remoteAddress ?? '?', String(socket.authorizationError));
+  socket.on('error', () => socket.destroy());
+  socket.destroy();
+  return true;
+}
 
 /** How long a hand-shake may take. */
 export const tlsHandshakeTimeoutMs = 5000;

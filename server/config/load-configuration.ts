@@ -111,7 +111,8 @@ export function conflictWithin(configuration: Configuration): Conflict | undefin
   if (writeQuorum > replicas) return { key: 'writeQuorum', reason: `${writeQuorum} is more than replicas ${replicas}` };
   if (readQuorum > replicas) return { key: 'readQuorum', reason: `${readQuorum} is more than replicas ${replicas}` };
   const { tlsPort, tlsCertFile, tlsKeyFile, tlsCaCertFile, tlsAuthClients, tlsCluster } = configuration;
-  if (tlsPort !== 0 && [port, peerPort, httpPort].includes(tlsPort)) return { key: 'tlsPort', reason: `${tlsPort} is another of this node's ports; the four differ` };
+  if (tlsPort !== 0 && [port, peerPort, httpPort].includes(tlsPort))
+    return { key: 'tlsPort', reason: `${tlsPort} is another of this node's ports; the four differ` };
   if ((tlsPort !== 0 || tlsCluster) && (tlsCertFile === '' || tlsKeyFile === ''))
     return { key: 'tlsCertFile', reason: 'and tls-key-file are needed for tls-port and tls-cluster' };
   if ((tlsCluster || (tlsPort !== 0 && tlsAuthClients !== 'no')) && tlsCaCertFile === '')

@@ -145,7 +145,8 @@ export function text(needed: 'needed' | 'may be empty'): ValueType<string> {
 export function secretText(lengthMin: number): ValueType<string> {
   return {
     allowed: `nothing, or a text of at least ${lengthMin} characters`,
-    parse: (given) => (given === '' || given.length >= lengthMin ? given : new Refusal(`argument must have at least ${lengthMin} characters`)),
+    parse: (given) =>
+      given === '' || given.length >= lengthMin ? given : new Refusal(`argument must have at least ${lengthMin} characters`),
     format: String,
   };
 }

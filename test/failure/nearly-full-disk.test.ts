@@ -30,7 +30,8 @@ async function until(t: ExecutionContext, what: string, look: () => Promise<bool
   while (!(await look())) if (Date.now() > deadline) return t.fail(`${what} did not come about within 20 s`);
 }
 
-const diskCheck = async (group: ServerGroup, i: number): Promise<string> => (await probe(httpPortOf(group.ports[i] as number), '/readyz')).body;
+const diskCheck = async (group: ServerGroup, i: number): Promise<string> =>
+  (await probe(httpPortOf(group.ports[i] as number), '/readyz')).body;
 
 test('the least room, and room again', (t) => {
   t.false(isFull(100, 100, false));
@@ -78,12 +79,16 @@ test('one of three: the others go on, its clients are served by them, and it get
   // Its data lies on the small disk from its next start on.
   await group.server(2).stop();
   const data = join(group.dir, 'node3');
-  t.is(spawnSync('sh', ['-c', `cp -a '${data}' '${join(disk, 'node3')}' && rm -rf '${data}' && ln -s '${join(disk, 'node3')}' '${data}'`]).status, 0);
+  t.is(
+    spawnSync('sh', ['-c', `cp -a '${data}' '${join(disk, 'node3')}' && rm -rf '${data}' && ln -s '${join(disk, 'node3')}' '${data}'`])
+      .status,
+    0,
+  );
   await group.restart(2);
   const [first, third] = [await RespConnection.open(group.ports[0] as number), await RespConnection.open(group.ports[2] as number)];
   t.teardown(() => (first.close(), third.close()));
   await until(t, 'a cluster', async () => (await third.ask('SET', 'before', 'v')).text === 'OK');
-  writeFileSync(join(disk, 'filler'), Buffer.alloc(44 * mebibyte));
+  writeFileSync(join(disk, 'filler'), Buffer.alloc(50 * mebibyte));
   await group.server(2).printed('"event":"disk-full"', 5000);
   await until(t, 'a readiness of no', async () => (await diskCheck(group, 2)).includes('less than min-free-space is left'));
   let refused = 0;

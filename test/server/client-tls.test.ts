@@ -31,10 +31,9 @@ async function ping(port: number, ca: string, given?: Certificate): Promise<{ re
   socket.once('secureConnect', () => (shown = socket.getPeerCertificate().subject.CN as string));
   socket.on('error', () => undefined);
   socket.write('PING\r\n');
-  const said = await Promise.race([
-    once(socket, 'data').then(([bytes]) => String(bytes)),
-    once(socket, 'close').then(() => 'cut'),
-  ]).catch(() => 'cut');
+  const said = await Promise.race([once(socket, 'data').then(([bytes]) => String(bytes)), once(socket, 'close').then(() => 'cut')]).catch(
+    () => 'cut',
+  );
   socket.destroy();
   return { said, shown };
 }
@@ -91,7 +90,8 @@ test('a certificate is replaced while the node runs; one that does not fit is re
   t.deepEqual(await admin.ask(['CONFIG', 'SET', 'tls-cert-file', cert]), ['+OK']);
   t.deepEqual(await ping(port, mine.cert), { said: '+PONG\r\n', shown: 'second' });
   writeFileSync(cert, 'no certificate');
-  const refused = "-ERR CONFIG SET failed (possibly related to argument 'tls-cert-file') - Unable to update TLS configuration. Check server logs.";
+  const refused =
+    "-ERR CONFIG SET failed (possibly related to argument 'tls-cert-file') - Unable to update TLS configuration. Check server logs.";
   t.deepEqual(await admin.ask(['CONFIG', 'SET', 'tls-cert-file', cert]), [refused]);
   t.deepEqual(await admin.ask(['CONFIG', 'SET', 'tls-cert-file', '/nowhere']), [refused]);
   t.deepEqual(await ping(port, mine.cert), { said: '+PONG\r\n', shown: 'second' });
@@ -114,7 +114,10 @@ test('port 0: by TLS only; what contradicts itself ends the start', async (t) =>
     [{ 'tls-port': String(port), ...files }, 'tls-ca-cert-file is needed for tls-cluster, and for tls-port unless tls-auth-clients is no'],
     [{ 'tls-cluster': 'yes', ...files }, 'tls-ca-cert-file is needed for tls-cluster'],
     [{ 'cluster-secret': 'short-secret' }, 'cluster-secret is not allowed: it takes nothing, or a text of at least 16 characters'],
-    [{ 'tls-port': '1', 'tls-cert-file': '/nowhere', 'tls-key-file': '/nowhere', 'tls-auth-clients': 'no' }, 'the TLS files cannot be used'],
+    [
+      { 'tls-port': '1', 'tls-cert-file': '/nowhere', 'tls-key-file': '/nowhere', 'tls-auth-clients': 'no' },
+      'the TLS files cannot be used',
+    ],
   ] as const) {
     const error = await t.throwsAsync(startNode(directives as Directives));
     t.true(error.message.includes(reason), `${error.message}, and not ${reason}`);

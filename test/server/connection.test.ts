@@ -67,7 +67,16 @@ async function fixture(
   const flushAtEnd = (target: { flush(): void }): void => void setImmediate(() => target.flush());
   const port = await freePort();
   const listener = await Listener.open(
-    { addresses: ['127.0.0.1'], port, backlog: 10, clientsMax: () => 10, idleTimeoutSeconds: () => 0, keepaliveSeconds: () => 0, isProtected: () => false, tls: undefined },
+    {
+      addresses: ['127.0.0.1'],
+      port,
+      backlog: 10,
+      clientsMax: () => 10,
+      idleTimeoutSeconds: () => 0,
+      keepaliveSeconds: () => 0,
+      isProtected: () => false,
+      tls: undefined,
+    },
     {
       lookup,
       dispatcher: new Dispatcher({ lookup, partitions: () => 16, submit, wholePartitionDeadlineMs: () => 10_000, nextTurn: setImmediate }),
