@@ -10,7 +10,7 @@ import type { Configuration, DirectiveKey } from './config/directives.js';
 import type { RunningConfiguration } from './config/running-configuration.js';
 import type { Log } from './log.js';
 
-export const tlsFileKeys = ['tlsCertFile', 'tlsKeyFile', 'tlsCaCertFile'] as const satisfies readonly DirectiveKey[];
+const tlsFileKeys = ['tlsCertFile', 'tlsKeyFile', 'tlsCaCertFile'] as const satisfies readonly DirectiveKey[];
 
 type TlsDirectives = Pick<Configuration, (typeof tlsFileKeys)[number]>;
 
