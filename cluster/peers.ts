@@ -316,7 +316,7 @@ export class Peers {
       greet();
       peer = this.meet(description);
       heardStream.stream = hello.stream;
-      if (hello.stream !== 0) peer.heardStream = heardStream;
+      peer.heardStream = heardStream;
       peer.streams++;
       this.events.changed(); // a node that arrives goes by whom it hears
       peer.streamAccepted();
@@ -375,6 +375,8 @@ export class Peers {
         spoke = true;
         this.events.speaks(peer); // it has had its welcome
       }
+      // The newest stream began with all that its writer says of itself: what an earlier one brings late is out of date.
+      if (peer.heardStream !== heardStream) frame.gossip = null;
       if (this.events.frame(peer, frame)) return;
       if (this.hears) end();
       else this.unheard.add(end);

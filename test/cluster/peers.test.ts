@@ -119,7 +119,9 @@ interface Caller {
 class PlayedOthers {
   readonly dials: Dial[] = [];
   readonly broken: string[] = [];
+  /** Clocks of frames that were taken, and of those with gossip. */
   readonly taken: number[] = [];
+  readonly told: number[] = [];
   private accept: ((stream: PeerStream) => PeerStreamEvents) | undefined;
   readonly peers = new Peers(
     {
@@ -155,7 +157,10 @@ class PlayedOthers {
       broken: ({ nodeId }) => this.broken.push(nodeId),
       speaks: () => undefined,
       ended: () => undefined,
-      frame: (_, { clock }) => this.taken.push(clock) > 0,
+      frame: (_, { clock, gossip }) => {
+        if (gossip) this.told.push(clock);
+        return this.taken.push(clock) > 0;
+      },
       changed: () => undefined,
       suspected: () => undefined,
       gossip: () => undefined,
@@ -186,11 +191,12 @@ const helloBytes = (hello: torc.Hello.$Shape): Buffer =>
   framesOf(torc.Hello.encode({ protocolVersion: 1, clusterName: 'torc', incarnation: 2, from: b, ...hello }).finish());
 const framesOf = (message: Uint8Array): Buffer => Buffer.concat(frameChunks(Buffer.from(message)));
 const clockFrame = (clock: number): Buffer => framesOf(torc.Frame.encode({ clock }).finish());
+const gossipFrame = (clock: number): Buffer => framesOf(torc.Frame.encode({ clock, gossip: {} }).finish());
 
 /** Node a with its link to b open, and b's to a. */
 function linked(): { readonly others: PlayedOthers; readonly link: Seen; readonly caller: Caller } {
   const others = new PlayedOthers();
-  const caller = others.call({});
+  const caller = others.call({ stream: 1 });
   return { others, link: others.dial(0).answer({}), caller };
 }
 
@@ -247,6 +253,16 @@ test('a caller that speaks while its claim is looked into is not heard', (t) => 
   others.dial(1).answer({ incarnation: 3 });
   t.deepEqual(others.taken, []);
   t.deepEqual(others.broken, []);
+});
+
+test('what a stream brings after the next one began is no news of its writer', (t) => {
+  const { others, caller } = linked();
+  caller.events.data(gossipFrame(1));
+  const next = others.call({ stream: 2 });
+  next.events.data(gossipFrame(3));
+  caller.events.data(gossipFrame(2));
+  t.deepEqual(others.taken, [1, 3, 2]);
+  t.deepEqual(others.told, [1, 3]);
 });
 
 test('who dialled itself is answered and not met', (t) => {
