@@ -16,6 +16,7 @@ import type { Configuration } from './configuration.js';
 import { Coordination } from './coordination.js';
 import { Coordinator } from './coordinator.js';
 import { FormationDriver } from './formation-driver.js';
+import { distribute, type FrameListeners } from './frame-listeners.js';
 import { HandOff } from './hand-off.js';
 import { HintExchange } from './hint-exchange.js';
 import type { Change, OwnWords } from './gossip-view.js';
@@ -80,10 +81,12 @@ export class Node {
   private readonly formation: FormationDriver;
   private readonly rebuild: Rebuild;
   private readonly linkGossip: LinkGossip;
+  private readonly listeners: FrameListeners;
   private readonly sweeper: ExpirySweeper;
   private readonly purger: Purger;
   private readonly lives: Lives;
-  private readonly presence: Presence;
+  /** Whether it serves, and how it leaves. */
+  readonly presence: Presence;
   private readonly roundLog: RoundLog;
   private closed = false;
 
@@ -325,6 +328,21 @@ export class Node {
       log: options.log,
       onFailure: options.onFailure,
     });
+    this.listeners = {
+      replica: this.replica,
+      handOff,
+      hintExchange: this.hintExchange,
+      takeOver: this.takeOver,
+      comparison,
+      antiEntropy: this.antiEntropy,
+      router: this.router,
+      reader: this.reader,
+      termProofs,
+      systemRecords: this.systemRecords,
+      inquiries: this.inquiries,
+      linkGossip: this.linkGossip,
+      acknowledged: (peer, ack) => this.acknowledged(peer, ack),
+    };
     this.view = new NodeView(
       clusterName,
       membership,
@@ -359,11 +377,6 @@ export class Node {
     this.gossiper.start();
   }
 
-  /** Resolves once commands are served. */
-  ready(): Promise<void> {
-    return this.presence.ready();
-  }
-
   /** W or R was changed. */
   quorumsChanged(): void {
     this.membership.setQuorums(this.options);
@@ -381,16 +394,6 @@ export class Node {
   /** For the readiness probe. */
   readiness(): Readiness {
     return readiness(this.membership, this.rebuild.doubtfulPartitions, this.presence.leaving);
-  }
-
-  /** Leaves what this node coordinates to others, as Presence.stepAside says. */
-  stepAside(): Promise<void> {
-    return this.presence.stepAside();
-  }
-
-  /** Resolves when nothing that was asked of this node, or by it, is open, after `limitMs` at the latest. To be called after stepAside(). */
-  settle(limitMs: number): Promise<void> {
-    return this.presence.settle(limitMs);
   }
 
   /** Says nothing more to anyone. The store is the caller's to close. */
@@ -524,29 +527,7 @@ export class Node {
     if (isHeard || !this.isReady) store.hybridClock.raise(frame.clock);
     for (const message of frame.formation) this.formation.received(peer, message as Buffer);
     if (!isHeard) return frame.batches.length === 0 && frame.hints.length === 0;
-    if (frame.batches.length > 0) this.replica.receive(peer, frame.batches as Buffer);
-    for (const hints of frame.hints) this.handOff.onHints(peer, hints as torc.Hints);
-    for (const ack of frame.ack) this.acknowledged(peer, ack as torc.Ack);
-    for (const ack of frame.hintAcks) this.hintExchange.onAck(peer, ack as torc.HintAck);
-    for (const pull of frame.hintPulls) this.handOff.onHintPull(peer, pull as torc.HintPull);
-    for (const takeOver of frame.takeOvers) this.takeOver.onTakeOver(peer, takeOver as torc.TakeOver);
-    for (const promises of frame.promises) this.takeOver.onPromises(peer, promises as torc.Promises);
-    // A push that is not taken is repeated, or goes elsewhere.
-    for (const transfer of frame.transfers)
-      if (!this.membership.full || transfer.answer) this.comparison.onTransfer(peer, transfer as torc.Transfer);
-    for (const ack of frame.transferAcks) this.comparison.onTransferAck(peer, ack as torc.TransferAck);
-    for (const pull of frame.pulls) this.comparison.onPull(peer, pull as torc.Pull);
-    for (const question of frame.treeQuestions) this.antiEntropy.onQuestion(peer, question as torc.TreeQuestion);
-    for (const answer of frame.treeAnswers) this.antiEntropy.onAnswer(peer, answer as torc.TreeAnswer);
-    if (frame.commands) this.router.onCommands(peer, frame.commands as torc.Commands);
-    if (frame.replies) this.router.onReplies(peer, frame.replies as torc.Replies);
-    if (frame.reads) this.reader.onReads(peer, frame.reads as torc.Reads);
-    if (frame.readAnswers) this.reader.onAnswers(peer, frame.readAnswers as torc.ReadAnswers);
-    for (const check of frame.termChecks) this.termProofs.onTermCheck(peer, check as torc.TermCheck);
-    for (const answer of frame.termAnswers) this.termProofs.onTermAnswer(peer, answer as torc.TermAnswer);
-    for (const records of frame.systemRecords) this.systemRecords.onRecords(peer, records as torc.SystemRecords);
-    for (const inquiry of frame.inquiries) this.inquiries.onInquiry(peer, inquiry as torc.Inquiry);
-    if (frame.gossip) this.linkGossip.heard(peer, frame.gossip as torc.Gossip);
+    distribute(frame, peer, this.listeners, this.membership.full);
     return true;
   }
 

@@ -387,7 +387,7 @@ async function startServing(
     await telemetry.close();
   };
   return {
-    ready: node.ready(),
+    ready: node.presence.ready(),
     failure,
     stopAsked,
     stop: (how) => {
@@ -397,9 +397,9 @@ async function startServing(
       const { drainWaitSeconds, shutdownTimeoutSeconds } = running.current;
       return drain(
         {
-          handOver: () => (how === 'now' ? Promise.resolve() : node.stepAside()),
+          handOver: () => (how === 'now' ? Promise.resolve() : node.presence.stepAside()),
           finishClients: (limitMs) => clients.finish(limitMs),
-          settle: (limitMs) => node.settle(limitMs),
+          settle: (limitMs) => node.presence.settle(limitMs),
           close,
         },
         { waitSeconds: how === 'now' ? 0 : drainWaitSeconds, timeoutSeconds: shutdownTimeoutSeconds },
