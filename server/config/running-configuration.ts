@@ -99,9 +99,9 @@ export class RunningConfiguration implements ConfigurationInterface {
     const before = keys.map((key) => this.#formatted(key));
     this.#current = next;
     for (const [index, key] of keys.entries()) {
+      const isNew = this.#formatted(key) !== before[index];
+      if (isNew) for (const listener of this.#listeners.get(key) ?? []) listener(next);
       this.#setListeners.get(key)?.(next);
-      if (this.#formatted(key) === before[index]) continue;
-      for (const listener of this.#listeners.get(key) ?? []) listener(next);
     }
   }
 
