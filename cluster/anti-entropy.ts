@@ -34,6 +34,9 @@ const digestsAtOnce = 8192;
 /** How many peer timeouts a peer may take without a word of being at work. */
 const patience = 10;
 
+/** In which what was written at one replica reaches the other. */
+const momentMs = 50;
+
 /** What to compare. */
 export interface RepairPlan {
   readonly kind: 'by clocks' | 'full' | 'asked';
@@ -73,6 +76,11 @@ interface Progress {
   readonly plan: RepairPlan;
   done: number;
   readonly total: number;
+}
+
+/** Of these partitions those whose roots are not the peer's. */
+function differing(partition: readonly number[], roots: Buffer, { digest }: torc.TreeAnswer): number[] {
+  return digest.length === 0 ? [] : differences(roots, digest as Buffer).map((index) => partition[index] ?? 0);
 }
 
 /** What a peer did not answer, or refused. */
@@ -238,13 +246,20 @@ export class AntiEntropy {
     const [roots] = await Promise.all([this.trees.roots(suspected, this.pace, question.round), prepared]);
     const answer = await this.ask(peer, { ...question, digest: sha256(roots) });
     this.compared += suspected.length;
-    if (answer.digest.length === 0) return;
-    for (const index of differences(roots, answer.digest as Buffer)) {
+    for (const number of await this.stillDiffering(peer, differing(suspected, roots, answer))) {
       if (this.closed) return;
       this.differed++;
-      await this.descend(peer, suspected[index] ?? 0);
+      await this.descend(peer, number);
       await this.pace.breathe();
     }
+  }
+
+  /** Partitions are written while they are compared, and then differ for a moment: their roots are compared once more. */
+  private async stillDiffering(peer: Peer, partition: readonly number[]): Promise<number[]> {
+    if (partition.length === 0) return [];
+    await new Promise<void>((resolve) => this.options.clock.after(momentMs, resolve));
+    const roots = await this.trees.roots(partition, this.pace);
+    return differing(partition, roots, await this.ask(peer, { level: level.roots, partition: [...partition], digest: sha256(roots) }));
   }
 
   /**

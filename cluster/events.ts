@@ -24,6 +24,8 @@ export type EventName =
   | 'rebuild-began'
   | 'loss-proven'
   | 'rebuild-done'
+  /** Of an earlier life of a node something is missing that nobody has: it is missed no longer. */
+  | 'gap-closed'
   /** Comparison with other replicas. */
   | 'repair-began'
   | 'repair-done'

@@ -38,9 +38,9 @@ export class HintExchange {
     peer.link.say({ hints: [{ id, target, batches }] });
   }
 
-  /** Asks for all that `peer` keeps of a partition; it comes to `HandOff.onHints`. `done` is called when it came, or will not. */
-  pull(peer: Peer, partition: number, done: () => void): void {
-    const id = this.wait(peer, 'pull', () => done());
+  /** Asks for all that `peer` keeps of a partition; it comes to `HandOff.onHints`. `done` is told when all of it came, or that it will not. */
+  pull(peer: Peer, partition: number, done: (came: boolean) => void): void {
+    const id = this.wait(peer, 'pull', (answer) => done(answer !== undefined));
     peer.link.say({ hintPulls: [{ id, partition }] });
   }
 

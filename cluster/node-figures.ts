@@ -14,6 +14,7 @@ import type { Peers } from './peers.js';
 import type { Purger } from './purger.js';
 import type { Reader } from './reader.js';
 import type { Rebuild } from './rebuild.js';
+import type { RetiredGaps } from './retired-gaps.js';
 import type { Replica } from './replica.js';
 import type { Router } from './router.js';
 import type { StandIns } from './stand-ins.js';
@@ -54,6 +55,7 @@ export interface CountingParts {
 export function nodeFigures(
   node: CountingParts,
   rebuild: Rebuild,
+  retiredGaps: RetiredGaps,
   purger: Purger,
   sweeper: ExpirySweeper,
   known: readonly Coordination[],
@@ -79,6 +81,7 @@ export function nodeFigures(
     ['catch_ups', node.comparison.finished],
     ['partitions_behind', node.comparison.partitionsBehind],
     ['versions_forgotten_elsewhere', node.comparison.dropped],
+    ['retired_gaps_closed', retiredGaps.closed],
     ['purge_backlog', purger.backlog],
     ['expired_keys', sweeper.expired],
     ...node.antiEntropy.statistics(),

@@ -35,6 +35,7 @@ import { Purger } from './purger.js';
 import { Reader } from './reader.js';
 import { readiness, type Readiness } from './readiness.js';
 import { Rebuild } from './rebuild.js';
+import { RetiredGaps } from './retired-gaps.js';
 import { SeenInquiries } from './seen-inquiry.js';
 import { SystemRecords } from './system-records.js';
 import { Replica } from './replica.js';
@@ -84,6 +85,7 @@ export class Node {
   private readonly listeners: FrameListeners;
   private readonly sweeper: ExpirySweeper;
   private readonly purger: Purger;
+  private readonly retiredGaps: RetiredGaps;
   private readonly lives: Lives;
   /** Whether it serves, and how it leaves. */
   readonly presence: Presence;
@@ -313,6 +315,7 @@ export class Node {
       clock,
       directives: options,
     });
+    this.retiredGaps = new RetiredGaps({ store, membership, comparison, hintExchange, turn, isDoubtful, actor, log: options.log });
     this.purger = new Purger({ store, membership, turn, clock, isDoubtful, failed: options.onFailure });
     this.antiEntropy = new AntiEntropy({
       store,
@@ -450,7 +453,7 @@ export class Node {
 
   /** Figures of the cluster's side, for INFO and TORC STATUS. */
   statistics(): readonly (readonly [name: string, value: string | number])[] {
-    return [['actor', this.actor()], ['life', this.lives.life], ...nodeFigures(this, this.rebuild, this.purger, this.sweeper, this.known)];
+    return [['actor', this.actor()], ['life', this.lives.life], ...nodeFigures(this, this.rebuild, this.retiredGaps, this.purger, this.sweeper, this.known)];
   }
 
   /** This node's side of its links to the other members. */
@@ -551,6 +554,7 @@ export class Node {
     this.dropOld();
     if (this.isReady) this.handOff.tick();
     this.antiEntropy.tick();
+    this.retiredGaps.tick();
     this.purger.plan();
     this.linkGossip.sayToAll(this.peers.all());
   }

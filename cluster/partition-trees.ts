@@ -2,15 +2,16 @@
  * This node's Merkle trees, one for each partition that was ever compared: kept, so that only leaves that were written since are hashed again,
  * and hashed in the pool, from slices of records that are read between other things.
  */
-import { joinRows, packRecords, rowBytes, type HashedRecord, type Hasher, type HashingTask } from '../storage/merkle-hashing.js';
+import { joinRows, rowBytes, type Hasher, type HashingTask } from '../storage/merkle-hashing.js';
 import { leafCount, MerkleTree } from '../storage/merkle-tree.js';
+import { RecordPack, recordKeysOf } from '../storage/record-pack.js';
 import type { Store } from '../storage/store.js';
 import type { RepairPace } from './repair-pace.js';
 import { slotsOfPartition } from './ring.js';
 
 /** Partitions that are read and hashed at once: what bounds the memory that it takes. */
 const readsAtOnce = 3;
-/** Bytes of records in one task, and records: packing them must not hold the event loop up. */
+/** Bytes of records in one task, and records, about. */
 const taskBytes = 1024 * 1024;
 const taskRecords = 4000;
 /** Records to be listed in one go, about; and leaves. */
@@ -19,9 +20,17 @@ const leavesListedAtOnce = 32;
 /** Tasks of one partition that the pool has not done yet. */
 const tasksAhead = 4;
 
-/** A record and its digest. */
-export interface ListedRecord extends HashedRecord {
+/** A record by its key, and its digest. */
+export interface ListedRecord {
+  /** Its record key. */
+  readonly key: Buffer;
   readonly digest: Buffer;
+}
+
+/** Records to hash in one task. */
+interface Pack {
+  readonly records: number;
+  readonly packed: Uint8Array<ArrayBuffer>;
 }
 
 export interface PartitionTreesOptions {
@@ -88,11 +97,10 @@ export class PartitionTrees {
   list(number: number, leaves: readonly number[]): Promise<ListedRecord[]> {
     return this.inTurn(number, async () => {
       const listed: ListedRecord[] = [];
-      for await (const records of this.slices(number, wantedOf(leaves), false)) {
-        const rows = await this.run('digest', packRecords(records));
-        records.forEach((record, i) => {
-          listed.push({ ...record, digest: Buffer.from(rows.subarray(i * rowBytes + 1, (i + 1) * rowBytes)) });
-        });
+      for await (const { packed } of this.packs(number, wantedOf(leaves), false)) {
+        const keys = recordKeysOf(packed);
+        const rows = await this.run('digest', packed);
+        keys.forEach((key, i) => listed.push({ key, digest: Buffer.from(rows.subarray(i * rowBytes + 1, (i + 1) * rowBytes)) }));
       }
       return listed.sort((x, y) => Buffer.compare(x.digest, y.digest));
     });
@@ -106,7 +114,7 @@ export class PartitionTrees {
 
   private async hash(number: number, tree: MerkleTree, dirty: readonly number[], checkDisk: boolean): Promise<void> {
     const all = dirty.length === leafCount;
-    const { leaves, records } = await this.leavesOf(this.slices(number, all ? undefined : wantedOf(dirty), checkDisk));
+    const { leaves, records } = await this.leavesOf(this.packs(number, all ? undefined : wantedOf(dirty), checkDisk));
     const filled = new Map<number, Uint8Array>();
     for (let at = 0; at < leaves.length; at += rowBytes) filled.set(leaves[at] ?? 0, leaves.subarray(at + 1, at + rowBytes));
     for (const leaf of dirty) tree.setLeaf(leaf, filled.get(leaf));
@@ -115,45 +123,38 @@ export class PartitionTrees {
     this.leavesHashed += dirty.length;
   }
 
-  /** One task where there is one slice, as nearly always. */
-  private async leavesOf(
-    slices: AsyncIterable<readonly HashedRecord[]>,
-  ): Promise<{ readonly leaves: Uint8Array; readonly records: number }> {
+  /** One task where there is one pack, as nearly always. */
+  private async leavesOf(packs: AsyncIterable<Pack>): Promise<{ readonly leaves: Uint8Array; readonly records: number }> {
     const rows: Promise<Uint8Array>[] = [];
-    let last: readonly HashedRecord[] = [];
+    let last: Uint8Array<ArrayBuffer> | undefined;
     let count = 0;
-    const digest = (records: readonly HashedRecord[]): void => {
-      const task = this.run('digest', packRecords(records));
+    const digest = (packed: Uint8Array<ArrayBuffer>): void => {
+      const task = this.run('digest', packed);
       task.catch(() => undefined); // it is awaited below, perhaps only after another has failed
       rows.push(task);
     };
-    for await (const records of slices) {
-      count += records.length;
-      if (last.length > 0) digest(last);
-      last = records;
+    for await (const { packed, records } of packs) {
+      count += records;
+      if (last !== undefined) digest(last);
+      last = packed;
       if (rows.length >= tasksAhead) await rows[rows.length - tasksAhead];
     }
-    if (rows.length === 0) return { leaves: await this.run('leaves', packRecords(last)), records: count };
+    if (last === undefined) return { leaves: new Uint8Array(0), records: 0 };
+    if (rows.length === 0) return { leaves: await this.run('leaves', last), records: count };
     digest(last);
     return { leaves: await this.run('fold', joinRows(await Promise.all(rows))), records: count };
   }
 
   /** The partition's records, as many at a time as one task takes. */
-  private async *slices(number: number, wanted: Uint8Array | undefined, checkDisk: boolean): AsyncGenerator<readonly HashedRecord[]> {
+  private async *packs(number: number, wanted: Uint8Array | undefined, checkDisk: boolean): AsyncGenerator<Pack> {
     const { store, partitions } = this.options;
     const slots = slotsOfPartition(number, partitions());
-    let records: HashedRecord[] = [];
-    let bytes = 0;
-    for await (const slice of store.scan.read(store.partition(number), { ...slots, wanted, checkDisk })) {
-      for (const record of slice) {
-        records.push(record);
-        bytes += record.key.length + record.record.length;
-      }
-      if (bytes < taskBytes && records.length < taskRecords) continue;
-      yield records;
-      [records, bytes] = [[], 0];
+    const pack = new RecordPack();
+    const take = (): Pack => ({ records: pack.count, packed: pack.take() });
+    for await (const _ of store.scan.read(store.partition(number), { ...slots, wanted, checkDisk, into: pack })) {
+      if (pack.bytes >= taskBytes || pack.count >= taskRecords) yield take();
     }
-    if (records.length > 0) yield records;
+    if (pack.count > 0) yield take();
   }
 
   private run(task: HashingTask, input: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {

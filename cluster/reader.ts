@@ -142,6 +142,7 @@ export class Reader {
       this.ask(read, peer);
       asked++;
     }
+    this.options.turn.readAsked();
   }
 
   /** Index of the peer to ask first: the same node for every partition of this turn that it is a home of. */

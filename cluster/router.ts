@@ -23,6 +23,9 @@ const hopsMax = 2;
 /** The session's route of reads that are answered here. */
 const readHere = 0;
 
+/** Of a command that was overdue when it was sent: the clock here may not have moved on yet. */
+const longAgoMs = -Infinity;
+
 export interface RouterOptions {
   readonly membership: Membership;
   readonly coordinator: Coordinator;
@@ -60,9 +63,14 @@ export class Router {
     if (call.session === undefined || call.session.enter(call, 1 + target)) this.dispatch(call, target);
   };
 
-  /** Sends calls that were not executed on their way again. */
+  /** Sends calls that were not executed on their way again. One that whoever asked has given up must not run any more: this node may have stood still. */
   readonly reroute = (calls: readonly Call[]): void => {
+    const nowMs = this.options.clock.monotonicMs();
     for (const call of calls) {
+      if (call.options.deadlineMs < nowMs) {
+        call.answer(notServedInTime);
+        continue;
+      }
       const target = this.target(call) ?? (this.isReadHere(call) ? this.options.membership.selfIndex : undefined);
       if (target === undefined) call.answer(noReplicas(1, 0, call.operation.access));
       else this.dispatch(call, target);
@@ -84,7 +92,7 @@ export class Router {
         resp,
         writeQuorum: (bits >> 2) & 15,
         readQuorum: (bits >> 6) & 15,
-        deadlineMs: sentMs + remainingMs,
+        deadlineMs: remainingMs === 0 ? longAgoMs : sentMs + remainingMs,
       } as const;
       try {
         const call = new ForwardedCall(args, decoder.decode(args), partition, options, peer, id);

@@ -7,12 +7,21 @@ import type { Clock } from '../storage/clock.js';
 import { StorageError } from '../storage/engine.js';
 import type { Store } from '../storage/store.js';
 
+/**
+ * Reads under way to peers after which a turn ends between two pieces of input instead of after all that has arrived: the peer compares versions while this node takes
+ * the rest, and clients have their first replies. Where something was written it does not: fewer commands in a frame and in an append cost more than that is worth.
+ */
+const readsMax = 64;
+
 export class Turn {
   /** Of the turn that has not ended yet. */
   number = 0;
   /** When this turn was first asked for the time; -1 = not yet. */
   private beganMs = -1;
   private scheduled = false;
+  /** The clock will call back at the end of what has arrived. */
+  private armed = false;
+  private reads = 0;
   /** What is gathered for peers and clients now still leaves with the turn that is ending. */
   private ending = false;
   private beforeSend: (() => void)[] = [];
@@ -49,7 +58,19 @@ export class Turn {
   schedule(): void {
     if (this.scheduled) return;
     this.scheduled = true;
-    this.clock.atTurnEnd(this.end);
+    if (this.armed) return;
+    this.armed = true;
+    this.clock.atTurnEnd(this.inputEnds);
+  }
+
+  /** A peer is asked about a read. */
+  readAsked(): void {
+    this.reads++;
+  }
+
+  /** A piece of input has been dealt with: a turn of many reads ends here. */
+  inputTaken(): void {
+    if (this.reads >= readsMax && this.scheduled && !this.store.hasWritten) this.end();
   }
 
   /** The same for what only has to be sent. */
@@ -69,8 +90,14 @@ export class Turn {
     this.scheduleSend();
   }
 
-  private readonly end = (): void => {
+  private readonly inputEnds = (): void => {
+    this.armed = false;
+    if (this.scheduled) this.end();
+  };
+
+  private end(): void {
     this.scheduled = false;
+    this.reads = 0;
     this.number++;
     this.beganMs = -1;
     let batches: Buffer | undefined;
@@ -91,5 +118,5 @@ export class Turn {
     const { flushes } = this;
     for (let i = 0; i < flushes.length; i++) flushes[i]?.flush();
     flushes.length = 0;
-  };
+  }
 }

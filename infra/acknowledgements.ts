@@ -5,6 +5,7 @@
 import type { IConstruct } from 'constructs';
 import type { ClusterStack } from './stacks/cluster-stack.js';
 import type { NetworkStack } from './stacks/network-stack.js';
+import type { StoreStack } from './stacks/store-stack.js';
 
 const managedPolicy = (name: string): string => `AwsSolutions::AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/${name}]`;
 const wildcard = (resource: string): string => `AwsSolutions::AwsSolutions-IAM5[Resource::${resource}]`;
@@ -23,9 +24,11 @@ export interface Acknowledgement {
 export function acknowledgements({
   network,
   cluster,
+  store,
 }: {
   readonly network: NetworkStack;
   readonly cluster: ClusterStack;
+  readonly store: StoreStack;
 }): Acknowledgement[] {
   const accepted: Acknowledgement[] = [];
   const accept = (construct: IConstruct, reason: string, ...ids: readonly string[]): void => {
@@ -81,6 +84,11 @@ export function acknowledgements({
     at(cluster, 'Cluster', 'KubectlProvider', 'Provider'),
     'The wildcard is the versions of one function: the one that it exists to call.',
     wildcard('<ClusterKubectlProviderHandler2E05C68A.Arn>:*'),
+  );
+  accept(
+    at(store, 'AccessLogs'),
+    'It holds nothing but the logs of the load balancer. A log of its own accesses would be written to it or to another such bucket, without end.',
+    'AwsSolutions::AwsSolutions-S1',
   );
   const { albController } = cluster.cluster;
   if (albController !== undefined) {

@@ -35,8 +35,8 @@ const schema = z.strictObject({
   /** When the commit log is synced; see README. */
   durability: z.enum(['always', 'everysec', 'os']).default('everysec'),
   'cache-mib': whole(64, 3072).default(2048),
-  /** How long a pod that stops goes on serving, for the load balancer to take it out. */
-  'drain-wait-seconds': whole(0, 600).default(25),
+  /** How long a pod that stops goes on serving. A network load balancer sends new connections for up to two minutes after it was told not to. */
+  'drain-wait-seconds': whole(0, 600).default(120),
   'shutdown-timeout-seconds': whole(5, 600).default(20),
   /** Of all pods, where the cluster's Kubernetes does not label pods with their zone (before 1.35). */
   zone: label.optional(),
@@ -72,8 +72,8 @@ function conflictWithin(parameters: Parameters): string | undefined {
     if (parameters['certificate-arn'] === undefined)
       return 'scheme internet-facing: needs certificate-arn, or values would cross the Internet in the clear';
     const open = parameters['client-cidrs'].find((one) => one.endsWith('/0'));
-    // Torc asks for no password yet: whoever reaches it may read and write everything.
-    if (open !== undefined) return `client-cidrs ${open}: not with scheme internet-facing, since Torc asks nobody who they are`;
+    // There is no password before an operator has set one, and then one for everything.
+    if (open !== undefined) return `client-cidrs ${open}: not with scheme internet-facing: a deployment begins without a password`;
   }
   const apiOpen = parameters['api-cidrs'].find((one) => one.endsWith('/0'));
   if (apiOpen !== undefined) return `api-cidrs ${apiOpen}: the Kubernetes API is not opened to everyone`;

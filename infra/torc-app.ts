@@ -30,7 +30,6 @@ export function torcApp(parameters: Parameters, sources: string, outdir: string,
     context: {
       '@aws-cdk/aws-eks:useNativeOidcProvider': true,
       '@aws-cdk/aws-iam:minimizePolicies': true,
-      '@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy': true,
     },
   });
   // The account is the one that deploys.

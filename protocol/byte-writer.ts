@@ -72,6 +72,14 @@ export class ByteWriter {
     else for (let i = 0; i < length; i++) buffer[at + i] = bytes[i] as number;
   }
 
+  /** Copies `length` bytes of `bytes` from `from`; no length goes before them. */
+  part(bytes: Buffer, from: number, length: number): void {
+    const at = this.#reserve(length);
+    const buffer = this.#buffer;
+    if (length > loopedBytes) bytes.copy(buffer, at, from, from + length);
+    else for (let i = 0; i < length; i++) buffer[at + i] = bytes[from + i] as number;
+  }
+
   /** Overwrites four bytes that were written before. */
   patchU32(offset: number, value: number): void {
     this.#checkWritten(offset, 4);

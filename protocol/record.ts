@@ -95,6 +95,26 @@ export function encodeRecord(writer: ByteWriter, record: VersionedRecord): void 
   }
 }
 
+/** Appends the record of one plain version with nothing else seen, whose value is `length` bytes of `bytes` from `from`. */
+export function encodePlain(
+  writer: ByteWriter,
+  actor: number,
+  counter: number,
+  term: number,
+  expiresAtMs: number,
+  bytes: Buffer,
+  from: number,
+  length: number,
+): void {
+  writer.u8(recordShape.oneVersion);
+  writer.u8(expiresAtMs === 0 ? versionKind.plain : versionKind.plain | expiryFlag);
+  writer.u32(actor);
+  writer.counter(counter);
+  writer.counter(term);
+  if (expiresAtMs !== 0) writer.counter(expiresAtMs);
+  writer.part(bytes, from, length);
+}
+
 /** Copies nothing: the versions' bytes are parts of `bytes`, which must outlive the record (see ownRecord). Throws FormatError. */
 export function decodeRecord(bytes: Buffer): VersionedRecord {
   return readRecord(new ByteReader(bytes), bytes.length);

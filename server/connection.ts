@@ -95,6 +95,8 @@ export interface ServerState {
   /** Of client-output-buffer-limit's hard limit for normal clients; 0 = none. */
   readonly outputBytesMax: () => number;
   readonly contextOf: (connection: Connection) => LocalContext;
+  /** All that came at once has been dealt with. */
+  readonly inputTaken: () => void;
   /** `connection.flush()` is called at the end of this turn. */
   readonly flushAtEnd: (connection: Connection) => void;
   readonly closed: (connection: Connection) => void;
@@ -326,6 +328,7 @@ export class Connection implements ClientView, Origin {
     this.lastCommandAtMs = this.server.nowMs();
     this.options = this.currentOptions();
     this.decoder.push(chunk);
+    this.server.inputTaken();
     // What is held is read on, up to this, so that a client that goes away is noticed.
     if (this.places.length - this.head + (this.held?.length ?? 0) > pendingMax) this.pause();
   }

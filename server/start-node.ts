@@ -308,6 +308,7 @@ async function startServing(
       ask: (args) => dispatcher.ask(args, connection),
       atPartition: (partition, args) => new Promise((resolve) => dispatcher.atPartition(partition, args, connection, resolve)),
     }),
+    inputTaken: () => node.turn.inputTaken(),
     flushAtEnd: (connection) => node.turn.flushAtEnd(connection),
     closed: (connection) => listener?.forget(connection),
     outputLimitReached: (connection) => {

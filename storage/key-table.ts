@@ -338,6 +338,10 @@ export class KeyTable {
     return this.arena.pageBytes[this.word(entry, field.cell) >>> 16] as Buffer;
   }
 
+  keyLengthOf(entry: number): number {
+    return this.word(entry, field.keyLength);
+  }
+
   /** Where in `pageOf` the value begins. */
   valueAt(entry: number): number {
     return this.keyAt(entry) + this.word(entry, field.keyLength);
@@ -382,7 +386,8 @@ export class KeyTable {
     return entryBytes + (bytes <= cellBytesMax ? CellArena.cellBytes(bytes) : bytes);
   }
 
-  private keyAt(entry: number): number {
+  /** Where in `pageOf` the key begins. */
+  keyAt(entry: number): number {
     return (this.stateOf(entry) & large) === 0 ? CellArena.byteOffset(this.word(entry, field.cell)) : 0;
   }
 

@@ -19,35 +19,10 @@ export interface Hasher {
   run(task: HashingTask, input: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
 }
 
-/** One record as trees see it. */
-export interface HashedRecord {
-  readonly leaf: number;
-  /** Its record key. */
-  readonly key: Buffer;
-  readonly record: Buffer;
-}
-
 /** A leaf's number and a digest. */
 export const rowBytes = 1 + digestBytes;
-const headBytes = 9;
-
-/** The input of `digest` and `leaves`, in memory of its own. */
-export function packRecords(records: readonly HashedRecord[]): Uint8Array<ArrayBuffer> {
-  let bytes = 0;
-  for (const { key, record } of records) bytes += headBytes + key.length + record.length;
-  const packed = new Uint8Array(bytes);
-  const view = new DataView(packed.buffer);
-  let at = 0;
-  for (const { leaf, key, record } of records) {
-    packed[at] = leaf;
-    view.setUint32(at + 1, key.length);
-    view.setUint32(at + 5, record.length);
-    packed.set(key, at + headBytes);
-    packed.set(record, at + headBytes + key.length);
-    at += headBytes + key.length + record.length;
-  }
-  return packed;
-}
+/** Before a packed record's key. */
+export const packedHeadBytes = 9;
 
 /** The input of `fold`, in memory of its own. */
 export function joinRows(rows: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
@@ -69,7 +44,7 @@ function digestRecords(records: Uint8Array): Uint8Array<ArrayBuffer> {
   const view = new DataView(records.buffer, records.byteOffset, records.byteLength);
   const ends: number[] = [];
   for (let at = 0; at < records.length;) {
-    at += headBytes + view.getUint32(at + 1) + view.getUint32(at + 5);
+    at += packedHeadBytes + view.getUint32(at + 1) + view.getUint32(at + 5);
     if (at > records.length) throw new RangeError(`a record to hash ends at ${at} of ${records.length} bytes`);
     ends.push(at);
   }

@@ -5,17 +5,16 @@
  * With `checkDisk` the engine's rows are also held against memory's records: a row that differs or is lost, though nothing is
  * waiting to be written there, is rewritten from memory, which is what commands are answered from.
  */
-import { ByteWriter } from '../protocol/byte-writer.js';
 import { FormatError } from '../protocol/format-error.js';
-import { decodeRecord, emptyClock, encodeRecord, type VersionedRecord } from '../protocol/record.js';
-import { decodeRecordKey, encodeRecordKey, recordPart, recordType, slotRange } from '../protocol/record-key.js';
+import { decodeRecord } from '../protocol/record.js';
+import { decodeRecordKey, slotRange } from '../protocol/record-key.js';
 import type { Clock } from './clock.js';
 import { StorageError, type Engine } from './engine.js';
 import { noEntry, type KeyTable } from './key-table.js';
-import type { HashedRecord } from './merkle-hashing.js';
 import { leafOf } from './merkle-tree.js';
 import { mergeRecords } from './merge.js';
 import type { Partition } from './partition.js';
+import { entryBytes, isNothing, type RecordPack } from './record-pack.js';
 import { recordRow, stringRow } from './rows.js';
 
 /** A slice ends after so many records or so many bytes of them, or when so many entries were looked at. */
@@ -29,6 +28,8 @@ export interface ScanOptions {
   /** By leaf: 1 = its records are wanted. Undefined = all are. */
   readonly wanted?: Uint8Array | undefined;
   readonly checkDisk: boolean;
+  /** Where the records go; whoever reads takes them from there between two slices. */
+  readonly into: RecordPack;
 }
 
 export class RecordScan {
@@ -43,8 +44,8 @@ export class RecordScan {
     private readonly rewrite: (entry: number) => void,
   ) {}
 
-  /** Slices of records, each once, owned by the caller; some may be empty. Rejects with StorageError. */
-  async *read(partition: Partition, options: ScanOptions): AsyncGenerator<readonly HashedRecord[]> {
+  /** Packs each record once; yields after each slice, some of which may be empty. Rejects with StorageError. */
+  async *read(partition: Partition, options: ScanOptions): AsyncGenerator<void> {
     partition.pins++; // what is in memory now stays there, so that nothing is read from an old row
     try {
       const told = new Set<number>();
@@ -61,27 +62,28 @@ export class RecordScan {
   }
 
   /** Whole records in memory, but those that come meanwhile. `told` gets their entries. */
-  private async *memory(partition: Partition, { wanted }: ScanOptions, told: Set<number>): AsyncGenerator<readonly HashedRecord[]> {
+  private async *memory(partition: Partition, { wanted, into }: ScanOptions, told: Set<number>): AsyncGenerator<void> {
     const { table } = this;
-    let slice = new Slice();
+    let looked = 0;
+    let isFull = sliceEnd(into);
     for (const entry of partition.entries.ids()) {
       if (!table.isComplete(entry)) continue;
       told.add(entry);
-      this.tell(slice, entry, wanted);
-      if (!slice.countsAsFull()) continue;
-      yield slice.records;
+      into.addEntry(table, entry, wanted);
+      if (++looked < sliceEntries && !isFull()) continue;
+      yield;
       await this.nextTurn();
-      slice = new Slice();
+      [looked, isFull] = [0, sliceEnd(into)];
     }
-    yield slice.records;
+    yield;
   }
 
   /** What the engine holds and `told` does not; with it, what came to memory since. */
   private async *disk(
     partition: Partition,
-    { firstSlot, lastSlot, wanted, checkDisk }: ScanOptions,
+    { firstSlot, lastSlot, wanted, checkDisk, into }: ScanOptions,
     told: Set<number>,
-  ): AsyncGenerator<readonly HashedRecord[]> {
+  ): AsyncGenerator<void> {
     const { table } = this;
     const range = slotRange(firstSlot, lastSlot);
     // A snapshot, taken now: all that is not in it is in memory.
@@ -90,50 +92,40 @@ export class RecordScan {
     for (const entry of partition.entries.ids()) if (!told.has(entry)) others.add(entry);
     const suspects: number[] = [];
     for await (const chunk of rows) {
-      const slice = new Slice();
       for (const [row, value] of chunk) {
         const recordKey = row.subarray(1);
         const { key } = decodeRecordKey(recordKey);
         const entry = table.find(key, 0, key.length);
         others.delete(entry);
         if (told.delete(entry)) {
-          if (checkDisk && table.dirtyOf(entry) === 0 && !value.equals(encoded(table.recordOf(entry)))) suspects.push(entry);
+          if (checkDisk && table.dirtyOf(entry) === 0 && !value.equals(entryBytes(table, entry))) suspects.push(entry);
           continue;
         }
         const leaf = leafOf(key);
         if (wanted !== undefined && wanted[leaf] !== 1) continue;
         const newer = entry === noEntry ? undefined : table.recordOf(entry);
-        if (newer === undefined) slice.add(leaf, recordKey, stored(value));
-        else slice.add(leaf, recordKey, encodedForDigest(mergeRecords(newer, decodeRecord(value))));
+        if (newer !== undefined) into.add(leaf, recordKey, mergeRecords(newer, decodeRecord(value)));
+        else if (value[0] === generalShape) into.add(leaf, recordKey, decodeRecord(value));
+        else into.addEncoded(leaf, recordKey, value);
       }
-      yield slice.records;
+      yield;
       await this.nextTurn();
     }
-    const rest = new Slice();
-    for (const entry of others) this.tell(rest, entry, wanted);
-    yield rest.records;
+    for (const entry of others) into.addEntry(table, entry, wanted);
+    yield;
     if (!checkDisk) return;
     for (const entry of told) if (table.dirtyOf(entry) === 0 && !isNothing(table.recordOf(entry))) suspects.push(entry);
     for (let at = 0; at < suspects.length; at += sliceRecords) await this.verify(suspects.slice(at, at + sliceRecords));
   }
 
-  private tell(slice: Slice, entry: number, wanted: Uint8Array | undefined): void {
-    const { table } = this;
-    const key = table.keyBytes(entry);
-    const leaf = leafOf(key);
-    if (wanted !== undefined && wanted[leaf] !== 1) return;
-    const recordKey = encodeRecordKey(table.slotOf(entry), key, recordType.string, recordPart.value);
-    slice.add(leaf, recordKey, encodedForDigest(table.recordOf(entry)));
-  }
-
   /** A snapshot is older than memory: only a row that is read now, while nothing changes, shows that the disk is wrong. */
   private async verify(suspects: readonly number[]): Promise<void> {
     const { table } = this;
-    const before = suspects.map((entry) => (table.dirtyOf(entry) === 0 ? encoded(table.recordOf(entry)) : undefined));
+    const before = suspects.map((entry) => (table.dirtyOf(entry) === 0 ? Buffer.from(entryBytes(table, entry)) : undefined));
     const rows = await this.engine.getMany(suspects.map((entry) => stringRow(table.slotOf(entry), table.keyBytes(entry))));
     suspects.forEach((entry, i) => {
       const bytes = before[i];
-      const changed = table.dirtyOf(entry) !== 0 || bytes?.equals(encoded(table.recordOf(entry))) !== true;
+      const changed = table.dirtyOf(entry) !== 0 || bytes?.equals(entryBytes(table, entry)) !== true;
       const row = rows[i];
       if (changed || (row === undefined ? bytes.length === 0 : row.equals(bytes))) return;
       this.rowsRewritten++;
@@ -146,48 +138,11 @@ export class RecordScan {
   }
 }
 
-class Slice {
-  readonly records: HashedRecord[] = [];
-  private bytes = 0;
-  private looked = 0;
-
-  add(leaf: number, key: Buffer, record: Buffer | undefined): void {
-    if (record === undefined) return;
-    this.records.push({ leaf, key, record });
-    this.bytes += key.length + record.length;
-  }
-
-  /** Counts one more entry looked at. */
-  countsAsFull(): boolean {
-    return ++this.looked >= sliceEntries || this.records.length >= sliceRecords || this.bytes >= sliceBytes;
-  }
-}
-
-const writer = new ByteWriter(256);
-
-function encoded(record: VersionedRecord | undefined): Buffer {
-  writer.reset();
-  if (record !== undefined) encodeRecord(writer, record);
-  return Buffer.from(writer.view());
-}
-
-/**
- * A record as digests see it: dots and payloads. Contexts count only where nothing else is left, since replicas drop those of living
- * records at different times. Undefined = nothing is stored.
- */
-function encodedForDigest(record: VersionedRecord | undefined): Buffer | undefined {
-  if (record === undefined || isNothing(record)) return undefined;
-  return encoded(record.versions.length > 0 && record.context.size > 0 ? { context: emptyClock, versions: record.versions } : record);
-}
-
-/** The same of a row's value. */
-function stored(value: Buffer): Buffer | undefined {
-  return value[0] === generalShape ? encodedForDigest(decodeRecord(value)) : value;
+/** Whether so much was packed since now that the event loop should have its turn. */
+function sliceEnd(pack: RecordPack): () => boolean {
+  const { count, bytes } = pack;
+  return () => pack.count - count >= sliceRecords || pack.bytes - bytes >= sliceBytes;
 }
 
 /** First byte of a record that may have a context (protocol/record.ts). */
 const generalShape = 2;
-
-function isNothing(record: VersionedRecord | undefined): boolean {
-  return record === undefined || (record.versions.length === 0 && record.context.size === 0);
-}

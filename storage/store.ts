@@ -232,6 +232,11 @@ export class Store {
     this.writeBehind.markFact(name, value);
   }
 
+  /** Batches of this node's own were written in this turn. */
+  get hasWritten(): boolean {
+    return this.encoder.writer.length > 0;
+  }
+
   /**
    * Ends a turn: appends all its batches to the log with one write. `send` gets the turn's own batches, back to back, borrowed until it
    * returns: a batch is in the log before any peer hears of it. Throws StorageError when the log refuses.

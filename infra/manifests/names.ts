@@ -6,6 +6,8 @@ export const names = {
   peers: 'torc-peers',
   config: 'torc',
   secret: 'torc-secret',
+  /** Of the one value in it. */
+  passwordKey: 'requirepass',
   storageClass: 'torc-gp3',
 } as const;
 
@@ -15,7 +17,6 @@ export const scraped = { 'torc/scraped': 'yes' } as const;
 export const labels = { ...selector, 'app.kubernetes.io/component': 'store' } as const;
 
 export const configDirectory = '/etc/torc';
-export const secretDirectory = '/etc/torc-secret';
 /** A directory of its own on the volume: the file system keeps things at the volume's root. */
 export const dataVolume = '/data';
 export const dataDirectory = `${dataVolume}/torc`;

@@ -5,13 +5,16 @@ import type { Parameters } from '../parameters.js';
 import { ports } from '../ports.js';
 import { labels, names, selector } from './names.js';
 
-/** A write needs two of three replicas: one node may be away on purpose, and only while no other is. */
+/**
+ * A write needs two of three replicas: one node may be away on purpose, and only while no other is. A pod that is not ready is no exception: one that
+ * rebuilds takes part in writes already.
+ */
 export function disruptionBudget({ namespace }: Parameters) {
   return {
     apiVersion: 'policy/v1',
     kind: 'PodDisruptionBudget',
     metadata: { name: names.store, namespace, labels },
-    spec: { maxUnavailable: 1, selector: { matchLabels: selector }, unhealthyPodEvictionPolicy: 'AlwaysAllow' },
+    spec: { maxUnavailable: 1, selector: { matchLabels: selector }, unhealthyPodEvictionPolicy: 'IfHealthyBudget' },
   } satisfies IPodDisruptionBudget;
 }
 

@@ -5,11 +5,22 @@ import type { Parameters } from '../parameters.js';
 import { labels, names } from './names.js';
 import { torcConf } from './torc-conf.js';
 
+/**
+ * A pod here is ready only when the load balancer has found it so too, which takes it minutes: a rolling restart would otherwise be through all pods
+ * before the first is a target again.
+ */
 export function namespaceOf({ namespace }: Parameters) {
   return {
     apiVersion: 'v1',
     kind: 'Namespace',
-    metadata: { name: namespace, labels: { ...labels, 'pod-security.kubernetes.io/enforce': 'restricted' } },
+    metadata: {
+      name: namespace,
+      labels: {
+        ...labels,
+        'pod-security.kubernetes.io/enforce': 'restricted',
+        'elbv2.k8s.aws/pod-readiness-gate-inject': 'enabled',
+      },
+    },
   } satisfies INamespace;
 }
 
@@ -33,8 +44,8 @@ export function configMap(parameters: Parameters) {
 }
 
 /**
- * Directives that nobody else is to read; torc.conf includes it. It is made empty, since a template is no place for a secret: an operator fills it in
- * the cluster, and a deployment leaves it alone as long as this manifest stays the same.
+ * Where an operator puts `requirepass`. A template is no place for a secret, so it is made without any data, and not with a placeholder either: what a
+ * manifest names, each later deployment that changes anything beside it would write over the operator's.
  */
 export function secret({ namespace }: Parameters) {
   return {
@@ -42,7 +53,6 @@ export function secret({ namespace }: Parameters) {
     kind: 'Secret',
     metadata: { name: names.secret, namespace, labels },
     type: 'Opaque',
-    stringData: { 'torc-secret.conf': '# Directives that are secret.\n' },
   } satisfies ISecret;
 }
 

@@ -7,7 +7,7 @@ import type { IStatefulSet } from 'kubernetes-models/apps/v1';
 import type { IContainer, IEnvVar, IProbe } from 'kubernetes-models/v1';
 import type { Parameters } from '../parameters.js';
 import { dedicated, imageUser, ports } from '../ports.js';
-import { configDirectory, dataVolume, labels, names, programDirectory, secretDirectory, selector } from './names.js';
+import { configDirectory, dataVolume, labels, names, programDirectory, selector } from './names.js';
 import { configFile, podHost, torcConf } from './torc-conf.js';
 
 /** What ending a pod may take beyond what its configuration allows: the hook's own start, and Kubernetes' delays. */
@@ -27,13 +27,16 @@ function environment({ zone }: Parameters): IEnvVar[] {
     field('NODE_NAME', 'spec.nodeName'),
     // Kubernetes copies the label from the machine to its pods from 1.35 on.
     zone === undefined ? field('ZONE', "metadata.labels['topology.kubernetes.io/zone']") : { name: 'ZONE', value: zone },
+    // Not there until an operator sets it; the hook below says it too.
+    { name: 'TORC_REQUIREPASS', valueFrom: { secretKeyRef: { name: names.secret, key: names.passwordKey, optional: true } } },
     // The heap beside which RocksDB's memory and socket buffers fit into the limit.
     { name: 'NODE_OPTIONS', value: '--max-old-space-size=4096' },
   ];
 }
 
 function container(parameters: Parameters, image: string): IContainer {
-  const program = ['node', 'dist/server/main.js'];
+  // By its whole path: Kubernetes promises a hook the root as its working directory, whatever workingDir says.
+  const program = ['node', `${programDirectory}/dist/server/main.js`];
   return {
     name: 'torc',
     image,
@@ -69,7 +72,6 @@ function container(parameters: Parameters, image: string): IContainer {
     volumeMounts: [
       { name: 'data', mountPath: dataVolume },
       { name: 'config', mountPath: configDirectory, readOnly: true },
-      { name: 'secret', mountPath: secretDirectory, readOnly: true },
     ],
   };
 }
@@ -125,10 +127,7 @@ export function statefulSet(parameters: Parameters, image: string) {
             seccompProfile: { type: 'RuntimeDefault' },
           },
           containers: [container(parameters, image)],
-          volumes: [
-            { name: 'config', configMap: { name: names.config } },
-            { name: 'secret', secret: { secretName: names.secret } },
-          ],
+          volumes: [{ name: 'config', configMap: { name: names.config } }],
         },
       },
       volumeClaimTemplates: [

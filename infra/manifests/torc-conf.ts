@@ -1,7 +1,7 @@
-/** The configuration file of every pod. What differs between pods is on their command line. */
+/** The configuration file of every pod. What differs between pods is on their command line, what is secret in their environment. */
 import type { Parameters } from '../parameters.js';
 import { ports } from '../ports.js';
-import { configDirectory, dataDirectory, names, secretDirectory } from './names.js';
+import { configDirectory, dataDirectory, names } from './names.js';
 
 /** Host names that stay with a pod whatever machine and address it gets. */
 export function podHost(index: number | string, namespace: string): string {
@@ -34,7 +34,6 @@ export function torcConf(parameters: Parameters): string {
     ['drain-wait', parameters['drain-wait-seconds']],
     ['shutdown-timeout', parameters['shutdown-timeout-seconds']],
     ['seeds', seeds(parameters).join(' ')],
-    ['include', `${secretDirectory}/torc-secret.conf`],
   ];
   return directives.map(([name, value]) => `${name} ${value}\n`).join('');
 }

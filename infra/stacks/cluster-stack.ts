@@ -3,7 +3,7 @@
  * add-ons VPC CNI, CoreDNS, kube-proxy and AWS load balancer controller; and what EBS volumes and pod identities take.
  */
 import { KubectlV36Layer } from '@aws-cdk/lambda-layer-kubectl-v36';
-import { Stack, type StackProps } from 'aws-cdk-lib';
+import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as eks from 'aws-cdk-lib/aws-eks-v2';
 import * as iam from 'aws-cdk-lib/aws-iam';
@@ -11,7 +11,7 @@ import * as kms from 'aws-cdk-lib/aws-kms';
 import type { Construct } from 'constructs';
 import type { Parameters } from '../parameters.js';
 import { dedicated } from '../ports.js';
-import { zones } from './network-stack.js';
+import { vpcCidr, zones } from './network-stack.js';
 
 const diskGiB = 30;
 
@@ -32,9 +32,16 @@ export class ClusterStack extends Stack {
       defaultCapacityType: eks.DefaultCapacityType.NODEGROUP,
       defaultCapacity: 0,
       bootstrapSelfManagedAddons: false,
-      albController: { version: eks.AlbControllerVersion.V3_2_2 },
+      albController: {
+        version: eks.AlbControllerVersion.V3_2_2,
+        // Where the controller is away, pods come without waiting for the load balancer rather than not at all.
+        additionalHelmChartValues: { podMutatorWebhookConfig: { failurePolicy: 'Ignore' } },
+      },
       kubectlProviderOptions: { kubectlLayer: new KubectlV36Layer(this, 'Kubectl') },
     });
+    // The API's private address answers nobody but machines and pods of the cluster by itself.
+    this.cluster.connections.allowDefaultPortFrom(ec2.Peer.ipv4(vpcCidr), 'Kubernetes API from inside the VPC');
+    new CfnOutput(this, 'Name', { value: this.cluster.clusterName, description: 'aws eks update-kubeconfig --name this' });
     const adminRole = parameters['admin-role-arn'];
     if (adminRole !== undefined) this.cluster.grantClusterAdmin('Administrators', adminRole);
     // Pods get no address without the first two, and no permissions without the third: they come before the machines.
@@ -94,6 +101,8 @@ export class ClusterStack extends Stack {
         taints: [{ ...dedicated, effect: eks.TaintEffect.NO_SCHEDULE }],
       }),
     );
+    // One after the other, also when they change: two zones away at once would stop writes.
+    for (const [index, group] of stores.slice(1).entries()) group.node.addDependency(stores[index] as eks.Nodegroup);
     return [general, ...stores];
   }
 
@@ -105,6 +114,7 @@ export class ClusterStack extends Stack {
     const template = new ec2.LaunchTemplate(this, `${id}-Template`, {
       requireImdsv2: true,
       httpPutResponseHopLimit: 1, // a pod reaches no credentials of the machine it runs on
+      cpuCredits: ec2.CpuCredits.UNLIMITED, // billed when they are used up, and not slowed down
       blockDevices: [
         {
           deviceName: '/dev/xvda',
@@ -118,6 +128,7 @@ export class ClusterStack extends Stack {
       instanceTypes: [new ec2.InstanceType(instanceType)],
       launchTemplateSpec: { id: template.launchTemplateId ?? '', version: template.latestVersionNumber },
       enableNodeAutoRepair: true,
+      forceUpdate: false, // true would end pods whatever their disruption budget says
       ...options,
     });
   }

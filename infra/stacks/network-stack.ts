@@ -11,7 +11,7 @@ import { ports } from '../ports.js';
 
 export const region = 'us-east-1';
 export const zones = ['us-east-1a', 'us-east-1b', 'us-east-1c'] as const;
-const vpcCidr = '10.0.0.0/16';
+export const vpcCidr = '10.0.0.0/16';
 const subnetMask = 19;
 
 /** Where replies to connections that were opened from inside arrive. Linux uses 32768 and up, NAT gateways 1024 and up. */

@@ -34,13 +34,13 @@ export class StoreStack extends Stack {
 
     const { foundation, settings, services, store } = manifests(parameters, this.image(parameters, sources));
     let before = this.apply(cluster, 'Foundation', foundation);
-    for (const [name, group] of Object.entries({ Settings: settings, Services: services, Store: store })) {
+    // The binding before the pods: a pod's readiness follows the load balancer only if the binding is there when the pod is made.
+    const binding = [targetGroupBinding(parameters, targets.targetGroupArn)];
+    for (const [name, group] of Object.entries({ Settings: settings, Services: services, Binding: binding, Store: store })) {
       const next = this.apply(cluster, name, group);
       next.node.addDependency(before);
       before = next;
     }
-    const binding = this.apply(cluster, 'Binding', [targetGroupBinding(parameters, targets.targetGroupArn)]);
-    binding.node.addDependency(before);
     if (parameters.monitoring) {
       const watched = this.apply(cluster, 'Monitoring', monitoring(parameters, join(sources, 'infra/observability')));
       watched.node.addDependency(before);
@@ -106,6 +106,8 @@ export class StoreStack extends Stack {
         healthyHttpCodes: '200',
       },
     });
+    // Clients of a machine that is lost are told so after ten seconds, instead of waiting for what does not answer.
+    targets.setAttribute('target_health_state.unhealthy.connection_termination.enabled', 'true');
     if (!internetFacing)
       balancer.addListener('Clients', { port: ports.client, protocol: elb.Protocol.TCP, defaultTargetGroups: [targets] });
     const certificate = parameters['certificate-arn'];
@@ -120,6 +122,7 @@ export class StoreStack extends Stack {
     }
     balancer.logAccessLogs(this.addAccessLogs(), 'access');
     new CfnOutput(this, 'Host', { value: balancer.loadBalancerDnsName, description: 'redis-cli -h this' });
+    new CfnOutput(this, 'TargetGroup', { value: targets.targetGroupArn, description: 'aws elbv2 describe-target-health' });
     return targets;
   }
 
@@ -131,7 +134,6 @@ export class StoreStack extends Stack {
       enforceSSL: true,
       versioned: false,
       lifecycleRules: [{ expiration: Duration.days(90) }],
-      serverAccessLogsPrefix: 'bucket/',
       removalPolicy: RemovalPolicy.RETAIN,
     });
   }

@@ -6,6 +6,8 @@ import { change, type Line } from './deployment.js';
 const resourcesOf = (deployment: Deployment): Record<string, Resource> => deployment.resources.TorcCluster;
 const controlPlane = (deployment: Deployment): Fields => only(resourcesOf(deployment), 'AWS::EKS::Cluster').properties;
 
+const apiGroup = (deployment: Deployment) => only(resourcesOf(deployment), 'AWS::EC2::SecurityGroup');
+
 /** Numbers of the private subnets that a list of imports names. */
 function privateSubnets(imports: unknown): string[] {
   return (imports as unknown[]).map((one) => /VpcPrivateSubnet(\d)Subnet/.exec(String(at(one, 'Fn::ImportValue')))?.[1] ?? 'none');
@@ -29,11 +31,13 @@ function launchTemplate(deployment: Deployment, { Properties }: Resource): Field
   return template.Properties;
 }
 
-/** Machines start encrypted and give their credentials to no pod. */
+/** Machines start encrypted, give their credentials to no pod, and are replaced only as pods' disruption budgets allow. */
 function isHardened(deployment: Deployment, machines: Resource): void {
   const data = at(launchTemplate(deployment, machines), 'LaunchTemplateData');
   assert.deepEqual(at(data, 'BlockDeviceMappings', 0, 'Ebs', 'Encrypted'), true);
   assert.deepEqual(at(data, 'MetadataOptions'), { HttpPutResponseHopLimit: 1, HttpTokens: 'required' });
+  assert.deepEqual(at(data, 'CreditSpecification'), { CpuCredits: 'unlimited' });
+  assert.equal(machines.Properties['ForceUpdateEnabled'], false);
 }
 
 const helmChart = (deployment: Deployment) => only(resourcesOf(deployment), 'Custom::AWSCDK-EKS-HelmChart');
@@ -67,13 +71,18 @@ function addOnLine(line: string, name: string, when: 'before machines' | 'after 
 
 export const clusterLines: readonly Line[] = [
   {
-    line: 'Control plane: EKS 1.36 in the private subnets of three zones; all logs; encrypted secrets; its API closed to the Internet',
+    line: 'Control plane: EKS 1.36 in the private subnets of three zones; all logs; encrypted secrets; its API for the VPC and closed to the Internet',
     holds: (d) => {
       const cluster = controlPlane(d);
       assert.equal(cluster['Version'], '1.36');
       assert.deepEqual(privateSubnets(at(cluster, 'ResourcesVpcConfig', 'SubnetIds')), ['1', '2', '3']);
       assert.equal(at(cluster, 'ResourcesVpcConfig', 'EndpointPublicAccess'), false);
       assert.equal(at(cluster, 'ResourcesVpcConfig', 'EndpointPrivateAccess'), true);
+      assert.equal(at(cluster, 'ResourcesVpcConfig', 'SecurityGroupIds', 0, 'Fn::GetAtt', 0), apiGroup(d).id);
+      assert.deepEqual(
+        (apiGroup(d).properties['SecurityGroupIngress'] as Fields[]).map((rule) => [rule['CidrIp'], rule['FromPort'], rule['ToPort']]),
+        [['10.0.0.0/16', 443, 443]],
+      );
       const logs = at(cluster, 'Logging', 'ClusterLogging', 'EnabledTypes') as { Type: string }[];
       assert.deepEqual(logs.map(({ Type }) => Type).toSorted(), ['api', 'audit', 'authenticator', 'controllerManager', 'scheduler']);
       assert.deepEqual(at(cluster, 'EncryptionConfig', 0, 'Resources'), ['secrets']);
@@ -85,6 +94,7 @@ export const clusterLines: readonly Line[] = [
       (d) => change(controlPlane(d), ['ResourcesVpcConfig', 'EndpointPublicAccess'], true),
       (d) => change(controlPlane(d), ['Logging', 'ClusterLogging', 'EnabledTypes', 1], { Type: 'none' }),
       (d) => change(controlPlane(d), ['EncryptionConfig'], undefined),
+      (d) => change(apiGroup(d).properties, ['SecurityGroupIngress', 0, 'CidrIp'], '0.0.0.0/0'),
       (d) => change(controlPlane(d), ['ResourcesVpcConfig', 'SubnetIds', 2], { 'Fn::ImportValue': 'VpcPublicSubnet3Subnet' }),
     ],
   },
@@ -105,7 +115,7 @@ export const clusterLines: readonly Line[] = [
     ],
   },
   {
-    line: 'Node groups: KVStore nodes, t3.large, one group per zone, tainted and labelled',
+    line: 'Node groups: KVStore nodes, t3.large, one group per zone, tainted and labelled; they change one after the other',
     holds: (d) => {
       const zones = [0, 1, 2].flatMap((index) => {
         const machines = group(d, 'kvstore', index);
@@ -117,10 +127,17 @@ export const clusterLines: readonly Line[] = [
         return privateSubnets(machines.Properties['Subnets']);
       });
       assert.deepEqual(zones, ['1', '2', '3']);
+      for (const index of [1, 2]) {
+        const before = Object.entries(resourcesOf(d)).find(([, resource]) => resource === group(d, 'kvstore', index - 1))?.[0];
+        assert.ok(group(d, 'kvstore', index).DependsOn?.includes(before ?? ''), 'two zones may be away at once');
+      }
     },
     breaks: [
       (d) => change(group(d, 'kvstore', 1).Properties, ['InstanceTypes', 0], 't3.medium'),
       (d) => change(group(d, 'kvstore', 2).Properties, ['Taints'], undefined),
+      (d) => change(group(d, 'kvstore', 2), ['DependsOn'], []),
+      (d) => change(group(d, 'kvstore', 1).Properties, ['ForceUpdateEnabled'], true),
+      (d) => change(launchTemplate(d, group(d, 'kvstore', 0)), ['LaunchTemplateData', 'CreditSpecification', 'CpuCredits'], 'standard'),
       (d) => change(group(d, 'kvstore', 0).Properties, ['Labels', 'torc.io/dedicated'], 'other'),
       (d) => change(group(d, 'kvstore', 1).Properties, ['Subnets', 0, 'Fn::ImportValue'], 'VpcPrivateSubnet1Subnet'),
       (d) => change(launchTemplate(d, group(d, 'kvstore', 2)), ['LaunchTemplateData', 'BlockDeviceMappings', 0, 'Ebs', 'Encrypted'], false),

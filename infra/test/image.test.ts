@@ -1,6 +1,7 @@
 /**
  * The image, where no Docker engine runs: its files are read and judged, and what they say is done by hand: the sources that the build context lets
- * through are built, what the last stage copies is laid out, and its start command runs there as a user who owns nothing of it.
+ * through are built, what the last stage copies is laid out, and its start command runs there as a user who owns nothing of it, with every file system
+ * but that of its data read-only where this user may make it so.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -124,6 +125,19 @@ function copies(stage: Stage | undefined): { readonly from: string | undefined; 
     });
 }
 
+/**
+ * What to run a command by so that it can write to nothing but a directory, and is the image's user; nothing where that takes rights that this user has
+ * not. Ends with 99 when something else could be written to all the same.
+ */
+function confinedTo(directory: string, other: string): string[] {
+  const can = spawnSync('unshare', ['--mount', 'setpriv', '--version'], { stdio: 'ignore' }).status === 0;
+  const script = `mount --bind "$0" "$0" && mount -o remount,bind,ro / || exit 98
+for one in /tmp /var/tmp /dev/shm; do if mountpoint -q $one; then mount -o remount,bind,ro $one; fi; done
+if touch "${other}/written" /tmp/written 2>/dev/null; then exit 99; fi
+exec setpriv --reuid ${imageUser} --regid ${imageUser} --clear-groups "$@"`;
+  return can ? ['unshare', '--mount', 'sh', '-c', script, directory] : [];
+}
+
 test('built and laid out as the Dockerfile says, it runs as a user who owns nothing of it', async (t) => {
   t.timeout(180_000);
   const root = mkdtempSync(join(tmpdir(), 'torc-image-'));
@@ -177,10 +191,12 @@ test('built and laid out as the Dockerfile says, it runs as a user who owns noth
       .replace(/^0\.0\.0\.0$/, address)
       .replace('127.0.0.1', address)
       .replace(new RegExp(`^${dataVolume}/`), `${data}/`);
-  const started = [...words('ENTRYPOINT'), ...words('CMD')].map(here);
+  const confined = confinedTo(data, root);
+  const started = [...confined, ...[...words('ENTRYPOINT'), ...words('CMD')].map(here)];
+  t.log(confined.length > 0 ? 'read-only but for its data' : 'not read-only: no rights to make it so');
   const child = spawn(started[0] ?? '', started.slice(1), {
     cwd: program,
-    ...user,
+    ...(confined.length > 0 ? {} : user),
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'] ?? '', NODE_ENV: 'production' },
   });

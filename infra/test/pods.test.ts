@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test from 'ava';
 import { encodeCommand, ReplyReader } from '../../test/harness/reply-reader.js';
-import { configDirectory, dataVolume, programDirectory, secretDirectory } from '../manifests/names.js';
+import { configDirectory, dataVolume, names, programDirectory } from '../manifests/names.js';
 import { manifests } from '../manifests/all.js';
 import { podHost } from '../manifests/torc-conf.js';
 import { checkedParameters } from '../parameters.js';
@@ -24,9 +24,9 @@ const { settings, store } = manifests(parameters, 'torc:test');
 const spec = store[0]?.spec.template.spec;
 const [container] = spec?.containers ?? [];
 if (spec === undefined || container === undefined) throw new Error('the stateful set has no container');
-const files = Object.fromEntries(
-  settings.flatMap((one) => ('data' in one ? Object.entries(one.data) : 'stringData' in one ? Object.entries(one.stringData) : [])),
-);
+const files: Readonly<Record<string, string>> = Object.assign({}, ...settings.map((one) => ('data' in one ? one.data : {})));
+/** What an operator puts into the Secret, by its name and key. The manifest puts nothing there. */
+const secrets = new Map<string, string>();
 
 const zones = ['us-east-1a', 'us-east-1b', 'us-east-1c'];
 const addressOf = (index: number): string => `127.${1 + (process.pid % 200)}.${1 + (Math.floor(process.pid / 200) % 200)}.${index + 1}`;
@@ -36,6 +36,8 @@ class Pod {
   readonly address: string;
   process: ChildProcess | undefined;
   output = '';
+  /** The environment that its container was started with. */
+  private given: Readonly<Record<string, string>> = {};
 
   constructor(
     private readonly root: string,
@@ -43,18 +45,17 @@ class Pod {
   ) {
     this.name = `torc-${index}`;
     this.address = addressOf(index);
-    for (const directory of [configDirectory, secretDirectory, dataVolume]) mkdirSync(join(root, directory), { recursive: true });
+    for (const directory of [configDirectory, dataVolume]) mkdirSync(join(root, directory), { recursive: true });
     writeFileSync(join(root, configDirectory, 'torc.conf'), this.onThisMachine(files['torc.conf'] ?? ''));
-    writeFileSync(join(root, secretDirectory, 'torc-secret.conf'), files['torc-secret.conf'] ?? '');
   }
 
   /** Host names, the address that all ports are bound to, and mounts, as they are here. */
   private onThisMachine(text: string): string {
     let here = text.replace(/^bind 0\.0\.0\.0$/m, `bind ${this.address}`);
     for (let other = 0; other < parameters.nodes; other++) here = here.replaceAll(podHost(other, parameters.namespace), addressOf(other));
-    for (const directory of [secretDirectory, `${configDirectory}/`, `${dataVolume}/`])
+    for (const directory of [`${configDirectory}/`, `${dataVolume}/`])
       here = here.replaceAll(new RegExp(`(^|\\s)${directory}`, 'gm'), `$1${this.root}${directory}`);
-    return here;
+    return here.replace(new RegExp(`^${programDirectory}/`), sources);
   }
 
   private environment(): Record<string, string> {
@@ -63,25 +64,26 @@ class Pod {
       'spec.nodeName': `ip-10-0-${this.index}-7.ec2.internal`,
       "metadata.labels['topology.kubernetes.io/zone']": zones[this.index] ?? '',
     };
-    const given = (container?.env ?? []).map(({ name, value, valueFrom }): [string, string] => {
-      const field = value ?? fields[valueFrom?.fieldRef?.fieldPath ?? ''];
-      if (field === undefined) throw new Error(`${name} is of a field that pods do not have here`);
-      return [name, field];
+    const given = (container?.env ?? []).flatMap(({ name, value, valueFrom }): [string, string][] => {
+      const { fieldRef, secretKeyRef } = valueFrom ?? {};
+      const field = value ?? fields[fieldRef?.fieldPath ?? ''] ?? secrets.get(`${secretKeyRef?.name} ${secretKeyRef?.key}`);
+      if (field === undefined && secretKeyRef?.optional !== true) throw new Error(`${name} is of a field that pods do not have here`);
+      return field === undefined ? [] : [[name, field]];
     });
     return Object.fromEntries(given);
   }
 
-  private command(words: readonly string[]): ChildProcess {
-    const env = this.environment();
+  private command(words: readonly string[], env: Readonly<Record<string, string>>, cwd: string): ChildProcess {
     // As Kubernetes does: a variable that is not set is left as it was written.
     const expanded = words.map((word) => this.onThisMachine(word.replaceAll(/\$\((\w+)\)/g, (whole, name: string) => env[name] ?? whole)));
     const [program = '', ...args] = expanded;
-    const cwd = container?.workingDir === programDirectory ? sources : '/';
     return spawn(program, args, { cwd, env: { PATH: dirname(process.execPath), ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   }
 
   start(): void {
-    const child = this.command([...(container?.command ?? []), ...(container?.args ?? [])]);
+    this.given = this.environment();
+    const cwd = container?.workingDir === programDirectory ? sources : '/';
+    const child = this.command([...(container?.command ?? []), ...(container?.args ?? [])], this.given, cwd);
     this.process = child;
     for (const stream of [child.stdout, child.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => (this.output = (this.output + text).slice(-4000)));
@@ -102,7 +104,8 @@ class Pod {
   }
 
   async preStop(): Promise<number | null> {
-    const hook = this.command(container?.lifecycle?.preStop?.exec?.command ?? []);
+    // In the container's environment, and in the root: that is all that Kubernetes promises.
+    const hook = this.command(container?.lifecycle?.preStop?.exec?.command ?? [], this.given, '/');
     const [code] = (await once(hook, 'close')) as [number | null];
     return code;
   }
@@ -118,14 +121,25 @@ class Pod {
     return code;
   }
 
-  async ask(...command: readonly string[]): Promise<string> {
+  /** The volume is lost, and another comes in its place. */
+  loseVolume(): void {
+    const directory = join(this.root, dataVolume);
+    rmSync(directory, { recursive: true });
+    mkdirSync(directory);
+  }
+
+  /** Replies of commands on a connection of their own, joined by spaces. */
+  async ask(...commands: readonly string[][]): Promise<string> {
     const socket = createConnection({ host: this.address, port: ports.client });
     try {
       return await new Promise((resolve, reject) => {
-        const words: string[] = [];
-        const reader = new ReplyReader((kind, text) => (words.push(kind === 'error' ? `-${text}` : text), resolve(words.join(' '))));
+        const replies: string[] = [];
+        const reader = new ReplyReader((kind, text) => {
+          replies.push(kind === 'error' ? `-${text}` : text);
+          if (replies.length === commands.length) resolve(replies.join(' '));
+        });
         socket.on('data', (chunk) => reader.push(chunk)).on('error', reject);
-        socket.write(encodeCommand(...command), 'latin1');
+        socket.write(commands.map((command) => encodeCommand(...command)).join(''), 'latin1');
       });
     } finally {
       socket.destroy();
@@ -133,7 +147,7 @@ class Pod {
   }
 }
 
-test('three pods become ready, answer, drain and come back', async (t) => {
+test('three pods become ready, answer, drain and come back, with a password and without a volume too', async (t) => {
   const root = mkdtempSync(join(tmpdir(), 'torc-pods-'));
   const pods = [0, 1, 2].map((index) => new Pod(join(root, String(index)), index));
   t.teardown(() => {
@@ -149,10 +163,10 @@ test('three pods become ready, answer, drain and come back', async (t) => {
   third.start();
   for (const pod of pods) await pod.probed('readinessProbe');
 
-  t.is(await first.ask('PING'), 'PONG');
-  t.is(await first.ask('SET', 'key', 'value'), 'OK');
-  for (const pod of pods) t.is(await pod.ask('GET', 'key'), 'value');
-  const info = await third.ask('INFO', 'torc');
+  t.is(await first.ask(['PING']), 'PONG');
+  t.is(await first.ask(['SET', 'key', 'value']), 'OK');
+  for (const pod of pods) t.is(await pod.ask(['GET', 'key']), 'value');
+  const info = await third.ask(['INFO', 'torc']);
   for (const line of [
     'node_name:torc-2',
     'zone:us-east-1c',
@@ -167,11 +181,23 @@ test('three pods become ready, answer, drain and come back', async (t) => {
   t.is(await first.preStop(), 0);
   await first.probed('readinessProbe', 503);
   await first.probed('livenessProbe');
-  t.is(await first.ask('GET', 'key'), 'value');
+  t.is(await first.ask(['GET', 'key']), 'value');
   t.is(await first.end(), 0, first.output);
-  t.is(await second.ask('SET', 'key', 'while one is away'), 'OK');
+  t.is(await second.ask(['SET', 'key', 'while one is away']), 'OK');
+  secrets.set(`${names.secret} ${names.passwordKey}`, 'open sesame');
   first.start();
   await first.probed('readinessProbe');
-  t.is(await first.ask('GET', 'key'), 'while one is away');
+  // A password set meanwhile holds where a pod was started since.
+  t.regex(await first.ask(['GET', 'key']), /^-NOAUTH/);
+  t.is(await first.ask(['AUTH', 'open sesame'], ['GET', 'key']), 'OK while one is away');
+  t.is(await second.ask(['GET', 'key']), 'while one is away');
+
+  third.process?.kill('SIGKILL');
+  await once(third.process as ChildProcess, 'exit');
+  third.loseVolume();
+  third.start();
+  await third.probed('readinessProbe');
+  t.is(await third.ask(['AUTH', 'open sesame'], ['GET', 'key']), 'OK while one is away');
+  t.is(await first.preStop(), 0);
   t.deepEqual(await Promise.all(pods.map((pod) => pod.end())), [0, 0, 0]);
 });

@@ -19,7 +19,7 @@ const selectorOf = (d: Deployment): unknown => at(statefulSet(d), 'spec', 'selec
 /** The configuration as a node would read it. */
 function configuration(d: Deployment): Configuration {
   const text = String(at(manifest(d, 'ConfigMap'), 'data', 'torc.conf'));
-  return resolveConfiguration(parseConfigurationFile(text, 'torc.conf').filter(({ name }) => name !== 'include'));
+  return resolveConfiguration(parseConfigurationFile(text, 'torc.conf'));
 }
 
 function changeConfiguration(d: Deployment, from: RegExp, to: string): void {
@@ -33,6 +33,16 @@ function changeConfiguration(d: Deployment, from: RegExp, to: string): void {
 function portNumber(d: Deployment, name: unknown): unknown {
   const ports = at(container(d), 'ports') as Fields[];
   return ports.find((port) => port['name'] === name)?.['containerPort'];
+}
+
+/** The id of the resource by which the manifests of a kind are applied. */
+function appliedAs(d: Deployment, kind: string): string {
+  const applied = Object.entries(resourcesOf(d)).filter(
+    ([, { Type, Properties }]) =>
+      Type === 'Custom::AWSCDK-EKS-KubernetesResource' && JSON.stringify(Properties['Manifest']).includes(`kind\\":\\"${kind}\\"`),
+  );
+  assert.equal(applied.length, 1, `${applied.length} resources apply a ${kind}`);
+  return applied[0]?.[0] ?? '';
 }
 
 function environment(d: Deployment, name: string): Fields {
@@ -94,6 +104,7 @@ export const storeLines: readonly Line[] = [
       assert.equal(bucket?.Type, 'AWS::S3::Bucket');
       assert.ok(at(bucket.Properties, 'BucketEncryption', 'ServerSideEncryptionConfiguration', 0) !== undefined);
       assert.deepEqual(Object.values(bucket.Properties['PublicAccessBlockConfiguration'] as object), [true, true, true, true]);
+      assert.equal(bucket.Properties['LoggingConfiguration'], undefined, 'it logs into itself');
     },
     breaks: [
       (d) => {
@@ -105,6 +116,9 @@ export const storeLines: readonly Line[] = [
         );
       },
       (d) => change(only(resourcesOf(d), 'AWS::S3::Bucket').properties, ['BucketEncryption'], undefined),
+      (d) => {
+        only(resourcesOf(d), 'AWS::S3::Bucket').properties['LoggingConfiguration'] = { LogFilePrefix: 'own/' };
+      },
     ],
   },
   {
@@ -158,15 +172,40 @@ export const storeLines: readonly Line[] = [
       assert.equal(group['HealthCheckPath'], '/readyz');
       assert.equal(group['HealthCheckPort'], String(configuration(d).httpPort));
       assert.deepEqual(group['Matcher'], { HttpCode: '200' });
-      // A pod that drains is taken out before it ends connections.
-      const { drainWaitSeconds } = configuration(d);
-      assert.ok(Number(group['HealthCheckIntervalSeconds']) * Number(group['UnhealthyThresholdCount']) < drainWaitSeconds);
+      assert.ok(Number(group['HealthCheckIntervalSeconds']) * Number(group['UnhealthyThresholdCount']) <= 10);
+      const attribute = (key: string): unknown => (group['TargetGroupAttributes'] as Fields[]).find(({ Key }) => Key === key)?.['Value'];
+      assert.equal(attribute('target_health_state.unhealthy.connection_termination.enabled'), 'true');
+      // A pod that drains ends its connections itself, and not before the load balancer has stopped sending new ones, which takes it two minutes.
+      const { drainWaitSeconds, shutdownTimeoutSeconds } = configuration(d);
+      assert.ok(drainWaitSeconds >= 120);
+      assert.ok(Number(attribute('deregistration_delay.timeout_seconds')) >= drainWaitSeconds + shutdownTimeoutSeconds);
     },
     breaks: [
       (d) => change(targetGroup(d).properties, ['HealthCheckPath'], '/livez'),
       (d) => change(targetGroup(d).properties, ['HealthCheckPort'], '6379'),
       (d) => change(targetGroup(d).properties, ['HealthCheckProtocol'], 'TCP'),
-      (d) => changeConfiguration(d, /drain-wait \d+/, 'drain-wait 5'),
+      (d) => changeConfiguration(d, /drain-wait \d+/, 'drain-wait 25'),
+      (d) => change(targetGroup(d).properties, ['HealthCheckIntervalSeconds'], 30),
+      (d) => change(targetGroup(d).properties, ['TargetGroupAttributes'], [{ Key: 'deregistration_delay.timeout_seconds', Value: '140' }]),
+      (d) => changeConfiguration(d, /shutdown-timeout \d+/, 'shutdown-timeout 60'),
+    ],
+  },
+  {
+    line: 'A pod is ready only when the load balancer has found it so: the binding is there before the pods, and pods wait for it',
+    holds: (d) => {
+      const label = 'elbv2.k8s.aws/pod-readiness-gate-inject';
+      assert.equal(at(manifest(d, 'Namespace'), 'metadata', 'labels', label), 'enabled');
+      assert.equal(at(manifest(d, 'Namespace'), 'metadata', 'name'), at(statefulSet(d), 'metadata', 'namespace'));
+      assert.deepEqual(resourcesOf(d)[appliedAs(d, 'StatefulSet')]?.DependsOn, [appliedAs(d, 'TargetGroupBinding')]);
+      assert.deepEqual(resourcesOf(d)[appliedAs(d, 'TargetGroupBinding')]?.DependsOn, [appliedAs(d, 'Service')]);
+      // Without its controller a pod comes all the same.
+      const chart = only(d.resources.TorcCluster, 'Custom::AWSCDK-EKS-HelmChart').properties;
+      assert.match(JSON.stringify(chart['Values']), /podMutatorWebhookConfig[^}]*failurePolicy[^}]*Ignore/);
+    },
+    breaks: [
+      (d) => change(manifest(d, 'Namespace'), ['metadata', 'labels', 'elbv2.k8s.aws/pod-readiness-gate-inject'], undefined),
+      (d) => change(resourcesOf(d), [appliedAs(d, 'StatefulSet'), 'DependsOn'], undefined),
+      (d) => change(only(d.resources.TorcCluster, 'Custom::AWSCDK-EKS-HelmChart').properties, ['Values'], '{}'),
     ],
   },
   {
@@ -270,6 +309,7 @@ export const storeLines: readonly Line[] = [
       ]);
       const budget = manifest(d, 'PodDisruptionBudget');
       assert.equal(at(budget, 'spec', 'maxUnavailable'), 1);
+      assert.equal(at(budget, 'spec', 'unhealthyPodEvictionPolicy'), 'IfHealthyBudget');
       assert.deepEqual(at(budget, 'spec', 'selector', 'matchLabels'), selectorOf(d));
     },
     breaks: [
@@ -278,6 +318,7 @@ export const storeLines: readonly Line[] = [
       (d) => change(podSpec(d), ['nodeSelector'], {}),
       (d) => change(podSpec(d), ['tolerations'], []),
       (d) => change(manifest(d, 'PodDisruptionBudget'), ['spec', 'maxUnavailable'], 2),
+      (d) => change(manifest(d, 'PodDisruptionBudget'), ['spec', 'unhealthyPodEvictionPolicy'], 'AlwaysAllow'),
       (d) => change(manifest(d, 'PodDisruptionBudget'), ['spec', 'selector', 'matchLabels'], {}),
     ],
   },
@@ -290,36 +331,42 @@ export const storeLines: readonly Line[] = [
       const hook = at(container(d), 'lifecycle', 'preStop', 'exec', 'command') as string[];
       const args = at(container(d), 'args') as string[];
       assert.deepEqual(hook, [...(at(container(d), 'command') as string[]), 'drain', args[1]]);
+      assert.ok(hook[1]?.startsWith('/'), 'the working directory of a hook is the root');
       const { drainWaitSeconds, shutdownTimeoutSeconds } = configuration(d);
       assert.ok(drainWaitSeconds > 0);
       assert.ok(Number(at(podSpec(d), 'terminationGracePeriodSeconds')) >= drainWaitSeconds + shutdownTimeoutSeconds + 10);
     },
     breaks: [
       (d) => change(container(d), ['lifecycle'], undefined),
+      (d) => {
+        change(container(d), ['command', 1], 'dist/server/main.js');
+        change(container(d), ['lifecycle', 'preStop', 'exec', 'command', 1], 'dist/server/main.js');
+      },
       (d) => change(podSpec(d), ['terminationGracePeriodSeconds'], 30),
       (d) => changeConfiguration(d, /shutdown-timeout \d+/, 'shutdown-timeout 600'),
     ],
   },
   {
-    line: 'Configuration from a ConfigMap and a Secret, both mounted where the command says',
+    line: 'Configuration from a ConfigMap, mounted where the command says; the password from a Secret that no deployment writes to',
     holds: (d) => {
       const args = at(container(d), 'args') as string[];
       const mounts = Object.fromEntries((at(container(d), 'volumeMounts') as Fields[]).map(({ name, mountPath }) => [name, mountPath]));
       const volumes = Object.fromEntries((at(podSpec(d), 'volumes') as Fields[]).map((volume) => [volume['name'], volume]));
       assert.equal(args[1], `${String(mounts['config'])}/torc.conf`);
       assert.equal(at(volumes['config'], 'configMap', 'name'), at(manifest(d, 'ConfigMap'), 'metadata', 'name'));
-      assert.equal(at(volumes['secret'], 'secret', 'secretName'), at(manifest(d, 'Secret'), 'metadata', 'name'));
-      assert.deepEqual(Object.keys(manifest(d, 'Secret')['stringData'] as object), ['torc-secret.conf']);
-      assert.match(
-        String(at(manifest(d, 'ConfigMap'), 'data', 'torc.conf')),
-        new RegExp(`^include ${String(mounts['secret'])}/torc-secret\\.conf$`, 'm'),
-      );
+      const name = at(manifest(d, 'Secret'), 'metadata', 'name');
+      assert.deepEqual(environment(d, 'TORC_REQUIREPASS')['valueFrom'], { secretKeyRef: { name, key: 'requirepass', optional: true } });
+      for (const data of ['data', 'stringData'])
+        assert.equal(manifest(d, 'Secret')[data], undefined, 'it would write over what an operator set');
       assert.match(String(at(statefulSet(d), 'spec', 'template', 'metadata', 'annotations', 'torc.io/config-sha256')), /^[0-9a-f]{64}$/);
     },
     breaks: [
       (d) => change(podSpec(d), ['volumes', 0, 'configMap', 'name'], 'other'),
-      (d) => change(podSpec(d), ['volumes', 1, 'secret', 'secretName'], 'other'),
-      (d) => changeConfiguration(d, /include .*\n/, ''),
+      (d) => change(manifest(d, 'Secret'), ['metadata', 'name'], 'other'),
+      (d) => change(environment(d, 'TORC_REQUIREPASS'), ['valueFrom', 'secretKeyRef', 'optional'], false),
+      (d) => {
+        manifest(d, 'Secret')['stringData'] = { requirepass: '' };
+      },
       (d) => change(statefulSet(d), ['spec', 'template', 'metadata', 'annotations'], {}),
     ],
   },

@@ -12,23 +12,31 @@ export async function askToDrain(configuration: Configuration): Promise<void> {
   if (configuration.port === 0)
     throw Object.assign(new Error('this node takes clients by TLS only: SIGTERM drains it as well'), { code: 'TLS_ONLY' });
   const where = `${host}:${configuration.port}`;
+  const { password } = configuration;
+  const requests = [...(password === '' ? [] : [['AUTH', password]]), ['TORC', 'DRAIN']];
   const socket = connect({ host, port: configuration.port });
   const signal = AbortSignal.timeout(answerTimeoutMs);
   try {
     await once(socket, 'connect', { signal });
-    const { password } = configuration;
-    if (password !== '') {
-      socket.write(`*2\r\n$4\r\nAUTH\r\n$${Buffer.byteLength(password)}\r\n${password}\r\n`);
-      await once(socket, 'data', { signal }); // a wrong one is told by the refusal of what follows
+    socket.write(requests.map(encoded).join(''));
+    let answer = '';
+    while (answer.split('\r\n').length <= requests.length) {
+      const [chunk] = (await once(socket, 'data', { signal })) as [Buffer];
+      answer += chunk.toString('latin1');
     }
-    socket.write('*2\r\n$4\r\nTORC\r\n$5\r\nDRAIN\r\n');
-    const [reply] = (await once(socket, 'data', { signal })) as [Buffer];
-    const line = reply.toString('latin1').split('\r\n', 1)[0] ?? '';
-    if (line !== '+OK') throw Object.assign(new Error(`the node at ${where} refuses to drain: ${line.slice(1)}`), { code: 'REFUSED' });
+    // Every reply is one line, and the first that is not +OK says why.
+    const refusal = answer.split('\r\n').find((line) => line !== '' && line !== '+OK');
+    if (refusal !== undefined)
+      throw Object.assign(new Error(`the node at ${where} refuses to drain: ${refusal.slice(1)}`), { code: 'REFUSED' });
   } catch (cause) {
     if (!signal.aborted) throw cause;
     throw Object.assign(new Error(`no node answers at ${where}`), { code: 'SILENT' });
   } finally {
     socket.destroy();
   }
+}
+
+/** In RESP. */
+function encoded(words: readonly string[]): string {
+  return `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`;
 }

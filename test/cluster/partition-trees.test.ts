@@ -11,11 +11,12 @@ import { emptyClock, encodeRecord, type VersionedRecord } from '../../protocol/r
 import { slotOf } from '../../protocol/slot.js';
 import { MemoryEngine } from '../../storage/memory-engine.js';
 import { MemoryLogFiles } from '../../storage/memory-log-files.js';
-import { packRecords, rowBytes, runHashing } from '../../storage/merkle-hashing.js';
+import { rowBytes, runHashing } from '../../storage/merkle-hashing.js';
 import { leafCount, leafOf, MerkleTree } from '../../storage/merkle-tree.js';
 import { recordRow } from '../../storage/rows.js';
 import { DirectHasher } from '../storage/direct-hasher.js';
 import { HandClock } from '../storage/log-fixtures.js';
+import { packRecords } from '../storage/packed-records.js';
 import { command, openStore, type OpenedStore } from '../storage/store-fixtures.js';
 
 const keys = Array.from({ length: 40 }, (_, i) => `k${i}`);

@@ -88,6 +88,30 @@ test('however often it is asked for, a turn ends once; what is asked of it while
   t.is(turn.number, 2);
 });
 
+test('a turn of many reads ends between two pieces of input, and one in which something was written does not', async (t) => {
+  const { turn, clock, opened, events } = await fixture();
+  const taken = (reads: number): void => {
+    for (let i = 0; i < reads; i++) turn.readAsked();
+    turn.schedule();
+    turn.inputTaken();
+  };
+  taken(63);
+  t.is(turn.number, 0);
+  taken(1);
+  t.is(turn.number, 1);
+  t.deepEqual(events, ['seal nothing', 'send']);
+  taken(63);
+  t.is(turn.number, 1, 'it begins to count anew');
+  write(opened);
+  taken(100);
+  t.is(turn.number, 1);
+  await clock.advance(0);
+  t.is(turn.number, 2);
+  t.deepEqual(events.slice(2), ['seal batches', 'send']);
+  await clock.advance(0);
+  t.is(turn.number, 2, 'what ended early does not end again');
+});
+
 test('what is said while links are sending leaves with a turn of its own', async (t) => {
   const made = await fixture();
   const { turn, clock, events } = made;

@@ -92,6 +92,7 @@ async function fixture(
       requestLimits: () => ({ multibulkMax: 1024, bulkBytesMax: 1 << 24, inlineBytesMax: 65536, queryBufferBytesMax: 1 << 26 }),
       outputBytesMax: () => outputBytesMax,
       contextOf: (client) => ({ ...localContext().context, client }),
+      inputTaken: () => undefined,
       flushAtEnd,
       closed: (connection) => {
         listener.forget(connection);

@@ -65,6 +65,19 @@ test('torc drain stops the node of its configuration, and says so when there is 
   t.regex(again.stderr, /^torc: .*ECONNREFUSED/);
 });
 
+test('torc drain says the password of its configuration first, and what a node answers that wants another', async (t) => {
+  const node = await startNode({ requirepass: 'open sesame' });
+  t.teardown(() => node.stop());
+  const run = (...more: readonly string[]) =>
+    spawnSync(process.execPath, [torcEntry, 'drain', '--port', `${node.port}`, ...more], { encoding: 'utf8' });
+  const [without, wrong] = [run(), run('--requirepass', 'sesame')];
+  t.is(without.status, 1);
+  t.regex(without.stderr, /^torc: the node at 127\.0\.0\.1:\d+ refuses to drain: NOAUTH/);
+  t.regex(wrong.stderr, /refuses to drain: WRONGPASS/);
+  t.like(run('--requirepass', 'open sesame'), { status: 0, stderr: '' });
+  t.is(await node.server(0).exited, 'exit code 0');
+});
+
 test('a node is not ready without a quorum, and ready again with one', async (t) => {
   const cluster = await startCluster();
   t.teardown(() => cluster.stop());

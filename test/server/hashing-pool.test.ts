@@ -1,7 +1,8 @@
 /** The pool hashes as the same code does on the spot, on buffers that it takes; when it cannot, it says so to the node and to the asker. */
 import test from 'ava';
-import { packRecords, runHashing } from '../../storage/merkle-hashing.js';
+import { runHashing } from '../../storage/merkle-hashing.js';
 import { leafOf } from '../../storage/merkle-tree.js';
+import { packRecords } from '../storage/packed-records.js';
 import { HashingFailure, HashingPool } from '../../server/hashing-pool.js';
 
 const records = (count: number) =>

@@ -7,6 +7,7 @@ import { decodeBatches } from '../../protocol/batch.js';
 import type { Partition } from '../../storage/partition.js';
 import type { CommitLog } from '../../storage/commit-log.js';
 import type { Store } from '../../storage/store.js';
+import { purgeByDot } from '../storage/purge-by-dot.js';
 import type { RunSettings } from './torc-run.js';
 
 /** Changes every partition of a store, those that were recovered and those to come. */
@@ -26,10 +27,7 @@ const duels = { workloads: ['list'], keysPerWorkload: 2, hereChance: 0.7 } as co
 /** A part of a node that only the node itself knows. */
 const partOf = (node: Node, name: 'rebuild' | 'termProofs'): unknown => Reflect.get(node, name);
 
-/**
- * By name. Two more have their place here: a tombstone that is purged by its dot alone, which no seed caught yet, and a deletion of a
- * collection that covers its own batch.
- */
+/** By name. One more has its place here: a deletion of a collection that covers its own batch. */
 export const canaries: Readonly<Record<string, RunSettings & { readonly firstSeed?: number }>> = {
   'a node acknowledges before it has appended': {
     cluster: {
@@ -154,6 +152,19 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
     kindChance: 1,
     awayMax: 3,
     clients: { workloads: ['counter'] },
+  },
+  // Replicas catch up sooner than they forget, so clients hardly ever see it; what each node forgets is judged in the moment in which it does (forgetting-watch.ts).
+  'a tombstone is purged by its dot alone': {
+    firstSeed: 30,
+    cluster: {
+      plant: (store) => {
+        store.forgetting.step = (partition, seenByAll, limit) => {
+          purgeByDot(store, partition, seenByAll, limit);
+          return true;
+        };
+      },
+    },
+    clients: { workloads: ['register'] },
   },
   'a value lives on when it has expired': {
     cluster: { plant: (store) => (store.hybridClock.nowMsAt = () => 0) },

@@ -8,8 +8,8 @@ import type { Partition } from '../../storage/partition.js';
 import type { Store } from '../../storage/store.js';
 import type { VectorClock, VersionedRecord } from '../../protocol/record.js';
 import { shownString } from '../../storage/string-value.js';
-import { clocksEqual, covers, coversClock, maxClock } from '../../storage/vector-clock.js';
-import type { TorcCluster, WrittenBatch } from './torc-cluster.js';
+import { clocksEqual, covers, coversClock } from '../../storage/vector-clock.js';
+import type { TorcCluster } from './torc-cluster.js';
 
 const nothing = Buffer.alloc(0);
 
@@ -25,13 +25,16 @@ export async function loadAll(store: Store, partitions: number): Promise<() => v
   };
 }
 
-/** Batches that `seen` covers and whose records do not. Everything is loaded. */
-export function claimedAndMissing(name: string, store: Store, batches: readonly WrittenBatch[]): string | undefined {
-  for (const { partition: number, actor, counter, keys } of batches) {
+/** Batches that `seen` covers and whose records do not, though nobody has forgotten them. Everything is loaded. */
+export function claimedAndMissing(name: string, store: Store, { batches, forgetting }: TorcCluster): string | undefined {
+  for (const { partition: number, actor, counter, keys } of batches.all()) {
     const partition = store.partition(number);
     if ((partition.seen.get(actor) ?? 0) < counter) continue;
-    if (covers(partition.purged, { actor, counter })) continue; // every home replica has seen it, and it may be forgotten
-    const missing = keys.find((key) => !recordCovers(partition.entries.get(key)?.record ?? emptyRecord, { actor, counter }));
+    const missing = keys.find(
+      (key) =>
+        !recordCovers(partition.entries.get(key)?.record ?? emptyRecord, { actor, counter }) &&
+        !covers(forgetting.of(number, key), { actor, counter }),
+    );
     if (missing !== undefined) {
       return `${name} claims to have seen ${actor}:${counter} of partition ${number} (${partition.seen.get(actor)}), and its record of ${missing} does not cover it`;
     }
@@ -66,7 +69,7 @@ export async function convergenceFault(cluster: TorcCluster): Promise<string | u
   await cluster.scheduler.runFor(60_000, () => open === 0);
   if (open > 0) return 'a partition cannot be loaded';
   for (const { name, store } of all) {
-    const missing = claimedAndMissing(name, store, cluster.batches);
+    const missing = claimedAndMissing(name, store, cluster);
     if (missing !== undefined) return missing;
     let bytes = 0;
     for (let number = 0; number < cluster.partitions; number++) {
@@ -83,7 +86,7 @@ export async function convergenceFault(cluster: TorcCluster): Promise<string | u
     for (const name of cluster.nodes) {
       const partition = cluster.runningNow(name).store.partition(number);
       const fault = homes.includes(name)
-        ? difference(first, cluster.runningNow(first).store.partition(number), name, partition)
+        ? difference(cluster, first, name, number)
         : cluster.settings.sloppyQuorum === true
           ? undefined // a stand-in that coordinated keeps its copy
           : strayFault(name, partition);
@@ -117,7 +120,7 @@ export async function reopenedFault(cluster: TorcCluster, name: string): Promise
     if (clocksNow !== clocks) return `${name}, opened again, has clocks ${clocksNow} of partition ${number}, not ${clocks}`;
     for (const key of new Set([...records.keys(), ...partition.entries.keys()])) {
       const [before, now] = [records.get(key) ?? emptyRecord, partition.entries.get(key)?.record ?? emptyRecord];
-      if (!equalButForgotten(before, now, purged)) return `${name}, opened again, gives ${shown(now)} for ${key}, not ${shown(before)}`;
+      if (!equalButForgotten(before, now, cluster.forgetting.of(number, key))) return `${name}, opened again, gives ${shown(now)} for ${key}, not ${shown(before)}`;
     }
     const fault = derivedFault(`${name}, opened again,`, partition);
     if (fault !== undefined) return fault;
@@ -130,12 +133,12 @@ function shownClocks({ seen, ahead, promised }: Pick<Partition, 'seen' | 'ahead'
   return JSON.stringify({ seen: sorted(seen), ahead, promised });
 }
 
-/** Whether two copies are the same once all is forgotten of them that `purged` says that every home replica has seen. */
-function equalButForgotten(x: VersionedRecord, y: VersionedRecord, purged: VectorClock): boolean {
+/** Whether two copies of a record are the same but for what some node has forgotten of it. */
+function equalButForgotten(x: VersionedRecord, y: VersionedRecord, forgotten: VectorClock): boolean {
   const rest = (record: VersionedRecord): VersionedRecord =>
     // What was forgotten came back with a part that was not, when a later write saw both.
     ({
-      context: new Map([...record.context].filter(([actor, counter]) => !covers(purged, { actor, counter }))),
+      context: new Map([...record.context].filter(([actor, counter]) => !covers(forgotten, { actor, counter }))),
       versions: record.versions,
     });
   return recordsEqual(rest(x), rest(y));
@@ -148,13 +151,15 @@ function strayFault(name: string, { number, entries, seen }: Partition): string 
   return `${name} is no home of partition ${number} and holds ${held === undefined ? 'a clock' : held.key} of it`;
 }
 
-function difference(xName: string, x: Partition, yName: string, y: Partition): string | undefined {
+function difference(cluster: TorcCluster, xName: string, yName: string, number: number): string | undefined {
+  const x = cluster.runningNow(xName).store.partition(number);
+  const y = cluster.runningNow(yName).store.partition(number);
   const where = `partition ${x.number} at ${xName} and ${yName}`;
   for (const partition of [x, y]) if (partition.ahead.length > 0) return `${where}: ahead ${JSON.stringify(partition.ahead)}`;
   if (!clocksEqual(x.seen, y.seen)) return `${where}: seen ${JSON.stringify([...x.seen])} and ${JSON.stringify([...y.seen])}`;
   for (const key of new Set([...x.entries.keys(), ...y.entries.keys()])) {
     const [mine, theirs] = [x.entries.get(key)?.record ?? emptyRecord, y.entries.get(key)?.record ?? emptyRecord];
-    if (!equalButForgotten(mine, theirs, maxClock(x.purged, y.purged))) return `${where}: ${key} is ${shown(mine)} and ${shown(theirs)}`;
+    if (!equalButForgotten(mine, theirs, cluster.forgetting.of(number, key))) return `${where}: ${key} is ${shown(mine)} and ${shown(theirs)}`;
   }
   return undefined;
 }

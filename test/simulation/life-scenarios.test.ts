@@ -4,6 +4,7 @@ import { elementsOf } from './client-histories.js';
 import { convergenceFault } from './convergence.js';
 import { append, ask, begin, entryAt, homes, started, well } from './scenario.js';
 import { textOf } from './simulated-clients.js';
+import type { TorcCluster } from './torc-cluster.js';
 
 test('found by a seed: under `always` a node that lost its power does not claim what left it before its disk had it', async (t) => {
   const cluster = await started({ partitions: 1, durability: 'always' });
@@ -121,4 +122,94 @@ test('a replica that lost its power and a promise with it acknowledges nothing o
     }
   }
   t.true(forgotten > 0);
+});
+
+interface BeyondGap {
+  readonly author: string;
+  readonly holder: string;
+  readonly other: string;
+  /** All batches of the author. */
+  readonly written: Buffer;
+}
+
+const isAhead = (cluster: TorcCluster, name: string): boolean => cluster.runningNow(name).store.partition(0).ahead.length > 0;
+
+/** One replica holds the last that its author wrote, and not what came before, which only the author had; and the author's disk is lost. */
+async function beyondGap(cluster: TorcCluster): Promise<BeyondGap> {
+  const [author = '', holder = '', other = ''] = homes(cluster, 'k');
+  await ask(cluster, author, ['SET', 'k', 'before']);
+  await cluster.scheduler.runFor(500);
+  const written: Buffer[] = [];
+  const { store } = cluster.runningNow(author);
+  const endTurn = store.endTurn.bind(store);
+  store.endTurn = (send) =>
+    endTurn((batches) => {
+      written.push(Buffer.from(batches));
+      send(batches);
+    });
+  for (const name of [holder, other]) cluster.network.block(author, name);
+  for (let i = 0; i < 5; i++) {
+    begin(cluster, author, ['SET', 'k', `value ${i}`], true);
+    await cluster.scheduler.runFor(5);
+  }
+  for (const name of [holder, other]) cluster.network.breakStreams(author, name); // with what stood in them
+  cluster.scheduler.crash(author, 'machine');
+  cluster.disks.get(author)?.lose();
+  cluster.forget(author);
+  for (const name of [holder, other]) cluster.network.unblock(author, name);
+  const running = cluster.runningNow(holder);
+  cluster.scheduler.schedule(holder, 0, 'the last one arrives', () => {
+    running.store.applyBatches(written.at(-1) ?? Buffer.alloc(0));
+    running.node.turn.schedule();
+  });
+  await cluster.scheduler.runFor(100);
+  if (!isAhead(cluster, holder)) throw new Error('there is no gap');
+  return { author, holder, other, written: Buffer.concat(written) };
+}
+
+const gapsClosed = (cluster: TorcCluster): number =>
+  cluster.nodes.reduce((sum, name) => sum + Number(new Map(cluster.runningNow(name).node.statistics()).get('retired_gaps_closed')), 0);
+
+test('what a lost disk took with it before anyone had it is missed no longer, once all members have shown what they have', async (t) => {
+  const cluster = await started({ partitions: 1, durability: 'always' });
+  const { author, holder, other } = await beyondGap(cluster);
+  await cluster.scheduler.runFor(20_000);
+  t.true(isAhead(cluster, holder), 'its author may have it');
+  cluster.start(author);
+  await well(cluster);
+  await cluster.scheduler.runFor(20_000);
+  t.is(gapsClosed(cluster), 1);
+  // And what lies behind it can be forgotten.
+  t.is(await ask(cluster, other, ['DEL', 'k']), '1');
+  await cluster.scheduler.runFor(10_000);
+  for (const name of cluster.nodes) t.is(cluster.runningNow(name).store.statistics().contextsHeld, 0, name);
+  t.is(await convergenceFault(cluster), undefined);
+  t.deepEqual(cluster.faults, []);
+});
+
+test('a gap stays open while a member that is away may keep what closes it, and closes by that', async (t) => {
+  const nodes = ['a', 'b', 'c', 'd', 'e'];
+  const cluster = await started({ nodes, partitions: 1, durability: 'always' });
+  const { author, holder, other, written } = await beyondGap(cluster);
+  const keeper = cluster.runningNow(nodes.find((name) => ![author, holder, other].includes(name)) ?? '');
+  const target = keeper.node.membership.numberOf(nodes.indexOf(other));
+  cluster.network.block(keeper.name, other);
+  cluster.network.breakStreams(keeper.name, other);
+  cluster.scheduler.schedule(keeper.name, 0, 'keep', () => {
+    keeper.store.hints.keep(target, 0, keeper.store.hybridClock.nowMs(), written);
+    keeper.node.turn.schedule();
+  });
+  await cluster.scheduler.runFor(500);
+  cluster.scheduler.crash(keeper.name, 'process');
+  cluster.network.unblock(keeper.name, other);
+  cluster.start(author);
+  await cluster.scheduler.runFor(60_000);
+  t.true(isAhead(cluster, holder));
+  cluster.start(keeper.name);
+  await well(cluster);
+  await cluster.scheduler.runFor(20_000);
+  t.false(isAhead(cluster, holder));
+  t.is(gapsClosed(cluster), 0);
+  for (const name of nodes) t.is(await ask(cluster, name, ['GET', 'k']), 'value 4', name);
+  t.is(await convergenceFault(cluster), undefined);
 });

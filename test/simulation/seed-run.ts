@@ -36,8 +36,8 @@ export async function runOne(seed: number, canary?: string): Promise<SeedOutcome
   count('late segments', cluster.network.late);
   count('segments lost with their stream', cluster.network.lost);
   count('streams stalled by a blocked direction', cluster.network.stalled);
-  count('batches that came again', cluster.duplicates);
-  count('batches that came before earlier ones', cluster.gaps);
+  count('batches that came again', cluster.batches.duplicates);
+  count('batches that came before earlier ones', cluster.batches.gaps);
   return {
     seed,
     fault,

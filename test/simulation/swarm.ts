@@ -42,7 +42,7 @@ export function swarmOf(seed: number): RunSettings {
     hintBytesMax: random.pick([1000, 1 << 20, 1 << 20]),
     ...random.pick(quorums),
   };
-  const awayMax = random.pick(nodes.length > 3 ? [1, 2] : [1, 1, 2]);
+  const awayMax = random.pick(nodes.length > 4 ? [1, 2, 3] : nodes.length > 3 ? [1, 2] : [1, 1, 2]);
   const loadMs = random.pick([3000, 6000]);
   const readFrom = random.pick(['any', 'any', 'coordinator'] as const);
   const features = new SeededRandom(seed).fork('features');

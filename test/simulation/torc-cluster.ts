@@ -7,7 +7,7 @@ import { Node } from '../../cluster/node.js';
 import { Session } from '../../cluster/session.js';
 import type { PeerAddress } from '../../cluster/transport.js';
 import type { Call } from '../../cluster/call.js';
-import type { Dot } from '../../protocol/dot.js';
+import { emptyClock, type VectorClock } from '../../protocol/record.js';
 import { EncodedReply, ownReply, type Reply } from '../../protocol/resp/reply.js';
 import { ErrorReply } from '../../protocol/resp/reply.js';
 import { CommandLookup } from '../../server/command-lookup.js';
@@ -18,11 +18,14 @@ import type { Durability } from '../../storage/commit-log.js';
 import { nextLife, type NodeRecord } from '../../storage/data-directory.js';
 import type { Hasher } from '../../storage/merkle-hashing.js';
 import { Store } from '../../storage/store.js';
+import { covers, maxClock } from '../../storage/vector-clock.js';
 import { DirectHasher } from '../storage/direct-hasher.js';
+import { ForgettingWatch } from './forgetting-watch.js';
 import { SeededRandom } from './random.js';
 import { Scheduler } from './simulated-clock.js';
 import { SimulatedDisk } from './simulated-disk.js';
 import { SimulatedNetwork, type NetworkSettings } from './simulated-network.js';
+import { WrittenBatches } from './written-batches.js';
 
 export interface TorcSettings {
   readonly nodes?: readonly string[];
@@ -60,16 +63,6 @@ export interface TorcSettings {
   readonly plantedSameBoot?: boolean;
 }
 
-/** One batch that was written somewhere in the run: what must be held by whoever claims to have seen its dot. */
-export interface WrittenBatch {
-  readonly node: string;
-  readonly partition: number;
-  readonly actor: number;
-  readonly counter: number;
-  /** latin1. */
-  readonly keys: readonly string[];
-}
-
 /** One incarnation of a node that serves. */
 export interface RunningNode {
   readonly name: string;
@@ -80,7 +73,6 @@ export interface RunningNode {
 }
 
 const lookup = new CommandLookup(allRows);
-const idOf = (partition: number, { actor, counter }: Dot): string => `${partition} ${actor} ${counter}`;
 
 export class TorcCluster {
   readonly nodes: readonly string[];
@@ -89,12 +81,8 @@ export class TorcCluster {
   readonly network: SimulatedNetwork;
   readonly disks: ReadonlyMap<string, SimulatedDisk>;
   readonly partitions: number;
-  readonly batches: WrittenBatch[] = [];
-  /** How often a node was sent a batch again, and one before another that its writer had written earlier. */
-  duplicates = 0;
-  gaps = 0;
-  /** Those of them that are neither durable as the node's mode says, nor held by any other node. */
-  readonly #fleeting = new Map<string, WrittenBatch>();
+  readonly batches = new WrittenBatches();
+  readonly forgetting: ForgettingWatch;
   /** What must not happen and did: a node that failed, a call that was answered twice. */
   readonly faults: string[] = [];
   readonly log: string[] = [];
@@ -104,6 +92,8 @@ export class TorcCluster {
   readonly #records = new Map<string, NodeRecord>();
   #connections = 0;
   readonly #starts = new Map<string, number>();
+  /** By node and partition, what it had seen before its crashes. */
+  readonly #seenBefore = new Map<string, VectorClock>();
   readonly #hosts = new Map<string, string>();
 
   constructor(
@@ -117,9 +107,15 @@ export class TorcCluster {
     this.network = new SimulatedNetwork(this.scheduler, this.random, settings.network);
     for (const node of nodes) this.scheduler.clockFor(node, { skewMs: skewMs[node] ?? 0, driftPpm: this.random.integer(200) - 100 });
     this.disks = new Map(nodes.map((node) => [node, new SimulatedDisk(this.scheduler, this.random, node)]));
+    this.forgetting = new ForgettingWatch({
+      homesOf: (partition) => this.homesOf(partition),
+      everSeen: (node, partition) => this.everSeen(node, partition),
+      failed: (fault) => this.#fault(fault),
+    });
     this.scheduler.onCrash((node, kind) => {
+      for (let number = 0; number < partitions; number++) this.#seenBefore.set(`${node} ${number}`, new Map(this.everSeen(node, number)));
       this.#running.delete(node);
-      if (kind === 'machine') this.#losePower(node);
+      if (kind === 'machine') this.batches.lostPower(node);
     });
   }
 
@@ -154,6 +150,8 @@ export class TorcCluster {
   /** What stood in the directory of a node beside log and engine is gone too, with its disk. */
   readonly forget = (name: string): void => {
     this.#records.delete(name);
+    const others = this.nodes.filter((other) => other !== name);
+    this.batches.lostDisk(name, (batch) => others.some((other) => covers(this.everSeen(other, batch.partition), batch)));
   };
 
   /** Starts all and waits, in simulated time, until all serve. */
@@ -183,9 +181,15 @@ export class TorcCluster {
     return sum;
   }
 
-  /** Home replicas of a partition, the first coordinator first. All nodes run. */
+  /** All that the node ever claimed to have seen of the partition, whatever it has lost since. */
+  everSeen(name: string, partition: number): VectorClock {
+    return maxClock(this.#seenBefore.get(`${name} ${partition}`) ?? emptyClock, this.#running.get(name)?.store.partition(partition).seen ?? emptyClock);
+  }
+
+  /** Home replicas of a partition, the first coordinator first. None while no node runs that knows the configuration. */
   homesOf(partition: number): string[] {
-    const { membership } = this.runningNow(this.nodes[0] ?? '').node;
+    const membership = [...this.#running.values()].find(({ node }) => node.isReady)?.node.membership;
+    if (membership === undefined) return [];
     return membership.preferenceList(partition).map((member) => membership.configuration?.members[member]?.nodeId ?? '');
   }
 
@@ -220,7 +224,8 @@ export class TorcCluster {
     const clock = scheduler.clockFor(name);
     const onFailure = (error: Error): void => this.#stopped(name, `${name} failed: ${error.message}`);
     const store = await this.#openStore(name);
-    this.#watch(name, store);
+    this.batches.watch(name, store);
+    this.forgetting.watch(name, store);
     settings.plant?.(store, name);
     await this.onRecovered({ name, store });
     const bootId = settings.plantedSameBoot === true ? 'boot' : `boot ${scheduler.bootOf(name)}`;
@@ -287,49 +292,6 @@ export class TorcCluster {
     const engine = await disk.openEngine();
     const onFailure = (error: Error): void => this.#stopped(name, `${name} failed: ${error.message}`);
     return Store.open({ engine, logFiles, clock, durability, cacheBytesMax, hashSeed: 1, onFailure });
-  }
-
-  /** Remembers every batch, once it is in the log. */
-  #watch(name: string, store: Store): void {
-    let turn: WrittenBatch[] = [];
-    const writeBatch = store.writeBatch.bind(store);
-    store.writeBatch = (partition, dot, term, epoch, transaction) => {
-      const keys = transaction.staged.slice(0, transaction.stagedCount).map(({ key }) => key.toString('latin1'));
-      turn.push({ node: name, partition: partition.number, ...dot, keys });
-      return writeBatch(partition, dot, term, epoch, transaction);
-    };
-    const endTurn = store.endTurn.bind(store);
-    store.endTurn = (send) => {
-      endTurn(send);
-      if (turn.length === 0) return;
-      const written = turn;
-      turn = [];
-      this.batches.push(...written);
-      for (const batch of written) this.#fleeting.set(idOf(batch.partition, batch), batch);
-      store.whenDurable(() => written.forEach((batch) => this.#fleeting.delete(idOf(batch.partition, batch))));
-    };
-    const applyBatches = store.applyBatches.bind(store);
-    const applied = new Set<string>();
-    store.applyBatches = (bytes, listener) =>
-      applyBatches(bytes, {
-        applied: (partition, actor, counter, superseded, gap) => {
-          const id = idOf(partition, { actor, counter });
-          this.#fleeting.delete(id);
-          if (applied.has(id)) this.duplicates++;
-          if (gap) this.gaps++;
-          applied.add(id);
-          listener?.applied(partition, actor, counter, superseded, gap);
-        },
-      });
-  }
-
-  /** What only the node had, and not on its disk, is gone with its power: its next batches do not follow that. */
-  #losePower(name: string): void {
-    for (const [id, batch] of this.#fleeting) {
-      if (batch.node !== name) continue;
-      this.#fleeting.delete(id);
-      this.batches.splice(this.batches.indexOf(batch), 1);
-    }
   }
 
   /** A node ends by itself: as it should when its disk fails it, and else as it must not. */

@@ -96,7 +96,7 @@ export async function runSeed(seed: number, settings: RunSettings = {}): Promise
   cluster.onRecovered = async ({ name, store }) => {
     if (!random.chance(0.5)) return;
     const release = await loadAll(store, cluster.partitions);
-    fault ??= claimedAndMissing(`${name}, recovered,`, store, cluster.batches);
+    fault ??= claimedAndMissing(`${name}, recovered,`, store, cluster);
     release();
   };
   const result = (): RunResult => ({

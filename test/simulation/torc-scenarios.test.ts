@@ -1,5 +1,9 @@
 /** Named scenarios on a simulated cluster of real nodes, of what clients are shown: what the issue demands by name, and what a seed found once. */
 import test from 'ava';
+import { torc } from '../../protocol/generated/messages.js';
+import { ByteWriter } from '../../protocol/byte-writer.js';
+import { writeCommand } from '../../protocol/peer/packed-rows.js';
+import { TestCall } from '../cluster/calls.js';
 import { elementsOf } from './client-histories.js';
 import { convergenceFault } from './convergence.js';
 import { ask, begin, entryAt, homes, started, well } from './scenario.js';
@@ -130,4 +134,30 @@ test('found by a seed: of five nodes only the home replicas of a partition hold 
     }
   }
   t.is(await convergenceFault(cluster), undefined);
+});
+
+test('a command that its client has given up is run by nobody any more, though a node that stood still would pass it on', async (t) => {
+  const cluster = await started({ partitions: 1 });
+  const [first = '', sleeper = ''] = homes(cluster, 'k');
+  t.is(await ask(cluster, first, ['SET', 'k', 'acknowledged']), 'OK');
+  const words = ['SET', 'k', 'given up'].map((word) => Buffer.from(word));
+  const call = new TestCall('SET', 0);
+  cluster.scheduler.schedule(sleeper, 0, 'passes on', () => {
+    call.args = words;
+    cluster.runningNow(sleeper).node.router.reroute([call]);
+  });
+  // What was overdue when it was sent, though the receiver sees no delay and its turn began a moment ago.
+  cluster.scheduler.schedule(first, 0, 'is passed', () => {
+    const { peers, router } = cluster.runningNow(first).node;
+    const peer = [...peers.all()].find(({ nodeId }) => nodeId === sleeper);
+    if (peer === undefined) return t.fail();
+    const rows = new ByteWriter();
+    writeCommand(rows, 0, 2 | (2 << 10), 0, words);
+    peer.frameDelayMs = 0;
+    router.onCommands(peer, torc.Commands.create({ firstId: 1_000_000, rows: rows.take() }));
+  });
+  await cluster.scheduler.runFor(500);
+  t.is(call.hops, 0);
+  t.regex(textOf(call.replies[0]), /^NOREPLICAS .* nothing was executed/);
+  t.is(await ask(cluster, sleeper, ['GET', 'k']), 'acknowledged');
 });

@@ -1,8 +1,9 @@
 /** Trees and the hashing below them: equal sets of records give equal roots whatever the order of arrival; a different one does not; a write marks one path. */
 import fc from 'fast-check';
 import test from 'ava';
-import { packRecords, rowBytes, runHashing, type HashedRecord } from '../../storage/merkle-hashing.js';
+import { rowBytes, runHashing } from '../../storage/merkle-hashing.js';
 import { differences, digestBytes, leafCount, leafNumbers, leafOf, MerkleTree, sha256 } from '../../storage/merkle-tree.js';
+import { packRecords, type HashedRecord } from './packed-records.js';
 
 const hashed = ([name, value]: readonly [string, string]): HashedRecord => ({
   leaf: leafOf(Buffer.from(name, 'latin1')),

@@ -8,7 +8,7 @@
  */
 import test from 'ava';
 import { encodeRecordKey, recordPart, recordType } from '../../protocol/record-key.js';
-import { encodeRecord, type VectorClock } from '../../protocol/record.js';
+import { encodeRecord } from '../../protocol/record.js';
 import { ByteWriter } from '../../protocol/byte-writer.js';
 import type { Dot } from '../../protocol/dot.js';
 import type { torc } from '../../protocol/generated/messages.js';
@@ -16,13 +16,13 @@ import { slotOf } from '../../protocol/slot.js';
 import { effectiveContext, emptyRecord } from '../../storage/merge.js';
 import { MemoryEngine } from '../../storage/memory-engine.js';
 import { MemoryLogFiles } from '../../storage/memory-log-files.js';
-import { noEntry } from '../../storage/key-table.js';
 import { clockBytes, encodeAhead } from '../../storage/partition-clocks.js';
 import type { Partition } from '../../storage/partition.js';
 import type { Store } from '../../storage/store.js';
 import { Transaction } from '../../storage/transaction.js';
 import { coversClock } from '../../storage/vector-clock.js';
 import { HandClock, seededRandom } from './log-fixtures.js';
+import { purgeByDot } from './purge-by-dot.js';
 import { openStore, type OpenedStore } from './store-fixtures.js';
 
 type Rule =
@@ -141,23 +141,9 @@ class Replica {
     const seenByAll = new Map<number, number>();
     for (const [actor] of this.partition.seen)
       seenByAll.set(actor, Math.min(...owners.map(({ partition }) => partition.seen.get(actor) ?? 0)));
-    if (this.without === 'purge-by-context') this.purgeByDot(seenByAll);
+    if (this.without === 'purge-by-context') purgeByDot(this.store, this.partition, seenByAll, elements.length);
     else this.store.forgetting.step(this.partition, seenByAll, all);
     this.store.endTurn(() => undefined);
-  }
-
-  private purgeByDot(seenByAll: VectorClock): void {
-    const { partition, store } = this;
-    const changed = Reflect.get(store.forgetting, 'changed') as (partition: Partition, entry: number) => void;
-    for (let looked = 0; looked < elements.length; looked++) {
-      const entry = partition.nextContext();
-      const record = entry === noEntry ? undefined : store.table.recordOf(entry);
-      if (record === undefined || record.versions.length > 0) continue;
-      const latest = [...record.context].reduce((one, other) => (other[1] > one[1] ? other : one));
-      if (!coversClock(seenByAll, new Map([latest]))) continue;
-      partition.forget(entry, record);
-      changed(partition, entry);
-    }
   }
 
   /** A record is gone, and nothing says so. */

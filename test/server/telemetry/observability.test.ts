@@ -28,7 +28,7 @@ const panels = dashboard.panels.filter(({ type }) => type !== 'row');
 
 /** What Prometheus adds to every sample. */
 const addedLabels = ['instance', 'job', 'le'];
-const words = /\b(histogram_quantile|sum|max|min|rate|increase|deriv|by|on|and|or|up)\b/g;
+const words = /\b(histogram_quantile|sum|max|min|absent|rate|increase|deriv|by|on|and|or|up)\b/g;
 
 /** Why an expression cannot be meant; empty when it can. */
 function complaints(expr: string): string[] {

@@ -1,0 +1,88 @@
+/**
+ * Every batch that was written in a run, from when it is in its writer's log until no node has it any more: what must be held by whoever claims to have
+ * seen its dot.
+ */
+import { decodeBatches } from '../../protocol/batch.js';
+import type { Dot } from '../../protocol/dot.js';
+import type { Store } from '../../storage/store.js';
+
+export interface WrittenBatch extends Dot {
+  readonly partition: number;
+  /** latin1. */
+  readonly keys: readonly string[];
+  /** Nodes that wrote, applied or kept it. */
+  readonly holders: Set<string>;
+}
+
+const idOf = (partition: number, actor: number, counter: number): string => `${partition} ${actor} ${counter}`;
+
+export class WrittenBatches {
+  /** How often a node was sent a batch again, and one before another that its writer had written earlier. */
+  duplicates = 0;
+  gaps = 0;
+  readonly #all = new Map<string, WrittenBatch>();
+  /** Those that are neither durable as their writer's mode says, nor held by any other node. */
+  readonly #fleeting = new Map<string, string>();
+
+  all(): Iterable<WrittenBatch> {
+    return this.#all.values();
+  }
+
+  /** Remembers what the store writes, once it is in the log, and what it takes from others. */
+  watch(name: string, store: Store): void {
+    let turn: WrittenBatch[] = [];
+    const writeBatch = store.writeBatch.bind(store);
+    store.writeBatch = (partition, dot, term, epoch, transaction) => {
+      const keys = transaction.staged.slice(0, transaction.stagedCount).map(({ key }) => key.toString('latin1'));
+      turn.push({ partition: partition.number, ...dot, keys, holders: new Set([name]) });
+      return writeBatch(partition, dot, term, epoch, transaction);
+    };
+    const endTurn = store.endTurn.bind(store);
+    store.endTurn = (send) => {
+      endTurn(send);
+      if (turn.length === 0) return;
+      const written = turn.map((batch) => [idOf(batch.partition, batch.actor, batch.counter), batch] as const);
+      turn = [];
+      for (const [id, batch] of written) {
+        this.#all.set(id, batch);
+        this.#fleeting.set(id, name);
+      }
+      store.whenDurable(() => written.forEach(([id]) => this.#fleeting.delete(id)));
+    };
+    const applied = new Set<string>();
+    const applyBatches = store.applyBatches.bind(store);
+    store.applyBatches = (bytes, listener) =>
+      applyBatches(bytes, {
+        applied: (partition, actor, counter, superseded, gap) => {
+          const id = idOf(partition, actor, counter);
+          this.#fleeting.delete(id);
+          this.#all.get(id)?.holders.add(name);
+          if (applied.has(id)) this.duplicates++;
+          if (gap) this.gaps++;
+          applied.add(id);
+          listener?.applied(partition, actor, counter, superseded, gap);
+        },
+      });
+    const keep = store.hints.keep.bind(store.hints);
+    store.hints.keep = (target, partition, keptMs, batches) => {
+      for (const { dot } of decodeBatches(batches)) this.#all.get(idOf(partition, dot.actor, dot.counter))?.holders.add(name);
+      keep(target, partition, keptMs, batches);
+    };
+  }
+
+  /** What only the node had, and not on its disk, is gone with its power: its next batches do not follow that. */
+  lostPower(name: string): void {
+    for (const [id, node] of this.#fleeting) {
+      if (node !== name) continue;
+      this.#fleeting.delete(id);
+      this.#all.delete(id);
+    }
+  }
+
+  /** What was on the node's disk is gone, and with it what nobody else has, nor has `seen` of by another's records. */
+  lostDisk(name: string, isSeenElsewhere: (batch: WrittenBatch) => boolean): void {
+    for (const [id, batch] of this.#all) {
+      if (batch.holders.delete(name) && batch.holders.size === 0 && !isSeenElsewhere(batch)) this.#all.delete(id);
+    }
+  }
+}
