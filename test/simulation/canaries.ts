@@ -31,6 +31,7 @@ const partOf = (node: Node, name: 'rebuild' | 'termProofs'): unknown => Reflect.
 /** By name. A tombstone that is purged by its dot alone is hardly ever met by a swarm, since replicas catch up sooner than they forget: histories of real stores catch it (store-histories.test.ts). */
 export const canaries: Readonly<Record<string, RunSettings & { readonly firstSeed?: number }>> = {
   'a node acknowledges before it has appended': {
+    firstSeed: 7,
     cluster: {
       durability: 'os',
       plant: (store) => {
@@ -47,6 +48,7 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
     kinds: ['kill', 'kill-all'],
   },
   'a node acknowledges before it has synced': {
+    firstSeed: 15,
     cluster: { durability: 'always', plant: (store) => (store.whenDurable = (callback) => callback()) },
     kinds: ['power', 'power-all'],
   },
@@ -124,7 +126,7 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
     firstSeed: 18,
   },
   'a replica acknowledges what it did not store': {
-    firstSeed: 20,
+    firstSeed: 33,
     cluster: {
       plant: (store, node) => {
         if (node !== 'b') return;
@@ -140,6 +142,7 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
     },
   },
   'a hint is lost': {
+    firstSeed: 39,
     cluster: {
       nodes: ['a', 'b', 'c', 'd', 'e'],
       sloppyQuorum: true,
