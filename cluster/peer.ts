@@ -144,8 +144,10 @@ export class Peer {
 
   /** Its frames come over a new stream, perhaps from a new process, with another clock, that lost some of what it held. */
   streamAccepted(incarnation: number): void {
+    // It may be an older stream of the same process, accepted late: what was told since holds. And by that process' clock is seen how late its frames are, of which some
+    // may have waited on another stream while this process stood still: a command among them that was given up long ago must not run.
+    if (incarnation === this.speaker) return;
     this.clockLeadMs = Infinity;
-    if (incarnation === this.speaker) return; // the stream may be an older one of the same process, accepted late: what was told since holds
     this.speaker = incarnation;
     this.seen.clear();
   }

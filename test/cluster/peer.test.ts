@@ -107,3 +107,15 @@ test('what a stream brings late does not make a clock go back, nor does a stream
   peer.streamAccepted(8);
   t.is(peer.seenOf(1), undefined);
 });
+
+test('how late a frame is is seen by the same process, whatever stream it came over', async (t) => {
+  const { peer } = await peerOf();
+  peer.streamAccepted(7);
+  peer.frameSent(1000, 100);
+  peer.streamAccepted(7); // this process stood still for four seconds, and the new stream is looked at before what waits on the old one
+  peer.frameSent(1100, 4200);
+  t.is(peer.frameDelayMs, 4000);
+  peer.streamAccepted(8);
+  peer.frameSent(1200, 4300);
+  t.is(peer.frameDelayMs, 0);
+});
