@@ -115,7 +115,13 @@ export class Peers {
   /** Gossip says that nobody has heard of the node in time: it is bypassed unless it was just heard here. */
   silentElsewhere(nodeId: string): void {
     const peer = this.byNodeId.get(nodeId);
-    if (peer?.giveUp(this.options.clock.monotonicMs()) === true) this.events.changed();
+    if (peer?.giveUp(this.options.clock.monotonicMs()) !== true) return;
+    this.tellSuspicion(peer, 'neither others nor this node heard of it in time');
+    this.events.changed();
+  }
+
+  private tellSuspicion({ nodeId }: Peer, reason: string): void {
+    this.options.log('warn', `node '${nodeId}' is suspected: ${reason}`, { event: 'peer-suspected', peer: nodeId });
   }
 
   /** Finds out who answers at `address`. */
@@ -208,10 +214,7 @@ export class Peers {
     for (const peer of this.byNodeId.values()) {
       this.mendOneWay(peer, nowMs);
       if (!peer.judge(nowMs)) continue;
-      this.options.log('warn', `node '${peer.nodeId}' is suspected: nothing was heard of it in time`, {
-        event: 'peer-suspected',
-        peer: peer.nodeId,
-      });
+      this.tellSuspicion(peer, 'nothing was heard of it in time');
       this.events.changed();
       this.events.suspected(peer);
     }

@@ -152,14 +152,20 @@ function parseBitOperation(args: readonly Buffer[]): Run | ErrorReply {
   };
 }
 
-const invert = (bytes: Buffer): Buffer => Buffer.from(bytes.map((byte) => ~byte));
+function invert(bytes: Buffer): Buffer {
+  const result = Buffer.alloc(bytes.length);
+  for (let at = 0; at < result.length; at++) result[at] = ~(bytes[at] as number);
+  return result;
+}
 
 /** As long as the longest; the others go on in zeros. */
 function combineAll(values: readonly Buffer[], combine: Combine): Buffer {
   const result = Buffer.alloc(Math.max(...values.map((bytes) => bytes.length)));
-  values.forEach((bytes, i) => {
-    for (let at = 0; at < result.length; at++) result[at] = i === 0 ? (bytes[at] ?? 0) : combine(result[at] as number, bytes[at] ?? 0);
-  });
+  values[0]?.copy(result);
+  for (const bytes of values.slice(1)) {
+    for (let at = 0; at < bytes.length; at++) result[at] = combine(result[at] as number, bytes[at] as number);
+    for (let at = bytes.length; at < result.length; at++) result[at] = combine(result[at] as number, 0);
+  }
   return result;
 }
 
