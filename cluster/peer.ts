@@ -34,6 +34,8 @@ export class Peer {
   doubtful = false;
   /** It came back a moment ago and is catching up: it coordinates only where nobody else may. */
   arriving = false;
+  /** Its disk is nearly full: it takes no batches, and counts for no write. */
+  full = false;
   /** `changes` of each partition when this peer was last told its clock. */
   readonly told = new Map<number, number>();
   /** Its clocks of partitions that this node is a home replica of too, as far as the process `speaker` has told them. */
@@ -63,6 +65,11 @@ export class Peer {
 
   get nodeId(): string {
     return this.description.nodeId;
+  }
+
+  /** A write may count on it. */
+  get takesWrites(): boolean {
+    return this.reachable && !this.full;
   }
 
   get reachable(): boolean {
