@@ -41,6 +41,8 @@ export class Peer {
   private speaker = 0;
   /** The stream that it dialled last, to be told what came over it. */
   heardStream: HeardStream = { stream: 0, heard: 0, ended: false };
+  /** Ends that stream on this side. */
+  endHeardStream: (() => void) | undefined;
   /** That it dialled here and that are open. */
   streams = 0;
   /** Since when this node's link to it is open though none of its own is, monotonic; -1 = that is not so. */
@@ -142,14 +144,15 @@ export class Peer {
     this.suspected = false;
   }
 
-  /** Its frames come over a new stream, perhaps from a new process, with another clock, that lost some of what it held. */
-  streamAccepted(incarnation: number): void {
+  /** Its frames come over a new stream, perhaps from a new process, with another clock, that lost some of what it held. Returns whether it is a new one. */
+  streamAccepted(incarnation: number): boolean {
     // It may be an older stream of the same process, accepted late: what was told since holds. And by that process' clock is seen how late its frames are, of which some
     // may have waited on another stream while this process stood still: a command among them that was given up long ago must not run.
-    if (incarnation === this.speaker) return;
+    if (incarnation === this.speaker) return false;
     this.clockLeadMs = Infinity;
     this.speaker = incarnation;
     this.seen.clear();
+    return true;
   }
 }
 
