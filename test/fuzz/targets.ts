@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { decodeFormationMessage, encodeFormationMessage } from '../../cluster/formation-codec.js';
 import { ConfigurationError as ClusterConfigurationError } from '../../cluster/configuration.js';
 import { decodeExchange, GossipError } from '../../cluster/gossip-codec.js';
+import { readQuestion } from '../../cluster/key-questions.js';
 import { ByteReader } from '../../protocol/byte-reader.js';
 import { ByteWriter } from '../../protocol/byte-writer.js';
 import { BatchEncoder, decodeBatches } from '../../protocol/batch.js';
@@ -12,13 +13,14 @@ import { torc } from '../../protocol/generated/messages.js';
 import { beginFrame, framed, FrameSplitter, FramingError } from '../../protocol/peer/framing.js';
 import { CommandRow, ReadRow, readCommand, readRead, writeCommand, writeRead, writeReply } from '../../protocol/peer/packed-rows.js';
 import { openPayload, sealPayload } from '../../protocol/rdb/payload.js';
-import { recordPart, recordType } from '../../protocol/record-key.js';
-import { decodeRecord, encodeRecord } from '../../protocol/record.js';
+import { decodeRecordKey, encodeRecordKey, recordPart, recordType } from '../../protocol/record-key.js';
+import { decodeDeleted, decodeRecord, encodeDeleted, encodeRecord } from '../../protocol/record.js';
 import { RequestDecoder } from '../../protocol/resp/request-decoder.js';
 import { dumpRows } from '../../server/commands/dump.js';
 import { ConfigurationError, parseConfigurationFile } from '../../server/config/configuration-file.js';
 import { directiveKeys, directiveOf } from '../../server/config/directives.js';
 import { resolveConfiguration } from '../../server/config/load-configuration.js';
+import { emptyHyperLogLog, encodeDense, encodeRegisters, isHyperLogLog, raiseRegisters, registerCount } from '../../storage/hyperloglog.js';
 import { records } from '../protocol/records.js';
 
 export interface Target {
@@ -46,6 +48,17 @@ const recordSamples = sampleRecords.map((record) => {
   encodeRecord(writer, record);
   return Buffer.from(writer.view());
 });
+
+const deletedSamples = sampleRecords.map(({ context }) => {
+  const writer = new ByteWriter();
+  encodeDeleted(writer, { cut: context, by: new Map([[65536, 4096]]) });
+  return Buffer.from(writer.view());
+});
+
+const recordKeySamples = [
+  encodeRecordKey(16383, Buffer.from('k'), recordType.string, recordPart.value),
+  encodeRecordKey(0, Buffer.from('k'.repeat(300)), recordType.hash, recordPart.element, Buffer.from('field')),
+];
 
 const batchSamples = sampleRecords.map((record, i) => {
   const encoder = new BatchEncoder();
@@ -174,6 +187,13 @@ const formationSamples = [
   encodeFormationMessage({ kind: 'refuse', reason: 'because' }),
 ];
 
+const questionSamples = [
+  '010400fe61',
+  '0200000001000100000000006400000000000000020001000200000000000c80',
+  '03040001000000026162000000',
+  '0304ffff00000001',
+].map((hex) => Buffer.from(hex, 'hex'));
+
 const configurationSamples = [
   '# a comment\nport 7000\nbind 127.0.0.1 ::1\nseeds "127.0.0.1:17001 127.0.0.1:17002"\ncache-size 1gb\n',
   'requirepass "a\\"b\\x41\\n"\nclient-output-buffer-limit normal 1gb 256mb 60\n',
@@ -194,8 +214,22 @@ const payloadBodies = [
   '00c3091e017878e0110001787800',
   '0e0101c07b',
   '110104',
+  // Of redis-server 7.0: packed and unpacked hashes, sets and sorted sets, a list, a HyperLogLog.
+  '10151500000004008161020101826262038378797a04ff',
+  '04010161c001',
+  '020201610162',
+  '0202c002c001',
+  '0b0e0200000003000000010002003075',
+  '111414000000040081610283312e35048162020201ff',
+  '0502016200000000000008400161000000000000f83f',
+  '1201020f0f00000003008161020501816202ff',
+  '001a48594c4c01000000000000000000008061848058cd8845a08408',
 ].map((hex) => Buffer.from(hex, 'hex'));
 const restore = dumpRows.find(({ name }) => name === 'restore');
+
+const registers = new Uint8Array(registerCount);
+registers.set([1, 2, 3, 32, 0, 7], 5);
+const hyperLogLogSamples = [emptyHyperLogLog, encodeRegisters(registers), encodeDense(registers).subarray(0, 4096)];
 
 const requestSamples = [
   '*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n',
@@ -248,6 +282,34 @@ export const targets: readonly Target[] = [
         throw new Error('what was decoded is not what is encoded of it');
     },
     expects: isFormatError,
+  },
+  {
+    name: 'questions about keys',
+    samples: questionSamples,
+    feed: (input) => void readQuestion(input),
+    expects: isFormatError,
+  },
+  {
+    name: 'deletions',
+    samples: deletedSamples,
+    feed: (input) => void decodeDeleted(input),
+    expects: isFormatError,
+  },
+  {
+    name: 'record keys',
+    samples: recordKeySamples,
+    feed: (input) => void decodeRecordKey(input),
+    expects: isFormatError,
+  },
+  {
+    name: 'HyperLogLogs',
+    samples: hyperLogLogSamples,
+    feed(input) {
+      const raised = new Uint8Array(registerCount);
+      if (isHyperLogLog(input) && raiseRegisters(raised, input) && !raiseRegisters(raised, encodeRegisters(raised)))
+        throw new Error('what its registers are encoded as is no HyperLogLog');
+    },
+    expects: () => false,
   },
   {
     name: 'configuration files',
