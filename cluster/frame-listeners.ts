@@ -37,7 +37,8 @@ export function distribute(frame: torc.Frame, peer: Peer, to: FrameListeners, is
   for (const pull of frame.hintPulls) to.handOff.onHintPull(peer, pull as torc.HintPull);
   for (const takeOver of frame.takeOvers) to.takeOver.onTakeOver(peer, takeOver as torc.TakeOver);
   for (const promises of frame.promises) to.takeOver.onPromises(peer, promises as torc.Promises);
-  for (const transfer of frame.transfers) if (!isFull || !isOfPartition(transfer as torc.Transfer)) to.comparison.onTransfer(peer, transfer as torc.Transfer);
+  for (const transfer of frame.transfers)
+    if (!isFull || !isOfPartition(transfer as torc.Transfer)) to.comparison.onTransfer(peer, transfer as torc.Transfer);
   for (const ack of frame.transferAcks) to.comparison.onTransferAck(peer, ack as torc.TransferAck);
   for (const pull of frame.pulls) to.comparison.onPull(peer, pull as torc.Pull);
   for (const question of frame.treeQuestions) to.antiEntropy.onQuestion(peer, question as torc.TreeQuestion);

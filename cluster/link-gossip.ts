@@ -48,21 +48,7 @@ export class LinkGossip {
   /** What the peer said. Throws GossipError and FormatError. */
   heard(
     peer: Peer,
-    {
-      doubtful,
-      arriving,
-      partition,
-      seen,
-      whole,
-      termCounter,
-      termActor,
-      state,
-      doubted,
-      stream,
-      heard,
-      ended,
-      full,
-    }: torc.Gossip,
+    { doubtful, arriving, partition, seen, whole, termCounter, termActor, state, doubted, stream, heard, ended, full }: torc.Gossip,
   ): void {
     if (doubted?.nodeId === this.options.selfNodeId) this.options.gossiper.take(decodeMemberState(doubted as torc.MemberState));
     if (state) {
