@@ -302,6 +302,9 @@ export class Store {
     readonly flushes: number;
     readonly loads: number;
     readonly rowsRewritten: number;
+    /** Collections of which a deletion has left something to be swept. */
+    readonly collectionsToSweep: number;
+    readonly elementsSwept: number;
     readonly contextsHeld: number;
     readonly partitionsToLookThrough: number;
     readonly tombstonesPurged: number;
@@ -327,6 +330,8 @@ export class Store {
       flushes: this.writeBehind.rounds,
       loads: this.loader.reads,
       rowsRewritten: this.scan.rowsRewritten,
+      collectionsToSweep: this.sweeper.waiting,
+      elementsSwept: this.sweeper.swept,
     };
   }
 
