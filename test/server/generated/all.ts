@@ -6,6 +6,7 @@ import type { CommandRow } from '../../../server/command-table.js';
 import { allRows } from '../../../server/commands/all.js';
 import { bitmapFamily } from './bitmaps.js';
 import { hashFamily, setFamily } from './collections.js';
+import { geoFamily } from './geo.js';
 import { hyperLogLogFamily } from './hyperloglogs.js';
 import { keyFamily, keyspaceFamily } from './keys.js';
 import { sortedSetFamily } from './sorted-sets.js';
@@ -20,6 +21,7 @@ export function everyFamily(keys: Keys): Family {
     ...hashFamily(keys),
     ...setFamily(keys),
     ...sortedSetFamily(keys),
+    ...geoFamily(keys),
     ...keyFamily(keys),
     ...keyspaceFamily(),
   };
@@ -51,6 +53,8 @@ export function anyCommand(family: Family): fc.Arbitrary<Words> {
             'SPOP',
             'SINTERCARD',
             'HSCAN',
+            'GEOADD',
+            'GEODIST',
             'nonsense',
             'NON SENSE',
           ),
