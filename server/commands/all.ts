@@ -1,5 +1,6 @@
 /** Every command there is. A row that is not in this list does not exist. */
 import type { CommandRow } from '../command-table.js';
+import { aclRows } from './acl.js';
 import { bitfieldRows } from './bitfield.js';
 import { bitmapRows } from './bitmaps.js';
 import { clientRows } from './client.js';
@@ -71,5 +72,6 @@ export const allRows: readonly CommandRow[] = [
   ...waitRows,
   ...clusterRows,
   ...torcRows,
+  ...aclRows(() => allRows),
   ...commandRows(() => allRows),
 ];
