@@ -18,6 +18,8 @@ import { hyperLogLogDebugRows } from './hyperloglog-debug.js';
 import { keyRows } from './keys.js';
 import { keyspaceRows } from './keyspace.js';
 import { latencyRows } from './latency.js';
+import { listIndexRows } from './list-indexes.js';
+import { listRows } from './lists.js';
 import { memoryRows } from './memory.js';
 import { objectRows } from './object.js';
 import { rangeRows } from './ranges.js';
@@ -49,6 +51,8 @@ export const allRows: readonly CommandRow[] = [
   ...sortedSetRows,
   ...sortedSetRangeRows,
   ...sortedSetAlgebraRows,
+  ...listRows,
+  ...listIndexRows,
   ...keyRows,
   ...expiringRows,
   ...renamingRows,

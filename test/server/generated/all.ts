@@ -8,6 +8,7 @@ import { bitmapFamily } from './bitmaps.js';
 import { hashFamily, setFamily } from './collections.js';
 import { hyperLogLogFamily } from './hyperloglogs.js';
 import { keyFamily, keyspaceFamily } from './keys.js';
+import { listFamily } from './lists.js';
 import { sortedSetFamily } from './sorted-sets.js';
 import { stringFamily } from './strings.js';
 import { value, type Family, type Keys, type Words } from './words.js';
@@ -20,6 +21,7 @@ export function everyFamily(keys: Keys): Family {
     ...hashFamily(keys),
     ...setFamily(keys),
     ...sortedSetFamily(keys),
+    ...listFamily(keys),
     ...keyFamily(keys),
     ...keyspaceFamily(),
   };
@@ -51,6 +53,10 @@ export function anyCommand(family: Family): fc.Arbitrary<Words> {
             'SPOP',
             'SINTERCARD',
             'HSCAN',
+            'LPOP',
+            'LPOS',
+            'LINSERT',
+            'LMPOP',
             'nonsense',
             'NON SENSE',
           ),
