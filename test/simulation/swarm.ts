@@ -63,7 +63,9 @@ export function swarmOf(seed: number): RunSettings {
     ...features.pick<Workload[]>([[], ['volatile'], ['group'], ['volatile', 'group']]),
   ];
   const collections = features.pick<Workload[]>([[], ['set', 'score'], ['field', 'tally'], ['set', 'field', 'tally', 'score']]);
-  const workloads = [...(sloppyQuorum ? strict.filter((workload) => workload !== 'list') : strict), ...collections];
+  // Drawn apart, so that seeds are what they were in all else.
+  const queues = new SeededRandom(seed).fork('queues').pick<Workload[]>([[], ['queue']]);
+  const workloads = [...(sloppyQuorum ? strict.filter((workload) => workload !== 'list') : strict), ...collections, ...queues];
   return {
     cluster: { ...cluster, ...repair, readFrom, sloppyQuorum, gossipIntervalMs },
     clients: { workloads },
