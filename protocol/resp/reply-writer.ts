@@ -11,6 +11,7 @@
  */
 import { doubleText } from './double-text.js';
 import {
+  DecimalReply,
   DoubleReply,
   EncodedPieces,
   EncodedReply,
@@ -177,6 +178,9 @@ export class ReplyWriter {
     } else if (reply instanceof DoubleReply) {
       if (resp === 3) this.writeLine(Type.Double, doubleText(reply.value));
       else this.writeBulkText(Type.Bulk, '', doubleText(reply.value));
+    } else if (reply instanceof DecimalReply) {
+      if (resp === 3) this.writeLine(Type.Double, reply.text);
+      else this.writeBulkText(Type.Bulk, '', reply.text);
     } else if (reply instanceof MapReply) {
       this.writeHeader(resp === 3 ? Type.Map : Type.Array, resp === 3 ? reply.entries.length : reply.entries.length * 2);
       for (const [key, value] of reply.entries) {

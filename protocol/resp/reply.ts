@@ -17,6 +17,7 @@ export type Reply =
   | StatusReply
   | ErrorReply
   | DoubleReply
+  | DecimalReply
   | MapReply
   | SetReply
   | VerbatimReply
@@ -51,6 +52,11 @@ export class ErrorReply {
 
 export class DoubleReply {
   constructor(readonly value: number) {}
+}
+
+/** A double in a text of its own, where all its digits are not wanted: RESP3 double, RESP2 bulk. */
+export class DecimalReply {
+  constructor(readonly text: string) {}
 }
 
 /** RESP3 map; RESP2 flat array. */

@@ -12,6 +12,8 @@ import { debugRows } from './debug.js';
 import { dumpRows } from './dump.js';
 import { expiringRows } from './expiring.js';
 import { floatIncrementRows } from './float-increments.js';
+import { geoRows } from './geo.js';
+import { geoSearchRows } from './geo-search.js';
 import { hashRows } from './hashes.js';
 import { hyperLogLogRows } from './hyperloglogs.js';
 import { hyperLogLogDebugRows } from './hyperloglog-debug.js';
@@ -53,6 +55,8 @@ export const allRows: readonly CommandRow[] = [
   ...sortedSetAlgebraRows,
   ...listRows,
   ...listIndexRows,
+  ...geoRows,
+  ...geoSearchRows,
   ...keyRows,
   ...expiringRows,
   ...renamingRows,

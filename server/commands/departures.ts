@@ -4,6 +4,11 @@
  */
 export const departures: Readonly<Record<string, string>> = {
   auth: 'one user, `default`; ACL users are to come',
+  geohash: 'of a score that is no place `00000000000`, where Redis answers what its memory holds',
+  georadius:
+    "keys in different partitions answer CROSSSLOT; distances that are stored may differ from Redis' in the last digit of a double",
+  georadiusbymember: 'as GEORADIUS',
+  geosearchstore: 'as GEORADIUS',
   hello: '`AUTH` takes user `default` only',
   select: 'database 0 only; another is refused',
   'client|kill': '`USER default` is every client that has authenticated',

@@ -4,6 +4,7 @@ import { CommandError, type Execution } from '../../storage/execution.js';
 
 export const syntaxError = new ErrorReply('ERR syntax error');
 export const notAnInteger = new ErrorReply('ERR value is not an integer or out of range');
+export const notAFloat = new ErrorReply('ERR value is not a valid float');
 export const outOfRange = new ErrorReply('ERR value is out of range');
 export const notPositive = new ErrorReply('ERR value is out of range, must be positive');
 export const invalidCursor = new ErrorReply('ERR invalid cursor');

@@ -1,11 +1,11 @@
 /** INCRBYFLOAT: a plain write of the sum, in the 80-bit arithmetic and the spelling of redis-server on x86-64. */
 import { ErrorReply } from '../../protocol/resp/reply.js';
 import type { KeyedRow, Run } from '../command-table.js';
+import { notAFloat } from './errors.js';
 import { addLongDoubles, longDoubleText, parseLongDouble } from './long-double.js';
 import { docsOf, firstIsKey } from './row.js';
 
 const docs = docsOf('string');
-const notAFloat = new ErrorReply('ERR value is not a valid float');
 const notFinite = new ErrorReply('ERR increment would produce NaN or Infinity');
 const zero = Buffer.from('0');
 

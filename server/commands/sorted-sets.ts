@@ -7,14 +7,13 @@ import type { KeyedRow, Run } from '../command-table.js';
 import { isToken, parseInteger } from './arguments.js';
 import { countedFrom } from './counted-keys.js';
 import { parseElementScan } from './element-scan.js';
-import { notAnInteger, notPositive, outOfRange, syntaxError, wrongArity } from './errors.js';
+import { notAFloat, notAnInteger, notPositive, outOfRange, syntaxError, wrongArity } from './errors.js';
 import { randomPlaces } from './random-elements.js';
 import { firstIsKey } from './row.js';
 import { parseScore } from './score-arguments.js';
 import { flatPairs, nestedPairs, scoredReply } from './scored-reply.js';
 import { sortedDocs as docs, sortedRow as row } from './sorted-row.js';
 
-const notAFloat = new ErrorReply('ERR value is not a valid float');
 const bothExistences = new ErrorReply('ERR XX and NX options at the same time are not compatible');
 const bothDirections = new ErrorReply('ERR GT, LT, and/or NX options at the same time are not compatible');
 const oneIncrement = new ErrorReply('ERR INCR option supports a single increment-element pair');
@@ -23,7 +22,8 @@ const notEnoughKeys = new ErrorReply('ERR numkeys should be greater than 0');
 const countTooSmall = new ErrorReply('ERR count should be greater than 0');
 const longMost = 2n ** 63n - 1n;
 
-interface AddOptions {
+/** Of ZADD and GEOADD. */
+export interface AddOptions {
   nx: boolean;
   xx: boolean;
   gt: boolean;
@@ -75,7 +75,8 @@ const parseAdd =
 const mayReplace = ({ nx, gt, lt }: AddOptions, score: number, next: number): boolean =>
   !nx && !(gt && next <= score) && !(lt && next >= score);
 
-function add(execution: Execution, key: Buffer, members: readonly Buffer[], scores: readonly number[], options: AddOptions): Reply {
+/** How many members came, or changed with CH. `scores` are the members'. */
+export function add(execution: Execution, key: Buffer, members: readonly Buffer[], scores: readonly number[], options: AddOptions): Reply {
   let added = 0;
   let changed = 0;
   let set = execution.sorted(key);

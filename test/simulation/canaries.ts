@@ -9,6 +9,7 @@ import { recordPart } from '../../protocol/record-key.js';
 import type { CommitLog } from '../../storage/commit-log.js';
 import type { Store } from '../../storage/store.js';
 import { plusDot } from '../../storage/vector-clock.js';
+import { purgeByDot } from '../storage/purge-by-dot.js';
 import type { RunSettings } from './torc-run.js';
 
 /** Changes every partition of a store, those that were recovered and those to come. */
@@ -28,7 +29,7 @@ const duels = { workloads: ['list'], keysPerWorkload: 2, hereChance: 0.7 } as co
 /** A part of a node that only the node itself knows. */
 const partOf = (node: Node, name: 'rebuild' | 'termProofs'): unknown => Reflect.get(node, name);
 
-/** By name. A tombstone that is purged by its dot alone is hardly ever met by a swarm, since replicas catch up sooner than they forget: histories of real stores catch it (store-histories.test.ts). */
+/** By name. */
 export const canaries: Readonly<Record<string, RunSettings & { readonly firstSeed?: number }>> = {
   'a node acknowledges before it has appended': {
     firstSeed: 7,
@@ -172,6 +173,27 @@ export const canaries: Readonly<Record<string, RunSettings & { readonly firstSee
       },
     },
     clients: { workloads: ['group'] },
+  },
+  // Replicas catch up sooner than they forget, unless hints are few and nothing is repaired.
+  'a tombstone is purged by its dot alone': {
+    cluster: {
+      nodes: ['a', 'b', 'c'],
+      repairIntervalMs: 1e6,
+      fullRepairIntervalMs: 1e6,
+      gossipIntervalMs: 300,
+      hintBytesMax: 1000,
+      plant: (store) => {
+        store.forgetting.step = (partition, seenByAll, limit) => {
+          purgeByDot(store, partition, seenByAll, limit);
+          return true;
+        };
+      },
+    },
+    firstSeed: 4,
+    kinds: ['block', 'isolate'],
+    kindChance: 1,
+    awayMax: 2,
+    clients: { workloads: ['set', 'field'], keysPerWorkload: 3, hereChance: 0.7, thinkMs: 20 },
   },
   'reads ask nobody': { cluster: { readQuorum: 1 } },
   'a coordinator answers reads without asking whether its term stands': {

@@ -2,6 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { doubleText } from '../../../protocol/resp/double-text.js';
 import {
+  DecimalReply,
   DoubleReply,
   EncodedReply,
   ErrorReply,
@@ -46,6 +47,7 @@ const golden: readonly (readonly [name: string, reply: Reply, resp2: string, res
   ['an empty string', '', '$0\r\n\r\n', '$0\r\n\r\n'],
   ['a string beyond ASCII', 'grün 🦉', '$10\r\ngrün 🦉\r\n', '$10\r\ngrün 🦉\r\n'],
   ['a double', new DoubleReply(3.141), '$5\r\n3.141\r\n', ',3.141\r\n'],
+  ['a double in its own text', new DecimalReply('3.14000'), '$7\r\n3.14000\r\n', ',3.14000\r\n'],
   ['a whole double', new DoubleReply(3), '$1\r\n3\r\n', ',3\r\n'],
   ['infinity', new DoubleReply(Infinity), '$3\r\ninf\r\n', ',inf\r\n'],
   ['minus infinity', new DoubleReply(-Infinity), '$4\r\n-inf\r\n', ',-inf\r\n'],

@@ -9,6 +9,7 @@ import { agree } from '../generated/agreement.js';
 import { anyCommand } from '../generated/all.js';
 import { bitmapFamily } from '../generated/bitmaps.js';
 import { hashFamily, setFamily } from '../generated/collections.js';
+import { geoFamily } from '../generated/geo.js';
 import { hyperLogLogFamily } from '../generated/hyperloglogs.js';
 import { keyFamily } from '../generated/keys.js';
 import { listFamily } from '../generated/lists.js';
@@ -38,6 +39,7 @@ const family = {
   ...setFamily(keys),
   ...sortedSetFamily(keys),
   ...listFamily(keys),
+  ...geoFamily(keys),
   ...keyFamily(keys),
 };
 const command = anyCommand(family);
@@ -103,6 +105,29 @@ test('sequences on lists answer as Redis answers', async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.array(commands, { minLength: 5, maxLength: 40 }), (sequence) => follow(redis, sequence)),
     { numRuns: Number(process.env['TORC_LIST_RUNS'] ?? 1500), includeErrorInReport: true },
+  );
+  t.pass();
+});
+
+test('sequences on places answer as Redis answers', async (t) => {
+  const redis = await RedisOracle.start();
+  if (!redis) return t.pass();
+  t.teardown(() => redis.stop());
+  const family = geoFamily({ any: fc.constantFrom('a', 'none', 'list'), near: fc.constantFrom('a') });
+  const commands = fc.oneof(
+    { weight: 2, arbitrary: family['geoadd'] as fc.Arbitrary<Words> },
+    { weight: 9, arbitrary: fc.oneof(...Object.values(family)) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom<Words>(
+        ['ZADD', 'a', '1', 'x', '-1.5', 'y', '1e300', 'z', '3e15', 'w'],
+        ['ZRANGE', '{a}geo2', '0', '-1', 'WITHSCORES'],
+      ),
+    },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(commands, { minLength: 5, maxLength: 40 }), (sequence) => follow(redis, sequence)),
+    { numRuns: Number(process.env['TORC_GEO_RUNS'] ?? 1000), includeErrorInReport: true },
   );
   t.pass();
 });

@@ -11,7 +11,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
 import { doubleText } from '../../../protocol/resp/double-text.js';
-import { DoubleReply, ErrorReply, MapReply, SetReply, StatusReply, VerbatimReply, nilArray } from '../../../protocol/resp/reply.js';
+import {
+  DecimalReply,
+  DoubleReply,
+  ErrorReply,
+  MapReply,
+  SetReply,
+  StatusReply,
+  VerbatimReply,
+  nilArray,
+} from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';
 
 export class RedisOracle {
@@ -141,6 +150,7 @@ export function shown(reply: Reply): string {
   if (reply instanceof MapReply) return `[${reply.entries.flat().map(shown).join(', ')}]`;
   if (reply instanceof SetReply) return `[${reply.members.map(shown).join(', ')}]`;
   if (reply instanceof VerbatimReply) return `$${reply.text}`;
+  if (reply instanceof DecimalReply) return `$${reply.text}`;
   if (reply instanceof DoubleReply) return `$${doubleText(reply.value)}`;
   if (Array.isArray(reply)) return `[${reply.map(shown).join(', ')}]`;
   throw new Error('not a reply that these commands make');

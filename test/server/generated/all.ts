@@ -6,6 +6,7 @@ import type { CommandRow } from '../../../server/command-table.js';
 import { allRows } from '../../../server/commands/all.js';
 import { bitmapFamily } from './bitmaps.js';
 import { hashFamily, setFamily } from './collections.js';
+import { geoFamily } from './geo.js';
 import { hyperLogLogFamily } from './hyperloglogs.js';
 import { keyFamily, keyspaceFamily } from './keys.js';
 import { listFamily } from './lists.js';
@@ -22,6 +23,7 @@ export function everyFamily(keys: Keys): Family {
     ...setFamily(keys),
     ...sortedSetFamily(keys),
     ...listFamily(keys),
+    ...geoFamily(keys),
     ...keyFamily(keys),
     ...keyspaceFamily(),
   };
@@ -57,6 +59,8 @@ export function anyCommand(family: Family): fc.Arbitrary<Words> {
             'LPOS',
             'LINSERT',
             'LMPOP',
+            'GEOADD',
+            'GEODIST',
             'nonsense',
             'NON SENSE',
           ),
