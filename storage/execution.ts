@@ -2,7 +2,7 @@
  * What a command sees while it runs: the objects of one partition and the batch it writes. Running is synchronous and is all or nothing:
  * the records collected here become one batch under one dot, or, when the command throws or answers an error, nothing.
  */
-import type { ErrorReply, StoredValue } from '../protocol/resp/reply.js';
+import type { ErrorReply, Reply, StoredValue } from '../protocol/resp/reply.js';
 
 /** A living string, as the type's rule shows it. */
 export interface StringObject {
@@ -72,6 +72,8 @@ export interface ListView {
   readonly size: number;
   /** Values from index `from` to before `to`, owned by the caller. O(log n), and what is returned. */
   slice(from: number, to: number): Buffer[];
+  /** The same as a whole reply. */
+  range(from: number, to: number): Reply;
   /** Indexes of elements with this value, at most `most`, in the order in which they are met from the beginning or the end, looking at `lookedAt` elements at most. */
   indexesOf(value: Buffer, fromEnd: boolean, most: number, lookedAt: number): number[];
 }

@@ -1,10 +1,14 @@
 /** A living list as one command sees it: its elements in the order of their positions, beside what every collection shows. */
+import { BulkArrayWriter } from '../protocol/resp/bulk-array.js';
+import type { Reply } from '../protocol/resp/reply.js';
 import { CollectionReader } from './collection-reader.js';
 import type { ListView } from './execution.js';
 import { ListOrder } from './list-order.js';
 
 /** Elements put in order by the command that needs it; of a longer list the rest before it runs again. */
 const orderedAtOnce = 1024;
+
+const bulks = new BulkArrayWriter();
 
 interface PlacedValue {
   readonly position: Buffer;
@@ -22,6 +26,15 @@ export class ListReader extends CollectionReader implements ListView {
     const found: Buffer[] = [];
     this.order.forEach(from, to, (entry) => void found.push(table.valueOf(entry)));
     return found;
+  }
+
+  range(from: number, to: number): Reply {
+    if (!this.isOrdered()) return [];
+    if (this.row !== undefined) return this.slice(from, to);
+    const { table } = this.partition;
+    bulks.begin(Math.max(0, Math.min(to, this.order.size) - from));
+    this.order.forEach(from, to, (entry) => bulks.add(table.pageOf(entry), table.valueAt(entry), table.valueLengthOf(entry)));
+    return bulks.end();
   }
 
   indexesOf(value: Buffer, fromEnd: boolean, most: number, lookedAt: number): number[] {

@@ -29,7 +29,7 @@ function parseRange(args: readonly Buffer[]): Run | ErrorReply {
   if (start === undefined || stop === undefined) return notAnInteger;
   return (execution) => {
     const list = execution.list(args[1] as Buffer);
-    return list === undefined ? [] : list.slice(...rangeOf(list.size, Number(start), Number(stop)));
+    return list === undefined ? [] : list.range(...rangeOf(list.size, Number(start), Number(stop)));
   };
 }
 

@@ -274,6 +274,10 @@ class MemoryList implements ListView {
     return this.values().slice(from, to);
   }
 
+  range(from: number, to: number): Reply {
+    return this.slice(from, to);
+  }
+
   indexesOf(value: Buffer, fromEnd: boolean, most: number, lookedAt: number): number[] {
     const indexes = this.values().map((_, index) => index);
     const looked = (fromEnd ? indexes.reverse() : indexes).slice(0, lookedAt);

@@ -100,8 +100,8 @@ export function agree(asked: Words, ours: string, theirs: string): boolean {
   if (/^(HRANDFIELD|SRANDMEMBER|ZRANDMEMBER)$/.test(name)) return shapeOf(ours) === shapeOf(theirs);
   if (asked.some((word) => /^novalues$/i.test(String(word)))) return theirs === '-ERR syntax error' && ours.startsWith('*'); // newer than 7.0
   if (asked.some((word) => /^withscore$/i.test(String(word)))) return theirs.startsWith('-ERR wrong number') && !ours.startsWith('-ERR'); // newer than 7.0
-  // Redis 7.0 takes a count, or a rank, that has no positive counterpart.
-  if ((name === 'LREM' || name === 'LPOS') && asked.includes('-9223372036854775808'))
+  // Redis 7.0 takes a rank that has no positive counterpart.
+  if (name === 'LPOS' && asked.includes('-9223372036854775808'))
     return ours.startsWith('-ERR value is out of range, value must between') && !theirs.startsWith('-ERR value is out of range');
   if (/^GEO(DIST|SEARCH|RADIUS)/.test(name) || asked[1] === '{a}far') return areAsFar(ours, theirs);
   if (inAnyOrder.test(name)) return sortedKind(ours) === sortedKind(theirs);

@@ -41,7 +41,13 @@ export function listFamily({ any, near }: Keys): Family {
     lindex: words('LINDEX', any, index),
     lset: words('LSET', any, index, value),
     linsert: words('LINSERT', any, fc.constantFrom('BEFORE', 'AFTER', 'before', 'after', 'AFTER', 'beside'), value, value),
-    lrem: words('LREM', any, fc.oneof(fc.constantFrom('0', '1', '2', '-1', '-2'), count), value),
+    // Redis 7.0 takes a count that has no positive counterpart, and 7.2 does not.
+    lrem: words(
+      'LREM',
+      any,
+      fc.oneof(fc.constantFrom('0', '1', '2', '-1', '-2'), count).filter((text) => text !== '-9223372036854775808'),
+      value,
+    ),
     ltrim: words('LTRIM', any, index, index),
     lpos: words('LPOS', any, value, positionOptions),
     lmove: words('LMOVE', near, fc.oneof({ weight: 6, arbitrary: near }, { weight: 1, arbitrary: fc.constant('{a}set') }), end, end),
