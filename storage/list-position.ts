@@ -27,7 +27,7 @@ const integerBytesMax = 6;
 /** What is left free beside the neighbour that an insertion keeps close to: 2^21 insertions at one pivot fit one step. */
 const stride = 2048;
 /** Steps between two neighbours after a rewriting, at least. */
-const spreadLeast = 4096;
+const spreadLeast = 64;
 
 /** Which neighbour an insertion keeps close to: the other is where the next one is expected. */
 export type Side = 'left' | 'right';

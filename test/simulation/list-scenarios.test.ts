@@ -7,11 +7,11 @@ import type { TorcCluster } from './torc-cluster.js';
 interface Sides {
   readonly cluster: TorcCluster;
   /** Asks `a`, which is cut off from the others. */
-  left(...words: string[]): Promise<string | null>;
+  readonly left: (...words: string[]) => Promise<string | null>;
   /** Asks `b`, which reaches `c`. */
-  right(...words: string[]): Promise<string | null>;
+  readonly right: (...words: string[]) => Promise<string | null>;
   /** Joins the sides, and waits until all is as it should be; what every node then shows of `l`. */
-  healed(t: ExecutionContext): Promise<string[]>;
+  readonly healed: (t: ExecutionContext) => Promise<string[]>;
 }
 
 /** As often as it takes the node to notice that it has to run the command itself. */

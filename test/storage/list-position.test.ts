@@ -61,7 +61,7 @@ test('two nodes that insert at one place without having seen each other agree on
         for (const { at, near } of rounds) {
           const made = [0, 1].flatMap((node) => insert([...list], { at, near, count: 1, node }));
           list.push(...made);
-          list.sort(Buffer.compare);
+          list.sort((x, y) => Buffer.compare(x, y));
           if (new Set(list.map((each) => each.toString('hex'))).size < list.length) throw new Error('a position is there twice');
           // Between the two, if nothing else stands there, goes a third.
           const place = list.findIndex((each) => made.some((one) => one.equals(each)));
