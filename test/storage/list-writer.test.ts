@@ -109,20 +109,22 @@ test('inserting again and again in the narrowest place: no position gets long, f
   const opened = await openInMemory();
   const both = new Both(opened);
   both.insert(0, 2, 'left');
-  let [at, rewritten, most] = [1, 0, 0];
-  for (let i = 0; i < 6000; i++) {
+  const insertions = 6000;
+  let [at, rewritings, records, most] = [1, 0, 0, 0];
+  for (let i = 0; i < insertions; i++) {
     // Now beside the one neighbour of what was inserted last, now beside the other.
     both.insert(at, 1, i % 3 === 0 ? 'right' : 'left');
     if (i % 2 === 0) at++;
-    if (both.written > 1) rewritten++;
+    if (both.written > 1) rewritings++;
+    records += both.written;
     most = Math.max(most, both.written);
   }
   const { values, longest } = both.look();
   t.deepEqual(values, both.model);
-  t.log(`${longest} bytes at most; ${rewritten} rewritings of ${most} records at most`);
+  t.log(`${longest} bytes at most; ${rewritings} rewritings of ${most} records at most, ${records / insertions} records an insertion`);
   t.true(longest <= positionBytesMost);
-  t.true(rewritten > 0, 'the place was narrow enough');
-  t.true(most <= 6000 / 4, 'of all that was inserted only a part was ever rewritten at once');
+  t.true(rewritings > 0, 'the place was narrow enough');
+  t.true(records <= 32 * insertions, 'on the whole few are rewritten');
   await opened.close();
 });
 
