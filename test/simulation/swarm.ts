@@ -66,8 +66,9 @@ export function swarmOf(seed: number): RunSettings {
   // Drawn apart, so that seeds are what they were in all else.
   const queues = new SeededRandom(seed).fork('queues').pick<Workload[]>([[], ['queue']]);
   const workloads = [...(sloppyQuorum ? strict.filter((workload) => workload !== 'list') : strict), ...collections, ...queues];
+  const largeBytes = new SeededRandom(seed).fork('large').pick([undefined, undefined, 60, 120, 200]);
   return {
-    cluster: { ...cluster, ...repair, readFrom, sloppyQuorum, gossipIntervalMs },
+    cluster: { ...cluster, ...repair, largeBytes, readFrom, sloppyQuorum, gossipIntervalMs },
     clients: { workloads },
     kinds: [...faultKinds, ...diskFaultKinds],
     awayMax,
