@@ -21,6 +21,8 @@ import { hyperLogLogDebugRows } from './hyperloglog-debug.js';
 import { keyRows } from './keys.js';
 import { keyspaceRows } from './keyspace.js';
 import { latencyRows } from './latency.js';
+import { listIndexRows } from './list-indexes.js';
+import { listRows } from './lists.js';
 import { memoryRows } from './memory.js';
 import { objectRows } from './object.js';
 import { rangeRows } from './ranges.js';
@@ -52,6 +54,8 @@ export const allRows: readonly CommandRow[] = [
   ...sortedSetRows,
   ...sortedSetRangeRows,
   ...sortedSetAlgebraRows,
+  ...listRows,
+  ...listIndexRows,
   ...geoRows,
   ...geoSearchRows,
   ...keyRows,
