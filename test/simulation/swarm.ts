@@ -63,7 +63,8 @@ export function swarmOf(seed: number): RunSettings {
     ...features.pick<Workload[]>([[], ['volatile'], ['group'], ['volatile', 'group']]),
   ];
   const collections = features.pick<Workload[]>([[], ['set', 'score'], ['field', 'tally'], ['set', 'field', 'tally', 'score']]);
-  const workloads = [...(sloppyQuorum ? strict.filter((workload) => workload !== 'list') : strict), ...collections];
+  const timed: Workload[] = new SeededRandom(seed).fork('timed').chance(0.25) ? ['brief'] : [];
+  const workloads = [...(sloppyQuorum ? strict.filter((workload) => workload !== 'list') : strict), ...collections, ...timed];
   return {
     cluster: { ...cluster, ...repair, readFrom, sloppyQuorum, gossipIntervalMs },
     clients: { workloads },

@@ -6,6 +6,7 @@ import { doubleText } from '../../../protocol/resp/double-text.js';
 import { RdbReader } from '../../../protocol/rdb/reader.js';
 import { rdbType } from '../../../protocol/rdb/types.js';
 import { parseScore } from '../../../server/commands/score-arguments.js';
+import { isOfHashExpiry } from './hash-expiry.js';
 import type { Words } from './words.js';
 
 /** A TTL may have run on by this much between two servers' looks. */
@@ -88,6 +89,8 @@ export function agree(asked: Words, ours: string, theirs: string): boolean {
   if (/^(HRANDFIELD|SRANDMEMBER|ZRANDMEMBER)$/.test(name)) return shapeOf(ours) === shapeOf(theirs);
   if (asked.some((word) => /^novalues$/i.test(String(word)))) return theirs === '-ERR syntax error' && ours.startsWith('*'); // newer than 7.0
   if (asked.some((word) => /^withscore$/i.test(String(word)))) return theirs.startsWith('-ERR wrong number') && !ours.startsWith('-ERR'); // newer than 7.0
+  if (isOfHashExpiry(name))
+    return theirs.startsWith('-ERR unknown command') && !/^-(ERR un(known|supported) command|[A-Z]+ .*not supported)/.test(ours); // newer than 7.0
   if (/^GEO(DIST|SEARCH|RADIUS)/.test(name) || asked[1] === '{a}far') return areAsFar(ours, theirs);
   if (inAnyOrder.test(name)) return sortedKind(ours) === sortedKind(theirs);
   if (name === 'RANDOMKEY') return ours.startsWith('$') && theirs.startsWith('$');

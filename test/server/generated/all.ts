@@ -7,6 +7,7 @@ import { allRows } from '../../../server/commands/all.js';
 import { bitmapFamily } from './bitmaps.js';
 import { hashFamily, setFamily } from './collections.js';
 import { geoFamily } from './geo.js';
+import { hashExpiryFamily } from './hash-expiry.js';
 import { hyperLogLogFamily } from './hyperloglogs.js';
 import { keyFamily, keyspaceFamily } from './keys.js';
 import { sortedSetFamily } from './sorted-sets.js';
@@ -22,6 +23,7 @@ export function everyFamily(keys: Keys): Family {
     ...setFamily(keys),
     ...sortedSetFamily(keys),
     ...geoFamily(keys),
+    ...hashExpiryFamily(),
     ...keyFamily(keys),
     ...keyspaceFamily(),
   };
