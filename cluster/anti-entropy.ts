@@ -191,10 +191,11 @@ export class AntiEntropy {
   private pairs({ kind, partition }: RepairPlan): (readonly [Peer, readonly number[]])[] {
     const { membership, isDoubtful } = this.options;
     const shared = new Map<Peer, number[]>();
+    if (membership.full) return [];
     for (let number = 0; number < (membership.configuration?.partitions ?? 0); number++) {
       if ((partition !== undefined && partition !== number) || !membership.isHome(number) || isDoubtful(number)) continue;
       for (const peer of membership.otherHomes(number)) {
-        if (!peer.reachable || (kind === 'full' && peer.member < membership.selfIndex)) continue;
+        if (!peer.takesWrites || (kind === 'full' && peer.member < membership.selfIndex)) continue;
         const numbers = shared.get(peer);
         if (numbers === undefined) shared.set(peer, [number]);
         else numbers.push(number);

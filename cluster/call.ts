@@ -13,6 +13,10 @@ export function noReplicas(needed: number, reachable: number, what: 'write' | 'r
   return new ErrorReply(`NOREPLICAS ${reachable} home replicas are reachable, the ${what} quorum is ${needed}`);
 }
 
+/** Its beginning is what Redis says when it cannot write to its log. */
+export const diskFull = new ErrorReply(
+  'MISCONF Errors writing to the commit log: fewer replicas than the write quorum have min-free-space left on their disks; reads go on, and writes when there is room',
+);
 export const notServedInTime = new ErrorReply('NOREPLICAS no coordinator was found in time; nothing was executed');
 
 /** Which home replica answers a read of keys. */

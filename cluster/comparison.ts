@@ -54,6 +54,8 @@ export interface ComparisonOptions {
   readonly isDoubtful: (partition: number) => boolean;
   /** A peer's clock may prove that this node lost some of what it wrote. */
   readonly provesLoss: (partition: number, seen: VectorClock) => boolean;
+  /** This node has no room for what it lacks. */
+  readonly isFull: () => boolean;
 }
 
 export class Comparison {
@@ -109,6 +111,7 @@ export class Comparison {
   /** What gossip says of a peer's clocks. Batches on their way explain most differences, so it counts only if it still holds at the next tick. */
   noteSeen(peer: Peer, partition: number, seen: VectorClock): void {
     this.options.provesLoss(partition, seen);
+    if (this.options.isFull()) return; // it is told again when there is room
     if (!coversClock(this.options.store.partition(partition).seen, seen)) this.noteBehind(partition, peer, seen);
   }
 
@@ -122,7 +125,7 @@ export class Comparison {
       if (isLost || now - lastProgressMs > timeoutMs) this.end(id, 'failed');
     }
     for (const [number, peers] of this.behind) {
-      if (this.catchingUp.size >= catchUpsAtOnce) break;
+      if (this.catchingUp.size >= catchUpsAtOnce || this.options.isFull()) break;
       if (!this.catchingUp.has(number)) this.catchUp(number, peers);
     }
   }

@@ -16,7 +16,7 @@ import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
 import type { Collection } from '../storage/collection.js';
 import { Transaction, type Need } from '../storage/transaction.js';
-import { noReplicas, notServedInTime, unknownOutcome, type Call, type ReadFrom } from './call.js';
+import { diskFull, noReplicas, notServedInTime, unknownOutcome, type Call, type ReadFrom } from './call.js';
 import type { Coordination } from './coordination.js';
 import type { Membership } from './membership.js';
 import { slotsOfPartition } from './ring.js';
@@ -276,9 +276,11 @@ export class Coordinator {
     const { access } = call.operation;
     if (access !== 'write' && !call.fromCoordinator) return undefined;
     const quorum = access === 'write' ? this.writeQuorum(call) : this.provingQuorum(call);
+    const taking = access === 'write' ? membership.writableHomes(call.partition) : membership.reachableHomes(call.partition);
+    if (taking >= quorum) return undefined;
+    if (access === 'write' && !membership.full && taking + standIns.count(call.partition) >= quorum) return undefined;
     const reachable = membership.reachableHomes(call.partition);
-    if (reachable >= quorum || (access === 'write' && reachable + standIns.count(call.partition) >= quorum)) return undefined;
-    return noReplicas(quorum, reachable, access);
+    return reachable >= quorum || membership.full ? diskFull : noReplicas(quorum, reachable, access);
   }
 
   /** Replicas that have to say that the term stands: R, and so many that they meet every later term's promises. */
@@ -339,7 +341,7 @@ export class Coordinator {
     this.unsettled.push(settlement);
     coordination.begun(settlement);
     for (const peer of membership.otherHomes(call.partition)) {
-      if (peer.reachable || !this.options.standIns.take(settlement, peer)) peer.link.sendBatch(settlement);
+      if (peer.takesWrites || !this.options.standIns.take(settlement, peer)) peer.link.sendBatch(settlement);
     }
     if (this.turnNumber !== turn.number) this.beginTurn();
     this.turnSettlements.push(settlement);

@@ -62,7 +62,7 @@ export class HandOff {
       else turn.whenWritten(() => peer.link.say({ hintAcks: [{ id }] }));
       return;
     }
-    const superseded = this.keepFor(target, batches as Buffer);
+    const superseded = membership.full ? undefined : this.keepFor(target, batches as Buffer);
     turn.whenWritten(() => peer.link.say({ hintAcks: [superseded === undefined ? { id, refused: true } : { id, superseded }] }));
   }
 
@@ -106,7 +106,7 @@ export class HandOff {
     for (const target of store.hints.targets()) {
       if (this.handingOver.has(target)) continue;
       const peer = membership.peerNumbered(target);
-      const isReachable = peer?.reachable === true && peer.streams > 0; // else its acknowledgement would be lost
+      const isReachable = peer?.takesWrites === true && peer.streams > 0; // else its acknowledgement would be lost
       if (!isReachable && !store.hints.lanesOf(target).some(({ oldestMs }) => oldestMs < limitMs)) continue;
       this.handingOver.add(target);
       const work = isReachable ? this.handOver(peer, target) : this.dropOld(target, limitMs);
@@ -168,7 +168,7 @@ export class HandOff {
   /** Piece after piece, until nothing is left or the target does not take it. */
   private async handOver(peer: Peer, target: number): Promise<void> {
     const { store, clock, turn } = this.options;
-    while (!this.closed && peer.reachable) {
+    while (!this.closed && peer.takesWrites) {
       const piece = await this.gather(target);
       if (piece.length === 0) return;
       const batches = Buffer.concat(piece.flatMap(({ hints }) => hints.map((hint) => hint.batches)));

@@ -48,7 +48,7 @@ export class LinkGossip {
   /** What the peer said. Throws GossipError and FormatError. */
   heard(
     peer: Peer,
-    { doubtful, arriving, partition, seen, whole, termCounter, termActor, state, doubted, stream, heard, ended }: torc.Gossip,
+    { doubtful, arriving, partition, seen, whole, termCounter, termActor, state, doubted, stream, heard, ended, full }: torc.Gossip,
   ): void {
     if (doubted?.nodeId === this.options.selfNodeId) this.options.gossiper.take(decodeMemberState(doubted as torc.MemberState));
     if (state) {
@@ -62,7 +62,9 @@ export class LinkGossip {
       this.options.gossiper.take(heartbeat);
     }
     peer.link.echoed({ stream, heard, ended }, streamPatienceGossips * this.options.directives.gossipIntervalMs);
-    if (peer.doubtful !== doubtful || peer.arriving !== arriving) {
+    if (peer.doubtful !== doubtful || peer.arriving !== arriving || peer.full !== full) {
+      peer.full = full;
+      peer.link.setHolding(full);
       peer.doubtful = doubtful;
       peer.arriving = arriving;
       this.options.membership.changed();
@@ -114,6 +116,7 @@ export class LinkGossip {
       gossip: {
         configurationNumber: configuration?.number ?? 0,
         doubtful: this.options.isLeaving() || this.options.rebuild.isInDoubt,
+        full: this.options.membership.full,
         partition,
         seen,
         whole: everything && configuration !== undefined,

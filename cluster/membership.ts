@@ -15,12 +15,15 @@ export class Membership {
   selfIndex = -1;
   /** This node came back a moment ago and is catching up. */
   arriving = false;
+  /** This node's disk is nearly full: it takes no writes, and coordinates only where nobody else may. */
+  full = false;
   quorums: Quorums = { replicas: 1, write: 1, read: 1, promises: 1 };
   /** Raised whenever members or their reachability change: what is derived from them is built anew. */
   version = 0;
   /** By partition, as of `tablesVersion`: for what is asked of every command. */
   private homes = new Uint8Array(0);
   private reachable = new Uint8Array(0);
+  private writable = new Uint8Array(0);
   /** -1 = none. The first of each pair where this node may coordinate, the second where it may not. */
   private coordinators = new Int32Array(0);
   private tablesVersion = -1;
@@ -77,7 +80,7 @@ export class Membership {
   }
 
   /**
-   * The first reachable home replica that is not doubtful, as this node sees it, those that are arriving last; undefined when none is. `selfMay`: this
+   * The first reachable home replica that is not doubtful, as this node sees it, those that are arriving or full last; undefined when none is. `selfMay`: this
    * node is not doubtful there.
    */
   coordinatorOf(partition: number, selfMay = true): number | undefined {
@@ -89,6 +92,7 @@ export class Membership {
   private firstCoordinator(partition: number, selfMay: boolean): number | undefined {
     const list = this.preferenceList(partition);
     let arriving: number | undefined;
+    let full: number | undefined;
     for (let i = 0; i < list.length; i++) {
       const member = list[i];
       if (member === undefined || (member === this.selfIndex && !selfMay)) continue;
@@ -96,17 +100,19 @@ export class Membership {
       if (!this.isReachable(member) || peer?.doubtful === true) continue;
       // While this node arrives there may be no stream from the peer yet, and then its answers would be lost.
       const isArriving = peer === undefined ? this.arriving : peer.arriving || (this.arriving && peer.streams === 0);
-      if (!isArriving) return member;
-      arriving ??= member;
+      if ((peer ?? this).full) full ??= member;
+      else if (isArriving) arriving ??= member;
+      else return member;
     }
-    return arriving;
+    return arriving ?? full;
   }
 
   /** The first that may coordinate of those who stand in for home replicas; undefined when there is none. */
   firstSubstitute(partition: number, selfMay: boolean): number | undefined {
     return this.substitutes(partition).find((member) => {
-      if (member === this.selfIndex) return selfMay;
-      return this.isReachable(member) && this.peers[member]?.doubtful !== true;
+      if (member === this.selfIndex) return selfMay && !this.full;
+      const peer = this.peers[member];
+      return peer !== undefined && peer.takesWrites && !peer.doubtful;
     });
   }
 
@@ -118,6 +124,12 @@ export class Membership {
   reachableHomes(partition: number): number {
     if (this.tablesVersion !== this.version) this.buildTables();
     return this.reachable[partition] ?? 0;
+  }
+
+  /** Home replicas that can be reached and have room for a write; none where this node has none, since it would have to keep it too. */
+  writableHomes(partition: number): number {
+    if (this.tablesVersion !== this.version) this.buildTables();
+    return this.writable[partition] ?? 0;
   }
 
   /** The other home replicas, in order. Not to be changed. */
@@ -155,12 +167,14 @@ export class Membership {
     if (this.homes.length !== partitions) {
       this.homes = new Uint8Array(partitions);
       this.reachable = new Uint8Array(partitions);
+      this.writable = new Uint8Array(partitions);
       this.coordinators = new Int32Array(2 * partitions);
     }
     for (let partition = 0; partition < partitions; partition++) {
       const list = this.preferenceList(partition);
       this.homes[partition] = list.includes(this.selfIndex) ? 1 : 0;
       this.reachable[partition] = list.filter((member) => this.isReachable(member)).length;
+      this.writable[partition] = this.full ? 0 : list.filter((member) => this.peers[member]?.takesWrites ?? true).length;
       this.coordinators[2 * partition] = this.firstCoordinator(partition, true) ?? -1;
       this.coordinators[2 * partition + 1] = this.firstCoordinator(partition, false) ?? -1;
     }

@@ -16,6 +16,7 @@ import type { Configuration } from './configuration.js';
 import { Coordination } from './coordination.js';
 import { Coordinator } from './coordinator.js';
 import { FormationDriver } from './formation-driver.js';
+import { distribute, type FrameListeners } from './frame-listeners.js';
 import { HandOff } from './hand-off.js';
 import { HintExchange } from './hint-exchange.js';
 import type { Change, OwnWords } from './gossip-view.js';
@@ -77,11 +78,13 @@ export class Node {
   private readonly formation: FormationDriver;
   private readonly rebuild: Rebuild;
   private readonly linkGossip: LinkGossip;
+  private readonly listeners: FrameListeners;
   private readonly sweeper: ExpirySweeper;
   private readonly purger: Purger;
   readonly retiredGaps: RetiredGaps;
   private readonly lives: Lives;
-  private readonly presence: Presence;
+  /** Whether it serves, and how it leaves. */
+  readonly presence: Presence;
   private readonly roundLog: RoundLog;
   private closed = false;
 
@@ -179,6 +182,7 @@ export class Node {
       partitions: () => membership.configuration?.partitions ?? 1,
       isDoubtful,
       provesLoss,
+      isFull: () => membership.full,
     });
     const { comparison } = this;
     this.handOff = new HandOff({
@@ -203,7 +207,7 @@ export class Node {
       exchange: hintExchange,
       clock,
       directives: options,
-      selfMay: () => !this.presence.leaving && !this.rebuild.isInDoubt,
+      selfMay: () => !this.presence.leaving && !this.rebuild.isInDoubt && !membership.full,
       keepHere: handOff.keepHere,
       superseded: (superseded) => this.coordinator.supersededAll(superseded),
     });
@@ -320,6 +324,20 @@ export class Node {
       log: options.log,
       onFailure: options.onFailure,
     });
+    this.listeners = {
+      replica: this.replica,
+      handOff,
+      hintExchange: this.hintExchange,
+      takeOver: this.takeOver,
+      comparison,
+      antiEntropy: this.antiEntropy,
+      router: this.router,
+      reader: this.reader,
+      termProofs,
+      inquiries: this.inquiries,
+      linkGossip: this.linkGossip,
+      acknowledged: (peer, ack) => this.acknowledged(peer, ack),
+    };
     this.view = new NodeView(
       clusterName,
       membership,
@@ -354,29 +372,23 @@ export class Node {
     this.gossiper.start();
   }
 
-  /** Resolves once commands are served. */
-  ready(): Promise<void> {
-    return this.presence.ready();
-  }
-
   /** W or R was changed. */
   quorumsChanged(): void {
     this.membership.setQuorums(this.options);
   }
 
+  /** The disk is nearly full, or has room again. What others with room may coordinate is left to them. */
+  setFull(full: boolean): void {
+    this.membership.full = full;
+    this.membership.changed();
+    if (this.isReady) this.linkGossip.sayToAll(this.peers.all());
+    if (full) this.takeOver.dropAll(this.known);
+    this.turn.schedule();
+  }
+
   /** For the readiness probe. */
   readiness(): Readiness {
     return readiness(this.membership, this.rebuild.doubtfulPartitions, this.presence.leaving);
-  }
-
-  /** Leaves what this node coordinates to others, as Presence.stepAside says. */
-  stepAside(): Promise<void> {
-    return this.presence.stepAside();
-  }
-
-  /** Resolves when nothing that was asked of this node, or by it, is open, after `limitMs` at the latest. To be called after stepAside(). */
-  settle(limitMs: number): Promise<void> {
-    return this.presence.settle(limitMs);
   }
 
   /** Says nothing more to anyone. The store is the caller's to close. */
@@ -508,26 +520,7 @@ export class Node {
     if (isHeard || !this.isReady) store.hybridClock.raise(frame.clock);
     for (const message of frame.formation) this.formation.received(peer, message as Buffer);
     if (!isHeard) return frame.batches.length === 0 && frame.hints.length === 0;
-    if (frame.batches.length > 0) this.replica.receive(peer, frame.batches as Buffer);
-    for (const hints of frame.hints) this.handOff.onHints(peer, hints as torc.Hints);
-    for (const ack of frame.ack) this.acknowledged(peer, ack as torc.Ack);
-    for (const ack of frame.hintAcks) this.hintExchange.onAck(peer, ack as torc.HintAck);
-    for (const pull of frame.hintPulls) this.handOff.onHintPull(peer, pull as torc.HintPull);
-    for (const takeOver of frame.takeOvers) this.takeOver.onTakeOver(peer, takeOver as torc.TakeOver);
-    for (const promises of frame.promises) this.takeOver.onPromises(peer, promises as torc.Promises);
-    for (const transfer of frame.transfers) this.comparison.onTransfer(peer, transfer as torc.Transfer);
-    for (const ack of frame.transferAcks) this.comparison.onTransferAck(peer, ack as torc.TransferAck);
-    for (const pull of frame.pulls) this.comparison.onPull(peer, pull as torc.Pull);
-    for (const question of frame.treeQuestions) this.antiEntropy.onQuestion(peer, question as torc.TreeQuestion);
-    for (const answer of frame.treeAnswers) this.antiEntropy.onAnswer(peer, answer as torc.TreeAnswer);
-    if (frame.commands) this.router.onCommands(peer, frame.commands as torc.Commands);
-    if (frame.replies) this.router.onReplies(peer, frame.replies as torc.Replies);
-    if (frame.reads) this.reader.onReads(peer, frame.reads as torc.Reads);
-    if (frame.readAnswers) this.reader.onAnswers(peer, frame.readAnswers as torc.ReadAnswers);
-    for (const check of frame.termChecks) this.termProofs.onTermCheck(peer, check as torc.TermCheck);
-    for (const answer of frame.termAnswers) this.termProofs.onTermAnswer(peer, answer as torc.TermAnswer);
-    for (const inquiry of frame.inquiries) this.inquiries.onInquiry(peer, inquiry as torc.Inquiry);
-    if (frame.gossip) this.linkGossip.heard(peer, frame.gossip as torc.Gossip);
+    distribute(frame, peer, this.listeners, this.membership.full);
     return true;
   }
 

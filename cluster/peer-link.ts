@@ -102,6 +102,9 @@ export class PeerLink {
   /** Batches dropped because the peer did not take them in time and there was no room on disk. */
   droppedBatches = 0;
 
+  /** The peer has no room: its batches wait here until it has. */
+  private holdsBatches = false;
+
   /** Pieces of hints that the peer has not acknowledged. */
   owedHints = 0;
 
@@ -246,7 +249,7 @@ export class PeerLink {
       this.commandsBeganMs = this.options.clock.monotonicMs();
     }
     const { resp, writeQuorum, readQuorum, deadlineMs } = call.options;
-    const usual = (resp & 3) | ((writeQuorum & 15) << 2) | ((readQuorum & 15) << 6) | (call.hops << 10);
+    const usual = (resp & 3) | ((writeQuorum & 15) << 2) | ((readQuorum & 15) << 6) | (Math.min(call.hops, 3) << 10);
     const bits = call.fromCoordinator ? usual | fromCoordinatorBit : usual;
     writeCommand(this.commands, call.partition, bits, deadlineMs - this.commandsBeganMs, call.args);
     if (call.operation.access === 'write') call.release();
@@ -356,7 +359,7 @@ export class PeerLink {
     const frame: torc.Frame.$Shape = this.rest;
     this.rest = {};
     frame.clock = this.options.counter();
-    if (turnBatches !== undefined) frame.batches = turnBatches;
+    if (turnBatches !== undefined && !this.holdsBatches) frame.batches = turnBatches;
     if (this.acks.length > 0) frame.ack = this.acks;
     if (this.commands.length > 0) frame.commands = { firstId: this.firstCommandId, rows: this.commands.view() };
     if (this.reads.length > 0) frame.reads = { firstId: this.firstReadId, rows: this.reads.view() };
@@ -369,6 +372,15 @@ export class PeerLink {
   /** Sends all unacknowledged batches again: the peer's answers to them may have been lost. Storing them twice changes nothing. */
   resendUnacked(): void {
     if (this.stream !== undefined && this.opened) this.resend(this.stream);
+  }
+
+  /** Whether the peer takes batches. Those that waited are sent when it does again. */
+  setHolding(holds: boolean): void {
+    if (holds === this.holdsBatches) return;
+    this.holdsBatches = holds;
+    if (holds) return;
+    if (this.opened && this.unackedHead < this.unacked.length && this.events.hasOlder?.() === true) this.overflow();
+    else this.resendUnacked();
   }
 
   /**
@@ -480,6 +492,7 @@ export class PeerLink {
   }
 
   private resend(stream: PeerStream): void {
+    if (this.holdsBatches) return;
     let pieces: Buffer[] = [];
     let bytes = 0;
     const flush = (): void => {

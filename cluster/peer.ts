@@ -34,6 +34,8 @@ export class Peer {
   doubtful = false;
   /** It came back a moment ago and is catching up: it coordinates only where nobody else may. */
   arriving = false;
+  /** Its disk is nearly full: it takes no batches, and counts for no write. */
+  full = false;
   /** `changes` of each partition when this peer was last told its clock. */
   readonly told = new Map<number, number>();
   /** Its clocks of partitions that this node is a home replica of too, as far as the process `speaker` has told them. */
@@ -41,6 +43,8 @@ export class Peer {
   private speaker = 0;
   /** The stream that it dialled last, to be told what came over it. */
   heardStream: HeardStream = { stream: 0, heard: 0, ended: false };
+  /** Ends that stream on this side. */
+  endHeardStream: (() => void) | undefined;
   /** That it dialled here and that are open. */
   streams = 0;
   /** Since when this node's link to it is open though none of its own is, monotonic; -1 = that is not so. */
@@ -61,6 +65,11 @@ export class Peer {
 
   get nodeId(): string {
     return this.description.nodeId;
+  }
+
+  /** A write may count on it. */
+  get takesWrites(): boolean {
+    return this.reachable && !this.full;
   }
 
   get reachable(): boolean {
@@ -142,14 +151,15 @@ export class Peer {
     this.suspected = false;
   }
 
-  /** Its frames come over a new stream, perhaps from a new process, with another clock, that lost some of what it held. */
-  streamAccepted(incarnation: number): void {
+  /** Its frames come over a new stream, perhaps from a new process, with another clock, that lost some of what it held. Returns whether it is a new one. */
+  streamAccepted(incarnation: number): boolean {
     // It may be an older stream of the same process, accepted late: what was told since holds. And by that process' clock is seen how late its frames are, of which some
     // may have waited on another stream while this process stood still: a command among them that was given up long ago must not run.
-    if (incarnation === this.speaker) return;
+    if (incarnation === this.speaker) return false;
     this.clockLeadMs = Infinity;
     this.speaker = incarnation;
     this.seen.clear();
+    return true;
   }
 }
 

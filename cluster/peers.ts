@@ -16,6 +16,7 @@ import { exchangeTimeoutMs } from './gossip-exchange.js';
 import { PeerLink, protocolVersion, type PeerLinkOptions } from './peer-link.js';
 import { Peer, type SuspicionOptions } from './peer.js';
 import type { Settlement } from './settlement.js';
+import { isDialledAfter } from './stream-echo.js';
 import type { PeerAddress, PeerStream, PeerStreamEvents, Transport } from './transport.js';
 
 /** The largest frame that is taken from a peer: the largest value, with room for a turn's other words. */
@@ -315,14 +316,35 @@ export class Peers {
       end();
     });
     const greet = (refusal = ''): void => stream.write(frameChunks(torc.Hello.encode({ ...this.greeting(), refusal }).finish() as Buffer));
+    /** The peer has one stream less. */
+    let left = false;
+    const leave = (): void => {
+      if (peer === undefined || left) return;
+      left = true;
+      peer.streams--;
+      this.events.changed();
+      heardStream.ended = true;
+      if (peer.heardStream === heardStream && !this.closed) this.events.ended(peer);
+      this.forgetStranger(peer);
+    };
     const admit = (hello: torc.Hello, description: NodeDescription): void => {
+      const met = this.meet(description);
+      if (isDialledAfter(met.heardStream.stream, hello.stream)) return end(); // given up by its dialler before it came here
       greet();
-      peer = this.meet(description);
+      peer = met;
+      const isNewProcess = peer.streamAccepted(hello.incarnation);
+      const giveUpBefore = isNewProcess || isDialledAfter(hello.stream, peer.heardStream.stream) ? peer.endHeardStream : undefined;
       heardStream.stream = hello.stream;
-      if (hello.stream !== 0) peer.heardStream = heardStream;
+      if (hello.stream !== 0) {
+        peer.heardStream = heardStream;
+        peer.endHeardStream = () => {
+          end();
+          leave();
+        };
+      }
       peer.streams++;
+      giveUpBefore?.();
       this.events.changed(); // a node that arrives goes by whom it hears
-      peer.streamAccepted(hello.incarnation);
       peer.streamsAccepted++;
       peer.link.dialNow();
     };
@@ -409,12 +431,7 @@ export class Peers {
         if (isGossip) this.exchanges--;
         giveUp?.();
         this.unheard.delete(end);
-        if (peer === undefined) return;
-        peer.streams--;
-        this.events.changed();
-        heardStream.ended = true;
-        if (peer.heardStream === heardStream && !this.closed) this.events.ended(peer);
-        this.forgetStranger(peer);
+        leave();
       },
     };
   }

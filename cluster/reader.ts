@@ -146,10 +146,12 @@ export class Reader {
       this.first++;
     }
     const others = membership.otherHomes(call.partition);
+    // A full one would have to keep what it lacks.
+    const fullToo = membership.full || membership.writableHomes(call.partition) <= needed;
     const first = this.firstOf(others);
     for (let i = 0, asked = 0; i < others.length && asked < needed; i++) {
       const peer = others[(first + i) % others.length];
-      if (peer?.reachable !== true) continue;
+      if (peer === undefined || !(fullToo ? peer.reachable : peer.takesWrites)) continue;
       this.ask(read, peer);
       asked++;
     }

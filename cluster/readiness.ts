@@ -9,6 +9,8 @@ export interface Readiness {
   readonly ringKnown: boolean;
   /** This node leaves what it coordinates to others and is about to stop. */
   readonly leaving: boolean;
+  /** Its disk is nearly full: it takes no writes. */
+  readonly full: boolean;
   /** Partitions that are still compared with other replicas, since this node may have lost some of their writes. */
   readonly doubtfulPartitions: number;
   /** Partitions of which this node is a home replica and a write or read would find fewer replicas than its quorum. */
@@ -30,5 +32,5 @@ export function readiness(membership: Membership, doubtfulPartitions: number, le
     for (const peer of membership.otherHomes(partition)) if (peer.reachable && peer.streams > 0) linked++;
     if (linked < wanted) shortPartitions++;
   }
-  return { ringKnown: configuration !== undefined, leaving, doubtfulPartitions, shortPartitions, homePartitions };
+  return { ringKnown: configuration !== undefined, leaving, full: membership.full, doubtfulPartitions, shortPartitions, homePartitions };
 }

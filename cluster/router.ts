@@ -143,7 +143,8 @@ export class Router {
   private target(call: Call): number | undefined {
     const { membership } = this.options;
     const selfMay = !this.options.coordinatesNothing();
-    if (selfMay && call.hops >= hopsMax && membership.isHome(call.partition)) return membership.selfIndex;
+    // One that is full waits until the others have heard that, rather than refuse what they would take.
+    if (selfMay && call.hops >= hopsMax && !membership.full && membership.isHome(call.partition)) return membership.selfIndex;
     const home = membership.coordinatorOf(call.partition, selfMay);
     if (home !== undefined || !this.mayBeStoodInFor(call)) return home;
     return selfMay && call.hops >= hopsMax ? membership.selfIndex : membership.firstSubstitute(call.partition, selfMay);

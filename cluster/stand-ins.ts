@@ -85,7 +85,7 @@ export class StandIns {
     if (!directives.sloppyQuorum || directives.hintBytesMax === 0) return 0;
     const taken: number[] = [];
     for (const home of membership.preferenceList(partition)) {
-      if (membership.isReachable(home)) continue;
+      if (this.takesWrites(home)) continue;
       const holder = this.nextHolder(partition, home, taken);
       if (holder !== undefined) taken.push(holder);
     }
@@ -175,12 +175,17 @@ export class StandIns {
     const { membership } = this.options;
     const taken: number[] = [];
     for (const home of membership.preferenceList(partition)) {
-      if (home !== target.member && membership.isReachable(home)) continue;
+      if (home !== target.member && this.takesWrites(home)) continue;
       const holder = this.nextHolder(partition, home, taken);
       if (home === target.member) return holder === undefined ? undefined : membership.peer(holder);
       if (holder !== undefined) taken.push(holder);
     }
     return undefined;
+  }
+
+  private takesWrites(member: number): boolean {
+    const { membership } = this.options;
+    return member === membership.selfIndex || membership.peer(member)?.takesWrites === true;
   }
 
   private nextHolder(partition: number, home: number, taken: readonly number[]): number | undefined {
@@ -191,7 +196,7 @@ export class StandIns {
     const { membership, clock, selfMay } = this.options;
     const peer = membership.peer(member);
     if (peer === undefined) return selfMay();
-    if (!peer.reachable || peer.doubtful || (this.underWayBytes.get(peer) ?? 0) > underWayBytesMax) return false;
+    if (!peer.takesWrites || peer.doubtful || (this.underWayBytes.get(peer) ?? 0) > underWayBytesMax) return false;
     const fullUntilMs = this.fullUntilMs.get(peer)?.get(home);
     return fullUntilMs === undefined || fullUntilMs <= clock.monotonicMs();
   }

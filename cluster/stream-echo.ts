@@ -16,6 +16,17 @@ export interface HeardStream {
   readonly ended: boolean;
 }
 
+/** Links count their streams up from places further apart than this. */
+const streamsOfLinkMax = 2 ** 16;
+
+/**
+ * Whether the same link dialled the one stream after the other. It has one at a time, so the earlier one is dead, whatever the side that accepted it was told: as long as that counted
+ * it as open, two streams that broke unnoticed, one each way, hid behind it, and each side took the other for reached.
+ */
+export function isDialledAfter(stream: number, other: number): boolean {
+  return other > 0 && stream > other && stream - other < streamsOfLinkMax;
+}
+
 /** So many gossips in a row have to say that nothing came: the first may have been written before what was sent could arrive. */
 const gossipsUnmoved = 3;
 

@@ -21,6 +21,7 @@ import { RunningConfiguration } from './config/running-configuration.js';
 import type { Connection, ServerState } from './connection.js';
 import { Dispatcher } from './dispatcher.js';
 import { HashingPool } from './hashing-pool.js';
+import { DiskGuard } from './disk-guard.js';
 import { drain } from './drain.js';
 import { Listener } from './listener.js';
 import type { LocalContext } from './local-context.js';
@@ -334,6 +335,19 @@ async function startServing(
     cacheBytesMax: configuration.cacheBytesMax,
     engineFigure: (name) => directory.engine.figure(`rocksdb.${name}`),
   });
+  const disk = new DiskGuard({
+    directory: configuration.directory,
+    freeBytesMin: () => running.current.freeBytesMin,
+    changed: (full, freeBytes) => {
+      node.setFull(full);
+      if (full)
+        log.warning(
+          { event: 'disk-full', freeBytes },
+          `${freeBytes} bytes are left on the disk, less than min-free-space: no writes are taken`,
+        );
+      else log.notice({ event: 'disk-has-room', freeBytes }, `${freeBytes} bytes are left on the disk: writes are taken again`);
+    },
+  });
   const sampling = setInterval(() => statistics.sample(), sampleMs).unref();
   log.notice(
     { event: 'started', version, life, reason: begun.reason, tornBytes: store.tornBytes, port: configuration.port },
@@ -341,6 +355,7 @@ async function startServing(
   );
   node.start();
   const close = async (): Promise<void> => {
+    disk.close();
     node.close();
     await hasher.close();
     transport.close();
@@ -351,7 +366,7 @@ async function startServing(
     await telemetry.close();
   };
   return {
-    ready: node.ready(),
+    ready: node.presence.ready(),
     failure,
     stopAsked,
     stop: (how) => {
@@ -361,9 +376,9 @@ async function startServing(
       const { drainWaitSeconds, shutdownTimeoutSeconds } = running.current;
       return drain(
         {
-          handOver: () => (how === 'now' ? Promise.resolve() : node.stepAside()),
+          handOver: () => (how === 'now' ? Promise.resolve() : node.presence.stepAside()),
           finishClients: (limitMs) => clients.finish(limitMs),
-          settle: (limitMs) => node.settle(limitMs),
+          settle: (limitMs) => node.presence.settle(limitMs),
           close,
         },
         { waitSeconds: how === 'now' ? 0 : drainWaitSeconds, timeoutSeconds: shutdownTimeoutSeconds },

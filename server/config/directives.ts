@@ -220,6 +220,14 @@ export const directives = {
     whileRunning: false,
     doc: 'When the commit log is synced to the disk: before each acknowledgement, each second, or when the system likes.',
   }),
+  freeBytesMin: row({
+    name: 'min-free-space',
+    type: memorySizeOrNone(mebibyte),
+    default: '256mb',
+    unit: 'bytes',
+    whileRunning: true,
+    doc: 'A node with less left on its disk takes no writes until there is a quarter more; 0 = it writes until the disk is full, and stops then.',
+  }),
   cacheBytesMax: row({
     name: 'cache-size',
     type: memorySize(mebibyte),

@@ -45,6 +45,7 @@ class Side {
     };
     const turn = new Turn(clock, opened.store, { seal: (batches) => link.seal(batches), send: () => link.send() }, failed);
     this.comparison = new Comparison({
+      isFull: () => false,
       store: opened.store,
       turn,
       clock,

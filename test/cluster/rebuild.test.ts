@@ -66,6 +66,7 @@ async function fixture(opened: OpenedStore, membersToHear: () => number = () => 
     partitions: () => partitions,
     isDoubtful: () => false,
     provesLoss: () => false,
+    isFull: () => false,
   });
   const links = new Map<string, PlayedLink>();
   const peers = new Map<string, Peer>();

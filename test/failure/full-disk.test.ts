@@ -25,7 +25,7 @@ test('a full disk stops the node, and nothing acknowledged is lost', async (t) =
     process.stderr.write('\n*** THE TEST OF A FULL DISK IS SKIPPED: mounting a tmpfs takes root ***\n\n');
     return t.pass();
   }
-  const node = await startNode({ dir: join(disk, 'data') });
+  const node = await startNode({ dir: join(disk, 'data'), 'min-free-space': '0' });
   t.teardown(() => node.stop());
   const server = node.server(0);
   const connection = await RespConnection.open(node.port);

@@ -20,24 +20,27 @@ test('found by a seed: a pull is given up and sent again when the stream that it
   t.is((await runSeed(65)).fault, undefined);
 });
 
-test('found by a seed: a node that was not told that its stream broke hears it from the other side, and is heard again', async (t) => {
-  // The other side heard nothing of it for 20 s, suspected it, and refused reads.
-  const cluster = await started({ network: { spikeChance: 0, lateDetectionMs: 60_000 } });
-  for (let round = 0; round < 10; round++) {
-    for (const [one = '', other = ''] of [
-      ['a', 'b'],
-      ['b', 'c'],
-      ['c', 'a'],
-    ])
-      cluster.network.breakStreams(one, other);
-    await cluster.scheduler.runFor(5000, () => cluster.log.some((line) => line.includes('is suspected')));
-    t.true(cluster.allWell());
-  }
-  t.deepEqual(
-    cluster.log.filter((line) => line.includes('is suspected')),
-    [],
-  );
-});
+/** In the later ones a stream of before, of whose end its acceptor was not told, still counted as open, and both sides took each other for reached. */
+for (const seed of [1, 4, 6, 12, 13, 16]) {
+  test(`found by seed ${seed}: a node that was not told that its stream broke hears it from the other side, and is heard again`, async (t) => {
+    // The other side heard nothing of it for 20 s, suspected it, and refused reads.
+    const cluster = await started({ network: { spikeChance: 0, lateDetectionMs: 60_000 } }, seed);
+    for (let round = 0; round < 10; round++) {
+      for (const [one = '', other = ''] of [
+        ['a', 'b'],
+        ['b', 'c'],
+        ['c', 'a'],
+      ])
+        cluster.network.breakStreams(one, other);
+      await cluster.scheduler.runFor(5000, () => cluster.log.some((line) => line.includes('is suspected')));
+      t.true(cluster.allWell());
+    }
+    t.deepEqual(
+      cluster.log.filter((line) => line.includes('is suspected')),
+      [],
+    );
+  });
+}
 
 test('a node whose words do not arrive notices it, though it hears the other well', async (t) => {
   const cluster = await started({ network: { spikeChance: 0, stallBreakMs: 120_000 } });

@@ -3,7 +3,7 @@ import test from 'ava';
 import type { Readiness } from '../../../cluster/readiness.js';
 import { probeRoutes, type ProbedNode } from '../../../server/probes/probes.js';
 
-const ready: Readiness = { ringKnown: true, leaving: false, doubtfulPartitions: 0, shortPartitions: 0, homePartitions: 1024 };
+const ready: Readiness = { ringKnown: true, leaving: false, full: false, doubtfulPartitions: 0, shortPartitions: 0, homePartitions: 1024 };
 const serving: ProbedNode = { storageOpen: true, listening: true, readiness: ready };
 
 async function ask(
@@ -32,6 +32,7 @@ const states: readonly (readonly [string, Partial<Readiness>, readonly string[],
   ['that knows no configuration', { ringKnown: false }, ['ring', 'quorum'], /initial-nodes nodes have not met/],
   ['that reaches too few replicas', { shortPartitions: 17 }, ['quorum'], /^17 of 1024 partitions have fewer reachable replicas/],
   ['that rebuilds', { doubtfulPartitions: 3 }, ['rebuilt'], /^3 partitions are still compared/],
+  ['whose disk is nearly full', { full: true }, ['disk'], /less than min-free-space is left/],
   ['that drains', { leaving: true }, ['not-draining'], /about to stop/],
 ];
 for (const [what, change, failing, reason] of states) {

@@ -53,7 +53,7 @@ function clusterSource(next: () => number, isWell: boolean): ClusterSource {
       },
     ],
     health: [health('a', 'up', true), health('b', isWell ? 'up' : 'down', false)],
-    readiness: { ringKnown: true, leaving: false, doubtfulPartitions: 0, shortPartitions: isWell ? 0 : 5, homePartitions: 9 },
+    readiness: { ringKnown: true, leaving: false, full: false, doubtfulPartitions: 0, shortPartitions: isWell ? 0 : 5, homePartitions: 9 },
     members: next(),
     waits: { write: histogram(next()), read: histogram(next()) },
     takeOvers: { times: histogram(next()), abandoned: next() },

@@ -1,0 +1,59 @@
+/** What a member's frame says, told to whom it concerns, in the one order that is right: batches are stored before what may rest on them is looked at. */
+import type { torc } from '../protocol/generated/messages.js';
+import type { AntiEntropy } from './anti-entropy.js';
+import type { Comparison } from './comparison.js';
+import type { HandOff } from './hand-off.js';
+import type { HintExchange } from './hint-exchange.js';
+import type { LinkGossip } from './link-gossip.js';
+import type { Peer } from './peer.js';
+import type { Reader } from './reader.js';
+import type { Replica } from './replica.js';
+import type { Router } from './router.js';
+import type { SeenInquiries } from './seen-inquiry.js';
+import type { TakeOver } from './take-over.js';
+import type { TermProofs } from './term-proofs.js';
+
+export interface FrameListeners {
+  readonly replica: Replica;
+  readonly handOff: HandOff;
+  readonly hintExchange: HintExchange;
+  readonly takeOver: TakeOver;
+  readonly comparison: Comparison;
+  readonly antiEntropy: AntiEntropy;
+  readonly router: Router;
+  readonly reader: Reader;
+  readonly termProofs: TermProofs;
+  readonly inquiries: SeenInquiries;
+  readonly linkGossip: LinkGossip;
+  readonly acknowledged: (peer: Peer, ack: torc.Ack) => void;
+}
+
+/** `isFull`: this node's disk is, and of what others push it takes only what a read of theirs waits for. Throws FormatError, GossipError and RangeError: the stream is to be ended. */
+export function distribute(frame: torc.Frame, peer: Peer, to: FrameListeners, isFull: boolean): void {
+  if (frame.batches.length > 0) to.replica.receive(peer, frame.batches as Buffer);
+  for (const hints of frame.hints) to.handOff.onHints(peer, hints as torc.Hints);
+  for (const ack of frame.ack) to.acknowledged(peer, ack as torc.Ack);
+  for (const ack of frame.hintAcks) to.hintExchange.onAck(peer, ack as torc.HintAck);
+  for (const pull of frame.hintPulls) to.handOff.onHintPull(peer, pull as torc.HintPull);
+  for (const takeOver of frame.takeOvers) to.takeOver.onTakeOver(peer, takeOver as torc.TakeOver);
+  for (const promises of frame.promises) to.takeOver.onPromises(peer, promises as torc.Promises);
+  for (const transfer of frame.transfers)
+    if (!isFull || !isOfPartition(transfer as torc.Transfer)) to.comparison.onTransfer(peer, transfer as torc.Transfer);
+  for (const ack of frame.transferAcks) to.comparison.onTransferAck(peer, ack as torc.TransferAck);
+  for (const pull of frame.pulls) to.comparison.onPull(peer, pull as torc.Pull);
+  for (const question of frame.treeQuestions) to.antiEntropy.onQuestion(peer, question as torc.TreeQuestion);
+  for (const answer of frame.treeAnswers) to.antiEntropy.onAnswer(peer, answer as torc.TreeAnswer);
+  if (frame.commands) to.router.onCommands(peer, frame.commands as torc.Commands);
+  if (frame.replies) to.router.onReplies(peer, frame.replies as torc.Replies);
+  if (frame.reads) to.reader.onReads(peer, frame.reads as torc.Reads);
+  if (frame.readAnswers) to.reader.onAnswers(peer, frame.readAnswers as torc.ReadAnswers);
+  for (const check of frame.termChecks) to.termProofs.onTermCheck(peer, check as torc.TermCheck);
+  for (const answer of frame.termAnswers) to.termProofs.onTermAnswer(peer, answer as torc.TermAnswer);
+  for (const inquiry of frame.inquiries) to.inquiries.onInquiry(peer, inquiry as torc.Inquiry);
+  if (frame.gossip) to.linkGossip.heard(peer, frame.gossip as torc.Gossip);
+}
+
+/** All that a replica lacks of a partition, which it did not ask for. Where it is not taken it is sent again, or the sender does without. */
+function isOfPartition({ answer, complete, termCounter }: torc.Transfer): boolean {
+  return !answer && (complete || termCounter > 0);
+}

@@ -1,0 +1,72 @@
+/** Named scenarios of nodes whose disks are nearly full: what is refused, and by whom; reads go on wherever a quorum can be reached; with room again nobody lacks anything. */
+import test from 'ava';
+import { append, ask, entryAt, homes, started } from './scenario.js';
+import type { TorcCluster } from './torc-cluster.js';
+
+const keys = Array.from({ length: 40 }, (_, i) => `key:${i}`);
+const network = { spikeChance: 0 };
+
+function setFull(cluster: TorcCluster, names: readonly string[], full: boolean): void {
+  for (const name of names) cluster.runningNow(name).node.setFull(full);
+}
+
+/** What each of the nodes answers to a write and a read of each key; those that are not `expected`. */
+async function wrong(cluster: TorcCluster, names: readonly string[], write: RegExp, value: string, here = false): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of names)
+    for (const key of keys) {
+      const written = String(await ask(cluster, name, ['SET', key, value], here));
+      const read = await ask(cluster, name, ['GET', key], here);
+      if (!write.test(written) || read !== value) found.push(`${name} ${key}: ${written}, ${read}`);
+    }
+  return found;
+}
+
+test('all nodes are full: MISCONF at each for each key, at once; reads go on; and writes when there is room', async (t) => {
+  for (const readFrom of ['any', 'coordinator'] as const) {
+    const cluster = await started({ network, readFrom });
+    t.deepEqual(await wrong(cluster, ['a'], /^OK$/, 'v'), []);
+    setFull(cluster, cluster.nodes, true);
+    await cluster.scheduler.runFor(50);
+    const beganMs = cluster.scheduler.nowMs;
+    t.deepEqual(await wrong(cluster, cluster.nodes, /^MISCONF Errors writing to the commit log: /, 'v'), []);
+    t.true(cluster.scheduler.nowMs - beganMs < 5000, 'nobody waits for a deadline');
+    setFull(cluster, cluster.nodes, false);
+    await cluster.scheduler.runFor(50);
+    t.deepEqual(await wrong(cluster, cluster.nodes, /^OK$/, 'w'), []);
+  }
+});
+
+test('two of three are full: MISCONF and reads, whoever is asked', async (t) => {
+  const cluster = await started({ network });
+  t.deepEqual(await wrong(cluster, ['a'], /^OK$/, 'v'), []);
+  setFull(cluster, ['a', 'b'], true);
+  await cluster.scheduler.runFor(50);
+  t.deepEqual(await wrong(cluster, cluster.nodes, /^MISCONF /, 'v'), []);
+});
+
+test('a node becomes full while it coordinates: no write is refused, nothing is sent to it, and it catches up', async (t) => {
+  const cluster = await started({ network });
+  for (const key of keys) await append(cluster, 'a', key, 'x');
+  const full = homes(cluster, 'key:0')[0] ?? '';
+  const others = cluster.nodes.filter((name) => name !== full);
+  setFull(cluster, [full], true); // nobody has heard of it when the next command comes
+  t.deepEqual(await wrong(cluster, [full, ...others], /^OK$/, 'y'), []);
+  const versionAt = (name: string): number => entryAt(cluster, name, 'key:0').record?.versions[0]?.counter ?? 0;
+  t.true(versionAt(full) < versionAt(others[0] ?? ''));
+  setFull(cluster, [full], false);
+  await cluster.scheduler.runFor(5000);
+  t.is(versionAt(full), versionAt(others[0] ?? ''));
+});
+
+test('of three nodes one is down and one is full: reads of what the full one lacks still find two', async (t) => {
+  const cluster = await started({ network });
+  t.deepEqual(await wrong(cluster, ['a'], /^OK$/, 'v'), []);
+  setFull(cluster, ['b'], true);
+  await cluster.scheduler.runFor(50);
+  t.deepEqual(await wrong(cluster, ['a'], /^OK$/, 'w'), []);
+  cluster.scheduler.crash('c', 'process');
+  await cluster.scheduler.runFor(4000);
+  for (const name of ['a', 'b']) for (const key of keys) t.is(await ask(cluster, name, ['GET', key]), 'w', `${name} ${key}`);
+  t.regex(String(await ask(cluster, 'a', ['SET', 'key:0', 'x'])), /^MISCONF /);
+});
