@@ -20,6 +20,7 @@ import { operationOf, type Dispatcher, type Origin } from './dispatcher.js';
 import { noAuthentication } from './commands/errors.js';
 import type { ClientView, LocalContext, ReplyMode, Unblock } from './local-context.js';
 import type { Statistics } from './statistics.js';
+import { shortArguments, type RestingClient, type TurnBudget } from './turn-budget.js';
 
 /** Commands of one connection under way before it is read on, and when it is again. */
 const pendingMax = 1024;
@@ -78,6 +79,8 @@ export interface ServerState {
   readonly submit: (call: Call) => void;
   /** What may keep the commands of every client waiting, or watch them. */
   readonly gate: ClientGate;
+  /** Of all clients together. */
+  readonly budget: TurnBudget;
   readonly timings: CommandTimings;
   readonly nowMs: () => number;
   /** Of what is read now, ms of the monotonic clock. */
@@ -98,7 +101,7 @@ export interface ServerState {
   readonly outputLimitReached: (connection: Connection) => void;
 }
 
-export class Connection implements ClientView, Origin {
+export class Connection implements ClientView, Origin, RestingClient {
   name = '';
   libraryName = '';
   libraryVersion = '';
@@ -139,8 +142,10 @@ export class Connection implements ClientView, Origin {
   private isPlain: boolean;
   private replyMode: ReplyMode = 'on';
   private silent = false;
-  /** What came while a command that holds the connection was under way, or while clients were paused. */
+  /** What came while a command that holds the connection was under way, while clients were paused, or when this turn had done enough. */
   private held: Buffer[][] | undefined;
+  /** Nothing but the turn's budget holds it. */
+  private resting = false;
   /** A command that begins when all before it were answered. */
   private next: { readonly place: Place; readonly begin: () => void } | undefined;
   /** A bit for each partition that was written to, for WAIT. */
@@ -282,9 +287,14 @@ export class Connection implements ClientView, Origin {
     const { held } = this;
     if (held === undefined || this.closing) return;
     this.held = undefined;
+    this.resting = false;
     this.options = this.currentOptions();
     for (const args of held) this.request(args);
     this.resumeIfClear();
+  }
+
+  wake(): void {
+    if (this.resting) this.release();
   }
 
   /** Takes what the client sent; the chunk is given away. */
@@ -322,6 +332,10 @@ export class Connection implements ClientView, Origin {
     if (row instanceof ErrorReply) {
       server.statistics.rejected(row, server.lookup.rowOf(args));
       return this.refuse(row);
+    }
+    if (args.length > shortArguments && !server.budget.mayBegin(args.length, this)) {
+      this.resting = true;
+      return this.hold(args);
     }
     if (this.isPlain && !server.gate.isActive) this.dispatch(row, args);
     else this.consider(row, args);

@@ -37,6 +37,7 @@ import { Statistics } from './statistics.js';
 import { systemClock, systemRandom, unixMicroseconds } from './system-clock.js';
 import { TcpTransport } from './tcp-transport.js';
 import { Telemetry } from './telemetry/telemetry.js';
+import { TurnBudget } from './turn-budget.js';
 
 /** Redis' limit on inline commands and header lines. */
 const inlineBytesMax = 64 * 1024;
@@ -267,6 +268,7 @@ async function startServing(
     statistics,
     submit: node.router.submit,
     gate,
+    budget: new TurnBudget((callback) => systemClock.atTurnEnd(callback)),
     timings: new CommandTimings({
       slowLog,
       latency,

@@ -17,6 +17,8 @@ const sliceRows = 500;
 
 /** Whole partitions read at once: all of it stays in memory until it was used. */
 const wholesAtOnce = 4;
+/** Entries looked at before the event loop gets its turn. */
+const sliceEntries = 5000;
 
 interface WantedKey {
   readonly partition: Partition;
@@ -44,6 +46,7 @@ export class Loader {
     private readonly table: KeyTable,
     private readonly partition: (number: number) => Partition,
     private readonly onFailure: (error: StorageError) => void,
+    private readonly nextTurn: () => Promise<void>,
   ) {}
 
   /** Calls `loaded` once `key` may be used (partition.isLoaded); its read goes out with the turn's others at flush(). */
@@ -249,7 +252,17 @@ export class Loader {
         completeKey(partition, partition.findOrInsert(key, 0, key.length, slot), value, headerOf(key.toString('latin1')));
       }
     }
-    for (const entry of partition.entries.ids()) completeKey(partition, entry, undefined, headerOf(this.table.nameOf(entry)));
+    // Others come meanwhile, of which the engine has nothing; they stand before what was first.
+    const [first = noEntry] = partition.entries.ids();
+    let completed = 0;
+    for (const entry of partition.entries.ids()) {
+      completeKey(partition, entry, undefined, headerOf(this.table.nameOf(entry)));
+      if (++completed % sliceEntries === 0) await this.nextTurn();
+    }
+    for (const entry of partition.entries.ids()) {
+      if (entry === first) break;
+      completeKey(partition, entry, undefined, undefined);
+    }
     partition.resident = true;
     partition.hasHiddenContexts = false;
   }

@@ -30,6 +30,8 @@ const neverWrittenKey = Buffer.alloc(64, 0xff);
 
 /** Entries of a batch that are handed over before the event loop gets its turn: about half a millisecond. */
 const sliceEntries = 400;
+/** The same for large ones. */
+const sliceBytes = 1024 * 1024;
 
 type EngineChunk = (readonly [key: Buffer, value: Buffer])[];
 
@@ -65,13 +67,21 @@ export class RocksdbEngine implements Engine {
   write(batch: EngineBatch, options: { readonly sync: boolean }): Promise<void> {
     return this.#run('cannot write to the database', async () => {
       const chained = this.database.batch();
-      for (const [i, key] of batch.deletes.entries()) {
+      let entries = 0;
+      let bytes = 0;
+      const isSliceFull = (length: number): boolean => {
+        bytes += length;
+        if (++entries < sliceEntries && bytes < sliceBytes) return false;
+        entries = bytes = 0;
+        return true;
+      };
+      for (const key of batch.deletes) {
         chained.del(key);
-        if (i % sliceEntries === sliceEntries - 1) await nextTurn();
+        if (isSliceFull(key.length)) await nextTurn();
       }
-      for (const [i, [key, value]] of batch.puts.entries()) {
+      for (const [key, value] of batch.puts) {
         chained.put(key, value);
-        if (i % sliceEntries === sliceEntries - 1) await nextTurn();
+        if (isSliceFull(key.length + value.length)) await nextTurn();
       }
       if (options.sync && batch.deletes.length === 0 && batch.puts.length === 0) chained.del(neverWrittenKey);
       return settling((done) => chained.write(options, done));

@@ -54,6 +54,8 @@ export interface StoreOptions {
   readonly cacheBytesMax: number;
   /** Of the key table's hash: a random 32-bit integer. */
   readonly hashSeed: number;
+  /** Records that are written behind at once; by default roundPartBytes of write-behind.ts. */
+  readonly roundPartBytes?: number | undefined;
   /** The disk failed: nothing more is acknowledged, and the node has to stop. Called once. */
   readonly onFailure: (error: StorageError) => void;
 }
@@ -106,7 +108,8 @@ export class Store {
     const partition = (number: number): Partition => this.partition(number);
     this.orders = new CollectionOrders(options.clock, this.table);
     this.sweeper = new CollectionSweeper(options.engine, options.clock, this.table, this.markEntry, (error) => options.onFailure(error));
-    this.loader = new Loader(options.engine, this.table, partition, (error) => options.onFailure(error));
+    const nextTurn = (): Promise<void> => new Promise((resolve) => options.clock.after(0, resolve));
+    this.loader = new Loader(options.engine, this.table, partition, (error) => options.onFailure(error), nextTurn);
     this.evictor = new Evictor(this.table, partition, options.cacheBytesMax);
     this.scan = new RecordScan(options.engine, options.clock, this.table, (entry) => this.writeBehind.mark(entry));
     this.forgetting = new Forgetting(options.engine, this.table, this.loader, (here, entry) => {
@@ -118,8 +121,15 @@ export class Store {
       (kind, payload) => this.commitLog.append(kind === 'kept' ? entryKind.keptHint : entryKind.letGoHints, payload),
       (error) => options.onFailure(error),
     );
-    this.writeBehind = new WriteBehind(options.engine, options.clock, this.loader, this.table, this.hints, partition, (error) =>
-      options.onFailure(error),
+    this.writeBehind = new WriteBehind(
+      options.engine,
+      options.clock,
+      this.loader,
+      this.table,
+      this.hints,
+      partition,
+      (error) => options.onFailure(error),
+      options.roundPartBytes,
     );
   }
 
@@ -302,6 +312,9 @@ export class Store {
     readonly flushes: number;
     readonly loads: number;
     readonly rowsRewritten: number;
+    /** Collections of which a deletion has left something to be swept. */
+    readonly collectionsToSweep: number;
+    readonly elementsSwept: number;
     readonly contextsHeld: number;
     readonly partitionsToLookThrough: number;
     readonly tombstonesPurged: number;
@@ -327,6 +340,8 @@ export class Store {
       flushes: this.writeBehind.rounds,
       loads: this.loader.reads,
       rowsRewritten: this.scan.rowsRewritten,
+      collectionsToSweep: this.sweeper.waiting,
+      elementsSwept: this.sweeper.swept,
     };
   }
 

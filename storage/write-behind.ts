@@ -1,13 +1,12 @@
 /**
- * Feeds the engine behind the commit log, in rounds: one atomic, synced engine batch holds every entry that became dirty since the
- * round before, the clocks and facts that changed, and the log position up to which all of that is contained; then older log
- * segments may go. Rounds begin by the log's growth, by time, or when memory is full: rare and large, so a key that is written a hundred times is written behind once.
+ * Feeds the engine behind the commit log, in rounds: engine batches with every entry that became dirty since the round before, of which the last one, synced, also
+ * holds the clocks and facts that changed, and the log position up to which all of that is contained; then older log segments may go. Rounds begin by the log's growth, by time, or when memory is full: rare and large, so a key that is written a hundred times is written behind once.
  *
  * Invariant: clocks are encoded as of the round's position, records as of then or later, so `seen` is never durable ahead of the data. What was forgotten of a
- * record meanwhile goes with it, so `purged` is encoded last: it is never behind the records.
+ * record meanwhile goes with it, so `purged` is encoded after each batch's records: it is never behind them.
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
-import { encodeRecord, type VersionedRecord } from '../protocol/record.js';
+import { encodeRecord } from '../protocol/record.js';
 import { recordPart } from '../protocol/record-key.js';
 import type { Clock, Timer } from './clock.js';
 import { partOfKind, typeOfKind } from './collection-types.js';
@@ -28,10 +27,18 @@ const roundBytes = 128 * 1024 * 1024;
 const roundDelayMs = 60_000;
 /** With memory full, rounds wait for this many dirty entries. */
 const pressedEntries = 1000;
+/** Records are written in parts of about this size. */
+const roundPartBytes = 8 * 1024 * 1024;
 /** Entries encoded before the event loop gets its turn. */
 const sliceEntries = 500;
-/** Entries whose rows are looked for, where memory has not all of them, before it does. */
-const completedAtOnce = 20_000;
+
+/** What the batch that ends a round has of records. */
+interface RoundsLast {
+  readonly puts: [Buffer, Buffer][];
+  readonly deletes: Buffer[];
+  /** Keys of collections whose header rows go with it. */
+  readonly owners: ReadonlySet<number>;
+}
 
 export interface Recovered {
   /** No record is in the engine. */
@@ -62,6 +69,7 @@ export class WriteBehind {
     private readonly hints: HintStore,
     private readonly partition: (number: number) => Partition,
     private readonly onFailure: (error: StorageError) => void,
+    private readonly partBytes: number = roundPartBytes,
   ) {}
 
   get dirtyEntries(): number {
@@ -165,67 +173,103 @@ export class WriteBehind {
     const position = (this.roundPosition = log.endPosition);
     this.dirty = [];
     this.dirtyFacts = new Map();
-    const puts: [Buffer, Buffer][] = [];
-    const deletes: Buffer[] = [];
+    const clocks: [Buffer, Buffer][] = [];
     for (const partition of this.partitions) {
       if (!partition.clocksDirty) continue;
       partition.clocksDirty = false;
-      puts.push([partitionRow(partition.number), encodePartitionClocks(partition)]);
+      clocks.push([partitionRow(partition.number), encodePartitionClocks(partition)]);
     }
-    for (const [name, value] of facts) puts.push([factRow(name), value]);
+    for (const [name, value] of facts) clocks.push([factRow(name), value]);
     const hintTotals = this.hints.totalsRow();
-    if (hintTotals !== undefined) puts.push(hintTotals as [Buffer, Buffer]);
+    if (hintTotals !== undefined) clocks.push(hintTotals as [Buffer, Buffer]);
     await log.sync(); // the engine must not know more than the log would replay
     await this.hints.writeOut();
-    for (let at = 0; at < entries.length; at += completedAtOnce) {
-      await this.loader.complete(entries.slice(at, at + completedAtOnce));
-      if (at + completedAtOnce < entries.length) await this.nextTurn();
-    }
-    const owners = new Set<number>();
-    for (let i = 0; i < entries.length; i++) {
-      this.encode(entries[i] as number, puts, deletes, owners);
-      if (i % sliceEntries === sliceEntries - 1) await this.nextTurn();
-    }
+    const { puts, deletes, owners } = await this.writeRecords(entries);
     await this.encodeHeaders(owners, puts, deletes);
     const positionValue = Buffer.alloc(8);
     positionValue.writeDoubleBE(position);
-    puts.push([positionRow, positionValue]);
+    puts.push(...clocks, [positionRow, positionValue]);
+    this.addPurged(puts);
+    await this.engine.write({ puts, deletes }, { sync: true });
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i] as number;
+      if (this.table.dirtyOf(entry) === round) this.written(entry);
+      if (i % (2 * sliceEntries) === 0) await this.nextTurn();
+    }
+    await this.dropVacant(owners);
+    this.rounds++;
+    await log.dropBefore(position);
+  }
+
+  /**
+   * Encodes the entries' records, and writes those of strings as they fill a part; returns the rest, for the batch that ends the round. What a part brings the log
+   * will bring again if that batch never comes. The rows of collections all go with that batch, since their keys' header rows say what is in them.
+   */
+  private async writeRecords(entries: readonly number[]): Promise<RoundsLast> {
+    const { table } = this;
+    const puts: [Buffer, Buffer][] = [];
+    const deletes: Buffer[] = [];
+    const owners = new Set<number>();
+    let part: [Buffer, Buffer][] = [];
+    const writer = new ByteWriter();
+    let bytes = 0;
+    for (let from = 0; from < entries.length; from += sliceEntries) {
+      const slice = entries.slice(from, from + sliceEntries);
+      await this.loader.complete(slice);
+      for (const entry of slice) {
+        const row = this.rowOf(entry, owners);
+        if (row === undefined) continue;
+        const record = table.recordOf(entry);
+        if (record === undefined) {
+          deletes.push(row);
+          continue;
+        }
+        writer.reset();
+        encodeRecord(writer, record);
+        const value = writer.length > this.partBytes ? writer.take() : Buffer.from(writer.view());
+        if (value.length > this.partBytes) await this.nextTurn(); // its encoding has taken long enough
+        if (table.kindOf(entry) !== 0) {
+          puts.push([row, value]);
+          continue;
+        }
+        part.push([row, value]);
+        bytes += row.length + value.length;
+        if (bytes < this.partBytes) continue;
+        this.addPurged(part);
+        await this.engine.write({ puts: part, deletes: [] }, { sync: false });
+        part = [];
+        bytes = 0;
+      }
+      if (slice.length === sliceEntries) await this.nextTurn();
+    }
+    for (const put of part) puts.push(put);
+    return { puts, deletes, owners };
+  }
+
+  /** What was forgotten of records that are among the puts goes with them. */
+  private addPurged(puts: [Buffer, Buffer][]): void {
     for (const partition of this.partitions) {
       if (!partition.purgedDirty) continue;
       partition.purgedDirty = false;
       puts.push([purgedRow(partition.number), clockBytes(partition.purged)]);
     }
-    await this.engine.write({ puts, deletes }, { sync: true });
-    for (let i = 0; i < entries.length; i++) {
-      const entry = entries[i] as number;
-      if (this.table.dirtyOf(entry) === round) this.written(entry);
-      if (i % (8 * sliceEntries) === 0) await this.nextTurn();
-    }
-    this.dropVacant(owners);
-    this.rounds++;
-    await log.dropBefore(position);
   }
 
-  /** The row of an entry; a collection's records beside its elements are in its key's header row. `owners` gets the keys of collections. */
-  private encode(entry: number, puts: [Buffer, Buffer][], deletes: Buffer[], owners: Set<number>): void {
+  /** The row of an entry; undefined = it is in its key's header row, as a collection's records beside its elements are. `owners` gets the keys of collections. */
+  private rowOf(entry: number, owners: Set<number>): Buffer | undefined {
     const { table } = this;
     const kind = table.kindOf(entry);
-    let row: Buffer;
     if (kind === 0) {
       if (table.hasParts(entry)) owners.add(entry);
-      row = stringRow(table.slotOf(entry), table.keyBytes(entry));
-    } else {
-      const owner = table.ownerOf(entry);
-      owners.add(owner);
-      if (partOfKind(kind) !== recordPart.element) return;
-      const { collections } = this.partition(table.partitionOf(entry));
-      collections.hold(entry);
-      collections.stored(entry);
-      row = elementRow(table.slotOf(owner), table.keyBytes(owner), typeOfKind(kind).byte, table.keyBytes(entry));
+      return stringRow(table.slotOf(entry), table.keyBytes(entry));
     }
-    const record = table.recordOf(entry);
-    if (record === undefined) deletes.push(row);
-    else puts.push([row, encodedRecord(record)]);
+    const owner = table.ownerOf(entry);
+    owners.add(owner);
+    if (partOfKind(kind) !== recordPart.element) return undefined;
+    const { collections } = this.partition(table.partitionOf(entry));
+    collections.hold(entry);
+    collections.stored(entry);
+    return elementRow(table.slotOf(owner), table.keyBytes(owner), typeOfKind(kind).byte, table.keyBytes(entry));
   }
 
   /** What is said of a key's collections must be true of exactly the rows that are written with it: so it is said after them. */
@@ -245,9 +289,11 @@ export class WriteBehind {
   }
 
   /** Collections of which nothing is left, and keys that had nothing else, go. */
-  private dropVacant(owners: ReadonlySet<number>): void {
+  private async dropVacant(owners: ReadonlySet<number>): Promise<void> {
     const { table } = this;
+    let count = 0;
     for (const owner of owners) {
+      if (++count % sliceEntries === 0) await this.nextTurn();
       if (!table.isInUse(owner) || table.kindOf(owner) !== 0 || !table.hasParts(owner)) continue;
       const partition = this.partition(table.partitionOf(owner));
       if (partition.pins > 0) continue;
@@ -268,14 +314,6 @@ export class WriteBehind {
   private nextTurn(): Promise<void> {
     return new Promise((resolve) => this.clock.after(0, resolve));
   }
-}
-
-const writer = new ByteWriter();
-
-function encodedRecord(record: VersionedRecord): Buffer {
-  writer.reset();
-  encodeRecord(writer, record);
-  return Buffer.from(writer.view());
 }
 
 function tableRange(name: number): { readonly from: Buffer; readonly to: Buffer } {

@@ -1,7 +1,7 @@
 /**
  * A row's argument syntax as COMMAND DOCS tells it, from which redis-cli prints its hints as one types. The grammar is that of
  * Redis' own documentation: `UPPER` a token, `lower` an argument (with the token before it, if there is one), `[x]` optional, `a | b` one
- * of them, `<x>` x as one, and `x [x ...]` x once or more.
+ * of them, `<x>` x as one, `x [x ...]` x once or more, and `[x | y ...]` any number of either.
  */
 import { MapReply, StatusReply, SetReply } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';
@@ -47,8 +47,11 @@ function parseAlternatives(words: string[]): readonly Argument[] {
     else if (word === word.toUpperCase()) current.push(tokenArgument(word, words));
     else current.push({ name: word, type: typeOf(word) });
   }
-  if (alternatives.length === 1) return alternatives[0] as Argument[];
-  return [{ name: 'choice', type: 'oneof', parts: alternatives.map(asOne) }];
+  const last = alternatives.at(-1) as Argument[];
+  if (alternatives.length === 1) return last;
+  const multiple = last.at(-1)?.type === 'repeat';
+  if (multiple) last.pop();
+  return [{ name: 'choice', type: 'oneof', parts: alternatives.map(asOne), ...(multiple ? { multiple } : {}) }];
 }
 
 /** What is in brackets: either more of what stands `before` it, which is then marked, or something optional. */

@@ -13,8 +13,8 @@ const serverDocs = docsOf('server');
 
 const everyKey = Number.MAX_SAFE_INTEGER;
 /** Keys that one FLUSHALL deletes in one command, and that are under way at once. */
-const sliceKeys = 1000;
-const keysAtOnce = 4000;
+const sliceKeys = 500;
+const keysAtOnce = 1500;
 
 const flushName = Buffer.from('partition|flush');
 

@@ -31,7 +31,7 @@ const sliceKeys = 2000;
 /** Bounds the round trips of one SCAN over an empty stretch. */
 const partitionsMost = 64;
 /** Keys that KEYS has under way at once. */
-const keysAtOnce = 8000;
+const keysAtOnce = 4000;
 /** RANDOMKEY chooses among as many. */
 const randomCandidates = 16;
 const everything = Buffer.from('*');

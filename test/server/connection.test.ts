@@ -18,6 +18,7 @@ import type { Connection } from '../../server/connection.js';
 import { Dispatcher } from '../../server/dispatcher.js';
 import { Listener } from '../../server/listener.js';
 import { Statistics } from '../../server/statistics.js';
+import { TurnBudget } from '../../server/turn-budget.js';
 import { freePort } from '../harness/free-ports.js';
 import { ReplyReader } from '../harness/reply-reader.js';
 import { encodeRequest } from '../protocol/resp/decoding.js';
@@ -73,6 +74,7 @@ async function fixture(
       submit,
       nowMs: () => 1,
       gate: new ClientGate({ monotonicMs: () => performance.now(), unixMicroseconds: () => 1_700_000_000_123_456 }),
+      budget: new TurnBudget((callback) => void setImmediate(callback)),
       timings: new CommandTimings({ slowLog, latency, monotonicMs: () => performance.now(), flushAtEnd }),
       arrivalMs: () => performance.now(),
       commandTimeoutMs: () => 1000,
@@ -113,6 +115,30 @@ async function fixture(
   };
   return { client, calls, replies, connection, until, statistics, listener };
 }
+
+test('long commands of one piece of input are spread over turns, in order, with what stands between them', async (t) => {
+  const { client, calls, replies, until } = await fixture(t);
+  const members = Array.from({ length: 400 }, (_, index) => `m${index}`);
+  const commands = Array.from({ length: 12 }, (_, index) => (index % 4 === 3 ? ['GET', 's'] : ['SADD', 's', ...members]));
+  const callsByTurn: number[] = [];
+  const count = (): void => {
+    callsByTurn.push(calls.length);
+    if (calls.length < commands.length) setImmediate(count);
+  };
+  setImmediate(count);
+  client.write(Buffer.concat(commands.map((words) => encodeRequest(words))));
+  await until(() => calls.length === commands.length);
+  count();
+  const steps = callsByTurn.map((calls, at) => calls - (callsByTurn[at - 1] ?? 0)).filter((calls) => calls > 0);
+  t.true(Math.max(...steps) <= 4 && steps.length >= 3, steps.join());
+  t.deepEqual(
+    calls.map(({ args }) => args.length),
+    commands.map((words) => words.length),
+  );
+  for (const [index, call] of calls.entries()) call.answer(index);
+  await until(() => replies.length === commands.length);
+  t.deepEqual(replies, commands.map((_, index) => String(index)));
+});
 
 const get = (key: string): Buffer => encodeRequest(['GET', key]);
 

@@ -39,17 +39,21 @@ class Wire {
   async exchange({ bytes, lastReply }: RequestStream, cuts: readonly number[]): Promise<Buffer> {
     const socket = await this.open();
     const came: Buffer[] = [];
+    // Of silence: hundreds of pieces, a turn each, take their time where this process is short of it.
+    let timer: NodeJS.Timeout | undefined;
     const over = new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => {
+      timer = setTimeout(() => {
         const [sent, got] = [bytes, Buffer.concat(came)].map((each) => JSON.stringify(each.toString('latin1')));
         reject(new Error(`${sent} in ${cuts.length + 1} pieces to port ${this.port}: after ${replyTimeoutMs} ms only ${got}`));
       }, replyTimeoutMs);
       const finish = (): void => {
         clearTimeout(timer);
+        timer = undefined;
         socket.off('data', take).off('close', closed);
         resolve();
       };
       const take = (chunk: Buffer): void => {
+        timer?.refresh();
         came.push(chunk);
         if (Buffer.concat(came.slice(-2)).subarray(-lastReply.length).equals(lastReply)) finish();
       };
@@ -62,6 +66,7 @@ class Wire {
     let from = 0;
     for (const to of [...cuts, bytes.length]) {
       if (socket.writable) socket.write(bytes.subarray(from, to));
+      timer?.refresh();
       from = to;
       if (to < bytes.length) await new Promise(setImmediate);
     }

@@ -65,8 +65,9 @@ export function swarmOf(seed: number): RunSettings {
   const collections = features.pick<Workload[]>([[], ['set', 'score'], ['field', 'tally'], ['set', 'field', 'tally', 'score']]);
   const timed: Workload[] = new SeededRandom(seed).fork('timed').chance(0.25) ? ['brief'] : [];
   const workloads = [...(sloppyQuorum ? strict.filter((workload) => workload !== 'list') : strict), ...collections, ...timed];
+  const largeBytes = new SeededRandom(seed).fork('large').pick([undefined, undefined, 60, 120, 200]);
   return {
-    cluster: { ...cluster, ...repair, readFrom, sloppyQuorum, gossipIntervalMs },
+    cluster: { ...cluster, ...repair, largeBytes, readFrom, sloppyQuorum, gossipIntervalMs },
     clients: { workloads },
     kinds: [...faultKinds, ...diskFaultKinds],
     awayMax,

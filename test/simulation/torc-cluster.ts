@@ -42,6 +42,8 @@ export interface TorcSettings {
   readonly cacheBytesMax?: number;
   /** Batches kept for a peer that does not acknowledge them; few make gaps common. */
   readonly hintBytesMax?: number;
+  /** Rounds of writing behind go in parts of twice as many bytes; by default in one. */
+  readonly largeBytes?: number | undefined;
   /** 0 = never, the default, as the seeds of other tests were drawn without. */
   readonly repairIntervalMs?: number;
   readonly fullRepairIntervalMs?: number;
@@ -288,14 +290,15 @@ export class TorcCluster {
   }
 
   async #openStore(name: string): Promise<Store> {
-    const { durability = 'everysec', cacheBytesMax = 1 << 20 } = this.settings;
+    const { durability = 'everysec', cacheBytesMax = 1 << 20, largeBytes } = this.settings;
     const clock = this.scheduler.clockFor(name);
     const disk = this.disks.get(name);
     if (disk === undefined) throw new Error(`no disk ${name}`);
     const logFiles = disk.logFiles();
     const engine = await disk.openEngine();
     const onFailure = (error: Error): void => this.#stopped(name, `${name} failed: ${error.message}`);
-    return Store.open({ engine, logFiles, clock, durability, cacheBytesMax, hashSeed: 1, onFailure });
+    const roundPartBytes = largeBytes === undefined ? undefined : 2 * largeBytes;
+    return Store.open({ engine, logFiles, clock, durability, cacheBytesMax, hashSeed: 1, roundPartBytes, onFailure });
   }
 
   /** A node ends by itself: as it should when its disk fails it, and else as it must not. */

@@ -25,6 +25,7 @@ export interface OpenOptions {
   readonly clock?: Clock;
   readonly durability?: Durability;
   readonly cacheBytesMax?: number;
+  readonly roundPartBytes?: number;
 }
 
 export interface OpenedStore {
@@ -37,9 +38,9 @@ export interface OpenedStore {
 
 export async function openStore(engine: Engine, logFiles: LogFiles, options: OpenOptions = {}): Promise<OpenedStore> {
   const failures: StorageError[] = [];
-  const { clock = new HandClock(), durability = 'os', cacheBytesMax = 1 << 30 } = options;
+  const { clock = new HandClock(), durability = 'os', cacheBytesMax = 1 << 30, roundPartBytes } = options;
   const onFailure = (error: StorageError): void => void failures.push(error);
-  const store = await Store.open({ engine, logFiles, clock, durability, cacheBytesMax, hashSeed: 1, onFailure });
+  const store = await Store.open({ engine, logFiles, clock, durability, cacheBytesMax, hashSeed: 1, roundPartBytes, onFailure });
   const transaction = new Transaction(() => ({ actor: self, counter: store.hybridClock.next() }));
   const close = async (): Promise<void> => {
     let closed = false;

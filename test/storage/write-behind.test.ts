@@ -80,6 +80,40 @@ test('with memory full a round begins by what is dirty, and what it wrote may le
   t.is((await read(opened, 'k0'))?.toString(), 'v');
 });
 
+test('a round goes to the engine in parts; killed between two of them, a process is followed by one that misses nothing', async (t) => {
+  const count = 40;
+  /** Opens a store, lets a round go on until the engine has `parts` batches of it, and kills it. */
+  const killedAfter = async (parts: number): Promise<{ readonly batches: number; readonly whole: boolean }> => {
+    const engine = new MemoryEngine();
+    const files = new MemoryLogFiles();
+    const clock = new HandClock();
+    let batches = 0;
+    let whole = false;
+    const write = engine.write.bind(engine);
+    engine.write = async (batch, options) => {
+      if (batches === parts) return new Promise(() => undefined); // the process ends before this one
+      batches++;
+      whole = options.sync;
+      t.true(whole || batch.puts.length < count / 2, 'a part');
+      await write(batch, options);
+    };
+    const opened = await openStore(engine, files, { clock, roundPartBytes: 1000 });
+    for (let i = 0; i < count; i++)
+      command(opened, 0, 1, (transaction) => transaction.setString(Buffer.from(`k${i}`), Buffer.alloc(100, i), 0));
+    opened.store.endTurn(() => undefined);
+    await clock.advance(60_000);
+    for (let i = 0; i < 20; i++) await clock.advance(0);
+    files.kill();
+    const next = await openStore(engine.reopened(), files, { clock: new HandClock() });
+    for (let i = 0; i < count; i++) t.true((await read(next, `k${i}`))?.equals(Buffer.alloc(100, i)), `k${i} after ${batches} batches`);
+    t.deepEqual(next.store.partition(0).seen, opened.store.partition(0).seen);
+    return { batches, whole };
+  };
+  let parts = 0;
+  while (!(await killedAfter(parts)).whole) parts++;
+  t.true(parts >= 5, `${parts} parts`);
+});
+
 test('what is written while a round waits between its slices is not lost, whenever the process is killed', async (t) => {
   const count = 2500;
   for (let waited = 0; waited < 14; waited++) {

@@ -1,12 +1,13 @@
 /** The rows say of themselves what redis-server says of its own commands. */
 import test from 'ava';
-import { ErrorReply, StatusReply } from '../../../protocol/resp/reply.js';
+import { ErrorReply, type MapReply, StatusReply } from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';
 import type { CommandRow } from '../../../server/command-table.js';
 import { CommandLookup } from '../../../server/command-lookup.js';
 import { allRows } from '../../../server/commands/all.js';
 import { hashExpiryRows } from '../../../server/commands/hash-expiry.js';
 import { RedisOracle, shown } from './redis-oracle.js';
+import { argumentsOf } from '../../../server/commands/docs-arguments.js';
 import { localContext } from './local-node.js';
 
 const subcommandsOf = (row: CommandRow): readonly CommandRow[] =>
@@ -138,4 +139,15 @@ test('a name is found in any case, and nothing else is', (t) => {
     t.is(nameOf(name), `ERR unknown command '${name}', with args beginning with: `);
   }
   t.throws(() => new CommandLookup([...allRows, ...allRows.slice(0, 1)]), { message: 'two rows named get' });
+});
+
+test('every argument that COMMAND DOCS tells of is of a type that redis-cli knows', (t) => {
+  const known = new Set(['string', 'integer', 'double', 'key', 'pattern', 'unix-time', 'pure-token', 'oneof', 'block']);
+  const look = (row: CommandRow, reply: Reply): void => {
+    const argument = new Map((reply as MapReply).entries as [string, Reply][]);
+    const [name, type] = [argument.get('name') as string, argument.get('type') as string];
+    t.true(known.has(type), `${row.name}: ${name} is a ${type}`);
+    for (const part of (argument.get('arguments') ?? []) as Reply[]) look(row, part);
+  };
+  for (const row of everyRow) for (const argument of argumentsOf(row.docs.syntax)) look(row, argument);
 });
