@@ -137,7 +137,10 @@ test('long commands of one piece of input are spread over turns, in order, with 
   );
   for (const [index, call] of calls.entries()) call.answer(index);
   await until(() => replies.length === commands.length);
-  t.deepEqual(replies, commands.map((_, index) => String(index)));
+  t.deepEqual(
+    replies,
+    commands.map((_, index) => String(index)),
+  );
 });
 
 const get = (key: string): Buffer => encodeRequest(['GET', key]);

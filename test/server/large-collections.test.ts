@@ -76,7 +76,10 @@ for (const kind of kinds)
         for (; commands.length < commandsAtOnce && filled < until; filled += perCommand)
           commands.push(kind.add(key, filled, Math.min(perCommand, until - filled)));
         const replies = await client.ask(...commands);
-        t.false(replies.some((reply) => reply.startsWith('-')), replies.join());
+        t.false(
+          replies.some((reply) => reply.startsWith('-')),
+          replies.join(),
+        );
       }
       filled = until;
     };
@@ -106,7 +109,9 @@ for (const kind of kinds)
       leastTurnMs = Math.min(leastTurnMs, (await metered.figures()).longestMs);
       filled += addsPerRound;
     }
-    t.log(`adds a second: ${Math.round(small)} to small ones, ${Math.round(large)} to the large one; longest turn ${leastTurnMs.toFixed(1)} ms`);
+    t.log(
+      `adds a second: ${Math.round(small)} to small ones, ${Math.round(large)} to the large one; longest turn ${leastTurnMs.toFixed(1)} ms`,
+    );
     t.true(large >= small / 2, `${large} adds a second to the large one, ${small} to small ones`);
     if (leastTurnMs >= longestTurnMs) tooLong.push(`adds: ${leastTurnMs.toFixed(1)} ms`);
 
@@ -119,7 +124,10 @@ for (const kind of kinds)
         const beganMs = performance.now();
         const replies = await client.ask(...asked.map(([command]) => command));
         least = Math.min(least, performance.now() - beganMs); // ms of a thousand are microseconds of one
-        t.deepEqual(replies, asked.map(([, reply]) => reply));
+        t.deepEqual(
+          replies,
+          asked.map(([, reply]) => reply),
+        );
       }
       t.log(`${name}: ${least.toFixed(1)} us, in a pipeline of 1000`);
       t.true(least < 1000, `${name} takes ${least} us`);
