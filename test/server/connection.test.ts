@@ -76,6 +76,7 @@ async function fixture(
       idleTimeoutSeconds: () => 0,
       keepaliveSeconds: () => 0,
       isProtected: () => false,
+      tls: undefined,
     },
     {
       lookup,
@@ -148,7 +149,10 @@ test('long commands of one piece of input are spread over turns, in order, with 
   );
   for (const [index, call] of calls.entries()) call.answer(index);
   await until(() => replies.length === commands.length);
-  t.deepEqual(replies, commands.map((_, index) => String(index)));
+  t.deepEqual(
+    replies,
+    commands.map((_, index) => String(index)),
+  );
 });
 
 const get = (key: string): Buffer => encodeRequest(['GET', key]);
