@@ -2,7 +2,7 @@
  * What a command sees while it runs: the objects of one partition and the batch it writes. Running is synchronous and is all or nothing:
  * the records collected here become one batch under one dot, or, when the command throws or answers an error, nothing.
  */
-import type { ErrorReply, StoredValue } from '../protocol/resp/reply.js';
+import type { ErrorReply, Reply, StoredValue } from '../protocol/resp/reply.js';
 
 /** A living string, as the type's rule shows it. */
 export interface StringObject {
@@ -16,7 +16,7 @@ export interface StringObject {
 export type TypeName = 'string' | 'hash' | 'set' | 'zset' | 'list' | 'stream';
 
 /** Types whose values are made of elements. */
-export type CollectionName = 'hash' | 'set' | 'zset';
+export type CollectionName = 'hash' | 'set' | 'zset' | 'list';
 
 /** A part of a walk over a collection's elements. */
 export interface ScannedElements {
@@ -36,6 +36,10 @@ export interface CollectionView {
   has(element: Buffer): boolean;
   /** The value, owned by the caller; undefined when there is no such element. */
   get(element: Buffer): Buffer | undefined;
+  /** Some elements may expire; false = none does. */
+  readonly mayExpire: boolean;
+  /** When an element expires, Unix ms, 0 = never; undefined when there is no such element. */
+  expiryOf(element: Buffer): number | undefined;
   /** All of it, in no order, element and value one after the other. Owned by the caller. Needs all of it in memory, as the two below do. */
   pairs(): Buffer[];
   /** All elements, in no order. Owned by the caller. */
@@ -64,6 +68,18 @@ export interface SortedView extends CollectionView {
   countToMember(member: Buffer, orEqual: boolean): number;
   /** Those of rank `from` to before `to`. */
   slice(from: number, to: number): ScoredMember[];
+}
+
+/** A living list; indexes count from 0. Needs all of it in memory, and in order, but for its size. */
+export interface ListView {
+  /** Elements; O(1). */
+  readonly size: number;
+  /** Values from index `from` to before `to`, owned by the caller. O(log n), and what is returned. */
+  slice(from: number, to: number): Buffer[];
+  /** The same as a whole reply. */
+  range(from: number, to: number): Reply;
+  /** Indexes of elements with this value, at most `most`, in the order in which they are met from the beginning or the end, looking at `lookedAt` elements at most. */
+  indexesOf(value: Buffer, fromEnd: boolean, most: number, lookedAt: number): number[];
 }
 
 export interface ScannedSlot {
@@ -111,6 +127,8 @@ export interface Execution extends ValueLimits {
   collection(key: Buffer, type: CollectionName): CollectionView | undefined;
   /** The same of a sorted set. */
   sorted(key: Buffer): SortedView | undefined;
+  /** The same of a list. */
+  list(key: Buffer): ListView | undefined;
   /** Bytes of memory that the key takes, its elements included; 0 when there is none. */
   bytesOf(key: Buffer): number;
   /** Undefined when absent or expired. */
@@ -127,15 +145,28 @@ export interface Execution extends ValueLimits {
   increment(key: Buffer, by: bigint): bigint;
   /**
    * Writes an element of the collection at `key`, which is made with its first one; true when it was not there. Buffers may be borrowed. Throws
-   * CommandError WRONGTYPE for another type, here and below.
+   * CommandError WRONGTYPE for another type, here and below. `expiresAtMs` is Unix ms, later than `nowMs`; 0 = none.
    */
-  setElement(key: Buffer, type: CollectionName, element: Buffer, bytes: Buffer): boolean;
-  /** Adds to the counter that an element's value is (absent = 0); returns the new value, or why there is none: nothing is written then. */
+  setElement(key: Buffer, type: CollectionName, element: Buffer, bytes: Buffer, expiresAtMs?: number): boolean;
+  /** Sets when an element expires (0 = never), whose value stays; false when there is no such element. */
+  setElementExpiry(key: Buffer, type: CollectionName, element: Buffer, expiresAtMs: number): boolean;
+  /** Adds to the counter that an element's value is (absent = 0), keeping its expiry; returns the new value, or why there is none: nothing is written then. */
   incrementElement(key: Buffer, type: CollectionName, element: Buffer, by: bigint): bigint | 'not-an-integer' | 'overflow';
   /** Adds to the score of a sorted set's member (absent = 0), which is written where it changes; returns the new one, or that it would be NaN. */
   incrementScore(key: Buffer, member: Buffer, by: number): number | 'not-a-number';
   /** Deletes an element, and the key with its last one; false when it was not there. */
   removeElement(key: Buffer, type: CollectionName, element: Buffer): boolean;
+  /**
+   * Puts values, in this order, before the element of index `at` of the list at `key`, which is made with its first one; `at` is its size: behind the last.
+   * `near`: the neighbour that the next insertion here is not expected to be beside. Buffers may be borrowed, here and below.
+   */
+  insertIntoList(key: Buffer, at: number, values: readonly Buffer[], near: 'left' | 'right'): void;
+  /** Gives an element another value. */
+  replaceInList(key: Buffer, at: number, value: Buffer): void;
+  /** Takes out the elements of each range of indexes, from the first to before the second; the ranges are in order and apart. */
+  removeFromList(key: Buffer, ranges: readonly (readonly [from: number, to: number])[]): void;
+  /** Moves the element at one end of a list to the other. */
+  rotateList(key: Buffer, from: 'left' | 'right'): void;
   /** Sets the expiry of a living key of any type (0 = none); false when there is none. */
   setExpiry(key: Buffer, expiresAtMs: number): boolean;
   /** Deletes a key of any type; false when there was none. */

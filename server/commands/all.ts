@@ -16,11 +16,14 @@ import { floatIncrementRows } from './float-increments.js';
 import { geoRows } from './geo.js';
 import { geoSearchRows } from './geo-search.js';
 import { hashRows } from './hashes.js';
+import { hashExpiryRows } from './hash-expiry.js';
 import { hyperLogLogRows } from './hyperloglogs.js';
 import { hyperLogLogDebugRows } from './hyperloglog-debug.js';
 import { keyRows } from './keys.js';
 import { keyspaceRows } from './keyspace.js';
 import { latencyRows } from './latency.js';
+import { listIndexRows } from './list-indexes.js';
+import { listRows } from './lists.js';
 import { memoryRows } from './memory.js';
 import { objectRows } from './object.js';
 import { rangeRows } from './ranges.js';
@@ -46,12 +49,15 @@ export const allRows: readonly CommandRow[] = [
   ...bitmapRows,
   ...bitfieldRows,
   ...hashRows,
+  ...hashExpiryRows,
   ...setRows,
   ...hyperLogLogRows,
   ...hyperLogLogDebugRows,
   ...sortedSetRows,
   ...sortedSetRangeRows,
   ...sortedSetAlgebraRows,
+  ...listRows,
+  ...listIndexRows,
   ...geoRows,
   ...geoSearchRows,
   ...keyRows,

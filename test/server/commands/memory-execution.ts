@@ -11,6 +11,7 @@ import type {
   CollectionName,
   CollectionView,
   Execution,
+  ListView,
   ScannedElements,
   ScannedSlot,
   ScoredMember,
@@ -26,8 +27,11 @@ interface Entry {
   readonly type: TypeName;
   readonly bytes: Buffer;
   readonly expiresAtMs: number;
-  /** Of a collection: values by element in latin1. */
+  /** Of a collection: values by element in latin1, and when elements expire that do. */
   readonly elements?: ReadonlyMap<string, Buffer>;
+  readonly expiries?: ReadonlyMap<string, number>;
+  /** Of a list. */
+  readonly values?: readonly Buffer[];
 }
 
 const wrongType = new ErrorReply('WRONGTYPE Operation against a key holding the wrong kind of value');
@@ -65,12 +69,20 @@ export class MemoryExecution implements Execution {
   collection(key: Buffer, type: CollectionName): CollectionView | undefined {
     const entry = this.living(key);
     if (entry !== undefined && entry.type !== type) throw new CommandError(wrongType);
-    return entry === undefined ? undefined : new MemoryCollection(() => this.entries.get(nameOf(key))?.elements ?? new Map());
+    return entry === undefined
+      ? undefined
+      : new MemoryCollection(
+          () => this.elementsAt(key),
+          () => this.entries.get(nameOf(key))?.expiries,
+        );
   }
 
   sorted(key: Buffer): SortedView | undefined {
     if (this.collection(key, 'zset') === undefined) return undefined;
-    return new MemorySortedSet(() => this.entries.get(nameOf(key))?.elements ?? new Map());
+    return new MemorySortedSet(
+      () => this.elementsAt(key),
+      () => undefined,
+    );
   }
 
   incrementScore(key: Buffer, member: Buffer, by: number): number | 'not-a-number' {
@@ -81,12 +93,23 @@ export class MemoryExecution implements Execution {
     return sum;
   }
 
-  setElement(key: Buffer, type: CollectionName, element: Buffer, bytes: Buffer): boolean {
+  setElement(key: Buffer, type: CollectionName, element: Buffer, bytes: Buffer, expiresAtMs = 0): boolean {
     const isNew = this.collection(key, type)?.has(element) !== true;
     const entry = this.living(key);
     const elements = new Map([...(entry?.elements ?? []), [nameOf(element), Buffer.from(bytes)] as const]);
-    this.entries.set(nameOf(key), { slot: slotOf(key), type, bytes: Buffer.alloc(0), expiresAtMs: entry?.expiresAtMs ?? 0, elements });
+    const expiries = new Map(entry?.expiries);
+    if (expiresAtMs === 0) expiries.delete(nameOf(element));
+    else expiries.set(nameOf(element), expiresAtMs);
+    const value = { slot: slotOf(key), type, bytes: Buffer.alloc(0), expiresAtMs: entry?.expiresAtMs ?? 0, elements, expiries };
+    this.entries.set(nameOf(key), value);
     return isNew;
+  }
+
+  setElementExpiry(key: Buffer, type: CollectionName, element: Buffer, expiresAtMs: number): boolean {
+    const bytes = this.collection(key, type)?.get(element);
+    if (bytes === undefined) return false;
+    this.setElement(key, type, element, bytes, expiresAtMs);
+    return true;
   }
 
   incrementElement(key: Buffer, type: CollectionName, element: Buffer, by: bigint): bigint | 'not-an-integer' | 'overflow' {
@@ -95,7 +118,7 @@ export class MemoryExecution implements Execution {
     if (value === undefined) return 'not-an-integer';
     const sum = value + by;
     if (sum < int64.least || sum > int64.most) return 'overflow';
-    this.setElement(key, type, element, Buffer.from(String(sum)));
+    this.setElement(key, type, element, Buffer.from(String(sum)), this.collection(key, type)?.expiryOf(element));
     return sum;
   }
 
@@ -109,13 +132,48 @@ export class MemoryExecution implements Execution {
   }
 
   bytesOf(key: Buffer): number {
-    const elements = [...(this.living(key)?.elements ?? [])];
+    const entry = this.living(key);
+    const elements = [...(entry?.elements ?? []), ...(entry?.values ?? []).map((value) => ['', value] as const)];
     return elements.reduce((sum, [name, bytes]) => sum + name.length + bytes.length, key.length);
   }
 
-  /** Puts a key of a type there that no command makes yet, of which only the type is known. */
-  plant(key: Buffer, type: Exclude<TypeName, 'string'>): void {
-    this.entries.set(nameOf(key), { slot: slotOf(key), type, bytes: Buffer.alloc(0), expiresAtMs: 0 });
+  list(key: Buffer): ListView | undefined {
+    const entry = this.living(key);
+    if (entry !== undefined && entry.type !== 'list') throw new CommandError(wrongType);
+    return entry === undefined ? undefined : new MemoryList(() => this.entries.get(nameOf(key))?.values ?? []);
+  }
+
+  insertIntoList(key: Buffer, at: number, values: readonly Buffer[]): void {
+    this.list(key);
+    this.changeList(key, (before) => [...before.slice(0, at), ...values.map((value) => Buffer.from(value)), ...before.slice(at)]);
+  }
+
+  replaceInList(key: Buffer, at: number, value: Buffer): void {
+    this.changeList(key, (before) => before.with(at, Buffer.from(value)));
+  }
+
+  removeFromList(key: Buffer, ranges: readonly (readonly [from: number, to: number])[]): void {
+    this.changeList(key, (before) => before.filter((_, at) => !ranges.some(([from, to]) => from <= at && at < to)));
+  }
+
+  rotateList(key: Buffer, from: 'left' | 'right'): void {
+    this.changeList(key, (before) =>
+      from === 'left' ? [...before.slice(1), ...before.slice(0, 1)] : [...before.slice(-1), ...before.slice(0, -1)],
+    );
+  }
+
+  private changeList(key: Buffer, change: (before: readonly Buffer[]) => readonly Buffer[]): void {
+    const entry = this.living(key);
+    const values = change(entry?.values ?? []);
+    if (values.length === 0) this.entries.delete(nameOf(key));
+    else
+      this.entries.set(nameOf(key), {
+        slot: slotOf(key),
+        type: 'list',
+        bytes: Buffer.alloc(0),
+        expiresAtMs: entry?.expiresAtMs ?? 0,
+        values,
+      });
   }
 
   string(key: Buffer): StringObject | undefined {
@@ -181,15 +239,27 @@ export class MemoryExecution implements Execution {
     return { keys, examined: keys.length, next };
   }
 
+  private elementsAt(key: Buffer): ReadonlyMap<string, Buffer> {
+    return this.living(key)?.elements ?? new Map<string, Buffer>();
+  }
+
+  /** Without what has expired of it. */
   private living(key: Buffer): Entry | undefined {
     const entry = this.entries.get(nameOf(key));
-    return entry && (entry.expiresAtMs === 0 || entry.expiresAtMs > this.nowMs) ? entry : undefined;
+    if (entry === undefined || (entry.expiresAtMs !== 0 && entry.expiresAtMs <= this.nowMs)) return undefined;
+    const { elements, expiries } = entry;
+    if (elements === undefined || expiries === undefined || expiries.size === 0) return entry;
+    const left = [...elements].filter(([name]) => (expiries.get(name) ?? Infinity) > this.nowMs);
+    return left.length === 0 ? undefined : { ...entry, elements: new Map(left) };
   }
 }
 
 /** In the order in which the elements were written first. */
 class MemoryCollection implements CollectionView {
-  constructor(private readonly map: () => ReadonlyMap<string, Buffer>) {}
+  constructor(
+    private readonly map: () => ReadonlyMap<string, Buffer>,
+    private readonly expiries: () => ReadonlyMap<string, number> | undefined,
+  ) {}
 
   get size(): number {
     return this.map().size;
@@ -201,6 +271,14 @@ class MemoryCollection implements CollectionView {
 
   get(element: Buffer): Buffer | undefined {
     return this.map().get(nameOf(element));
+  }
+
+  get mayExpire(): boolean {
+    return (this.expiries()?.size ?? 0) > 0;
+  }
+
+  expiryOf(element: Buffer): number | undefined {
+    return this.has(element) ? (this.expiries()?.get(nameOf(element)) ?? 0) : undefined;
   }
 
   pairs(): Buffer[] {
@@ -222,6 +300,28 @@ class MemoryCollection implements CollectionView {
   scan(position: number, limit: number): ScannedElements {
     const { keys, next } = sliceOf(this.elements(), (element) => scanHash(element), position, limit);
     return { pairs: keys.flatMap((element) => [element, this.get(element) as Buffer]), next };
+  }
+}
+
+class MemoryList implements ListView {
+  constructor(private readonly values: () => readonly Buffer[]) {}
+
+  get size(): number {
+    return this.values().length;
+  }
+
+  slice(from: number, to: number): Buffer[] {
+    return this.values().slice(from, to);
+  }
+
+  range(from: number, to: number): Reply {
+    return this.slice(from, to);
+  }
+
+  indexesOf(value: Buffer, fromEnd: boolean, most: number, lookedAt: number): number[] {
+    const indexes = this.values().map((_, index) => index);
+    const looked = (fromEnd ? indexes.reverse() : indexes).slice(0, lookedAt);
+    return looked.filter((index) => this.values()[index]?.equals(value)).slice(0, most);
   }
 }
 

@@ -7,8 +7,10 @@ import { allRows } from '../../../server/commands/all.js';
 import { bitmapFamily } from './bitmaps.js';
 import { hashFamily, setFamily } from './collections.js';
 import { geoFamily } from './geo.js';
+import { hashExpiryFamily } from './hash-expiry.js';
 import { hyperLogLogFamily } from './hyperloglogs.js';
 import { keyFamily, keyspaceFamily } from './keys.js';
+import { listFamily } from './lists.js';
 import { sortedSetFamily } from './sorted-sets.js';
 import { stringFamily } from './strings.js';
 import { value, type Family, type Keys, type Words } from './words.js';
@@ -21,7 +23,9 @@ export function everyFamily(keys: Keys): Family {
     ...hashFamily(keys),
     ...setFamily(keys),
     ...sortedSetFamily(keys),
+    ...listFamily(keys),
     ...geoFamily(keys),
+    ...hashExpiryFamily(),
     ...keyFamily(keys),
     ...keyspaceFamily(),
   };
@@ -53,6 +57,10 @@ export function anyCommand(family: Family): fc.Arbitrary<Words> {
             'SPOP',
             'SINTERCARD',
             'HSCAN',
+            'LPOP',
+            'LPOS',
+            'LINSERT',
+            'LMPOP',
             'GEOADD',
             'GEODIST',
             'nonsense',
