@@ -331,6 +331,15 @@ export class Transaction implements Execution, ListWriting {
     rotateList(this, key, from);
   }
 
+  /** False: there may be elements that memory lacks, which are asked for. */
+  knowsAllOfList(key: Buffer): boolean {
+    const owner = this.entryOf(key);
+    const collection = owner === noEntry ? undefined : this.here.collections.get(owner, collectionTypes.list);
+    if (collection === undefined || collection.whole || this.cleared.has(collection)) return true;
+    this.need(collection, undefined);
+    return false;
+  }
+
   get writtenDot(): Dot {
     return this.newDot();
   }
