@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { RepairPlan } from '../cluster/anti-entropy.js';
+import type { EventLog } from '../cluster/events.js';
 import { Node } from '../cluster/node.js';
 import { conflictFigures, conflictReport } from '../cluster/conflict-report.js';
 import { keyVersions } from '../cluster/key-versions.js';
@@ -9,6 +10,7 @@ import type { Readiness } from '../cluster/readiness.js';
 import { DataDirectory, nextLife } from '../storage/data-directory.js';
 import { StorageError } from '../storage/engine.js';
 import { Store } from '../storage/store.js';
+import { AclLog } from './acl/acl-log.js';
 import type { StartedNode } from './cli/run-command-line.js';
 import { ClientGate } from './client-gate.js';
 import { CommandLookup } from './command-lookup.js';
@@ -30,12 +32,14 @@ import { HttpListener } from './probes/http-listener.js';
 import { probeRoutes, type ProbedNode } from './probes/probes.js';
 import { LatencyMonitor } from './latency-monitor.js';
 import { nodeControl } from './node-control.js';
-import { Password } from './password.js';
+import { aclFileAt, nodeUsers, usersOfFiles } from './node-users.js';
 import { sampleMs } from './rate-meter.js';
+import { clientTls, peerTls, provingTransport } from './secured-connections.js';
 import { SlowLog } from './slow-log.js';
 import { Statistics } from './statistics.js';
 import { systemClock, systemRandom, unixMicroseconds } from './system-clock.js';
 import { TcpTransport } from './tcp-transport.js';
+import { TlsFiles } from './tls-files.js';
 import { Telemetry } from './telemetry/telemetry.js';
 import { TurnBudget } from './turn-budget.js';
 
@@ -94,6 +98,7 @@ async function startServing(
   http: HttpListener,
   telemetry: Telemetry,
 ): Promise<StartedNode> {
+  const fromFiles = usersOfFiles(configuration);
   const running = new RunningConfiguration(configuration, file);
   const log = createLog(configuration);
   running.onChange('logLevel', ({ logLevel }) => setLogLevel(log, logLevel));
@@ -101,12 +106,13 @@ async function startServing(
   warn([...environmentWarnings(process.env), ...warningsOf(configuration)]);
   for (const key of directiveKeys) {
     running.onChange(key, (changed) => {
-      const { name, type } = directiveOf(key);
-      const value = key === 'password' ? '(redacted)' : type.format(changed[key]);
+      const { name, type, isSecret } = directiveOf(key);
+      const value = isSecret === true ? '(redacted)' : type.format(changed[key]);
       log.notice({ event: 'config-set', directive: name, value }, `CONFIG SET ${name} ${value}`);
     });
   }
   for (const key of ['writeQuorum', 'readQuorum'] as const) running.onChange(key, (changed) => warn(warningsOf(changed)));
+  const tls = configuration.tlsCluster || configuration.tlsPort !== 0 ? new TlsFiles(running, log) : undefined;
   let rejectAll: (error: Error) => void = () => undefined;
   const failure = new Promise<never>((_, reject) => (rejectAll = reject));
   const fail = (error: Error): void => {
@@ -136,7 +142,11 @@ async function startServing(
       onFailure: fail,
     });
     progress.storageOpen = true;
-    transport = await TcpTransport.bind(configuration.bind, configuration.peerPort);
+    transport = await TcpTransport.bind(
+      configuration.bind,
+      configuration.peerPort,
+      tls !== undefined && configuration.tlsCluster ? peerTls(tls, log) : undefined,
+    );
   } catch (error) {
     await directory.close();
     throw error;
@@ -149,6 +159,7 @@ async function startServing(
   const doubtful = begun.reason === 'writes may be lost' || begun.reason === 'log damaged';
   await directory.write({ ...record, life, cleanStop: false });
 
+  const eventLog: EventLog = (level, message, event) => (level === 'warn' ? log.warning(event, message) : log.notice(event, message));
   const hasher = new HashingPool(fail);
   const lookup = new CommandLookup(allRows);
   const dispatcher: Dispatcher = new Dispatcher({
@@ -220,11 +231,11 @@ async function startServing(
     incarnation: randomInt(2 ** 47),
     store,
     hasher,
-    transport,
+    transport: provingTransport(transport, configuration, eventLog),
     clock: systemClock,
     random: systemRandom,
     decoder: dispatcher,
-    log: (level, message, event) => (level === 'warn' ? log.warning(event, message) : log.notice(event, message)),
+    log: eventLog,
     onFailure: fail,
   });
 
@@ -238,7 +249,7 @@ async function startServing(
     section: (name) =>
       name === 'torc' ? [...node.statistics(), ...Object.entries(store.statistics()), ...conflictFigures(store.conflicts)] : [],
   });
-  const password = new Password(() => running.current.password);
+  const aclLog = new AclLog({ nowMs: () => systemClock.wallMs(), entriesMax: () => running.current.aclLogEntriesMax });
   const slowLog = new SlowLog({
     nowMs: () => systemClock.wallMs(),
     slowerThanMicroseconds: () => running.current.slowlogMicroseconds,
@@ -247,6 +258,7 @@ async function startServing(
   const latency = new LatencyMonitor({ nowMs: () => systemClock.wallMs(), thresholdMs: () => running.current.latencyThresholdMs });
   const gate = new ClientGate({ monotonicMs: () => systemClock.monotonicMs(), unixMicroseconds });
   let listener: Listener | undefined;
+  const users = nodeUsers(fromFiles, { running, records: node.systemRecords, gate, connections: () => listener?.clients() ?? [], log });
   const shared = {
     clients: () => listener?.clients() ?? [],
     cluster: node.view,
@@ -254,7 +266,9 @@ async function startServing(
     statistics,
     slowLog,
     latency,
-    password,
+    users,
+    aclLog,
+    aclFile: aclFileAt(configuration.aclFile),
     node: nodeControl({ node, store, gate, shutDown: (how) => askToStop(how) }),
     torcVersion: version,
     drain: () => askToStop('in order'),
@@ -278,7 +292,8 @@ async function startServing(
     nowMs: () => systemClock.wallMs(),
     arrivalMs: () => node.turn.nowMs,
     commandTimeoutMs: () => running.current.peerTimeoutMs,
-    isOpen: () => !password.isRequired,
+    users,
+    aclLog,
     requestLimits: () => ({
       multibulkMax,
       bulkBytesMax: running.current.bulkBytesMax,
@@ -314,10 +329,12 @@ async function startServing(
       {
         addresses: configuration.bind,
         port: configuration.port,
+        tls: tls === undefined || configuration.tlsPort === 0 ? undefined : clientTls(tls, configuration, log),
         backlog: configuration.tcpBacklog,
         clientsMax: () => running.current.clientsMax,
         idleTimeoutSeconds: () => running.current.idleTimeoutSeconds,
         keepaliveSeconds: () => running.current.tcpKeepaliveSeconds,
+        isProtected: () => running.current.protectedMode && users.default.isOpen,
       },
       state,
     );
@@ -352,7 +369,15 @@ async function startServing(
   });
   const sampling = setInterval(() => statistics.sample(), sampleMs).unref();
   log.notice(
-    { event: 'started', version, life, reason: begun.reason, tornBytes: store.tornBytes, port: configuration.port },
+    {
+      event: 'started',
+      version,
+      life,
+      reason: begun.reason,
+      tornBytes: store.tornBytes,
+      port: configuration.port,
+      tlsPort: configuration.tlsPort,
+    },
     `life ${life} (${begun.reason}), ${store.tornBytes} bytes cut off the log's tail`,
   );
   node.start();

@@ -1,5 +1,6 @@
 /** Every command there is. A row that is not in this list does not exist. */
 import type { CommandRow } from '../command-table.js';
+import { aclRows } from './acl.js';
 import { bitfieldRows } from './bitfield.js';
 import { bitmapRows } from './bitmaps.js';
 import { clientRows } from './client.js';
@@ -15,6 +16,7 @@ import { floatIncrementRows } from './float-increments.js';
 import { geoRows } from './geo.js';
 import { geoSearchRows } from './geo-search.js';
 import { hashRows } from './hashes.js';
+import { hashExpiryRows } from './hash-expiry.js';
 import { hyperLogLogRows } from './hyperloglogs.js';
 import { hyperLogLogDebugRows } from './hyperloglog-debug.js';
 import { keyRows } from './keys.js';
@@ -47,6 +49,7 @@ export const allRows: readonly CommandRow[] = [
   ...bitmapRows,
   ...bitfieldRows,
   ...hashRows,
+  ...hashExpiryRows,
   ...setRows,
   ...hyperLogLogRows,
   ...hyperLogLogDebugRows,
@@ -75,5 +78,6 @@ export const allRows: readonly CommandRow[] = [
   ...waitRows,
   ...clusterRows,
   ...torcRows,
+  ...aclRows(() => allRows),
   ...commandRows(() => allRows),
 ];

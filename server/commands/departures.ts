@@ -11,7 +11,6 @@ export const departures: Readonly<Record<string, string>> = {
   geosearchstore: 'as GEORADIUS',
   hello: '`AUTH` takes user `default` only',
   select: 'database 0 only; another is refused',
-  'client|kill': '`USER default` is every client that has authenticated',
   'client|list': 'every client is a normal one; what Redis keeps per client and Torc does not is 0',
   'client|info': 'as CLIENT LIST',
   'client|no-evict': 'kept and shown; no client is ever evicted',

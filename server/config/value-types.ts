@@ -75,6 +75,7 @@ export function memorySizeOrNone(min: number): ValueType<number> {
 }
 
 export const portNumber = integer(1, 65535);
+export const portNumberOrNone = integer(0, 65535);
 
 /** A number of equal parts that 16384 slots can be divided into. */
 export const slotDivision: ValueType<number> = {
@@ -139,6 +140,23 @@ export function text(needed: 'needed' | 'may be empty'): ValueType<string> {
     format: String,
   };
 }
+
+/** Empty, or so long that it cannot be guessed. */
+export function secretText(lengthMin: number): ValueType<string> {
+  return {
+    allowed: `nothing, or a text of at least ${lengthMin} characters`,
+    parse: (given) =>
+      given === '' || given.length >= lengthMin ? given : new Refusal(`argument must have at least ${lengthMin} characters`),
+    format: String,
+  };
+}
+
+/** One line each, as often as one likes: a name and rules. What they mean is looked at when the node starts. */
+export const userLines: ValueType<readonly string[]> = {
+  allowed: 'a name and rules, such as alice on >secret ~app:* +@read',
+  parse: (given, before) => (given.trim() === '' ? (before ?? []) : [...(before ?? []), Buffer.from(given.trim()).toString('latin1')]),
+  format: (value) => value.map((line) => Buffer.from(line, 'latin1').toString()).join('\n'),
+};
 
 /** A name that goes into addresses, file names and `CLUSTER NODES` lines. */
 export const label: ValueType<string> = {

@@ -35,7 +35,13 @@ test('a turn takes a thousand arguments and what completes them; each client goe
     turns.push(0);
     for (const callback of now) callback();
   }
-  t.deepEqual(clients.map(({ done }) => done), [10, 200, 3]);
-  t.true(turns.every((args) => args < 1000 + 5000), turns.join());
+  t.deepEqual(
+    clients.map(({ done }) => done),
+    [10, 200, 3],
+  );
+  t.true(
+    turns.every((args) => args < 1000 + 5000),
+    turns.join(),
+  );
   t.true(turns.filter((args) => args > 0).length >= 8);
 });
