@@ -14,9 +14,12 @@ import type { Membership } from './membership.js';
 import { slotsOfPartition } from './ring.js';
 import type { Turn } from './turn.js';
 
-/** Entries looked at in one step, and the time between two: a step takes about a millisecond. */
+/** Entries looked at in one step, and the time between two: a step takes about a millisecond... */
 const stepEntries = 500;
 const stepMs = 20;
+/** ...but with many waiting (a queue's pops come faster) four at most, and so that what waits now is looked at within a second. */
+const stepEntriesMax = 2000;
+const stepsASecond = 1000 / stepMs;
 /** Between two readings of one partition's rows. */
 const lookMs = 60_000;
 /** Between two partitions' rows. */
@@ -91,7 +94,7 @@ export class Purger {
     const nowMs = clock.monotonicMs();
     if (this.queue.size === 0 || nowMs < this.nextMs) return;
     this.nextMs = nowMs + stepMs;
-    let budget = stepEntries;
+    let budget = Math.min(stepEntriesMax, Math.max(stepEntries, Math.ceil(this.backlog / stepsASecond)));
     for (const [number, pass] of this.queue) {
       if (budget === 0) break;
       const partition = store.partition(number);

@@ -20,6 +20,8 @@ const wholeFrom = 64;
 /** The command's transaction, as far as lists are written through it. */
 export interface ListWriting {
   list(key: Buffer): ListReader | undefined;
+  /** False: what is there, if only tombstones, is asked for, and the command runs again. */
+  knowsAllOfList(key: Buffer): boolean;
   setElement(key: Buffer, type: 'list', position: Buffer, value: Buffer): boolean;
   removeElement(key: Buffer, type: 'list', position: Buffer): boolean;
   delete(key: Buffer): boolean;
@@ -33,7 +35,8 @@ export type IndexRange = readonly [from: number, to: number];
 /** Puts values, in this order, before the element of index `at`, or behind the last one. `near`: the neighbour that the next insertion is not expected at. */
 export function insertIntoList(writing: ListWriting, key: Buffer, at: number, values: readonly Buffer[], near: Side): void {
   const list = writing.list(key);
-  if (list?.isOrdered() === false) return;
+  // Each run makes other positions: one that asked whether they are there would ask for ever.
+  if (list === undefined ? !writing.knowsAllOfList(key) : !list.isOrdered()) return;
   const dot = writing.writtenDot;
   const positions = positionsBetween(list?.positionAt(at - 1), list?.positionAt(at), values.length, near, dot);
   if (list === undefined || positions.every(({ length }) => length <= positionBytesMost)) write(writing, key, positions, values);

@@ -269,7 +269,7 @@ export class Transaction implements Execution, ListWriting {
     const type = collectionTypes[name];
     const collection = this.writable(key, type);
     const entry = this.here.collections.findOrInsert(collection, recordPart.element, element);
-    const isNew = this.elementAt(collection, entry, element) === undefined;
+    const isNew = !this.hasElementAt(collection, entry, element);
     if (isNew) this.grown(collection, key);
     this.stagePlain(entry, key, type.byte, recordPart.element, element, bytes, expiresAtMs);
     return isNew;
@@ -293,7 +293,7 @@ export class Transaction implements Execution, ListWriting {
     const type = collectionTypes[name];
     const collection = this.writable(key, type);
     const entry = this.here.collections.findOrInsert(collection, recordPart.element, element);
-    const isNew = this.elementAt(collection, entry, element) === undefined;
+    const isNew = !this.hasElementAt(collection, entry, element);
     const old = this.recordOf(entry);
     const result = incremented(isNew && old !== undefined ? withoutVersions(old) : old, this.newDot(), this.term, by);
     if (typeof result === 'string') return result;
@@ -306,7 +306,7 @@ export class Transaction implements Execution, ListWriting {
     const type = collectionTypes.zset;
     const collection = this.writable(key, type);
     const entry = this.here.collections.findOrInsert(collection, recordPart.element, member);
-    const isNew = this.elementAt(collection, entry, member) === undefined;
+    const isNew = !this.hasElementAt(collection, entry, member);
     const result = scoreIncremented(this.recordOf(entry), this.newDot(), this.term, by);
     if (result === 'not-a-number') return result;
     if (isNew) this.grown(collection, key);
@@ -321,7 +321,7 @@ export class Transaction implements Execution, ListWriting {
     if (shown === undefined) return false;
     if (shown === 'string' || shown.type !== type) throw new CommandError(wrongType);
     const entry = this.here.collections.find(shown, recordPart.element, element);
-    if (this.elementAt(shown, entry, element) === undefined) return false;
+    if (!this.hasElementAt(shown, entry, element)) return false;
     this.clearOthers(owner, key, shown);
     this.stagePart(entry, key, type.byte, recordPart.element, element).record = deleting(this.tableRecord(entry), this.newDot());
     const size = this.sizeOf(shown) - 1;
@@ -344,6 +344,15 @@ export class Transaction implements Execution, ListWriting {
 
   rotateList(key: Buffer, from: Side): void {
     rotateList(this, key, from);
+  }
+
+  /** False: there may be elements that memory lacks, which are asked for. */
+  knowsAllOfList(key: Buffer): boolean {
+    const owner = this.entryOf(key);
+    const collection = owner === noEntry ? undefined : this.here.collections.get(owner, collectionTypes.list);
+    if (collection === undefined || collection.whole || this.cleared.has(collection)) return true;
+    this.need(collection, undefined);
+    return false;
   }
 
   get writtenDot(): Dot {
@@ -487,18 +496,25 @@ export class Transaction implements Execution, ListWriting {
 
   /** The element's value as the batch will leave it. `entry` may be noEntry. */
   elementAt(collection: Collection, entry: number, element: Buffer): Buffer | undefined {
+    if (!this.hasElementAt(collection, entry, element)) return undefined;
     const staged = this.stagedOf(entry);
-    if (staged !== undefined) return this.livingStaged(staged)?.bytes;
-    if (this.cleared.has(collection)) return undefined;
+    return staged === undefined ? this.here.table.valueOf(entry) : this.livingStaged(staged)?.bytes;
+  }
+
+  /** Whether the batch will leave the element there; `entry` may be noEntry. */
+  private hasElementAt(collection: Collection, entry: number, element: Buffer): boolean {
+    const staged = this.stagedOf(entry);
+    if (staged !== undefined) return this.livingStaged(staged) !== undefined;
+    if (this.cleared.has(collection)) return false;
     const { table } = this.here;
     const isKnown = entry === noEntry ? collection.whole : table.isComplete(entry);
     if (!isKnown) this.need(collection, element);
-    return entry !== noEntry && table.isLiving(entry, this.nowMs) ? table.valueOf(entry) : undefined;
+    return entry !== noEntry && table.isLiving(entry, this.nowMs);
   }
 
   /** When the element expires, as the batch will leave it, Unix ms, 0 = never; undefined where elementAt is. */
   expiryAt(collection: Collection, entry: number, element: Buffer): number | undefined {
-    if (this.elementAt(collection, entry, element) === undefined) return undefined;
+    if (!this.hasElementAt(collection, entry, element)) return undefined;
     const staged = this.stagedOf(entry);
     return staged === undefined ? this.here.table.expiresOf(entry) : this.livingStaged(staged)?.expiresAtMs;
   }

@@ -1,0 +1,122 @@
+/** A list that only the engine has: what its length, a push, an index and a range bring into memory, and that memory which runs out in between changes nothing. */
+import test from 'ava';
+import { slotOf } from '../../protocol/slot.js';
+import { MemoryEngine } from '../../storage/memory-engine.js';
+import { MemoryLogFiles } from '../../storage/memory-log-files.js';
+import type { Transaction } from '../../storage/transaction.js';
+import { HandClock, seededRandom } from './log-fixtures.js';
+import { command, openStore, type OpenedStore } from './store-fixtures.js';
+
+const key = Buffer.from('list');
+const partition = 0;
+const valueOf = (i: number): Buffer => Buffer.from(`value-${i}`);
+
+async function until(clock: HandClock, begin: (done: () => void) => void): Promise<void> {
+  let isDone = false;
+  begin(() => (isDone = true));
+  for (let i = 0; i < 400 && !isDone; i++) await clock.advance(0);
+  if (!isDone) throw new Error('nothing came');
+}
+
+/** Runs a command until it has all that it needs, and writes what it stages; how often it ran, and what it gave. */
+async function run<T>(opened: OpenedStore, clock: HandClock, body: (transaction: Transaction) => T): Promise<{ runs: number; result: T }> {
+  const { store, transaction } = opened;
+  const here = store.partition(partition);
+  for (let runs = 1; runs < 10; runs++) {
+    if (!here.isLoaded(key)) await until(clock, (done) => (store.loader.load(here, key, slotOf(key), done), store.loader.flush()));
+    transaction.begin(here, 1, 1, 2);
+    const result = body(transaction);
+    const { needs } = transaction;
+    if (needs.length === 0) {
+      const dot = transaction.batchDot;
+      if (dot !== undefined) store.writeBatch(here, dot, 1, 1, transaction);
+      store.endTurn(() => undefined);
+      return { runs, result };
+    }
+    transaction.discard();
+    here.pins++;
+    for (const { collection, element, order } of needs) {
+      if (order) await until(clock, (done) => store.orders.fill(here, collection, done));
+      else if (element !== undefined) await until(clock, (done) => store.loader.loadElements(here, collection, [element], done));
+      else await until(clock, (done) => void store.loader.loadCollection(here, collection).then(done));
+    }
+    here.pins--;
+  }
+  throw new Error('a command never had what it needs');
+}
+
+test('a cold list is counted without being read; the rest needs all of it, put in order in slices, and then nothing more', async (t) => {
+  const count = 6000;
+  const engine = new MemoryEngine();
+  const files = new MemoryLogFiles();
+  const first = await openStore(engine, files, { clock: new HandClock() });
+  command(first, partition, 1, (transaction) => {
+    transaction.insertIntoList(key, 0, Array.from({ length: count }, (_, i) => valueOf(i)), 'left'); // prettier-ignore
+  });
+  await first.close();
+
+  const clock = new HandClock();
+  const opened = await openStore(engine.reopened(), files, { clock });
+  const { store } = opened;
+  const before = store.loader.reads;
+  t.is((await run(opened, clock, (transaction) => transaction.list(key)?.size)).result, count);
+  t.true(store.loader.reads - before < 10, `${store.loader.reads - before} rows read`);
+
+  const pushed = await run(opened, clock, (transaction) => transaction.insertIntoList(key, 0, [valueOf(-1)], 'left'));
+  t.true(pushed.runs > 2, 'the order of so many is not made by the command');
+  const looked = await run(opened, clock, (transaction) => transaction.list(key)?.slice(3000, 3002).map(String));
+  t.deepEqual(looked, { runs: 1, result: ['value-2999', 'value-3000'] });
+  t.deepEqual((await run(opened, clock, (transaction) => transaction.list(key)?.indexesOf(valueOf(5), true, 1, Infinity))).result, [6]);
+  const accounted = store.memoryBytes;
+  await run(opened, clock, (transaction) => transaction.delete(key));
+  t.true(store.memoryBytes < accounted, 'what the order took is given back');
+  t.is(store.partition(partition).aliveEntries, 0);
+  await opened.close();
+});
+
+test('a list is what its commands made of it, across rounds, evictions, kills and starts', async (t) => {
+  for (let seed = 1; seed <= 40; seed++) {
+    const random = seededRandom(seed);
+    const pick = (below: number): number => random.integer(below);
+    const files = new MemoryLogFiles();
+    let engine = new MemoryEngine();
+    let clock = new HandClock();
+    const model: string[] = [];
+    const cacheBytesMax = seed % 2 === 0 ? 2000 : 1 << 30;
+    let opened = await openStore(engine, files, { clock, cacheBytesMax });
+    for (let step = 0; step < 80; step++) {
+      const { length } = model;
+      const action = pick(12);
+      if (action < 4) {
+        const values = Array.from({ length: 1 + pick(8) }, (_, i) => valueOf(100 * step + i));
+        const at = [0, length, pick(length + 1)][pick(3)] as number;
+        model.splice(at, 0, ...values.map(String));
+        await run(opened, clock, (transaction) => transaction.insertIntoList(key, at, values, 'left'));
+      } else if (action < 6 && length > 0) {
+        const from = pick(length);
+        const to = Math.min(length, from + 1 + pick(20));
+        model.splice(from, to - from);
+        await run(opened, clock, (transaction) => transaction.removeFromList(key, [[from, to]]));
+      } else if (action < 7 && length > 0) {
+        const at = pick(length);
+        model[at] = `set-${step}`;
+        await run(opened, clock, (transaction) => transaction.replaceInList(key, at, Buffer.from(`set-${step}`)));
+      } else if (action < 9) void opened.store.writeOut();
+      else if (action < 10) for (let i = 0; i < 20; i++) await clock.advance(0);
+      else if (action < 11) {
+        opened.store.endTurn(() => undefined);
+        if (pick(2) === 0) await opened.close();
+        else files.kill();
+        clock = new HandClock();
+        engine = engine.reopened();
+        opened = await openStore(engine, files, { clock, cacheBytesMax });
+      }
+      const { result } = await run(opened, clock, (transaction) => transaction.list(key)?.slice(0, Infinity) ?? []);
+      if (result.map(String).join() !== model.join()) return t.fail(`seed ${seed}, step ${step}: ${result.join()} and not ${model.join()}`);
+      const { result: size } = await run(opened, clock, (transaction) => transaction.list(key)?.size ?? 0);
+      if (size !== model.length) return t.fail(`seed ${seed}, step ${step}: ${size} counted of ${model.length}`);
+    }
+    await opened.close();
+  }
+  t.pass();
+});
