@@ -8,6 +8,7 @@ export type EventName =
   | 'link-broken'
   | 'refused-by-peer'
   | 'stream-closed'
+  | 'frame-refused'
   | 'peer-refused'
   | 'peer-not-understood'
   /** Of nodes: as this one judges them, or as others judge this one. */
