@@ -28,7 +28,7 @@ const resendFrameBytes = 1024 * 1024;
 const reconnectDelayMs = { first: 50, most: 2000 };
 const greetingTimeoutMs = 2000;
 /** In frame.proto: `Frame.bulk_pieces`, and `BulkPiece.bytes`. */
-const bulkPiecesField = 50;
+const bulkPiecesField = 60;
 const bulkBytesField = 4;
 const noBytes = Buffer.alloc(0);
 /** Memory for a turn's rows that a link keeps. */

@@ -17,6 +17,7 @@ type RareWord =
   | 'treeQuestions'
   | 'treeAnswers'
   | 'inquiries'
+  | 'systemRecords'
   | 'bulkPieces'
   | 'bulkAcks'
   | 'working';
@@ -40,6 +41,7 @@ export function addWords(rest: torc.Frame.$Shape, words: RareWords): void {
   if (words.termAnswers) (rest.termAnswers ??= []).push(...words.termAnswers);
   if (words.treeQuestions) (rest.treeQuestions ??= []).push(...words.treeQuestions);
   if (words.treeAnswers) (rest.treeAnswers ??= []).push(...words.treeAnswers);
+  if (words.systemRecords) (rest.systemRecords ??= []).push(...words.systemRecords);
   if (words.bulkPieces) (rest.bulkPieces ??= []).push(...words.bulkPieces);
   if (words.bulkAcks) (rest.bulkAcks ??= []).push(...words.bulkAcks);
   if (words.working) (rest.working ??= []).push(...words.working);

@@ -17,9 +17,15 @@ import type { CommandLookup } from './command-lookup.js';
 import type { CommandTimings } from './command-timings.js';
 import type { CommandRow, KeyedRow, LocalRow } from './command-table.js';
 import { operationOf, type Dispatcher, type Origin } from './dispatcher.js';
+import type { AclLog } from './acl/acl-log.js';
+import { denial, denialText } from './acl/permission.js';
+import type { User } from './acl/user.js';
+import type { Users } from './acl/users.js';
+import { clientLine } from './commands/client-line.js';
 import { noAuthentication } from './commands/errors.js';
 import type { ClientView, LocalContext, ReplyMode, Unblock } from './local-context.js';
 import type { Statistics } from './statistics.js';
+import { shortArguments, type RestingClient, type TurnBudget } from './turn-budget.js';
 
 /** Commands of one connection under way before it is read on, and when it is again. */
 const pendingMax = 1024;
@@ -78,14 +84,16 @@ export interface ServerState {
   readonly submit: (call: Call) => void;
   /** What may keep the commands of every client waiting, or watch them. */
   readonly gate: ClientGate;
+  /** Of all clients together. */
+  readonly budget: TurnBudget;
   readonly timings: CommandTimings;
   readonly nowMs: () => number;
   /** Of what is read now, ms of the monotonic clock. */
   readonly arrivalMs: () => number;
   /** How long a command may take. */
   readonly commandTimeoutMs: () => number;
-  /** A new client need not say a password. */
-  readonly isOpen: () => boolean;
+  readonly users: Users;
+  readonly aclLog: AclLog;
   readonly requestLimits: () => RequestLimits;
   /** Of client-output-buffer-limit's hard limit for normal clients; 0 = none. */
   readonly outputBytesMax: () => number;
@@ -98,7 +106,7 @@ export interface ServerState {
   readonly outputLimitReached: (connection: Connection) => void;
 }
 
-export class Connection implements ClientView, Origin {
+export class Connection implements ClientView, Origin, RestingClient {
   name = '';
   libraryName = '';
   libraryVersion = '';
@@ -106,6 +114,7 @@ export class Connection implements ClientView, Origin {
   readonly createdAtMs: number;
   lastCommandAtMs: number;
   authenticated: boolean;
+  user: User;
   noEvict = false;
   noTouch = false;
   monitoring = false;
@@ -135,12 +144,17 @@ export class Connection implements ClientView, Origin {
   /** The row of the last command, and its count. */
   private lastRow: CommandRow | undefined;
   private lastCount: CommandCount | undefined;
-  /** Authenticated, and every reply is wanted: a command needs no second look. */
+  /** Authenticated with every right, and every reply is wanted: a command needs no second look. */
   private isPlain: boolean;
+  /** A command that this node answers by itself is being run. */
+  private isRunning = false;
+  private hasSaidWho = false;
   private replyMode: ReplyMode = 'on';
   private silent = false;
-  /** What came while a command that holds the connection was under way, or while clients were paused. */
+  /** What came while a command that holds the connection was under way, while clients were paused, or when this turn had done enough. */
   private held: Buffer[][] | undefined;
+  /** Nothing but the turn's budget holds it. */
+  private resting = false;
   /** A command that begins when all before it were answered. */
   private next: { readonly place: Place; readonly begin: () => void } | undefined;
   /** A bit for each partition that was written to, for WAIT. */
@@ -155,7 +169,9 @@ export class Connection implements ClientView, Origin {
     this.address = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
     this.localAddress = `${socket.localAddress ?? '?'}:${socket.localPort ?? 0}`;
     this.options = { resp: 2, writeQuorum: 0, readQuorum: 0, deadlineMs: 0, arrivedMs: 0 };
-    this.authenticated = this.isPlain = server.isOpen();
+    this.user = server.users.default;
+    this.authenticated = this.user.isOpen;
+    this.isPlain = this.authenticated && this.user.isUnrestricted;
     this.session = new Session(server.submit);
     this.context = server.contextOf(this);
     this.decoder = new RequestDecoder(server.requestLimits(), {
@@ -221,9 +237,31 @@ export class Connection implements ClientView, Origin {
     this.socket.destroy();
   }
 
-  authenticate(isAuthenticated: boolean): void {
-    this.authenticated = isAuthenticated;
+  authenticate(user: User): void {
+    this.user = user;
+    this.authenticated = this.hasSaidWho = true;
     this.judge();
+  }
+
+  forgetUser(): void {
+    this.user = this.server.users.default;
+    this.authenticated = this.user.isOpen;
+    this.hasSaidWho = false;
+    this.judge();
+  }
+
+  /** The node knows its users now: who was not asked for a password for want of that knowledge is asked from now on. */
+  usersKnown(): void {
+    if (!this.hasSaidWho) this.forgetUser();
+  }
+
+  /** Its user has other rights now; or is gone, and the connection with it. */
+  userChanged(user: User | undefined): void {
+    if (user !== undefined) {
+      this.user = user;
+      this.judge();
+    } else if (this.isRunning) this.closeAfter = true;
+    else this.kill();
   }
 
   setReplies(mode: ReplyMode): void {
@@ -282,9 +320,14 @@ export class Connection implements ClientView, Origin {
     const { held } = this;
     if (held === undefined || this.closing) return;
     this.held = undefined;
+    this.resting = false;
     this.options = this.currentOptions();
     for (const args of held) this.request(args);
     this.resumeIfClear();
+  }
+
+  wake(): void {
+    if (this.resting) this.release();
   }
 
   /** Takes what the client sent; the chunk is given away. */
@@ -323,6 +366,10 @@ export class Connection implements ClientView, Origin {
       server.statistics.rejected(row, server.lookup.rowOf(args));
       return this.refuse(row);
     }
+    if (args.length > shortArguments && !server.budget.mayBegin(args.length, this)) {
+      this.resting = true;
+      return this.hold(args);
+    }
     if (this.isPlain && !server.gate.isActive) this.dispatch(row, args);
     else this.consider(row, args);
   }
@@ -340,9 +387,12 @@ export class Connection implements ClientView, Origin {
   private consider(row: CommandRow, args: Buffer[]): void {
     const { gate, statistics } = this.server;
     this.silent = this.replyMode !== 'on';
-    if (!this.authenticated && !row.flags.includes('no_auth')) {
-      statistics.rejected(noAuthentication, row);
-      return this.refuse(noAuthentication);
+    if (!gate.isStarting) {
+      const refusal = this.refusal(row, args);
+      if (refusal !== undefined) {
+        statistics.rejected(refusal, row);
+        return this.refuse(refusal);
+      }
     }
     if (gate.mustWait(row)) {
       gate.hold(this);
@@ -351,6 +401,17 @@ export class Connection implements ClientView, Origin {
     gate.show(this, row, args);
     this.dispatch(row, args);
     if (row.name !== 'client|reply') this.skipped();
+  }
+
+  /** Why the client may not run this: it has not said who it is, or its user lacks a right. */
+  private refusal(row: CommandRow, args: readonly Buffer[]): ErrorReply | undefined {
+    const { users, aclLog, nowMs } = this.server;
+    if (!this.authenticated && !users.default.isOpen && !row.flags.includes('no_auth')) return noAuthentication;
+    const denied = denial(this.user, row, args);
+    if (denied === undefined) return undefined;
+    const { reason, object } = denied;
+    aclLog.add({ reason, object, username: this.user.name, clientInfo: clientLine(this, nowMs()) });
+    return new ErrorReply(`NOPERM ${denialText(this.user, denied, false)}`, 'latin1');
   }
 
   /** CLIENT REPLY SKIP is about one command. */
@@ -364,7 +425,7 @@ export class Connection implements ClientView, Origin {
   }
 
   private judge(): void {
-    this.isPlain = this.authenticated && this.replyMode === 'on';
+    this.isPlain = this.authenticated && this.user.isUnrestricted && this.replyMode === 'on';
   }
 
   private hold(args?: Buffer[]): void {
@@ -422,7 +483,9 @@ export class Connection implements ClientView, Origin {
 
   private runLocal(row: LocalRow, args: readonly Buffer[], count: CommandCount): void {
     if (row.holds === true) return this.runHolding(row, args, count);
+    this.isRunning = true;
     const reply = row.run(this.context, args);
+    this.isRunning = false;
     if (this.resp !== this.options.resp || this.quorumsChanged()) {
       this.options = { ...this.options, resp: this.resp, writeQuorum: this.writeQuorum ?? 0, readQuorum: this.readQuorum ?? 0 };
     }

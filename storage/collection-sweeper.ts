@@ -31,6 +31,11 @@ export class CollectionSweeper {
     private readonly onFailure: (error: StorageError) => void,
   ) {}
 
+  /** Collections that are swept or to be swept. */
+  get waiting(): number {
+    return this.queue.size;
+  }
+
   /** The collection has something condemned, or rows that may be dead. */
   add(partition: Partition, collection: Collection): void {
     if (this.queue.has(collection)) return;

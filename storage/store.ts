@@ -365,6 +365,11 @@ export class Store {
     return this.facts.get(name);
   }
 
+  /** Those whose names begin so, with what follows in their names. */
+  *factsNamed(prefix: string): IterableIterator<readonly [rest: string, value: Buffer]> {
+    for (const [name, value] of this.facts) if (name.startsWith(prefix)) yield [name.slice(prefix.length), value];
+  }
+
   /** Remembers a small fact; durable as the log's mode says once whenDurable calls back. */
   setFact(name: string, value: Buffer): void {
     this.facts.set(name, value);
@@ -441,6 +446,9 @@ export class Store {
     readonly flushes: number;
     readonly loads: number;
     readonly rowsRewritten: number;
+    /** Collections of which a deletion has left something to be swept. */
+    readonly collectionsToSweep: number;
+    readonly elementsSwept: number;
     readonly contextsHeld: number;
     readonly partitionsToLookThrough: number;
     readonly tombstonesPurged: number;
@@ -466,6 +474,8 @@ export class Store {
       flushes: this.writeBehind.rounds,
       loads: this.loader.reads,
       rowsRewritten: this.scan.rowsRewritten,
+      collectionsToSweep: this.sweeper.waiting,
+      elementsSwept: this.sweeper.swept,
     };
   }
 

@@ -18,9 +18,12 @@ import type { Connection } from '../../server/connection.js';
 import { Dispatcher } from '../../server/dispatcher.js';
 import { Listener } from '../../server/listener.js';
 import { Statistics } from '../../server/statistics.js';
+import { TurnBudget } from '../../server/turn-budget.js';
 import { freePort } from '../harness/free-ports.js';
 import { ReplyReader } from '../harness/reply-reader.js';
 import { encodeRequest } from '../protocol/resp/decoding.js';
+import { AclLog } from '../../server/acl/acl-log.js';
+import { memoryUsers } from './acl/memory-users.js';
 import { localContext } from './commands/local-node.js';
 
 interface Fixture {
@@ -65,7 +68,15 @@ async function fixture(
   const flushAtEnd = (target: { flush(): void }): void => void setImmediate(() => target.flush());
   const port = await freePort();
   const listener = await Listener.open(
-    { addresses: ['127.0.0.1'], port, backlog: 10, clientsMax: () => 10, idleTimeoutSeconds: () => 0, keepaliveSeconds: () => 0 },
+    {
+      addresses: ['127.0.0.1'],
+      port,
+      backlog: 10,
+      clientsMax: () => 10,
+      idleTimeoutSeconds: () => 0,
+      keepaliveSeconds: () => 0,
+      isProtected: () => false,
+    },
     {
       lookup,
       dispatcher: new Dispatcher({ lookup, partitions: () => 16, submit, wholePartitionDeadlineMs: () => 10_000, nextTurn: setImmediate }),
@@ -73,10 +84,12 @@ async function fixture(
       submit,
       nowMs: () => 1,
       gate: new ClientGate({ monotonicMs: () => performance.now(), unixMicroseconds: () => 1_700_000_000_123_456 }),
+      budget: new TurnBudget((callback) => void setImmediate(callback)),
       timings: new CommandTimings({ slowLog, latency, monotonicMs: () => performance.now(), flushAtEnd }),
       arrivalMs: () => performance.now(),
       commandTimeoutMs: () => 1000,
-      isOpen: () => true,
+      users: memoryUsers(),
+      aclLog: new AclLog({ nowMs: () => 1, entriesMax: () => 128 }),
       requestLimits: () => ({ multibulkMax: 1024, bulkBytesMax: 1 << 24, inlineBytesMax: 65536, queryBufferBytesMax: 1 << 26 }),
       outputBytesMax: () => outputBytesMax,
       contextOf: (client) => ({ ...localContext().context, client }),
@@ -113,6 +126,33 @@ async function fixture(
   };
   return { client, calls, replies, connection, until, statistics, listener };
 }
+
+test('long commands of one piece of input are spread over turns, in order, with what stands between them', async (t) => {
+  const { client, calls, replies, until } = await fixture(t);
+  const members = Array.from({ length: 400 }, (_, index) => `m${index}`);
+  const commands = Array.from({ length: 12 }, (_, index) => (index % 4 === 3 ? ['GET', 's'] : ['SADD', 's', ...members]));
+  const callsByTurn: number[] = [];
+  const count = (): void => {
+    callsByTurn.push(calls.length);
+    if (calls.length < commands.length) setImmediate(count);
+  };
+  setImmediate(count);
+  client.write(Buffer.concat(commands.map((words) => encodeRequest(words))));
+  await until(() => calls.length === commands.length);
+  count();
+  const steps = callsByTurn.map((calls, at) => calls - (callsByTurn[at - 1] ?? 0)).filter((calls) => calls > 0);
+  t.true(Math.max(...steps) <= 4 && steps.length >= 3, steps.join());
+  t.deepEqual(
+    calls.map(({ args }) => args.length),
+    commands.map((words) => words.length),
+  );
+  for (const [index, call] of calls.entries()) call.answer(index);
+  await until(() => replies.length === commands.length);
+  t.deepEqual(
+    replies,
+    commands.map((_, index) => String(index)),
+  );
+});
 
 const get = (key: string): Buffer => encodeRequest(['GET', key]);
 

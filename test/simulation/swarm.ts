@@ -63,7 +63,9 @@ export function swarmOf(seed: number): RunSettings {
     ...features.pick<Workload[]>([[], ['volatile'], ['group'], ['volatile', 'group']]),
   ];
   const collections = features.pick<Workload[]>([[], ['set', 'score'], ['field', 'tally'], ['set', 'field', 'tally', 'score']]);
-  const workloads = [...(sloppyQuorum ? strict.filter((workload) => workload !== 'list') : strict), ...collections];
+  // Drawn apart, so that seeds are what they were in all else.
+  const queues = new SeededRandom(seed).fork('queues').pick<Workload[]>([[], ['queue']]);
+  const workloads = [...(sloppyQuorum ? strict.filter((workload) => workload !== 'list') : strict), ...collections, ...queues];
   const largeBytes = new SeededRandom(seed).fork('large').pick([undefined, undefined, 60, 120, 200]);
   return {
     cluster: { ...cluster, ...repair, largeBytes, readFrom, sloppyQuorum, gossipIntervalMs },

@@ -9,6 +9,7 @@ import { hashFamily, setFamily } from './collections.js';
 import { geoFamily } from './geo.js';
 import { hyperLogLogFamily } from './hyperloglogs.js';
 import { keyFamily, keyspaceFamily } from './keys.js';
+import { listFamily } from './lists.js';
 import { sortedSetFamily } from './sorted-sets.js';
 import { stringFamily } from './strings.js';
 import { value, type Family, type Keys, type Words } from './words.js';
@@ -21,6 +22,7 @@ export function everyFamily(keys: Keys): Family {
     ...hashFamily(keys),
     ...setFamily(keys),
     ...sortedSetFamily(keys),
+    ...listFamily(keys),
     ...geoFamily(keys),
     ...keyFamily(keys),
     ...keyspaceFamily(),
@@ -53,6 +55,10 @@ export function anyCommand(family: Family): fc.Arbitrary<Words> {
             'SPOP',
             'SINTERCARD',
             'HSCAN',
+            'LPOP',
+            'LPOS',
+            'LINSERT',
+            'LMPOP',
             'GEOADD',
             'GEODIST',
             'nonsense',

@@ -73,6 +73,8 @@ function storageSource(next: () => number): StorageSource {
       flushes: next(),
       loads: next(),
       rowsRewritten: next(),
+      collectionsToSweep: next(),
+      elementsSwept: next(),
       contextsHeld: next(),
       partitionsToLookThrough: next(),
       tombstonesPurged: next(),

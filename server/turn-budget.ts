@@ -1,0 +1,57 @@
+/**
+ * What clients may have done in one turn of the event loop, in arguments of long commands: a pipeline of SADDs of 500 members each, from one client or from
+ * many, is cut into turns of a few milliseconds instead of holding everyone up until all of it is done. Short commands are not counted: a piece of input
+ * holds only so many of them. One command is never cut.
+ */
+
+/** A command with no more arguments than this costs what any command costs. */
+export const shortArguments = 32;
+/** Arguments of long commands in a turn: two to seven microseconds each. */
+const argumentsMax = 1000;
+
+/** A connection that keeps what it has read until there is room in a turn. */
+export interface RestingClient {
+  /** Goes on with what it held; not if something else holds it by now. */
+  wake(): void;
+}
+
+export class TurnBudget {
+  private spent = 0;
+  private scheduled = false;
+  private resting: RestingClient[] = [];
+
+  /** `atTurnEnd` calls back after the input that is due, still in its turn. */
+  constructor(private readonly atTurnEnd: (callback: () => void) => void) {}
+
+  /** A long command may begin in this turn. If not, the client has to rest: it is woken in a later one. */
+  mayBegin(args: number, client: RestingClient): boolean {
+    this.schedule();
+    if (this.spent >= argumentsMax) {
+      this.resting.push(client);
+      return false;
+    }
+    this.spent += args;
+    return true;
+  }
+
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    this.atTurnEnd(() => this.atTurnEnd(this.nextTurn));
+  }
+
+  /** Those that rest go on in the order in which they came to rest, as far as the new turn allows; whoever rests anew is behind the others. */
+  private readonly nextTurn = (): void => {
+    this.scheduled = false;
+    this.spent = 0;
+    const woken = this.resting;
+    this.resting = [];
+    const still: RestingClient[] = [];
+    for (const client of woken) {
+      if (this.spent < argumentsMax) client.wake();
+      else still.push(client);
+    }
+    this.resting.unshift(...still);
+    if (this.resting.length > 0) this.schedule();
+  };
+}

@@ -1,0 +1,166 @@
+/**
+ * One very large hash, set and sorted set on three nodes: adds to it beside adds to small ones, what a point read and a rank cost, what DEL, a restart and
+ * the first touch after it cost, and the longest turn of a node's event loop in all of it. TORC_ELEMENTS=1000000 is the full size; by default it is 10,000.
+ */
+import test from 'ava';
+import { MeteredServer } from '../harness/turn-figures.js';
+import { startCluster } from '../harness/processes.js';
+import { RawClient } from './raw-client.js';
+
+/** What happens once, as a DEL does, is judged at full size alone: such a run has the machine to itself. */
+const isFullSize = process.env['TORC_ELEMENTS'] !== undefined;
+const elements = Number(process.env['TORC_ELEMENTS'] ?? 10_000);
+const longestTurnMs = 10;
+/** Of a phase that can be repeated the quietest round counts: the machine may be short of CPUs. */
+const rounds = 6;
+const perCommand = 500;
+const commandsAtOnce = 10;
+const addsPerRound = 4_000;
+const smallElements = 10;
+const replyTimeoutMs = 300_000;
+
+interface Kind {
+  readonly name: string;
+  /** Adds elements from `first` on to a key. */
+  readonly add: (key: string, first: number, count: number) => string[];
+  readonly count: string;
+  /** Reads of one element, with the reply that shows it. */
+  readonly reads: readonly ((key: string, index: number) => readonly [command: string[], reply: string])[];
+}
+
+const each = (first: number, count: number, words: (index: number) => string[]): string[] =>
+  Array.from({ length: count }, (_, at) => words(first + at)).flat();
+
+const kinds: readonly Kind[] = [
+  {
+    name: 'hash',
+    add: (key, first, count) => ['HSET', key, ...each(first, count, (index) => [`field:${index}`, `value:${index}`])],
+    count: 'HLEN',
+    reads: [(key, index) => [['HGET', key, `field:${index}`], `$value:${index}`]],
+  },
+  {
+    name: 'set',
+    add: (key, first, count) => ['SADD', key, ...each(first, count, (index) => [`member:${index}`])],
+    count: 'SCARD',
+    reads: [(key, index) => [['SISMEMBER', key, `member:${index}`], ':1']],
+  },
+  {
+    name: 'sorted set',
+    add: (key, first, count) => ['ZADD', key, ...each(first, count, (index) => [String(index), `member:${index}`])],
+    count: 'ZCARD',
+    reads: [
+      (key, index) => [['ZSCORE', key, `member:${index}`], `$${index}`],
+      (key, index) => [['ZRANK', key, `member:${index}`], `:${index}`],
+      (key, index) => [['ZRANGE', key, String(index), String(index)], `*[$member:${index}]`],
+    ],
+  },
+];
+
+for (const kind of kinds)
+  test.serial(`a ${kind.name} of ${elements} elements`, async (t) => {
+    t.timeout(1_800_000);
+    const cluster = await startCluster({ directives: { 'peer-timeout': '60000' } });
+    t.teardown(() => cluster.stop());
+    let metered = await MeteredServer.inPlaceOf(cluster, 0);
+    t.teardown(() => metered.server.stop());
+    let client = await RawClient.connect(metered.server.port, replyTimeoutMs);
+    const tooLong: string[] = [];
+    const judge = async (what: string): Promise<void> => {
+      const { longestMs, longestWithCollectionMs } = await metered.figures();
+      t.log(`${what}: longest turn ${longestMs.toFixed(1)} ms of CPU, with garbage collection ${longestWithCollectionMs.toFixed(1)} ms`);
+      if (isFullSize && longestMs >= longestTurnMs) tooLong.push(`${what}: ${longestMs.toFixed(1)} ms`);
+    };
+    const key = '{large}';
+    let filled = 0;
+    const fill = async (until: number): Promise<void> => {
+      while (filled < until) {
+        const commands: string[][] = [];
+        for (; commands.length < commandsAtOnce && filled < until; filled += perCommand)
+          commands.push(kind.add(key, filled, Math.min(perCommand, until - filled)));
+        const replies = await client.ask(...commands);
+        t.false(
+          replies.some((reply) => reply.startsWith('-')),
+          replies.join(),
+        );
+      }
+      filled = until;
+    };
+    // The first commands compile what they run.
+    for (let warming = 0; warming < 20; warming++) await client.ask(kind.add(`${key}warm:${warming}`, 0, perCommand));
+    await metered.figures();
+    await fill(elements);
+    await judge(`filling, ${perCommand} elements a command`);
+    t.deepEqual(await client.ask([kind.count, key]), [`:${elements}`]);
+
+    // One element a command, to many small ones and to the large one, in turn.
+    const rate = async (add: (index: number) => string[]): Promise<number> => {
+      const commands = Array.from({ length: addsPerRound }, (_, index) => add(index));
+      const beganMs = performance.now();
+      for (let from = 0; from < addsPerRound; from += perCommand) {
+        const replies = await client.ask(...commands.slice(from, from + perCommand));
+        t.true(replies.every((reply) => reply === ':1'));
+      }
+      return (1000 * addsPerRound) / (performance.now() - beganMs);
+    };
+    let [small, large, leastTurnMs] = [0, 0, Infinity];
+    for (let round = 0; round < rounds; round++) {
+      const tag = `{large}small:${round}`;
+      small = Math.max(small, await rate((index) => kind.add(`${tag}:${Math.floor(index / smallElements)}`, index, 1)));
+      await metered.figures();
+      large = Math.max(large, await rate((index) => kind.add(key, filled + index, 1)));
+      leastTurnMs = Math.min(leastTurnMs, (await metered.figures()).longestMs);
+      filled += addsPerRound;
+    }
+    t.log(
+      `adds a second: ${Math.round(small)} to small ones, ${Math.round(large)} to the large one; longest turn ${leastTurnMs.toFixed(1)} ms`,
+    );
+    t.true(large >= small / 2, `${large} adds a second to the large one, ${small} to small ones`);
+    if (leastTurnMs >= longestTurnMs) tooLong.push(`adds: ${leastTurnMs.toFixed(1)} ms`);
+
+    await client.ask(['TORC', 'QUORUM', '1', '1']);
+    for (const read of kind.reads) {
+      const name = read(key, 0)[0][0] ?? '';
+      let least = Infinity;
+      for (let round = 0; round < rounds; round++) {
+        const asked = Array.from({ length: 1000 }, (_, at) => read(key, (at * 7919 + round) % elements));
+        const beganMs = performance.now();
+        const replies = await client.ask(...asked.map(([command]) => command));
+        least = Math.min(least, performance.now() - beganMs); // ms of a thousand are microseconds of one
+        t.deepEqual(
+          replies,
+          asked.map(([, reply]) => reply),
+        );
+      }
+      t.log(`${name}: ${least.toFixed(1)} us, in a pipeline of 1000`);
+      t.true(least < 1000, `${name} takes ${least} us`);
+    }
+
+    await client.end();
+    await metered.server.stop();
+    metered = await MeteredServer.inPlaceOf(cluster, 0);
+    client = await RawClient.connect(metered.server.port, replyTimeoutMs);
+    await metered.figures(); // loading the program is one long turn
+    for (const read of kind.reads) {
+      const [command, reply] = read(key, elements - 1);
+      const beganMs = performance.now();
+      t.deepEqual(await client.ask(command), [reply]);
+      await judge(`the first ${command[0]} after a restart, answered after ${(performance.now() - beganMs).toFixed(1)} ms`);
+    }
+
+    const beganMs = performance.now();
+    t.deepEqual(await client.ask(['DEL', key]), [':1']);
+    const deletedMs = performance.now() - beganMs;
+    t.deepEqual(await client.ask([kind.count, key]), [':0']);
+    await judge(`DEL, answered after ${deletedMs.toFixed(1)} ms`);
+    t.deepEqual(await client.ask(kind.add(key, 0, 1), [kind.count, key]), [':1', ':1']);
+    for (const deadline = Date.now() + 300_000; ;) {
+      const [info = ''] = await client.ask(['INFO', 'torc']);
+      const left = Number(/collectionsToSweep:(\d+)/.exec(info)?.[1]);
+      t.false(Number.isNaN(left), 'INFO torc says how much is to be swept');
+      if (left === 0) break;
+      if (Date.now() > deadline) throw new Error(`${left} collections are not swept`);
+    }
+    await judge('sweeping');
+    await client.end();
+    t.deepEqual(tooLong, []);
+  });

@@ -1,0 +1,47 @@
+/** Clients that take turns: nobody rests for ever, and a turn does only so much. */
+import test from 'ava';
+import { TurnBudget } from '../../server/turn-budget.js';
+
+/** A client with so many commands of `args` arguments left. */
+class Client {
+  done = 0;
+  constructor(
+    private readonly budget: TurnBudget,
+    private readonly args: number,
+    private left: number,
+    private readonly note: (args: number) => void,
+  ) {}
+
+  wake(): void {
+    while (this.left > 0) {
+      if (!this.budget.mayBegin(this.args, this)) return;
+      this.left--;
+      this.done++;
+      this.note(this.args);
+    }
+  }
+}
+
+test('a turn takes a thousand arguments and what completes them; each client goes on in its order', (t) => {
+  let due: (() => void)[] = [];
+  const budget = new TurnBudget((callback) => due.push(callback));
+  const turns: number[] = [0];
+  const note = (args: number): void => void turns.push((turns.pop() ?? 0) + args);
+  const clients = [new Client(budget, 400, 10, note), new Client(budget, 33, 200, note), new Client(budget, 5000, 3, note)];
+  for (const client of clients) client.wake();
+  while (due.length > 0) {
+    const now = due;
+    due = [];
+    turns.push(0);
+    for (const callback of now) callback();
+  }
+  t.deepEqual(
+    clients.map(({ done }) => done),
+    [10, 200, 3],
+  );
+  t.true(
+    turns.every((args) => args < 1000 + 5000),
+    turns.join(),
+  );
+  t.true(turns.filter((args) => args > 0).length >= 8);
+});
