@@ -1,5 +1,5 @@
 /**
- * Deletes expired keys of the partitions that this node coordinates, by ordinary batches: expiry hides a key at once, the sweeper only frees what it held.
+ * Deletes expired keys, and expired elements of collections, of the partitions that this node coordinates, by ordinary batches: expiry hides a key at once, the sweeper only frees what it held.
  * A tombstone covers just the value that had expired, so a newer one elsewhere is never harmed.
  */
 import type { Reply } from '../protocol/resp/reply.js';
@@ -16,6 +16,8 @@ const intervalMs = 100;
 /** Keys looked at in one tick, and deleted by one batch. */
 const lookMax = 500;
 const deleteMax = 100;
+/** Elements deleted by one batch: a millisecond or two. Where there are more the next one follows at once. */
+const deleteElementsMax = 500;
 
 export interface ExpirySweeperOptions {
   readonly store: Store;
@@ -33,6 +35,8 @@ export class ExpirySweeper {
   private resumeAt = 0;
   /** Keys deleted because they had expired. */
   expired = 0;
+  /** Elements of others deleted because they had. */
+  expiredElements = 0;
 
   constructor(private readonly options: ExpirySweeperOptions) {}
 
@@ -51,10 +55,14 @@ export class ExpirySweeper {
       const partition = this.options.store.partition(coordination.partition);
       const due: Buffer[] = [];
       const { table } = partition;
+      let left = partition.expiring.size;
       for (const entry of partition.expiring) {
+        if (left-- === 0 || due.length >= deleteMax || looked >= lookMax) break;
         looked++;
         if (partition.hasExpired(entry, nowMs)) due.push(table.keyBytes(entry));
-        if (due.length >= deleteMax || looked >= lookMax) break;
+        // To the end: those behind it are looked at first the next time.
+        partition.expiring.delete(entry);
+        partition.expiring.add(entry);
       }
       if (due.length > 0) this.sweep(coordination.partition, due);
     }
@@ -66,7 +74,11 @@ export class ExpirySweeper {
     this.options.submit(
       new SweepCall(sweepOperation(keys), partition, deadlineMs, (reply) => {
         this.sweeping.delete(partition);
-        if (typeof reply === 'number') this.expired += reply;
+        if (!Array.isArray(reply)) return;
+        const [expired = 0, expiredElements = 0] = reply.map(Number);
+        this.expired += expired;
+        this.expiredElements += expiredElements;
+        if (expiredElements >= deleteElementsMax) this.sweep(partition, keys);
       }),
     );
   }
@@ -80,7 +92,11 @@ function sweepOperation(keys: readonly Buffer[]): Operation {
     wholePartition: false,
     run(execution: Execution): Reply {
       if (!(execution instanceof Transaction)) throw new Error('the sweeper runs in a transaction');
-      return keys.filter((key) => execution.removeExpired(key)).length;
+      const removed = keys.filter((key) => execution.removeExpired(key)).length;
+      let elements = 0;
+      for (const key of keys)
+        if (elements < deleteElementsMax) elements += execution.removeExpiredElements(key, deleteElementsMax - elements);
+      return [removed, elements];
     },
   };
 }

@@ -84,6 +84,7 @@ export function nodeFigures(
     ['retired_gaps_closed', node.retiredGaps.closed],
     ['purge_backlog', purger.backlog],
     ['expired_keys', sweeper.expired],
+    ['expired_elements', sweeper.expiredElements],
     ...node.antiEntropy.statistics(),
     ['unacknowledged_bytes', links.reduce((bytes, { link }) => bytes + link.queuedBytes, 0)],
     ['hint_bytes', node.hintBytes().reduce((sum, [, bytes]) => sum + bytes, 0)],

@@ -13,6 +13,9 @@ export interface Reading {
   needOrder(collection: Collection): void;
   sizeOf(collection: Collection): number;
   elementAt(collection: Collection, entry: number, element: Buffer): Buffer | undefined;
+  readonly nowMs: number;
+  /** Unix ms; 0 = never. Undefined when there is no such element. */
+  expiryAt(collection: Collection, entry: number, element: Buffer): number | undefined;
   /** The command itself has changed something of the collection. */
   changes(collection: Collection): boolean;
   /** Element and value of all that it will leave living. */
@@ -23,7 +26,7 @@ export interface Reading {
 const unorderedMost = 2048;
 
 export class CollectionReader implements CollectionView {
-  /** Of a collection that the command itself has changed: element and value one after the other. */
+  /** Of a collection that the command itself has changed, or of which some have expired: element and value one after the other. */
   protected changed: Buffer[] | undefined = undefined;
   private hasLooked = false;
 
@@ -48,6 +51,18 @@ export class CollectionReader implements CollectionView {
     transaction.look(this.key, collection.type, element);
     const entry = this.partition.collections.find(collection, recordPart.element, element);
     return transaction.elementAt(collection, entry, element);
+  }
+
+  get mayExpire(): boolean {
+    const { collection, transaction } = this;
+    return collection.soonestOfAllMs !== 0 || transaction.changes(collection);
+  }
+
+  expiryOf(element: Buffer): number | undefined {
+    const { collection, transaction } = this;
+    transaction.look(this.key, collection.type, element);
+    const entry = this.partition.collections.find(collection, recordPart.element, element);
+    return transaction.expiryAt(collection, entry, element);
   }
 
   pairs(): Buffer[] {
@@ -96,7 +111,7 @@ export class CollectionReader implements CollectionView {
         position,
         limit,
       );
-    const living = keys.filter((entry) => collection.holds(entry) && table.placeOf(entry) < collection.living);
+    const living = keys.filter((entry) => collection.holds(entry) && table.isLiving(entry, transaction.nowMs));
     return { pairs: living.flatMap((entry) => [table.keyBytes(entry), table.valueOf(entry)]), next };
   }
 
@@ -114,7 +129,8 @@ export class CollectionReader implements CollectionView {
       transaction.need(collection, undefined);
       return false;
     }
-    if (this.changed === undefined && transaction.changes(collection)) this.changed = transaction.pairsOf(collection);
+    if (this.changed === undefined && (transaction.changes(collection) || collection.hasExpired(transaction.nowMs)))
+      this.changed = transaction.pairsOf(collection);
     return true;
   }
 }

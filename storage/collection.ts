@@ -10,6 +10,7 @@
 import { emptyClock, type VectorClock } from '../protocol/record.js';
 import { recordPart } from '../protocol/record-key.js';
 import { kindOf, type CollectionType } from './collection-types.js';
+import { ElementExpiries } from './element-expiries.js';
 import type { KeyOrder } from './key-order.js';
 import { noEntry, type KeyTable } from './key-table.js';
 
@@ -56,6 +57,10 @@ export class Collection {
   expiry = noEntry;
   /** Unix ms; 0 = never. */
   expiresAtMs = 0;
+  /** No element whose row is not in memory expires before this, Unix ms; 0 = none does. */
+  soonestElsewhereMs = 0;
+  /** Of elements in memory that expire; undefined while none does. */
+  private timed: ElementExpiries | undefined = undefined;
   /** Entries put aside by deletions, to be swept. */
   condemned: Int32Array[] = [];
   /** Dead rows may be left on disk. */
@@ -86,7 +91,7 @@ export class Collection {
 
   /** What it takes in memory beside its entries. */
   get byteSize(): number {
-    return objectBytes + this.entries.byteLength + this.orderBytes + (this.index?.byteSize ?? 0);
+    return objectBytes + this.entries.byteLength + this.orderBytes + (this.index?.byteSize ?? 0) + (this.timed?.byteSize ?? 0);
   }
 
   get order(): KeyOrder | undefined {
@@ -119,6 +124,58 @@ export class Collection {
   /** Living elements; holds when isCounted(). */
   get count(): number {
     return this.livingCount + this.elsewhere;
+  }
+
+  /** An element in memory expires; it may have done so. */
+  get hasTimed(): boolean {
+    return this.timed !== undefined;
+  }
+
+  /** Unix ms before which no element in memory expires; 0 = none does. */
+  get soonestMs(): number {
+    return this.timed?.soonestMs ?? 0;
+  }
+
+  /** The same of all elements. */
+  get soonestOfAllMs(): number {
+    const [here, elsewhere] = [this.soonestMs, this.soonestElsewhereMs];
+    return here === 0 || elsewhere === 0 ? here + elsewhere : Math.min(here, elsewhere);
+  }
+
+  /** Notes when an element in memory expires; 0 = never, or it is none any more. */
+  setExpiryOf(entry: number, expiresAtMs: number): void {
+    if (this.timed === undefined && expiresAtMs === 0) return;
+    this.timed ??= new ElementExpiries();
+    const bytes = this.timed.byteSize;
+    this.timed.set(entry, expiresAtMs);
+    this.account(this.timed.byteSize - bytes);
+    if (this.timed.size === 0) this.timed = undefined;
+  }
+
+  /** An element whose row is not in memory any more. */
+  noteElsewhere(expiresAtMs: number): void {
+    if (expiresAtMs !== 0 && (this.soonestElsewhereMs === 0 || expiresAtMs < this.soonestElsewhereMs))
+      this.soonestElsewhereMs = expiresAtMs;
+  }
+
+  /** Of the living elements in memory those that have expired. */
+  expiredCount(nowMs: number): number {
+    return this.timed?.countDue(nowMs) ?? 0;
+  }
+
+  /** Up to `most` of their entries. */
+  expiredEntries(nowMs: number, most: number): number[] {
+    return this.timed?.due(nowMs, most) ?? [];
+  }
+
+  /** An element in memory has expired. */
+  hasExpired(nowMs: number): boolean {
+    return this.timed !== undefined && this.timed.soonestMs <= nowMs;
+  }
+
+  /** The same of one that is not in memory, as far as is known. */
+  mayHaveExpiredElsewhere(nowMs: number): boolean {
+    return this.soonestElsewhereMs !== 0 && this.soonestElsewhereMs <= nowMs;
   }
 
   isCounted(): boolean {
@@ -189,6 +246,9 @@ export class Collection {
     this.used = 0;
     this.livingCount = 0;
     this.elsewhere = 0;
+    this.soonestElsewhereMs = 0;
+    this.account(-(this.timed?.byteSize ?? 0));
+    this.timed = undefined;
     this.storedCount = 0;
     this.counted = true;
     this.incomplete.clear();

@@ -36,6 +36,10 @@ export interface CollectionView {
   has(element: Buffer): boolean;
   /** The value, owned by the caller; undefined when there is no such element. */
   get(element: Buffer): Buffer | undefined;
+  /** Some elements may expire; false = none does. */
+  readonly mayExpire: boolean;
+  /** When an element expires, Unix ms, 0 = never; undefined when there is no such element. */
+  expiryOf(element: Buffer): number | undefined;
   /** All of it, in no order, element and value one after the other. Owned by the caller. Needs all of it in memory, as the two below do. */
   pairs(): Buffer[];
   /** All elements, in no order. Owned by the caller. */
@@ -141,10 +145,12 @@ export interface Execution extends ValueLimits {
   increment(key: Buffer, by: bigint): bigint;
   /**
    * Writes an element of the collection at `key`, which is made with its first one; true when it was not there. Buffers may be borrowed. Throws
-   * CommandError WRONGTYPE for another type, here and below.
+   * CommandError WRONGTYPE for another type, here and below. `expiresAtMs` is Unix ms, later than `nowMs`; 0 = none.
    */
-  setElement(key: Buffer, type: CollectionName, element: Buffer, bytes: Buffer): boolean;
-  /** Adds to the counter that an element's value is (absent = 0); returns the new value, or why there is none: nothing is written then. */
+  setElement(key: Buffer, type: CollectionName, element: Buffer, bytes: Buffer, expiresAtMs?: number): boolean;
+  /** Sets when an element expires (0 = never), whose value stays; false when there is no such element. */
+  setElementExpiry(key: Buffer, type: CollectionName, element: Buffer, expiresAtMs: number): boolean;
+  /** Adds to the counter that an element's value is (absent = 0), keeping its expiry; returns the new value, or why there is none: nothing is written then. */
   incrementElement(key: Buffer, type: CollectionName, element: Buffer, by: bigint): bigint | 'not-an-integer' | 'overflow';
   /** Adds to the score of a sorted set's member (absent = 0), which is written where it changes; returns the new one, or that it would be NaN. */
   incrementScore(key: Buffer, member: Buffer, by: number): number | 'not-a-number';

@@ -2,8 +2,9 @@
  * The engine's row of a key's collections: what is true of all its elements' rows together. It is written with them in one atomic batch. Big-endian,
  * one after the other for each type that the key has:
  *
- *   collection   type u8 (collection-types.ts) | flags u8 | count u64 | clock top | length u32 | `deleted` record | length u32 | expiry record
+ *   collection   type u8 (collection-types.ts) | flags u8 | count u64 | [soonest u64] | clock top | length u32 | `deleted` record | length u32 | expiry record
  *   flags        1: the count holds; else the elements' rows have to be counted
+ *                2: some elements expire, none before `soonest` (Unix ms)
  *
  * A length of 0 = there is no such record. Where there is a `deleted` record, rows may be left that it kills. A key without a header row has no rows of elements.
  */
@@ -14,12 +15,15 @@ import { decodeClock, encodeClock, encodeRecord, readRecord, type VectorClock, t
 import { typeOfNumber, type CollectionType } from './collection-types.js';
 
 const countedFlag = 1;
+const timedFlag = 2;
 
 export interface CollectionHeader {
   readonly type: CollectionType;
   readonly counted: boolean;
   /** Living elements among the rows; means nothing unless counted. */
   readonly count: number;
+  /** No row's element expires before this, Unix ms; 0 = none does. */
+  readonly soonestMs: number;
   /** The maximum of all that was ever written to its elements here. */
   readonly top: VectorClock;
   readonly deleted: VersionedRecord | undefined;
@@ -31,10 +35,11 @@ const writer = new ByteWriter(256);
 /** Owned by the caller. */
 export function encodeHeader(collections: readonly CollectionHeader[]): Buffer {
   writer.reset();
-  for (const { type, counted, count, top, deleted, expiry } of collections) {
+  for (const { type, counted, count, soonestMs, top, deleted, expiry } of collections) {
     writer.u8(type.number);
-    writer.u8(counted ? countedFlag : 0);
+    writer.u8((counted ? countedFlag : 0) | (soonestMs === 0 ? 0 : timedFlag));
     writer.counter(counted ? count : 0);
+    if (soonestMs !== 0) writer.counter(soonestMs);
     encodeClock(writer, top);
     for (const record of [deleted, expiry]) {
       const lengthAt = writer.length;
@@ -57,10 +62,11 @@ export function decodeHeader(bytes: Buffer): CollectionHeader[] {
     if (type === undefined) throw new FormatError('UNKNOWN', `a collection of type ${number}`);
     const flags = reader.u8();
     const count = reader.counter();
+    const soonestMs = (flags & timedFlag) === 0 ? 0 : reader.counter();
     const top = decodeClock(reader);
     const deleted = readPart(reader);
     const expiry = readPart(reader);
-    collections.push({ type, counted: (flags & countedFlag) !== 0, count, top, deleted, expiry });
+    collections.push({ type, counted: (flags & countedFlag) !== 0, count, soonestMs, top, deleted, expiry });
   }
   return collections;
 }

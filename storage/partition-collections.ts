@@ -160,6 +160,7 @@ export class PartitionCollections {
         else collection.order?.remove(entry);
         if (collection.living <= 1) this.refresh(collection.owner);
       }
+      if (collection.hasTimed || table.expiresOf(entry) !== 0) this.noteExpiry(collection, entry, isAlive ? table.expiresOf(entry) : 0);
       this.raiseTop(collection, entry);
       collection.changes++;
       collection.index?.changed(entry, isAlive);
@@ -176,16 +177,22 @@ export class PartitionCollections {
     }
   }
 
+  private noteExpiry(collection: Collection, entry: number, expiresAtMs: number): void {
+    const { hasTimed } = collection;
+    collection.setExpiryOf(entry, expiresAtMs);
+    if (collection.hasTimed !== hasTimed) this.refresh(collection.owner);
+  }
+
   /** Whether the key exists, and when it expires, after something of it has changed. */
   refresh(key: number): void {
     const { table, expiring } = this.around;
     const collections = this.of(key);
     let exists = table.isAlive(key);
     let expires = exists && table.expiresOf(key) !== 0;
-    for (const { mayLive, expiresAtMs } of collections) {
+    for (const { mayLive, expiresAtMs, hasTimed } of collections) {
       if (!mayLive) continue;
       exists = true;
-      if (expiresAtMs !== 0) expires = true;
+      if (expiresAtMs !== 0 || hasTimed) expires = true;
     }
     if (table.isCounted(key) !== exists) {
       table.setCounted(key, exists);
@@ -239,13 +246,14 @@ export class PartitionCollections {
     collection.whole = false;
     collection.headerStored = true;
     collection.storedCount = collection.elsewhere = header.count;
+    collection.soonestElsewhereMs = header.soonestMs;
     collection.counted = header.counted;
     const cutBefore = deleted === undefined ? emptyClock : cutOf(deleted);
     if (!clocksEqual(cutBefore, collection.cut)) {
       // A deletion came while the header was not known.
       if (coversClock(collection.cut, header.top)) {
         this.completeOthers(collection);
-        collection.storedCount = collection.elsewhere = 0;
+        collection.storedCount = collection.elsewhere = collection.soonestElsewhereMs = 0;
         collection.counted = collection.whole = true;
       } else collection.counted = false;
       collection.unswept = true;
@@ -287,7 +295,7 @@ export class PartitionCollections {
   becameWhole(collection: Collection): void {
     this.completeOthers(collection);
     collection.whole = true;
-    collection.elsewhere = 0;
+    collection.elsewhere = collection.soonestElsewhereMs = 0;
     if (!collection.counted) {
       collection.counted = true;
       collection.storedCount = 0;
@@ -312,12 +320,12 @@ export class PartitionCollections {
     const headers: CollectionHeader[] = [];
     const recordAt = (entry: number): VersionedRecord | undefined => (entry === noEntry ? undefined : table.recordOf(entry));
     for (const collection of this.of(key)) {
-      const { type, counted, storedCount, top } = collection;
+      const { type, counted, storedCount, top, soonestOfAllMs } = collection;
       const deleted = recordAt(collection.deleted);
       const expiry = recordAt(collection.expiry);
       const isNothing = collection.isBare && deleted === undefined && expiry === undefined;
       collection.headerStored = !isNothing;
-      if (!isNothing) headers.push({ type, counted, count: storedCount, top, deleted, expiry });
+      if (!isNothing) headers.push({ type, counted, count: storedCount, soonestMs: soonestOfAllMs, top, deleted, expiry });
     }
     return headers;
   }
@@ -327,6 +335,7 @@ export class PartitionCollections {
     const { table } = this.around;
     const collection = this.ofPart(entry);
     if (table.isAlive(entry)) collection.elsewhere++;
+    collection.noteElsewhere(table.expiresOf(entry));
     collection.whole = false;
     collection.dropIndex();
     collection.order = undefined;
@@ -390,6 +399,7 @@ export class PartitionCollections {
   }
 
   private drop(collection: Collection, entry: number): void {
+    if (collection.hasTimed) this.noteExpiry(collection, entry, 0);
     collection.remove(entry);
     if (collection.incomplete.delete(entry)) this.judge(collection);
     this.free(entry);

@@ -255,12 +255,14 @@ export class Partition {
     return true;
   }
 
-  /** The key has a value that has expired. */
+  /** The key has a value that has expired, or an element has. */
   hasExpired(key: number, nowMs: number): boolean {
     const { table } = this;
     if (table.isAlive(key) && !table.isLiving(key, nowMs)) return true;
     if (!table.hasParts(key)) return false;
-    return this.collections.of(key).some(({ mayLive, expiresAtMs }) => mayLive && expiresAtMs !== 0 && expiresAtMs <= nowMs);
+    return this.collections
+      .of(key)
+      .some((each) => each.mayLive && ((each.expiresAtMs !== 0 && each.expiresAtMs <= nowMs) || each.hasExpired(nowMs)));
   }
 
   /** The key has a value that has not expired, as far as that is known without reading the engine. */

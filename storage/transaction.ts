@@ -277,14 +277,28 @@ export class Transaction implements Execution, ListWriting {
     return result.value;
   }
 
-  setElement(key: Buffer, name: CollectionName, element: Buffer, bytes: Buffer): boolean {
+  setElement(key: Buffer, name: CollectionName, element: Buffer, bytes: Buffer, expiresAtMs = 0): boolean {
     const type = collectionTypes[name];
     const collection = this.writable(key, type);
     const entry = this.here.collections.findOrInsert(collection, recordPart.element, element);
     const isNew = this.elementAt(collection, entry, element) === undefined;
     if (isNew) this.grown(collection, key);
-    this.stagePlain(entry, key, type.byte, recordPart.element, element, bytes, 0);
+    this.stagePlain(entry, key, type.byte, recordPart.element, element, bytes, expiresAtMs);
     return isNew;
+  }
+
+  setElementExpiry(key: Buffer, name: CollectionName, element: Buffer, expiresAtMs: number): boolean {
+    const type = collectionTypes[name];
+    const shown = this.shownAs(type, key);
+    if (shown === undefined) return false;
+    const entry = this.here.collections.find(shown, recordPart.element, element);
+    if (this.elementAt(shown, entry, element) === undefined) return false;
+    const record = this.recordOf(entry);
+    const changed = record === undefined ? undefined : withExpiry(record, this.newDot(), this.term, expiresAtMs);
+    if (changed === undefined) return false;
+    this.clearOthers(this.entryOf(key), key, shown);
+    this.stagePart(entry, key, type.byte, recordPart.element, element).record = changed;
+    return true;
   }
 
   incrementElement(key: Buffer, name: CollectionName, element: Buffer, by: bigint): bigint | 'not-an-integer' | 'overflow' {
@@ -292,7 +306,8 @@ export class Transaction implements Execution, ListWriting {
     const collection = this.writable(key, type);
     const entry = this.here.collections.findOrInsert(collection, recordPart.element, element);
     const isNew = this.elementAt(collection, entry, element) === undefined;
-    const result = incremented(this.recordOf(entry), this.newDot(), this.term, by);
+    const old = this.recordOf(entry);
+    const result = incremented(isNew && old !== undefined ? withoutVersions(old) : old, this.newDot(), this.term, by);
     if (typeof result === 'string') return result;
     if (isNew) this.grown(collection, key);
     this.stagePart(entry, key, type.byte, recordPart.element, element).record = result.record;
@@ -403,6 +418,28 @@ export class Transaction implements Execution, ListWriting {
     return removed;
   }
 
+  /** The same of up to `most` elements of collections at `key` that have not expired as a whole; returns how many. Where all have, the whole goes. */
+  removeExpiredElements(key: Buffer, most: number): number {
+    const entry = this.entryOf(key);
+    if (entry === noEntry || !this.hasParts(entry)) return 0;
+    const { table, collections } = this.here;
+    let removed = 0;
+    for (const collection of collections.of(entry)) {
+      if (!collection.hasExpired(this.nowMs) || this.cleared.has(collection)) continue;
+      if (this.sizeOf(collection) === 0) {
+        removed += collection.living;
+        this.clear(collection, key);
+        continue;
+      }
+      for (const due of collection.expiredEntries(this.nowMs, most - removed)) {
+        const staged = this.stagePart(due, key, collection.type.byte, recordPart.element, table.keyBytes(due));
+        staged.record = deleting(this.tableRecord(due), this.newDot());
+        removed++;
+      }
+    }
+    return removed;
+  }
+
   /** Bytes that the key takes in memory, its elements included. */
   bytesOf(key: Buffer): number {
     const entry = this.entryOf(key);
@@ -455,7 +492,9 @@ export class Transaction implements Execution, ListWriting {
       if (!collection.counted) this.need(collection, undefined);
       else for (const entry of collection.incomplete) this.need(collection, this.here.table.keyBytes(entry));
     }
-    return collection.count;
+    // How many have expired among those that are on disk nobody knows before they were read.
+    if (collection.mayHaveExpiredElsewhere(this.nowMs)) this.need(collection, undefined);
+    return collection.count - collection.expiredCount(this.nowMs);
   }
 
   /** The element's value as the batch will leave it. `entry` may be noEntry. */
@@ -467,6 +506,13 @@ export class Transaction implements Execution, ListWriting {
     const isKnown = entry === noEntry ? collection.whole : table.isComplete(entry);
     if (!isKnown) this.need(collection, element);
     return entry !== noEntry && table.isLiving(entry, this.nowMs) ? table.valueOf(entry) : undefined;
+  }
+
+  /** When the element expires, as the batch will leave it, Unix ms, 0 = never; undefined where elementAt is. */
+  expiryAt(collection: Collection, entry: number, element: Buffer): number | undefined {
+    if (this.elementAt(collection, entry, element) === undefined) return undefined;
+    const staged = this.stagedOf(entry);
+    return staged === undefined ? this.here.table.expiresOf(entry) : this.livingStaged(staged)?.expiresAtMs;
   }
 
   /** The batch changes something of the collection. */
@@ -482,14 +528,15 @@ export class Transaction implements Execution, ListWriting {
     return false;
   }
 
-  /** Element and value of all that the batch will leave living of a collection that it changes. */
+  /** Element and value of all that the batch will leave living of a collection that it changes, or of which some have expired. */
   pairsOf(collection: Collection): Buffer[] {
     const { table, collections } = this.here;
     const pairs: Buffer[] = [];
     if (!this.cleared.has(collection)) {
       for (let at = 0; at < collection.living; at++) {
         const entry = collection.at(at);
-        if (this.stagedOf(entry) === undefined) pairs.push(table.keyBytes(entry), table.valueOf(entry));
+        if (this.stagedOf(entry) === undefined && table.isLiving(entry, this.nowMs))
+          pairs.push(table.keyBytes(entry), table.valueOf(entry));
       }
     }
     for (let i = 0; i < this.stagedCount; i++) {

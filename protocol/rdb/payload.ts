@@ -2,18 +2,21 @@
  * What DUMP answers and RESTORE takes: a value as it would stand in an RDB file, the version of the format (2 bytes, little-endian), and the CRC-64
  * of all before it (8 bytes, little-endian).
  *
- * Version 10 is written: it has every encoding that is written here, so that Redis 7.0 and later take it. Versions up to 11, Redis 7.2's, are read.
+ * Version 10 is written: it has every encoding that is written here, so that Redis 7.0 and later take it. But for hashes with fields that expire: those are of
+ * version 12, Redis 7.4's. Versions up to that are read.
  */
 import { crc64 } from './crc64.js';
+import { rdbType } from './types.js';
 
 const versionWritten = 10;
-const versionMost = 11;
+const versionMost = 12;
 const versionBytes = 2;
 const checksumBytes = 8;
 
 /** `body`: type byte and value. */
 export function sealPayload(body: Buffer): Buffer {
-  const checked = Buffer.concat([body, Buffer.of(versionWritten & 0xff, versionWritten >> 8)]);
+  const version = body[0] === rdbType.hashMetadata ? versionMost : versionWritten;
+  const checked = Buffer.concat([body, Buffer.of(version & 0xff, version >> 8)]);
   return Buffer.concat([checked, crc64(checked)]);
 }
 

@@ -22,6 +22,22 @@ export class RdbReader {
     return this.lengthAfter(first);
   }
 
+  /** A number written as a length is, up to 2^53. */
+  number(): number {
+    const first = this.u8();
+    if (first >> 6 === lengthForm.encoded) throw new FormatError('INVALID', 'an encoded string where a number should be');
+    const value = this.numberAfter(first);
+    if (!Number.isSafeInteger(value)) throw new FormatError('INVALID', `a number of ${value}`);
+    return value;
+  }
+
+  /** 64 bits, little-endian, up to 2^53. */
+  u64LE(): number {
+    const value = Number(this.take(8).readBigUInt64LE());
+    if (!Number.isSafeInteger(value)) throw new FormatError('INVALID', `a number of ${value}`);
+    return value;
+  }
+
   /** Borrowed where it was stored as it is. */
   string(): Buffer {
     const first = this.u8();
@@ -43,13 +59,16 @@ export class RdbReader {
     }
   }
 
+  private numberAfter(first: number): number {
+    if (first >> 6 === lengthForm.bits6) return first & 0x3f;
+    if (first >> 6 === lengthForm.bits14) return ((first & 0x3f) << 8) | this.u8();
+    if (first === lengthForm.u32) return this.take(4).readUInt32BE();
+    if (first === lengthForm.u64) return Number(this.take(8).readBigUInt64BE());
+    throw new FormatError('UNKNOWN', `a length that begins with ${first}`);
+  }
+
   private lengthAfter(first: number): number {
-    let length: number;
-    if (first >> 6 === lengthForm.bits6) length = first & 0x3f;
-    else if (first >> 6 === lengthForm.bits14) length = ((first & 0x3f) << 8) | this.u8();
-    else if (first === lengthForm.u32) length = this.take(4).readUInt32BE();
-    else if (first === lengthForm.u64) length = Number(this.take(8).readBigUInt64BE());
-    else throw new FormatError('UNKNOWN', `a length that begins with ${first}`);
+    const length = this.numberAfter(first);
     if (length > lengthMax) throw new FormatError('INVALID', `a length of ${length}`);
     return length;
   }

@@ -1,4 +1,4 @@
-/** The bytes by which RDB tells values and their encodings apart (rdb.h), up to version 11, Redis 7.2's. Fixed for ever. */
+/** The bytes by which RDB tells values and their encodings apart (rdb.h), up to version 12, Redis 7.4's. Fixed for ever. */
 export const rdbType = {
   string: 0,
   list: 1,
@@ -21,6 +21,8 @@ export const rdbType = {
   streamListpacks2: 19,
   setListpack: 20,
   streamListpacks3: 21,
+  hashMetadata: 24,
+  hashListpackEx: 25,
 } as const;
 
 /** What lies in the first byte of a string or a length beside a plain length. */

@@ -13,14 +13,24 @@ export class RdbWriter {
     this.bytes.u8(value);
   }
 
-  /** A number of elements or bytes. */
+  /** A number of elements or bytes, or another one up to 2^53. */
   length(length: number): void {
     if (length < 1 << 6) this.bytes.u8(length);
     else if (length < 1 << 14) this.bytes.u16((lengthForm.bits14 << 14) | length);
-    else {
+    else if (length < 2 ** 32) {
       this.bytes.u8(lengthForm.u32);
       this.bytes.u32(length);
+    } else {
+      this.bytes.u8(lengthForm.u64);
+      this.bytes.counter(length);
     }
+  }
+
+  /** 64 bits, little-endian; up to 2^53. */
+  u64LE(value: number): void {
+    const little = Buffer.alloc(8);
+    little.writeBigUInt64LE(BigInt(value));
+    this.bytes.bytes(little);
   }
 
   /** Integers that fit 32 bits are stored as such. */

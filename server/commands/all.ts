@@ -16,6 +16,7 @@ import { floatIncrementRows } from './float-increments.js';
 import { geoRows } from './geo.js';
 import { geoSearchRows } from './geo-search.js';
 import { hashRows } from './hashes.js';
+import { hashExpiryRows } from './hash-expiry.js';
 import { hyperLogLogRows } from './hyperloglogs.js';
 import { hyperLogLogDebugRows } from './hyperloglog-debug.js';
 import { keyRows } from './keys.js';
@@ -48,6 +49,7 @@ export const allRows: readonly CommandRow[] = [
   ...bitmapRows,
   ...bitfieldRows,
   ...hashRows,
+  ...hashExpiryRows,
   ...setRows,
   ...hyperLogLogRows,
   ...hyperLogLogDebugRows,

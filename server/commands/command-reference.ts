@@ -1,4 +1,4 @@
-/** docs/commands.md, made from the table: every command of Redis 7.2, and what Torc has of it. `npm run docs` writes it. */
+/** docs/commands.md, made from the table: every command of Redis 7.2 and the later ones of hashes, and what Torc has of it. `npm run docs` writes it. */
 import type { CommandRow } from '../command-table.js';
 import { allRows } from './all.js';
 import { departures } from './departures.js';
@@ -61,7 +61,7 @@ export function commandReference(): string {
   const count = (state: Line['state']): number => all.filter((line) => line.state === state).length;
   return `# Commands
 
-Every command of Redis 7.2, subcommands by themselves, and what Torc has of it: ${count('yes')} as in Redis, ${count('partly')} partly or differently, ${count('no')} not. Made from the
+Every command of Redis 7.2, and of hashes those of 7.4 and 8.0, subcommands by themselves, and what Torc has of it: ${count('yes')} as in Redis, ${count('partly')} partly or differently, ${count('no')} not. Made from the
 command table by \`npm run docs\`; CI fails when it is stale. A command of Redis that Torc does not have is refused by name, with the error in the table; what Redis does not know
 either is \`ERR unknown command\`. [migrating-from-redis.md](migrating-from-redis.md) says what to do instead.
 

@@ -82,7 +82,7 @@ function parseIncrementByFloat(args: readonly Buffer[]): Run | ErrorReply {
     const sum = addLongDoubles(value, by);
     if (sum === undefined) return sumNotFinite;
     const result = Buffer.from(longDoubleText(sum), 'latin1');
-    execution.setElement(key, 'hash', field, result);
+    execution.setElement(key, 'hash', field, result, hashAt(execution, key)?.expiryOf(field));
     return result;
   };
 }

@@ -9,20 +9,26 @@ const byAccess: readonly (readonly [access: string, names: string])[] = [
   ['RW insert', 'append hsetnx linsert lpush lpushx pfadd rpush rpushx sadd xgroup|create xgroup|createconsumer'],
   [
     'RO access',
-    'bitcount bitfield_ro bitpos dump eval_ro evalsha_ro expiretime fcall_ro geodist geohash geopos georadius_ro georadiusbymember_ro geosearch get getbit getrange hget hgetall hkeys hmget hrandfield hscan hvals lcs lindex lpos lrange mget pexpiretime pttl sdiff sinter sintercard smembers smismember srandmember sscan substr sunion ttl xinfo|stream xinfo|groups xinfo|consumers xpending xrange xread xreadgroup xrevrange zcount zdiff zinter zintercard zlexcount zmscore zrandmember zrange zrangebylex zrangebyscore zrank zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion',
+    'bitcount bitfield_ro bitpos dump eval_ro evalsha_ro expiretime fcall_ro geodist geohash geopos georadius_ro georadiusbymember_ro geosearch get getbit getrange hget hgetall hkeys hmget hrandfield hpexpiretime hpttl hscan hexpiretime httl hvals lcs lindex lpos lrange mget pexpiretime pttl sdiff sinter sintercard smembers smismember srandmember sscan substr sunion ttl xinfo|stream xinfo|groups xinfo|consumers xpending xrange xread xreadgroup xrevrange zcount zdiff zinter zintercard zlexcount zmscore zrandmember zrange zrangebylex zrangebyscore zrank zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion',
   ],
   ['RW access update variable_flags', 'bitfield set'],
   ['OW update, RO access', 'bitop geosearchstore sdiffstore sunionstore zdiffstore zinterstore zrangestore zunionstore'],
   ['RW access delete, RW insert', 'blmove brpoplpush lmove rpoplpush smove'],
-  ['RW access delete', 'blmpop blpop brpop bzmpop bzpopmax bzpopmin getdel lmpop lpop rpop spop zmpop zpopmax zpopmin'],
+  ['RW access delete', 'blmpop blpop brpop bzmpop bzpopmax bzpopmin getdel hgetdel lmpop lpop rpop spop zmpop zpopmax zpopmin'],
   ['RO access, OW update', 'copy'],
-  ['RW access update', 'decr decrby eval evalsha fcall getex getset hincrby hincrbyfloat incr incrby incrbyfloat move setbit zincrby'],
+  [
+    'RW access update',
+    'decr decrby eval evalsha fcall getex getset hgetex hincrby hincrbyfloat incr incrby incrbyfloat move setbit zincrby',
+  ],
   ['RM delete', 'del unlink'],
   [
     'RO',
     'exists hexists hlen hstrlen llen memory|usage object|idletime object|freq object|encoding object|refcount scard sismember strlen touch type watch xlen zcard',
   ],
-  ['RW update', 'expire expireat geoadd hmset hset lset persist pexpire pexpireat setrange xack xadd xclaim xgroup|setid xsetid zadd'],
+  [
+    'RW update',
+    'expire expireat geoadd hexpire hexpireat hmset hpersist hpexpire hpexpireat hset hsetex lset persist pexpire pexpireat setrange xack xadd xclaim xgroup|setid xsetid zadd',
+  ],
   ['RO access, OW update, OW update', 'georadius georadiusbymember'],
   [
     'RW delete',

@@ -1,5 +1,5 @@
 /**
- * Every command of Redis 7.2 by group, subcommands as `container|subcommand`, HELP left out. What Torc has of them is in the table; the rest is
+ * Every command of Redis 7.2, and of hashes those of 7.4 and 8.0, by group, subcommands as `container|subcommand`, HELP left out. What Torc has of them is in the table; the rest is
  * refused by name (commands/unsupported.ts). Source: COMMAND DOCS of redis-server 7.0, and what Redis 7.2's release notes add.
  */
 import type { CommandDocs } from '../command-table.js';
@@ -21,7 +21,10 @@ const namesByGroup: readonly (readonly [group: Group, names: string])[] = [
     'copy del dump exists expire expireat expiretime keys migrate move object object|encoding object|freq object|idletime object|refcount persist pexpire pexpireat pexpiretime pttl randomkey rename renamenx restore scan sort sort_ro touch ttl type unlink wait waitaof',
   ],
   ['geo', 'geoadd geodist geohash geopos georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch geosearchstore'],
-  ['hash', 'hdel hexists hget hgetall hincrby hincrbyfloat hkeys hlen hmget hmset hrandfield hscan hset hsetnx hstrlen hvals'],
+  [
+    'hash',
+    'hdel hexists hexpire hexpireat hexpiretime hget hgetall hgetdel hgetex hincrby hincrbyfloat hkeys hlen hmget hmset hpersist hpexpire hpexpireat hpexpiretime hpttl hrandfield hscan hset hsetex hsetnx hstrlen httl hvals',
+  ],
   ['hyperloglog', 'pfadd pfcount pfdebug pfmerge pfselftest'],
   [
     'list',

@@ -99,6 +99,7 @@ export const clusterMetrics: readonly Metric<ClusterSource>[] = [
     return takeOvers.abandoned;
   }),
   figure('counter', 'torc_expired_keys_total', '{key}', 'Keys that this node deleted since their time had come.', 'expired_keys'),
+  figure('counter', 'torc_expired_elements_total', '{element}', 'The same of fields of hashes.', 'expired_elements'),
   byPeer(
     'gauge',
     'torc_replication_lag_seconds',

@@ -85,7 +85,7 @@ export function derivedFault(name: string, partition: Partition): string | undef
       if (fault !== undefined) return `${name}, the ${collection.type.name} at ${entry.key}: ${fault}`;
       if (collection.count === 0) continue;
       isThere = true;
-      expires ||= collection.expiresAtMs !== 0;
+      expires ||= collection.expiresAtMs !== 0 || collection.hasTimed;
     }
     if (isThere) alive++;
     if (expires !== expiring.has(entry.id)) return `${name}: the expiry index is wrong of ${entry.key}`;
@@ -99,6 +99,7 @@ function collectionFault(partition: Partition, collection: Collection): string |
   const { table } = partition;
   if (!collection.whole || !collection.isCounted()) return 'it is loaded, and not whole';
   let living = 0;
+  let soonestMs = Infinity;
   for (let at = 0; at < collection.size; at++) {
     const entry = collection.at(at);
     const record = partition.recordOf(entry);
@@ -107,6 +108,7 @@ function collectionFault(partition: Partition, collection: Collection): string |
     if (isLiving !== at < collection.living)
       return `entry ${at} of ${collection.living} living ones has ${record?.versions.length ?? 0} versions`;
     if (isLiving) living++;
+    if (isLiving) soonestMs = Math.min(soonestMs, shownValue(record)?.expiresAtMs || Infinity);
     for (const version of record?.versions ?? []) {
       if (covers(collection.cut, version)) return `a version lives that a deletion covers`;
       if (!covers(collection.top, version)) return `a version is beyond what was written at most`;
@@ -116,6 +118,8 @@ function collectionFault(partition: Partition, collection: Collection): string |
   const shown = expiry === undefined ? undefined : shownValue(expiry);
   if ((shown?.expiresAtMs ?? 0) !== collection.expiresAtMs)
     return `it expires at ${collection.expiresAtMs}, by its record at ${shown?.expiresAtMs}`;
+  if (soonestMs !== (collection.soonestMs || Infinity))
+    return `its first element expires at ${soonestMs}, by its index at ${collection.soonestMs}`;
   return living === collection.count ? undefined : `it counts ${collection.count}, not ${living}`;
 }
 

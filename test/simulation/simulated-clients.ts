@@ -1,7 +1,7 @@
 /**
  * Clients of a simulated cluster: registers (SET, DEL, GET), counters (INCRBY, GET), lists (APPEND of unique elements, GET), sets (SADD of unique members, SREM,
  * DEL, a rewriting SDIFFSTORE, SMEMBERS), fields (HSET, HDEL, HGET) and tallies (HINCRBY, HGET) of hashes, queues (LPUSH, RPUSH and LINSERT of unique values,
- * LPOP, RPOP, LRANGE), volatile registers (SET PX, PEXPIRE, PERSIST, GET) and groups (MSET, DEL, MGET of several keys of one slot), each on keys of its own, recorded for the checkers. A refusal that
+ * LPOP, RPOP, LRANGE), volatile registers (SET PX, PEXPIRE, PERSIST, GET), brief ones, the same in a field of a hash, and groups (MSET, DEL, MGET of several keys of one slot), each on keys of its own, recorded for the checkers. A refusal that
  * promises that nothing was executed has no effect; UNKNOWNOUTCOME, no answer in time and a node that went away may have one.
  */
 import { ErrorReply, StatusReply, type Reply } from '../../protocol/resp/reply.js';
@@ -12,7 +12,7 @@ import type { SeededRandom } from './random.js';
 import type { ClientConnection, TorcCluster } from './torc-cluster.js';
 import { neverRan, type RanWithin } from './volatile-checker.js';
 
-export type Workload = 'register' | 'counter' | 'list' | 'volatile' | 'group' | CollectionWorkload;
+export type Workload = 'register' | 'counter' | 'list' | 'volatile' | 'brief' | 'group' | CollectionWorkload;
 
 export interface ClientSettings {
   readonly clients: number;
@@ -143,7 +143,7 @@ export class SimulatedClients {
       const { words, ending } = this.#collections.change(workload, client, key, random, order);
       return this.#send(connection, client, words, here, ending, ({ value }) => value, told);
     }
-    if (workload === 'volatile') return this.#changeVolatile(connection, client, key, random, here, told);
+    if (workload === 'volatile' || workload === 'brief') return this.#changeVolatile(connection, client, key, random, here, told);
     const value = `v${++this.#serial}`;
     if (workload === 'group') {
       const isDeletion = random.chance(0.15);
@@ -180,16 +180,17 @@ export class SimulatedClients {
     if (kind === 'PEXPIRE' || kind === 'PERSIST') {
       const spanMs = kind === 'PERSIST' ? Infinity : span;
       const ending = volatiles.invoke(client, key, { kind: 'expire', spanMs, ran }, order);
-      const words = kind === 'PERSIST' ? ['PERSIST', key] : ['PEXPIRE', key, String(span)];
+      const words = inField(key, kind === 'PERSIST' ? ['PERSIST', key] : ['PEXPIRE', key, String(span)]);
       // What found nothing changed nothing.
-      const found: Ending<Reply> = { ...ending, complete: (reply) => (Number(reply) === 1 ? ending.complete(null) : ending.fail()) };
+      const hasFound = (reply: Reply): boolean => Number(Array.isArray(reply) ? reply[0] : reply) === 1;
+      const found: Ending<Reply> = { ...ending, complete: (reply) => (hasFound(reply) ? ending.complete(null) : ending.fail()) };
       return this.#send(connection, client, words, here, found, ({ value }) => value, told, ran);
     }
     const value = kind === 'DEL' ? null : `v${++this.#serial}`;
     const spanMs = kind === 'SET PX' ? span : Infinity;
     const ending = volatiles.invoke(client, key, { kind: 'write', value, spanMs, ran }, order);
     const words = value === null ? ['DEL', key] : ['SET', key, value, ...(kind === 'SET PX' ? ['PX', String(span)] : [])];
-    this.#send(connection, client, words, here, ending, () => null, told, ran);
+    this.#send(connection, client, inField(key, words), here, ending, () => null, told, ran);
   }
 
   /** All its keys have the same, or none is there. */
@@ -214,10 +215,10 @@ export class SimulatedClients {
     } else if (key.startsWith('counter')) {
       const ending = this.histories.counters.invoke(client, key, { kind: 'read' }, connection.name);
       this.#send(connection, client, words, false, ending, (meaning) => Number(text(meaning) ?? 0), told);
-    } else if (key.startsWith('volatile')) {
+    } else if (key.startsWith('volatile') || key.startsWith('brief')) {
       const ran = neverRan();
       const ending = this.histories.volatiles.invoke(client, key, { kind: 'read', ran }, connection.name);
-      this.#send(connection, client, words, false, ending, text, told, ran);
+      this.#send(connection, client, inField(key, words), false, ending, text, told, ran);
     } else if (key.startsWith('group')) {
       const ending = this.histories.groups.invoke(client, key, { kind: 'read' }, connection.name);
       this.#send(connection, client, ['MGET', ...groupKeys(key)], false, ending, ({ value }) => this.#valueOfGroup(key, value), told);
@@ -266,6 +267,19 @@ export class SimulatedClients {
       );
     });
   }
+}
+
+/** The same command on the field of a brief register's hash: alone in it, or beside one that stays, as its last digit has it. */
+function inField(key: string, [name = '', , ...rest]: readonly string[]): readonly string[] {
+  if (!key.startsWith('brief')) return [name, key, ...rest];
+  const fields = ['FIELDS', '1', 'v'];
+  const [value = '', , span = ''] = rest;
+  if (name === 'PEXPIRE') return ['HPEXPIRE', key, value, ...fields];
+  if (name === 'PERSIST') return ['HPERSIST', key, ...fields];
+  if (name === 'DEL') return ['HDEL', key, 'v'];
+  if (name === 'GET') return ['HGET', key, 'v'];
+  if (span !== '') return ['HSETEX', key, 'PX', span, ...fields, value];
+  return /[02468]$/.test(key) ? ['HSET', key, 'v', value] : ['HSET', key, 'v', value, 'stays', value];
 }
 
 function meaningOf(reply: Reply): Meaning {

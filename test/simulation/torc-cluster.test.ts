@@ -28,7 +28,7 @@ test('histories of sets, hashes and sorted sets under faults', async (t) => {
   let acknowledged = 0;
   let failures = 0;
   for (const seed of seeds(6)) {
-    const result = await runSeed(seed, { clients: { workloads: ['set', 'field', 'tally', 'score'] } });
+    const result = await runSeed(seed, { clients: { workloads: ['set', 'field', 'tally', 'score', 'brief'] } });
     acknowledged += result.acknowledged;
     if (result.fault === undefined) continue;
     t.fail(`seed ${seed}: ${report(result)}`);

@@ -5,7 +5,7 @@
  * that two replicas held may be missing unless a later removal or deletion had seen it, none that was removed may be back, what was stolen comes back; and in
  * the end nothing is left of what is no more.
  *
- * Each rule left out must make some history go wrong. TORC_COLLECTION_HISTORIES=n plays n histories instead of 150.
+ * Each rule left out must make some history go wrong. TORC_COLLECTION_HISTORIES=n plays n histories instead of 40.
  */
 import test from 'ava';
 import { recordType } from '../../protocol/record-key.js';
@@ -155,7 +155,7 @@ async function faults(seeds: number, without: Rule | undefined, limit: number): 
 
 test('no history of a set on real stores goes wrong', async (t) => {
   t.timeout(3_600_000);
-  t.deepEqual(await faults(Number(process.env['TORC_COLLECTION_HISTORIES'] ?? 150), undefined, 3), []);
+  t.deepEqual(await faults(Number(process.env['TORC_COLLECTION_HISTORIES'] ?? 40), undefined, 3), []);
 });
 
 for (const rule of ['cut-before-batch', 'cut-by-seen', 'purged'] as const) {

@@ -1,9 +1,9 @@
 /**
  * Histories of collections on one real store, against a plain model: elements come, change and go, keys are deleted, overwritten by another type, renamed and
- * expire, while memory holds four keys or everything, rounds of writing behind run at any moment, sweepers are at work, and the process is closed or
+ * expire, as a whole and field by field, while memory holds four keys or everything, rounds of writing behind run at any moment, sweepers are at work, and the process is closed or
  * killed and started again. After each step something is looked at: a count, an element, all of it, the type, the number of keys.
  *
- * TORC_COLLECTION_HISTORIES=n plays n histories instead of 150.
+ * TORC_COLLECTION_HISTORIES=n plays n histories instead of 60.
  */
 import test from 'ava';
 import type { Dot } from '../../protocol/dot.js';
@@ -26,9 +26,14 @@ const partition = 0;
 
 interface Value {
   readonly type: 'string' | CollectionName;
+  /** Those that have expired and nobody has swept among them. */
   readonly elements: Map<string, string>;
+  /** Of hashes: when fields expire that do. */
+  readonly expiries: Map<string, number>;
   expiresAtMs: number;
 }
+
+const newValue = (type: Value['type']): Value => ({ type, elements: new Map(), expiries: new Map(), expiresAtMs: 0 });
 
 class History {
   private clock = new HandClock();
@@ -115,13 +120,22 @@ class History {
 
   private living(key: Buffer): Value | undefined {
     const value = this.model.get(key.toString());
-    return value === undefined || (value.expiresAtMs !== 0 && value.expiresAtMs <= this.nowMs) ? undefined : value;
+    if (value === undefined || (value.expiresAtMs !== 0 && value.expiresAtMs <= this.nowMs)) return undefined;
+    if (value.type === 'string') return value;
+    const elements = new Map([...value.elements].filter(([name]) => (value.expiries.get(name) ?? Infinity) > this.nowMs));
+    return elements.size === 0 ? undefined : { ...value, elements };
+  }
+
+  /** What a write of an element changes: anew where nothing lives. */
+  private writable(key: Buffer, type: CollectionName): Value {
+    if (this.living(key) === undefined) this.model.set(key.toString(), newValue(type));
+    return this.model.get(key.toString()) as Value;
   }
 
   private async act(): Promise<void> {
     const key = keys[this.pick(keys.length)] as Buffer;
     const element = elements[this.pick(elements.length)] as Buffer;
-    const action = this.pick(32);
+    const action = this.pick(36);
     const value = this.living(key);
     const type = types[this.pick(types.length)] as CollectionName;
     if (action < 14) {
@@ -129,33 +143,40 @@ class History {
       if (type === 'zset' && this.pick(3) === 0) return this.increment(key, element, value);
       const bytes = type === 'zset' ? encodeScore(this.pick(5)) : Buffer.from(type === 'set' ? '' : String(this.pick(100)));
       const text = bytes.toString('latin1');
-      const isNew = await this.run([key], (t) => t.setElement(key, type, element, bytes));
-      const now = value ?? { type, elements: new Map<string, string>(), expiresAtMs: 0 };
-      if (isNew === now.elements.has(element.toString())) throw new Error(`${key.toString()} ${element.toString()}: new ${isNew}`);
+      const expiresAtMs = type === 'hash' && this.pick(2) === 0 ? this.nowMs + 5 + this.pick(60) : 0;
+      const isNew = await this.run([key], (t) => t.setElement(key, type, element, bytes, expiresAtMs));
+      if (isNew === (value?.elements.has(element.toString()) === true))
+        throw new Error(`${key.toString()} ${element.toString()}: new ${isNew}`);
+      const now = this.writable(key, type);
       now.elements.set(element.toString(), text);
-      this.model.set(key.toString(), now);
+      now.expiries.set(element.toString(), expiresAtMs === 0 ? Infinity : expiresAtMs);
     } else if (action < 18) {
       if (value === undefined || value.type === 'string') return;
       const { type: held } = value;
       const removed = await this.run([key], (t) => t.removeElement(key, held, element));
       if (removed !== value.elements.delete(element.toString())) throw new Error(`removed ${removed}`);
-      if (value.elements.size === 0) this.model.delete(key.toString());
+      const now = this.model.get(key.toString()) as Value;
+      if (removed) now.elements.delete(element.toString());
+      if (now.elements.size === 0) this.model.delete(key.toString());
+      else if (value.elements.size === 0) now.expiresAtMs = 0; // what is left has expired, and the key is no more
     } else if (action < 20) {
       const deleted = await this.run([key], (t) => t.delete(key));
       if (deleted !== (value !== undefined)) throw new Error(`deleted ${deleted}`);
       if (deleted) this.model.delete(key.toString()); // what has expired is the sweeper's
     } else if (action < 22) {
       await this.run([key], (t) => t.setString(key, Buffer.from('text'), 0));
-      this.model.set(key.toString(), { type: 'string', elements: new Map(), expiresAtMs: 0 });
+      this.model.set(key.toString(), newValue('string'));
     } else if (action < 23) {
       const expiresAtMs = this.nowMs + 5 + this.pick(60);
       const done = await this.run([key], (t) => t.setExpiry(key, expiresAtMs));
       if (done !== (value !== undefined)) throw new Error(`expiry ${done}`);
-      if (value !== undefined) value.expiresAtMs = expiresAtMs;
+      if (value !== undefined) (this.model.get(key.toString()) as Value).expiresAtMs = expiresAtMs;
     } else if (action < 24) {
       const expired = await this.run([key], (t) => t.removeExpired(key));
       if (expired && value !== undefined) throw new Error('what had not expired was swept');
-      if (value === undefined) this.model.delete(key.toString());
+      const { expiresAtMs = 0 } = this.model.get(key.toString()) ?? {};
+      if (!expired && expiresAtMs !== 0 && expiresAtMs <= this.nowMs) throw new Error('what had expired was not swept');
+      if (expired) this.model.delete(key.toString());
     } else if (action < 25) await this.replace(key, type);
     else if (action < 28) this.nowMs += this.pick(20);
     else if (action < 29) {
@@ -164,18 +185,39 @@ class History {
     } else if (action < 30) await this.clock.advance(this.pick(2));
     else if (action < 31) {
       for (let i = 0; i < 40; i++) await this.clock.advance(0);
-    } else await this.restart();
+    } else if (action < 32) await this.restart();
+    else if (action < 34) await this.expireElement(key, element, value);
+    else await this.sweepElements(key);
+  }
+
+  private async expireElement(key: Buffer, element: Buffer, value: Value | undefined): Promise<void> {
+    if (value !== undefined && value.type !== 'hash') return;
+    const expiresAtMs = this.pick(4) === 0 ? 0 : this.nowMs + 5 + this.pick(60);
+    const done = await this.run([key], (t) => t.setElementExpiry(key, 'hash', element, expiresAtMs));
+    if (done !== (value?.elements.has(element.toString()) === true)) throw new Error(`expiry of an element ${done}`);
+    if (done) this.model.get(key.toString())?.expiries.set(element.toString(), expiresAtMs === 0 ? Infinity : expiresAtMs);
+  }
+
+  /** Some of what has expired of it; all where nothing else is left. */
+  private async sweepElements(key: Buffer): Promise<void> {
+    const value = this.model.get(key.toString());
+    if (value === undefined || (value.expiresAtMs !== 0 && value.expiresAtMs <= this.nowMs)) return;
+    const due = [...value.elements.keys()].filter((name) => (value.expiries.get(name) ?? Infinity) <= this.nowMs);
+    const most = 1 + this.pick(3);
+    const removed = await this.run([key], (t) => t.removeExpiredElements(key, most));
+    const isAll = due.length === value.elements.size;
+    if (removed > (isAll ? due.length : Math.min(most, due.length))) throw new Error(`${removed} of ${due.length} expired ones removed`);
+    for (const name of due.slice(0, removed)) value.elements.delete(name);
+    if (isAll && removed > 0) this.model.delete(key.toString());
   }
 
   private async increment(key: Buffer, member: Buffer, value: Value | undefined): Promise<void> {
     const by = this.pick(9) / 2 - 2;
-    const now = value ?? { type: 'zset', elements: new Map<string, string>(), expiresAtMs: 0 };
-    const before = now.elements.get(member.toString());
+    const before = value?.elements.get(member.toString());
     const expected = before === undefined ? by : decodeScore(Buffer.from(before, 'latin1')) + by;
     const score = await this.run([key], (t) => t.incrementScore(key, member, by));
     if (score !== expected) throw new Error(`${key.toString()} ${member.toString()}: ${score} after ${by}, not ${expected}`);
-    now.elements.set(member.toString(), encodeScore(expected).toString('latin1'));
-    this.model.set(key.toString(), now);
+    this.writable(key, 'zset').elements.set(member.toString(), encodeScore(expected).toString('latin1'));
   }
 
   /** SUNIONSTORE and RENAME: away with what is there, and new elements in the same batch. */
@@ -190,7 +232,7 @@ class History {
     });
     const left = some.slice(1).map((element) => [element.toString(), bytes.toString('latin1')] as const);
     if (left.length === 0) this.model.delete(key.toString());
-    else this.model.set(key.toString(), { type, elements: new Map(left), expiresAtMs: 0 });
+    else this.model.set(key.toString(), { ...newValue(type), elements: new Map(left) });
   }
 
   private async restart(): Promise<void> {
@@ -224,6 +266,12 @@ class History {
       if (found?.toString('latin1') !== value.elements.get(element.toString()))
         throw new Error(`${key.toString()} ${element.toString()}: ${found?.toString()}`);
       if (held === 'zset') await this.lookAtRanks(key, value, element);
+      if (held === 'hash') {
+        const expiresAtMs = await this.run([key], (t) => t.collection(key, held)?.expiryOf(element));
+        const expected = value.elements.has(element.toString()) ? (value.expiries.get(element.toString()) ?? Infinity) : undefined;
+        if (expiresAtMs !== (expected === Infinity ? 0 : expected))
+          throw new Error(`${key.toString()} ${element.toString()} expires at ${expiresAtMs}, not ${expected}`);
+      }
     }
   }
 
@@ -354,7 +402,7 @@ test('of two types alive at once the one with the latest value is seen, it is to
   await opened.close();
 });
 
-const histories = Number(process.env['TORC_COLLECTION_HISTORIES'] ?? 150);
+const histories = Number(process.env['TORC_COLLECTION_HISTORIES'] ?? 60);
 
 for (const [memory, cacheBytesMax] of [
   ['everything in memory', 1 << 30],

@@ -4,7 +4,7 @@
  * records do; no version that two replicas held may be missing unless a later removal, or LSET, had seen it, and none that was removed may be back; and in the end
  * nothing is left of what is no more.
  *
- * Each rule left out must make some history go wrong. TORC_COLLECTION_HISTORIES=n plays n histories instead of 150.
+ * Each rule left out must make some history go wrong. TORC_COLLECTION_HISTORIES=n plays n histories instead of 40.
  */
 import test from 'ava';
 import { recordPart, recordType } from '../../protocol/record-key.js';
@@ -191,7 +191,7 @@ async function faults(seeds: number, without: Rule | undefined, limit: number): 
 
 test('no history of a list on real stores goes wrong', async (t) => {
   t.timeout(3_600_000);
-  t.deepEqual(await faults(Number(process.env['TORC_COLLECTION_HISTORIES'] ?? 150), undefined, 3), []);
+  t.deepEqual(await faults(Number(process.env['TORC_COLLECTION_HISTORIES'] ?? 40), undefined, 3), []);
 });
 
 for (const rule of ['cut-before-batch', 'cut-by-seen', 'purged'] as const) {

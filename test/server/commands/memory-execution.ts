@@ -27,8 +27,9 @@ interface Entry {
   readonly type: TypeName;
   readonly bytes: Buffer;
   readonly expiresAtMs: number;
-  /** Of a collection: values by element in latin1. */
+  /** Of a collection: values by element in latin1, and when elements expire that do. */
   readonly elements?: ReadonlyMap<string, Buffer>;
+  readonly expiries?: ReadonlyMap<string, number>;
   /** Of a list. */
   readonly values?: readonly Buffer[];
 }
@@ -68,12 +69,20 @@ export class MemoryExecution implements Execution {
   collection(key: Buffer, type: CollectionName): CollectionView | undefined {
     const entry = this.living(key);
     if (entry !== undefined && entry.type !== type) throw new CommandError(wrongType);
-    return entry === undefined ? undefined : new MemoryCollection(() => this.entries.get(nameOf(key))?.elements ?? new Map());
+    return entry === undefined
+      ? undefined
+      : new MemoryCollection(
+          () => this.elementsAt(key),
+          () => this.entries.get(nameOf(key))?.expiries,
+        );
   }
 
   sorted(key: Buffer): SortedView | undefined {
     if (this.collection(key, 'zset') === undefined) return undefined;
-    return new MemorySortedSet(() => this.entries.get(nameOf(key))?.elements ?? new Map());
+    return new MemorySortedSet(
+      () => this.elementsAt(key),
+      () => undefined,
+    );
   }
 
   incrementScore(key: Buffer, member: Buffer, by: number): number | 'not-a-number' {
@@ -84,12 +93,23 @@ export class MemoryExecution implements Execution {
     return sum;
   }
 
-  setElement(key: Buffer, type: CollectionName, element: Buffer, bytes: Buffer): boolean {
+  setElement(key: Buffer, type: CollectionName, element: Buffer, bytes: Buffer, expiresAtMs = 0): boolean {
     const isNew = this.collection(key, type)?.has(element) !== true;
     const entry = this.living(key);
     const elements = new Map([...(entry?.elements ?? []), [nameOf(element), Buffer.from(bytes)] as const]);
-    this.entries.set(nameOf(key), { slot: slotOf(key), type, bytes: Buffer.alloc(0), expiresAtMs: entry?.expiresAtMs ?? 0, elements });
+    const expiries = new Map(entry?.expiries);
+    if (expiresAtMs === 0) expiries.delete(nameOf(element));
+    else expiries.set(nameOf(element), expiresAtMs);
+    const value = { slot: slotOf(key), type, bytes: Buffer.alloc(0), expiresAtMs: entry?.expiresAtMs ?? 0, elements, expiries };
+    this.entries.set(nameOf(key), value);
     return isNew;
+  }
+
+  setElementExpiry(key: Buffer, type: CollectionName, element: Buffer, expiresAtMs: number): boolean {
+    const bytes = this.collection(key, type)?.get(element);
+    if (bytes === undefined) return false;
+    this.setElement(key, type, element, bytes, expiresAtMs);
+    return true;
   }
 
   incrementElement(key: Buffer, type: CollectionName, element: Buffer, by: bigint): bigint | 'not-an-integer' | 'overflow' {
@@ -98,7 +118,7 @@ export class MemoryExecution implements Execution {
     if (value === undefined) return 'not-an-integer';
     const sum = value + by;
     if (sum < int64.least || sum > int64.most) return 'overflow';
-    this.setElement(key, type, element, Buffer.from(String(sum)));
+    this.setElement(key, type, element, Buffer.from(String(sum)), this.collection(key, type)?.expiryOf(element));
     return sum;
   }
 
@@ -219,15 +239,27 @@ export class MemoryExecution implements Execution {
     return { keys, examined: keys.length, next };
   }
 
+  private elementsAt(key: Buffer): ReadonlyMap<string, Buffer> {
+    return this.living(key)?.elements ?? new Map<string, Buffer>();
+  }
+
+  /** Without what has expired of it. */
   private living(key: Buffer): Entry | undefined {
     const entry = this.entries.get(nameOf(key));
-    return entry && (entry.expiresAtMs === 0 || entry.expiresAtMs > this.nowMs) ? entry : undefined;
+    if (entry === undefined || (entry.expiresAtMs !== 0 && entry.expiresAtMs <= this.nowMs)) return undefined;
+    const { elements, expiries } = entry;
+    if (elements === undefined || expiries === undefined || expiries.size === 0) return entry;
+    const left = [...elements].filter(([name]) => (expiries.get(name) ?? Infinity) > this.nowMs);
+    return left.length === 0 ? undefined : { ...entry, elements: new Map(left) };
   }
 }
 
 /** In the order in which the elements were written first. */
 class MemoryCollection implements CollectionView {
-  constructor(private readonly map: () => ReadonlyMap<string, Buffer>) {}
+  constructor(
+    private readonly map: () => ReadonlyMap<string, Buffer>,
+    private readonly expiries: () => ReadonlyMap<string, number> | undefined,
+  ) {}
 
   get size(): number {
     return this.map().size;
@@ -239,6 +271,14 @@ class MemoryCollection implements CollectionView {
 
   get(element: Buffer): Buffer | undefined {
     return this.map().get(nameOf(element));
+  }
+
+  get mayExpire(): boolean {
+    return (this.expiries()?.size ?? 0) > 0;
+  }
+
+  expiryOf(element: Buffer): number | undefined {
+    return this.has(element) ? (this.expiries()?.get(nameOf(element)) ?? 0) : undefined;
   }
 
   pairs(): Buffer[] {

@@ -6,6 +6,7 @@ import { doubleText } from '../../../protocol/resp/double-text.js';
 import { RdbReader } from '../../../protocol/rdb/reader.js';
 import { rdbType } from '../../../protocol/rdb/types.js';
 import { parseScore } from '../../../server/commands/score-arguments.js';
+import { isOfHashExpiry } from './hash-expiry.js';
 import type { Words } from './words.js';
 
 /** A TTL may have run on by this much between two servers' looks. */
@@ -103,6 +104,8 @@ export function agree(asked: Words, ours: string, theirs: string): boolean {
   // Redis 7.0 takes a rank that has no positive counterpart.
   if (name === 'LPOS' && asked.includes('-9223372036854775808'))
     return ours.startsWith('-ERR value is out of range, value must between') && !theirs.startsWith('-ERR value is out of range');
+  if (isOfHashExpiry(name))
+    return theirs.startsWith('-ERR unknown command') && !/^-(ERR un(known|supported) command|[A-Z]+ .*not supported)/.test(ours); // newer than 7.0
   if (/^GEO(DIST|SEARCH|RADIUS)/.test(name) || asked[1] === '{a}far') return areAsFar(ours, theirs);
   if (inAnyOrder.test(name)) return sortedKind(ours) === sortedKind(theirs);
   if (name === 'RANDOMKEY') return ours.startsWith('$') && theirs.startsWith('$');

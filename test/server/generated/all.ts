@@ -7,6 +7,7 @@ import { allRows } from '../../../server/commands/all.js';
 import { bitmapFamily } from './bitmaps.js';
 import { hashFamily, setFamily } from './collections.js';
 import { geoFamily } from './geo.js';
+import { hashExpiryFamily } from './hash-expiry.js';
 import { hyperLogLogFamily } from './hyperloglogs.js';
 import { keyFamily, keyspaceFamily } from './keys.js';
 import { listFamily } from './lists.js';
@@ -24,6 +25,7 @@ export function everyFamily(keys: Keys): Family {
     ...sortedSetFamily(keys),
     ...listFamily(keys),
     ...geoFamily(keys),
+    ...hashExpiryFamily(),
     ...keyFamily(keys),
     ...keyspaceFamily(),
   };

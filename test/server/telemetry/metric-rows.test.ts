@@ -21,7 +21,7 @@ function numbers(from: number): () => number {
 }
 
 const figureNames =
-  'doubtful_partitions coordinated_partitions unsettled_batches batches_written batches_applied commands_forwarded versions_compared versions_differed partitions_behind expired_keys repair_rounds repair_partitions_done repair_partitions_total repair_partitions_compared repair_partitions_differed repair_pairs_failed repair_records_sent repair_records_taken repair_bytes_sent hashing_tasks hints_kept hints_handed_over hints_dropped hints_sent_to_stand_ins gossip_rounds gossip_failed_exchanges';
+  'doubtful_partitions coordinated_partitions unsettled_batches batches_written batches_applied commands_forwarded versions_compared versions_differed partitions_behind expired_keys expired_elements repair_rounds repair_partitions_done repair_partitions_total repair_partitions_compared repair_partitions_differed repair_pairs_failed repair_records_sent repair_records_taken repair_bytes_sent hashing_tasks hints_kept hints_handed_over hints_dropped hints_sent_to_stand_ins gossip_rounds gossip_failed_exchanges';
 
 function clusterSource(next: () => number, isWell: boolean): ClusterSource {
   const figures = new Map(figureNames.split(' ').map((name, index) => [name, next() + (isWell ? 0 : index * 7)]));

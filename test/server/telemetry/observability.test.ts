@@ -120,6 +120,7 @@ test('there is no metric of the node that the dashboard leaves out, but a few th
     'torc_batches_written_total',
     'torc_build_info',
     'torc_clients_accepted_total',
+    'torc_expired_elements_total',
     'torc_expired_keys_total',
     'torc_gossip_failures_total',
     'torc_gossip_rounds_total',
