@@ -10,6 +10,7 @@ export type EventName =
   | 'stream-closed'
   | 'frame-refused'
   | 'peer-refused'
+  | 'peer-unproved'
   | 'peer-not-understood'
   /** Of nodes: as this one judges them, or as others judge this one. */
   | 'peer-suspected'
