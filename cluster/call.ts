@@ -22,12 +22,22 @@ export const notServedInTime = new ErrorReply('NOREPLICAS no coordinator was fou
 /** Which home replica answers a read of keys. */
 export type ReadFrom = 'any' | 'coordinator';
 
+/** The slowest that bytes may move before a command that moves them is given up. */
+const slowestBytesPerMs = 4 * 1024;
+/** A command that moves fewer has no more time for them. */
+const freeBytes = 1024 * 1024;
+
+/** How much longer a command may take that moves so many bytes, ms. */
+export function bulkPatienceMs(bytes: number): number {
+  return bytes <= freeBytes ? 0 : bytes / slowestBytesPerMs;
+}
+
 export interface CallOptions {
   readonly resp: 2 | 3;
   /** W and R of the connection; 0 = the node's. */
   readonly writeQuorum: number;
   readonly readQuorum: number;
-  /** After this it must not be run, ms of this node's monotonic clock: the hybrid clock leaps when a peer's is ahead. */
+  /** After this it must not be run, ms of this node's monotonic clock: the hybrid clock leaps when a peer's is ahead. Call.deadlineMs is what counts. */
   readonly deadlineMs: number;
 }
 
@@ -63,6 +73,8 @@ export abstract class Call {
   inSession = false;
   /** A read that only the partition's coordinator answers, in a term that is proven to stand. */
   fromCoordinator = false;
+  /** What its bytes take longer (`moves`). */
+  graceMs = 0;
   /** A batch of an earlier run may be held somewhere: no refusal can say any more that nothing was executed. */
   mayHaveWritten = false;
 
@@ -73,6 +85,22 @@ export abstract class Call {
     readonly partition: number,
     readonly options: CallOptions,
   ) {}
+
+  get deadlineMs(): number {
+    return this.options.deadlineMs + this.graceMs;
+  }
+
+  /** Of its arguments. */
+  get bytes(): number {
+    let bytes = 0;
+    for (let i = 0; i < this.args.length; i++) bytes += (this.args[i] as Buffer).length;
+    return bytes;
+  }
+
+  /** It waits for so many bytes to be moved: its own arguments or reply, the batch that it wrote, one before it. */
+  moves(bytes: number): void {
+    this.graceMs = Math.max(this.graceMs, bulkPatienceMs(bytes));
+  }
 
   /**
    * It was sent to where it runs and will never be sent again: only its reply is awaited. Its arguments may go, so that a thousand

@@ -4,7 +4,7 @@
  * rebuilds a doubtful replica. What clocks cannot show, a record that a disk lost silently, anti-entropy.ts finds.
  */
 import type { torc } from '../protocol/generated/messages.js';
-import { decodeRecord, encodeRecord, emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
+import { decodeRecord, encodeRecord, emptyClock, versionKind, type VectorClock, type VersionedRecord } from '../protocol/record.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { noTerm, type Dot, type Term } from '../protocol/dot.js';
 import type { Clock, Random } from '../storage/clock.js';
@@ -52,6 +52,8 @@ export interface ComparisonOptions {
   readonly partitions: () => number;
   /** This node cannot prove that it kept all it wrote in the partition. */
   readonly isDoubtful: (partition: number) => boolean;
+  /** A large batch of the partition is on its way here: what seems to be missing is just that. */
+  readonly isArriving: (partition: number) => boolean;
   /** A peer's clock may prove that this node lost some of what it wrote. */
   readonly provesLoss: (partition: number, seen: VectorClock) => boolean;
   /** This node has no room for what it lacks. */
@@ -90,6 +92,8 @@ export class Comparison {
 
   /** Writes one merged record back to a replica whose version was older. */
   pushRecord(partition: Partition, peer: Peer, entry: number, done: Exchange['done']): void {
+    // Perhaps this very record; and many reads of it must not each send it.
+    if (peer.link.isSendingLarge && peer.link.isLarge(partition.table.valueLengthOf(entry))) return done('failed');
     const id = this.begin(partition.number, peer, done);
     peer.link.say({ transfers: [{ id, ...this.recordTransfer(partition, entry) }] });
   }
@@ -122,11 +126,11 @@ export class Comparison {
     for (const [id, exchange] of this.exchanges) {
       const { peer, streamNumber, streamsAccepted, lastProgressMs } = exchange;
       const isLost = !peer.link.isOpen || peer.link.streamNumber !== streamNumber || peer.streamsAccepted !== streamsAccepted;
-      if (isLost || now - lastProgressMs > timeoutMs) this.end(id, 'failed');
+      if (isLost || (now - lastProgressMs > timeoutMs && peer.largeBytes === 0)) this.end(id, 'failed');
     }
     for (const [number, peers] of this.behind) {
       if (this.catchingUp.size >= catchUpsAtOnce || this.options.isFull()) break;
-      if (!this.catchingUp.has(number)) this.catchUp(number, peers);
+      if (!this.catchingUp.has(number) && !this.options.isArriving(number)) this.catchUp(number, peers);
     }
   }
 
@@ -397,7 +401,8 @@ function noteShown(shown: Set<string>, transfer: torc.Transfer, purged: VectorCl
 }
 
 function encodedRecord(record: VersionedRecord): Buffer {
-  const writer = new ByteWriter(64);
+  const bytes = record.versions.reduce((sum, version) => sum + (version.kind === versionKind.plain ? version.bytes.length : 0), 0);
+  const writer = new ByteWriter(64 + bytes + 64 * record.versions.length);
   encodeRecord(writer, record);
   return writer.take();
 }

@@ -18,6 +18,10 @@ export class Coordination {
   private queue: Call[] = [];
   /** A read for the head of the queue is under way. */
   loading = false;
+  /** A large batch is on its way to the log: nothing runs that would be logged before it. */
+  held = false;
+  /** Bytes of large batches that are not settled: what comes after them in the partition takes as long as they do. */
+  largeBytes = 0;
   /** Batches that are not settled. */
   unsettled = 0;
   /** The newest batch. */

@@ -81,7 +81,7 @@ export class Coordinator {
     if (this.isQuorumRead(call)) {
       if (coordination.waiting === 0) this.options.read(call);
       else coordination.enqueue(call);
-    } else if (coordination.state !== 'running' || coordination.waiting > 0) this.enqueue(coordination, call);
+    } else if (coordination.state !== 'running' || coordination.waiting > 0 || coordination.held) this.enqueue(coordination, call);
     else if (!this.mayRun(coordination)) this.restart(coordination, call);
     else if (this.isLoaded(call)) this.execute(coordination, call);
     else {
@@ -139,13 +139,13 @@ export class Coordinator {
     const nowMs = this.options.clock.monotonicMs();
     if (this.unsettled.length > 0) this.unsettled = this.unsettled.filter(({ settled }) => !settled);
     for (const settlement of this.unsettled) {
-      const { writer, readers } = settlement.giveUp((call) => call.options.deadlineMs < nowMs);
+      const { writer, readers } = settlement.giveUp((call) => call.deadlineMs < nowMs);
       writer?.answer(settlement.isEmpty ? notServedInTime : unknownOutcome);
       for (const call of readers) call.answer(call.operation.access === 'write' ? unknownOutcome : notServedInTime);
     }
     for (const coordination of this.options.coordinations()) {
       if (coordination.waiting === 0) continue;
-      const due = coordination.takeEvery((call) => call.options.deadlineMs < nowMs);
+      const due = coordination.takeEvery((call) => call.deadlineMs < nowMs);
       for (const call of due) call.answer(this.shortOfReplicas(call) ?? notServedInTime);
     }
   }
@@ -213,6 +213,7 @@ export class Coordinator {
   private enqueue(coordination: Coordination, call: Call): void {
     const short = this.shortOfReplicas(call);
     if (short !== undefined) return call.answer(short);
+    if (coordination.largeBytes > 0) call.moves(coordination.largeBytes);
     coordination.enqueue(call);
     if (coordination.state === 'idle') this.options.takeOver().begin(coordination);
   }
@@ -239,7 +240,7 @@ export class Coordinator {
   }
 
   private drain(coordination: Coordination): void {
-    while (coordination.state === 'running' && !coordination.loading) {
+    while (coordination.state === 'running' && !coordination.loading && !coordination.held) {
       const { head } = coordination;
       if (head === undefined) return;
       if (!this.isLoaded(head)) return this.loadHead(coordination);
@@ -299,7 +300,7 @@ export class Coordinator {
     const short = this.shortOfReplicas(call);
     if (short !== undefined) return call.answer(short);
     const monotonicMs = turn.nowMs;
-    if (call.options.deadlineMs < monotonicMs) return call.answer(notServedInTime);
+    if (call.deadlineMs < monotonicMs) return call.answer(notServedInTime);
     const nowMs = store.hybridClock.nowMsAt(monotonicMs);
     const partition = store.partition(call.partition);
     const { transaction } = this;
@@ -319,9 +320,14 @@ export class Coordinator {
     const { store, membership, turn } = this.options;
     const { transaction } = this;
     const epoch = membership.configuration?.number ?? 0;
-    const { offset, length } = store.writeBatch(partition, dot, coordination.term.counter, epoch, transaction);
+    const term = coordination.term.counter;
+    const large = store.isLarge(transaction) ? store.writeLargeBatch(partition, dot, term, epoch, transaction) : undefined;
+    const { offset, length } =
+      large === undefined ? store.writeBatch(partition, dot, term, epoch, transaction) : { offset: 0, length: large.length };
     this.batchesWritten++;
-    if (membership.memberCount === 1 && store.isDurableOnceAppended && !turn.isEnding) {
+    if (large !== undefined) coordination.largeBytes += length;
+    if (coordination.largeBytes > 0) call.moves(coordination.largeBytes + this.largeBytesBefore(call.partition));
+    if (membership.memberCount === 1 && store.isDurableOnceAppended && !turn.isEnding && large === undefined) {
       // No reply leaves before this turn's end, which appends the batch first and sends nothing when it cannot.
       turn.schedule();
       return call.answer(reply);
@@ -340,11 +346,35 @@ export class Coordinator {
     settlement.beganMs = turn.nowMs;
     this.unsettled.push(settlement);
     coordination.begun(settlement);
+    if (large !== undefined) return this.logLarge(coordination, settlement, large);
     for (const peer of membership.otherHomes(call.partition)) {
       if (peer.takesWrites || !this.options.standIns.take(settlement, peer)) peer.link.sendBatch(settlement);
     }
     if (this.turnNumber !== turn.number) this.beginTurn();
     this.turnSettlements.push(settlement);
+  }
+
+  /** What else waits to go to the partition's other replicas in pieces, at most. */
+  private largeBytesBefore(partition: number): number {
+    return Math.max(0, ...this.options.membership.otherHomes(partition).map(({ link }) => link.largeBytes));
+  }
+
+  /** A large batch goes to the log over several turns, then to the peers, in pieces. */
+  private logLarge(coordination: Coordination, settlement: Settlement, batch: Buffer): void {
+    const { store, membership, turn, standIns, clock } = this.options;
+    settlement.turnBytes = batch;
+    settlement.isLarge = true;
+    coordination.held = true;
+    store.logLarge(batch, () => {
+      store.whenDurable(() => settlement.acknowledge());
+      for (const peer of membership.otherHomes(coordination.partition)) {
+        if (peer.takesWrites || !standIns.take(settlement, peer)) peer.link.sendLargeBatch(settlement);
+      }
+      turn.schedule();
+      coordination.held = false;
+      this.drain(coordination);
+    });
+    this.lastLookMs = clock.monotonicMs(); // what this node has just done itself, however long it took, is no pause
   }
 
   /**
@@ -414,7 +444,9 @@ export class Coordinator {
 
   private readonly whenSettled = (settlement: Settlement): void => {
     if (settlement.beganMs >= 0) this.quorumWaits.record(this.options.turn.nowMs - settlement.beganMs);
-    this.options.coordination(settlement.partition).settled();
+    const coordination = this.options.coordination(settlement.partition);
+    if (settlement.isLarge) coordination.largeBytes -= settlement.length;
+    coordination.settled();
   };
 
   /**
@@ -427,7 +459,8 @@ export class Coordinator {
     settlement.beganMs = NaN;
     const { writer, readers } = settlement.giveUp(() => true);
     const wroteSomething = !settlement.isEmpty;
-    const mayWriteAgain = writer?.operation.blind === true && this.options.directives.readFrom === 'any';
+    // A large one is not written twice: each copy would have to reach all, and whoever coordinates now may be superseded for having so much to do.
+    const mayWriteAgain = writer?.operation.blind === true && this.options.directives.readFrom === 'any' && !settlement.isLarge;
     if (writer !== undefined && wroteSomething) writer.mayHaveWritten = true;
     if (writer !== undefined && wroteSomething && !mayWriteAgain) writer.answer(unknownOutcome);
     else if (writer !== undefined) again.push(writer);

@@ -8,6 +8,7 @@ export type EventName =
   | 'link-broken'
   | 'refused-by-peer'
   | 'stream-closed'
+  | 'frame-refused'
   | 'peer-refused'
   | 'peer-unproved'
   | 'peer-not-understood'

@@ -1,6 +1,8 @@
 /** What a member's frame says, told to whom it concerns, in the one order that is right: batches are stored before what may rest on them is looked at. */
 import type { torc } from '../protocol/generated/messages.js';
 import type { AntiEntropy } from './anti-entropy.js';
+import type { BulkIntake } from './bulk-intake.js';
+import type { BulkReceiver } from './bulk-receiver.js';
 import type { Comparison } from './comparison.js';
 import type { HandOff } from './hand-off.js';
 import type { HintExchange } from './hint-exchange.js';
@@ -28,12 +30,17 @@ export interface FrameListeners {
   readonly inquiries: SeenInquiries;
   readonly linkGossip: LinkGossip;
   readonly acknowledged: (peer: Peer, ack: torc.Ack) => void;
+  readonly bulkIntake: BulkIntake;
+  readonly bulkAcknowledged: (peer: Peer, ack: torc.BulkAck) => void;
 }
 
-/** `isFull`: this node's disk is, and of what others push it takes only what a read of theirs waits for. Throws FormatError, GossipError and RangeError: the stream is to be ended. */
-export function distribute(frame: torc.Frame, peer: Peer, to: FrameListeners, isFull: boolean): void {
+/** `bulk`: of the stream that brought it. `isFull`: this node's disk is, and of what others push it takes only what a read of theirs waits for. Throws FormatError, GossipError and RangeError: the stream is to be ended. */
+export function distribute(frame: torc.Frame, peer: Peer, bulk: BulkReceiver, to: FrameListeners, isFull: boolean): void {
   if (frame.batches.length > 0) to.replica.receive(peer, frame.batches as Buffer);
   for (const hints of frame.hints) to.handOff.onHints(peer, hints as torc.Hints);
+  for (const piece of frame.bulkPieces) to.bulkIntake.receive(peer, piece as torc.BulkPiece, bulk);
+  for (const ack of frame.bulkAcks) to.bulkAcknowledged(peer, ack as torc.BulkAck);
+  for (const working of frame.working) to.router.onWorking(peer, working as torc.Working);
   for (const ack of frame.ack) to.acknowledged(peer, ack as torc.Ack);
   for (const ack of frame.hintAcks) to.hintExchange.onAck(peer, ack as torc.HintAck);
   for (const pull of frame.hintPulls) to.handOff.onHintPull(peer, pull as torc.HintPull);

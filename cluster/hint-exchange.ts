@@ -65,7 +65,7 @@ export class HintExchange {
     const now = this.clock.monotonicMs();
     for (const [id, { peer, streamNumber, streamsAccepted, lastProgressMs }] of this.waiting) {
       const isLost = !peer.link.isOpen || peer.link.streamNumber !== streamNumber || peer.streamsAccepted !== streamsAccepted;
-      if (isLost || now - lastProgressMs > this.timeoutMs()) this.end(id, undefined);
+      if (isLost || (now - lastProgressMs > this.timeoutMs() && peer.largeBytes === 0)) this.end(id, undefined);
     }
   }
 

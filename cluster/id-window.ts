@@ -28,6 +28,11 @@ export class IdWindow<T> {
     return this.base + this.items.push(item) - 1;
   }
 
+  /** The item, which stays; undefined when there is none, or it was taken. */
+  get(id: number): T | undefined {
+    return this.items[id - this.base];
+  }
+
   /** Undefined when there is none, or it was taken before. */
   take(id: number): T | undefined {
     const item = this.items[id - this.base];

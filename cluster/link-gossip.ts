@@ -35,6 +35,8 @@ export interface LinkGossipOptions {
   readonly systemRecords: SystemRecords;
   /** Read each time. */
   readonly directives: { readonly gossipIntervalMs: number };
+  /** A large batch of the partition is on its way to the log. */
+  readonly isHeld: (partition: number) => boolean;
   /** This node is about to stop. */
   readonly isLeaving: () => boolean;
 }
@@ -121,6 +123,8 @@ export class LinkGossip {
     for (let number = 0; number < (configuration?.partitions ?? 0); number++) {
       const here = store.partition(number);
       if (peer.told.get(number) === here.changes) continue;
+      // It would ask for the large batch that is on its way to it.
+      if (!everything && (peer.link.isSending(number) || this.options.isHeld(number))) continue;
       if (here.seen.size === 0 && !(everything && here.promised.counter > 0)) continue;
       peer.told.set(number, here.changes);
       partition.push(number);

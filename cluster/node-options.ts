@@ -3,6 +3,7 @@ import type { Hasher } from '../storage/merkle-hashing.js';
 import type { Clock, Random } from '../storage/clock.js';
 import type { ValueLimits } from '../storage/execution.js';
 import type { Store } from '../storage/store.js';
+import type { BulkSizes } from './bulk-sender.js';
 import type { ReadFrom } from './call.js';
 import type { CommandDecoder } from './command.js';
 import type { NodeDescription } from './configuration.js';
@@ -16,6 +17,8 @@ export interface NodeOptions extends ValueLimits {
   readonly initialNodes: number;
   readonly seeds: readonly PeerAddress[];
   readonly partitions: number;
+  /** What large messages between nodes are, in tests; by default those of bulk-sender.ts. */
+  readonly bulkSizes?: BulkSizes | undefined;
   /** What is kept for one peer on disk, and in memory where that is less; 0 = nothing for one that cannot be reached. */
   readonly hintBytesMax: number;
   readonly replicas: number;

@@ -9,6 +9,8 @@ import { slotOf } from '../protocol/slot.js';
 import { counterAt, memberNumberOf } from '../protocol/dot.js';
 import { clockBytes } from '../storage/partition-clocks.js';
 import { noEntry } from '../storage/key-table.js';
+import { BulkIntake } from './bulk-intake.js';
+import type { BulkReceiver } from './bulk-receiver.js';
 import type { Call } from './call.js';
 import { AntiEntropy, type RepairPlan } from './anti-entropy.js';
 import { Comparison } from './comparison.js';
@@ -65,6 +67,7 @@ export class Node {
   private readonly termProofs: TermProofs;
   readonly antiEntropy: AntiEntropy;
   readonly replica: Replica;
+  private readonly bulkIntake: BulkIntake;
   readonly peers: Peers;
   readonly gossiper: Gossiper;
   readonly turn: Turn;
@@ -136,6 +139,7 @@ export class Node {
         incarnation: options.incarnation,
         suspicion: options,
         unackedBytesMax: options.hintBytesMax === 0 ? unackedBytesMax : Math.min(options.hintBytesMax, unackedBytesMax),
+        bulkSizes: options.bulkSizes,
         counter: () => store.hybridClock.currentCounter,
         schedule: () => turn.scheduleSend(),
         log: options.log,
@@ -150,7 +154,7 @@ export class Node {
         ended: (peer) => {
           if (peer.link.isOpen) this.linkGossip.say(peer, false);
         },
-        frame: (peer, frame) => this.receive(peer, frame),
+        frame: (peer, frame, bulk) => this.receive(peer, frame, bulk),
         changed: () => membership.changed(),
         overflowed: (peer, batches) => (peer.member < 0 ? batches.length : this.handOff.keepHere(peer, batches)),
         hasOlder: (peer) => this.handOff.keepsFor(peer),
@@ -184,6 +188,7 @@ export class Node {
       },
       partitions: () => membership.configuration?.partitions ?? 1,
       isDoubtful,
+      isArriving: (partition) => this.bulkIntake.arrivingBytes(partition) > 0,
       provesLoss,
       isFull: () => membership.full,
     });
@@ -251,13 +256,32 @@ export class Node {
       reroute,
     });
     const { coordinator } = this;
-    this.reader = new Reader({ store, membership, comparison, coordinator, coordination, turn, clock, isDoubtful, reroute });
+    this.reader = new Reader({
+      store,
+      membership,
+      comparison,
+      coordinator,
+      coordination,
+      turn,
+      clock,
+      isDoubtful,
+      reroute,
+      arrivingBytes: (partition) => this.bulkIntake.arrivingBytes(partition),
+    });
     this.replica = new Replica(
       store,
       turn,
       (partition, from) => comparison.fetchMissing(partition, from),
       (partition) => this.rebuild.isTermKnown(partition),
     );
+    this.bulkIntake = new BulkIntake({
+      store,
+      replica: this.replica,
+      clock,
+      peers: () => this.peers.all(),
+      take: (peer, frame, bulk) => this.receive(peer, frame, bulk),
+      log: options.log,
+    });
     this.rebuild = new Rebuild({
       store,
       membership,
@@ -289,6 +313,7 @@ export class Node {
       comparison,
       standIns,
       directives: options,
+      isHeld: (partition) => this.coordinations[partition]?.held === true,
       isLeaving: () => this.presence.leaving,
     });
     this.router = new Router({
@@ -343,6 +368,8 @@ export class Node {
       systemRecords: this.systemRecords,
       inquiries: this.inquiries,
       linkGossip: this.linkGossip,
+      bulkIntake: this.bulkIntake,
+      bulkAcknowledged: (peer, ack) => this.bulkAcknowledged(peer, ack),
       acknowledged: (peer, ack) => this.acknowledged(peer, ack),
     };
     this.view = new NodeView(
@@ -523,23 +550,35 @@ export class Node {
   }
 
   /** False: this node knew no configuration yet, or the peer is no member of it, and batches were dropped. */
-  private receive(peer: Peer, frame: torc.Frame): boolean {
+  private receive(peer: Peer, frame: torc.Frame, bulk: BulkReceiver): boolean {
     const { store } = this.options;
     const isHeard = this.isReady && peer.member >= 0;
     if (isHeard || !this.isReady) store.hybridClock.raise(frame.clock);
     for (const message of frame.formation) this.formation.received(peer, message as Buffer);
-    if (!isHeard) return frame.batches.length === 0 && frame.hints.length === 0;
-    distribute(frame, peer, this.listeners, this.membership.full);
+    if (!isHeard) return frame.batches.length === 0 && frame.hints.length === 0 && frame.bulkPieces.length === 0;
+    distribute(frame, peer, bulk, this.listeners, this.membership.full);
     return true;
+  }
+
+  private bulkAcknowledged(peer: Peer, ack: torc.BulkAck): void {
+    const settlement = peer.link.bulkAcknowledged(ack);
+    if (settlement === undefined) return;
+    const over = (ack.stored?.superseded ?? []) as torc.Superseded[];
+    if (over.length === 0) settlement.acknowledge();
+    else this.notCounted(peer, over);
+  }
+
+  /** Batches were stored and count for nothing. */
+  private notCounted(peer: Peer, over: readonly torc.Superseded[]): void {
+    this.coordinator.supersededAll(over);
+    this.standIns.awaits(peer, this.coordinator.unsettledAmong(over.map((one) => one.counter)));
   }
 
   private acknowledged(peer: Peer, { actor, first, counter, superseded }: torc.Ack): void {
     if (memberNumberOf(actor) !== memberNumberOf(this.actor())) return;
     const over = superseded as torc.Superseded[];
     peer.link.acknowledged(first, counter, new Set(over.map((one) => one.counter)));
-    if (over.length === 0) return;
-    this.coordinator.supersededAll(over);
-    this.standIns.awaits(peer, this.coordinator.unsettledAmong(over.map((one) => one.counter)));
+    if (over.length > 0) this.notCounted(peer, over);
   }
 
   /** A round of gossip has begun. */

@@ -2,16 +2,20 @@
  * The link to one peer: everything this node says to it, over one stream that this node dials. It gathers a turn's words into rows, sends them as
  * one frame, resends after a reconnect, in order, the batches that were not acknowledged, and never resends a command.
  *
+ * What is too large for a frame leaves in pieces, beside all else (bulk-sender.ts).
+ *
  * Bounds: unacknowledged batches by `unackedBytesMax` and one turn more (beyond it they become hints on disk, as far as there is room: hand-off.ts),
  * the stream's buffer by `streamBufferBytesMax` besides them, and one frame more (a peer that does not read is cut off).
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { torc } from '../protocol/generated/messages.js';
-import { beginFrame, framed, FrameSplitter, FramingError } from '../protocol/peer/framing.js';
+import { beginFrame, framed, framedWithTail, FrameSplitter, FramingError } from '../protocol/peer/framing.js';
 import { writeCommand, writeRead, writeReply } from '../protocol/peer/packed-rows.js';
 import type { Clock, Random } from '../storage/clock.js';
-import type { Call } from './call.js';
-import { IdWindow } from './id-window.js';
+import { bulkSizes, BulkSender, type BulkSizes } from './bulk-sender.js';
+import { bulkPatienceMs, type Call } from './call.js';
+import { ForwardedCalls } from './forwarded-calls.js';
+import { addWords, bringsRecords, bytesOfRecords, bytesOfTransfer, type RareWords } from './rare-words.js';
 import { bytesOf, type Settlement } from './settlement.js';
 import { StreamEcho, type HeardStream } from './stream-echo.js';
 import type { PeerAddress, PeerStream, Transport } from './transport.js';
@@ -23,6 +27,10 @@ const greetingBytesMax = 65536;
 const resendFrameBytes = 1024 * 1024;
 const reconnectDelayMs = { first: 50, most: 2000 };
 const greetingTimeoutMs = 2000;
+/** In frame.proto: `Frame.bulk_pieces`, and `BulkPiece.bytes`. */
+const bulkPiecesField = 60;
+const bulkBytesField = 4;
+const noBytes = Buffer.alloc(0);
 /** Memory for a turn's rows that a link keeps. */
 const rowsKeptBytes = 1024 * 1024;
 
@@ -35,6 +43,8 @@ export interface PeerLinkOptions {
   readonly counter: () => number;
   readonly unackedBytesMax: number;
   readonly streamBufferBytesMax: number;
+  /** What large messages are; by default those of bulk-sender.ts. */
+  readonly bulkSizes?: BulkSizes | undefined;
   /** Something was gathered: the turn has to end with send(). */
   readonly schedule: () => void;
 }
@@ -60,23 +70,8 @@ export function firstId(random: Random): number {
   return 1 + random.integer(2 ** 32) * 2 ** 16;
 }
 
-type RareWord =
-  | 'gossip'
-  | 'takeOvers'
-  | 'promises'
-  | 'transfers'
-  | 'transferAcks'
-  | 'pulls'
-  | 'formation'
-  | 'termChecks'
-  | 'termAnswers'
-  | 'hints'
-  | 'hintAcks'
-  | 'hintPulls'
-  | 'treeQuestions'
-  | 'treeAnswers'
-  | 'inquiries'
-  | 'systemRecords';
+/** Bytes of large messages that wait for a peer, beyond which no more records are sent for repair, nor replies. */
+const bulkBytesMax = 1024 * 1024 * 1024;
 
 export class PeerLink {
   private stream: PeerStream | undefined;
@@ -109,6 +104,10 @@ export class PeerLink {
   /** Pieces of hints that the peer has not acknowledged. */
   owedHints = 0;
 
+  private readonly bulk: BulkSender;
+  /** When the front of the large messages last moved, or could not, monotonic. */
+  private bulkMovedMs = 0;
+
   /** Rows of this turn (packed-rows.ts), and the id of the first of them. */
   private readonly commands = new ByteWriter();
   private readonly reads = new ByteWriter();
@@ -119,8 +118,7 @@ export class PeerLink {
   private commandsBeganMs = 0;
   /** Ids begin anywhere: an answer to a process that had this node's name before must not meet a question of this one. */
   private upcomingReadId: number;
-  /** Forwarded commands without a reply, by id. */
-  private readonly forwarded: IdWindow<Call>;
+  private readonly forwarded: ForwardedCalls;
   private answers = noAnswers();
   /** The id after the last run of equal ones. */
   private equalEnd = -1;
@@ -133,10 +131,12 @@ export class PeerLink {
     private readonly events: PeerLinkEvents,
     private address: PeerAddress,
   ) {
-    this.forwarded = new IdWindow(firstId(options.random));
+    this.forwarded = new ForwardedCalls(firstId(options.random));
     this.upcomingReadId = firstId(options.random);
     this.dials = firstId(options.random);
     this.echo = new StreamEcho(options.clock, this.dials);
+    // Its own count of messages begins where the dials do: each draw of a random number would shift those after it in a simulation.
+    this.bulk = new BulkSender(options.bulkSizes ?? bulkSizes, this.dials, (piece) => this.say({ bulkPieces: [piece] }));
   }
 
   get isOpen(): boolean {
@@ -149,17 +149,43 @@ export class PeerLink {
 
   /** Bytes of batches the peer has not acknowledged. */
   get queuedBytes(): number {
-    return this.unackedBytes;
+    return this.unackedBytes + this.bulk.bytes;
   }
 
   /** The counter of the oldest batch that the peer has not acknowledged; undefined = there is none. */
   get oldestUnacked(): number | undefined {
-    return this.unacked[this.unackedHead]?.counter;
+    const small = this.unacked[this.unackedHead]?.counter;
+    const large = this.bulk.oldestBatch;
+    return small === undefined || (large !== undefined && large < small) ? large : small;
   }
 
-  /** Bytes that the network has not taken yet. */
+  /** Bytes that the network has not taken yet, and of large messages those that have not come. */
   get streamBufferedBytes(): number {
-    return this.stream?.bufferedBytes ?? 0;
+    return (this.stream?.bufferedBytes ?? 0) + this.bulk.bytes;
+  }
+
+  /** So much at once goes in pieces. */
+  isLarge(bytes: number): boolean {
+    return this.bulk.isLarge(bytes);
+  }
+
+  /** A batch of the partition is being sent in pieces, or waits behind one. */
+  isSending(partition: number): boolean {
+    return this.bulk.holds(partition);
+  }
+
+  /** The peer is being sent something large: more records of that kind should wait for it. */
+  get isSendingLarge(): boolean {
+    return this.bulk.isMoving;
+  }
+
+  get largeBytes(): number {
+    return this.bulk.bytes;
+  }
+
+  /** Large messages wait for the peer as far as they may. */
+  get isFullOfLarge(): boolean {
+    return this.bulk.bytes > bulkBytesMax;
   }
 
   setAddress(address: PeerAddress): void {
@@ -221,6 +247,7 @@ export class PeerLink {
   close(): void {
     this.closed = true;
     this.opened = false;
+    this.bulk.stop();
     this.stream?.close();
     this.stream = undefined;
   }
@@ -242,19 +269,38 @@ export class PeerLink {
     this.gather();
   }
 
+  /** A large batch, whose bytes are known and in the log: the same. */
+  sendLargeBatch(settlement: Settlement): void {
+    if (!this.takesBatches && this.queuedBytes > this.options.unackedBytesMax) this.overflow();
+    this.bulkMoved();
+    this.bulk.putBatch(settlement);
+  }
+
   /** Forwards a call; its reply is given to it when it comes. */
   forward(call: Call): void {
+    if (this.isLarge(call.bytes)) return this.forwardLarge(call);
     const id = this.forwarded.put(call);
     if (this.commands.length === 0) {
       this.firstCommandId = id;
       this.commandsBeganMs = this.options.clock.monotonicMs();
     }
-    const { resp, writeQuorum, readQuorum, deadlineMs } = call.options;
-    const usual = (resp & 3) | ((writeQuorum & 15) << 2) | ((readQuorum & 15) << 6) | (Math.min(call.hops, 3) << 10);
-    const bits = call.fromCoordinator ? usual | fromCoordinatorBit : usual;
-    writeCommand(this.commands, call.partition, bits, deadlineMs - this.commandsBeganMs, call.args);
+    writeCommand(this.commands, call.partition, optionBits(call), call.deadlineMs - this.commandsBeganMs, call.args);
     if (call.operation.access === 'write') call.release();
     this.gather();
+  }
+
+  private forwardLarge(call: Call): void {
+    const id = this.forwarded.putAlone(call);
+    const rows = new ByteWriter(call.bytes + 64 + 4 * call.args.length);
+    const remainingMs = call.deadlineMs - this.options.clock.monotonicMs();
+    writeCommand(rows, call.partition, optionBits(call), remainingMs, call.args);
+    if (call.operation.access === 'write') call.release();
+    this.sayInPieces({ commands: { firstId: id, rows: rows.view() } });
+  }
+
+  /** A forwarded call that was not answered yet. */
+  forwardedCall(id: number): Call | undefined {
+    return this.forwarded.get(id);
   }
 
   /** The forwarded call of a reply; undefined when it was given up. */
@@ -266,13 +312,9 @@ export class PeerLink {
     return this.forwarded.takeAll();
   }
 
-  /** Forwarded calls whose deadline has passed; most were sent in the order of their deadlines. */
+  /** Forwarded calls whose deadline has passed. */
   takeOverdue(nowMs: number): Call[] {
-    // Commands on whole partitions have more time than what was sent after them: they do not stand in its way.
-    return this.forwarded.takeEvery(
-      (call) => call.options.deadlineMs < nowMs,
-      ({ operation }) => operation.wholePartition,
-    );
+    return this.forwarded.takeOverdue(nowMs);
   }
 
   /** The id that the next comparison will carry. */
@@ -290,8 +332,16 @@ export class PeerLink {
   }
 
   reply(id: number, reply: Buffer): void {
+    if (this.isLarge(reply.length)) return this.replyInPieces(id, reply);
     writeReply(this.replies, id, reply);
     this.gather();
+  }
+
+  private replyInPieces(id: number, reply: Buffer): void {
+    const rows = new ByteWriter(reply.length + 64);
+    writeReply(rows, id, reply);
+    this.say({ working: [{ id, bytes: this.largeBytes + reply.length }] });
+    this.sayInPieces({ replies: { rows: rows.view() } });
   }
 
   answerEqual(id: number): void {
@@ -311,6 +361,11 @@ export class PeerLink {
   }
 
   answerDifferent(id: number, transfer: torc.Transfer.$Shape): void {
+    if (this.isLarge(bytesOfTransfer(transfer))) {
+      if (this.isFullOfLarge) this.answerDoubtful(id);
+      else this.sayInPieces({ readAnswers: { different: [{ id, transfer }] } });
+      return;
+    }
     this.answers.different.push({ id, transfer });
     this.gather();
   }
@@ -321,25 +376,40 @@ export class PeerLink {
   }
 
   /** Everything that is said rarely. */
-  say(words: Pick<torc.Frame.$Shape, RareWord>): void {
-    const { rest } = this;
-    if (words.gossip) rest.gossip = rest.gossip ? joined(rest.gossip, words.gossip) : words.gossip;
-    if (words.takeOvers) (rest.takeOvers ??= []).push(...words.takeOvers);
-    if (words.promises) (rest.promises ??= []).push(...words.promises);
-    if (words.transfers) (rest.transfers ??= []).push(...words.transfers);
-    if (words.transferAcks) (rest.transferAcks ??= []).push(...words.transferAcks);
-    if (words.pulls) (rest.pulls ??= []).push(...words.pulls);
-    if (words.formation) (rest.formation ??= []).push(...words.formation);
-    if (words.inquiries) (rest.inquiries ??= []).push(...words.inquiries);
-    if (words.hints) (rest.hints ??= []).push(...words.hints);
-    if (words.hintAcks) (rest.hintAcks ??= []).push(...words.hintAcks);
-    if (words.hintPulls) (rest.hintPulls ??= []).push(...words.hintPulls);
-    if (words.termChecks) (rest.termChecks ??= []).push(...words.termChecks);
-    if (words.termAnswers) (rest.termAnswers ??= []).push(...words.termAnswers);
-    if (words.treeQuestions) (rest.treeQuestions ??= []).push(...words.treeQuestions);
-    if (words.systemRecords) (rest.systemRecords ??= []).push(...words.systemRecords);
-    if (words.treeAnswers) (rest.treeAnswers ??= []).push(...words.treeAnswers);
+  say(words: RareWords): void {
+    if (this.mustGoInPieces(words)) return this.sayInPieces(words, true);
+    addWords(this.rest, words);
     this.gather();
+  }
+
+  /** Records do not overtake those that were too large for a frame: the last piece of an exchange says that all came. */
+  private mustGoInPieces(words: RareWords): boolean {
+    return bringsRecords(words) && (this.bulk.holdsRecords || this.isLarge(bytesOfRecords(words)));
+  }
+
+  /** What is said over a link that is down is lost. */
+  private sayInPieces(frame: torc.Frame.$Shape, records = false): void {
+    if (!this.opened) return;
+    frame.clock = this.options.counter();
+    this.bulkMoved();
+    this.bulk.putFrame(torc.Frame.encode(frame).finish() as Buffer, records);
+  }
+
+  private bulkMoved(): void {
+    this.bulkMovedMs = this.options.clock.monotonicMs();
+  }
+
+  /** The peer has got a piece, or stored a large batch: then that is returned. */
+  bulkAcknowledged(ack: torc.BulkAck): Settlement | undefined {
+    this.bulkMoved();
+    return this.bulk.acknowledged(ack);
+  }
+
+  /** A large message that does not move is sent again, over a new stream. */
+  watchBulk(nowMs: number, patienceMs: number): void {
+    if (!this.opened || !this.bulk.isMoving || nowMs - this.bulkMovedMs < patienceMs + bulkPatienceMs(this.bulk.bytes)) return;
+    this.bulkMovedMs = nowMs;
+    this.reset('a large message does not move');
   }
 
   /**
@@ -373,15 +443,19 @@ export class PeerLink {
 
   /** Sends all unacknowledged batches again: the peer's answers to them may have been lost. Storing them twice changes nothing. */
   resendUnacked(): void {
-    if (this.stream !== undefined && this.opened) this.resend(this.stream);
+    if (this.stream === undefined || !this.opened) return;
+    this.resend(this.stream);
+    this.bulkMoved();
+    this.bulk.resend();
   }
 
   /** Whether the peer takes batches. Those that waited are sent when it does again. */
   setHolding(holds: boolean): void {
     if (holds === this.holdsBatches) return;
     this.holdsBatches = holds;
+    this.bulk.setHolding(holds);
     if (holds) return;
-    if (this.opened && this.unackedHead < this.unacked.length && this.events.hasOlder?.() === true) this.overflow();
+    if (this.opened && this.hasUnacked && this.events.hasOlder?.() === true) this.overflow();
     else this.resendUnacked();
   }
 
@@ -416,7 +490,7 @@ export class PeerLink {
 
   /** True while the peer owes an answer. */
   get expectsAnswer(): boolean {
-    return this.unackedHead < this.unacked.length || this.forwarded.size > 0 || this.owedHints > 0;
+    return this.unackedHead < this.unacked.length || this.forwarded.size > 0 || this.owedHints > 0 || this.bulk.isMoving;
   }
 
   private gather(): void {
@@ -432,19 +506,28 @@ export class PeerLink {
     this.turnBatches = [];
     // Before this turn's are added: a batch may be larger than the bound, and has to have a way.
     if (this.unackedBytes > this.options.unackedBytesMax) this.overflow();
+    for (const settlement of taken) settlement.turnBytes = batches;
+    const sent = this.bulk.isEmpty ? taken : this.withoutFollowers(taken);
+    if (sent.length === 0) return undefined;
     let sum = 0;
-    for (const settlement of taken) {
-      settlement.turnBytes = batches;
+    for (const settlement of sent) {
       this.unacked.push(settlement);
       sum += settlement.length;
     }
     this.unackedBytes += sum;
-    const [first] = taken;
-    const last = taken.at(-1);
+    const [first] = sent;
+    const last = sent.at(-1);
     const from = first?.offset ?? 0;
     const to = (last?.offset ?? 0) + (last?.length ?? 0);
     // Where every batch of the turn goes to this peer, they already stand in a row.
-    return to - from === sum ? batches.subarray(from, to) : Buffer.concat(taken.map(bytesOf));
+    return to - from === sum ? batches.subarray(from, to) : Buffer.concat(sent.map(bytesOf));
+  }
+
+  /** Batches do not overtake a large one of their partition: they would lie beyond a gap. */
+  private withoutFollowers(batches: readonly Settlement[]): readonly Settlement[] {
+    const followers = batches.filter(({ partition }) => this.bulk.holds(partition));
+    for (const follower of followers) this.bulk.putBatch(follower);
+    return followers.length === 0 ? batches : batches.filter((settlement) => !followers.includes(settlement));
   }
 
   /** What was kept before `counter` for a peer that is away is dropped. */
@@ -456,10 +539,28 @@ export class PeerLink {
       this.droppedBatches++;
       if (!head.settled) this.dropped.push(head);
     }
+    const oldest = this.bulk.oldestBatch;
+    if (oldest === undefined || oldest >= counter) return;
+    for (const settlement of this.bulk.takeBatches((each) => each.counter < counter)) {
+      this.droppedBatches++;
+      if (!settlement.settled) this.dropped.push(settlement);
+    }
+  }
+
+  /** Batches wait for the peer's acknowledgement. */
+  private get hasUnacked(): boolean {
+    return this.unackedHead < this.unacked.length || this.bulk.oldestBatch !== undefined;
+  }
+
+  private get takesBatches(): boolean {
+    return this.opened && !this.holdsBatches;
   }
 
   private overflow(): void {
-    const batches = this.unacked.slice(this.unackedHead);
+    // What goes to a peer in pieces has a way, as long as it takes them and what is kept elsewhere does not come first.
+    const stays = this.takesBatches && this.events.hasOlder?.() !== true;
+    const large = stays ? [] : this.bulk.takeBatches(() => true);
+    const batches = [...this.unacked.slice(this.unackedHead), ...large];
     this.dropped = [...this.dropped, ...batches].filter(({ settled }) => !settled);
     this.droppedBatches += this.events.overflowed?.(batches) ?? batches.length;
     this.unacked = [];
@@ -468,12 +569,14 @@ export class PeerLink {
   }
 
   private write(stream: PeerStream, frame: torc.Frame.$Shape): void {
-    const bytes = framed(torc.Frame.encode(frame, beginFrame()));
-    this.bytesOut += bytes.length;
-    this.echo.sent(bytes.length);
+    const chunks = frameChunksOf(frame);
+    let length = 0;
+    for (const chunk of chunks) length += chunk.length;
+    this.bytesOut += length;
+    this.echo.sent(length);
     // Batches have a bound of their own, and a frame may be larger than this one.
     const waits = stream.bufferedBytes > this.options.streamBufferBytesMax + this.unackedBytes;
-    stream.write([bytes]);
+    stream.write(chunks);
     if (waits) this.lose(stream, 'it does not read what it is sent');
   }
 
@@ -488,8 +591,10 @@ export class PeerLink {
     this.opened = true;
     this.streamNumber++;
     this.retryDelayMs = reconnectDelayMs.first;
-    if (this.unackedHead < this.unacked.length && this.events.hasOlder?.() === true) this.overflow();
+    if (this.hasUnacked && this.events.hasOlder?.() === true) this.overflow();
     else this.resend(this.stream);
+    this.bulkMoved();
+    this.bulk.restart();
     this.events.opened(hello);
   }
 
@@ -518,6 +623,7 @@ export class PeerLink {
     stream.close();
     const wasOpen = this.opened;
     this.opened = false;
+    this.bulk.stop();
     if (wasOpen) this.events.broken(reason);
     this.redial();
   }
@@ -545,6 +651,25 @@ export class PeerLink {
   }
 }
 
+function optionBits({ options, hops, fromCoordinator }: Call): number {
+  const { resp, writeQuorum, readQuorum } = options;
+  const usual = (resp & 3) | ((writeQuorum & 15) << 2) | ((readQuorum & 15) << 6) | (Math.min(hops, 3) << 10);
+  return fromCoordinator ? usual | fromCoordinatorBit : usual;
+}
+
+/** One buffer, but for pieces of large messages, whose bytes are not copied. */
+function frameChunksOf(frame: torc.Frame.$Shape): readonly Buffer[] {
+  const { bulkPieces } = frame;
+  if (!bulkPieces) return [framed(torc.Frame.encode(frame, beginFrame()))];
+  delete frame.bulkPieces;
+  const writer = torc.Frame.encode(frame, beginFrame());
+  return framedWithTail(
+    writer,
+    bulkPieces.map(({ bytes, ...head }) => ({ head: torc.BulkPiece.encode(head).finish() as Buffer, tail: (bytes ?? noBytes) as Buffer })),
+    { field: bulkPiecesField, tailField: bulkBytesField },
+  );
+}
+
 interface Answers {
   readonly equal: number[];
   readonly equalCount: number[];
@@ -560,13 +685,4 @@ function noAnswers(): Answers {
 function empty(rows: ByteWriter): void {
   if (rows.length > rowsKeptBytes) rows.take();
   else rows.reset();
-}
-
-/** Two gossips of one turn: what the first says of clocks is not said again. */
-function joined(first: torc.Gossip.$Shape, second: torc.Gossip.$Shape): torc.Gossip.$Shape {
-  return {
-    ...second,
-    partition: [...(first.partition ?? []), ...(second.partition ?? [])],
-    seen: [...(first.seen ?? []), ...(second.seen ?? [])],
-  };
 }

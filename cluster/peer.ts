@@ -7,6 +7,7 @@ import { emptyClock, type VectorClock } from '../protocol/record.js';
 import { maxClock } from '../storage/vector-clock.js';
 import type { NodeDescription } from './configuration.js';
 import type { PeerLink } from './peer-link.js';
+import type { BulkReceiver } from './bulk-receiver.js';
 import type { HeardStream } from './stream-echo.js';
 
 export interface SuspicionOptions {
@@ -41,6 +42,8 @@ export class Peer {
   /** Its clocks of partitions that this node is a home replica of too, as far as the process `speaker` has told them. */
   private readonly seen = new Map<number, VectorClock>();
   private speaker = 0;
+  /** What it sends in pieces, by stream that it dialled here and that is open. */
+  readonly bulks = new Set<BulkReceiver>();
   /** The stream that it dialled last, to be told what came over it. */
   heardStream: HeardStream = { stream: 0, heard: 0, ended: false };
   /** Ends that stream on this side. */
@@ -74,6 +77,13 @@ export class Peer {
 
   get reachable(): boolean {
     return this.link.isOpen && !this.suspected;
+  }
+
+  /** Bytes of what is too large for a frame and on its way to or from it: what waits for an answer waits for that, too. Links see to it that it moves. */
+  get largeBytes(): number {
+    let bytes = this.link.largeBytes;
+    for (const { arrivingBytes, takingBytes } of this.bulks) bytes += arrivingBytes + takingBytes;
+    return bytes;
   }
 
   /** Of the heartbeats that come over its own stream. */

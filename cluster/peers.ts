@@ -9,6 +9,8 @@ import { counterMs } from '../protocol/dot.js';
 import { torc } from '../protocol/generated/messages.js';
 import { frameChunks, FrameSplitter } from '../protocol/peer/framing.js';
 import type { Clock, Random } from '../storage/clock.js';
+import { BulkReceiver } from './bulk-receiver.js';
+import type { BulkSizes } from './bulk-sender.js';
 import type { NodeDescription } from './configuration.js';
 import type { EventLog } from './events.js';
 import { exchangeBytesMax } from './gossip-codec.js';
@@ -19,8 +21,8 @@ import type { Settlement } from './settlement.js';
 import { isDialledAfter } from './stream-echo.js';
 import type { PeerAddress, PeerStream, PeerStreamEvents, Transport } from './transport.js';
 
-/** The largest frame that is taken from a peer: the largest value, with room for a turn's other words. */
-const frameBytesMax = 640 * 1024 * 1024;
+/** The largest message that is taken from a peer: the largest value, with room for a turn's other words. */
+const messageBytesMax = 640 * 1024 * 1024;
 const greetingBytesMax = 65536;
 const greetingTimeoutMs = 2000;
 const streamBufferBytesMax = 256 * 1024 * 1024;
@@ -40,6 +42,7 @@ export interface PeersOptions {
   readonly incarnation: number;
   readonly suspicion: SuspicionOptions;
   readonly unackedBytesMax: number;
+  readonly bulkSizes?: BulkSizes | undefined;
   readonly counter: () => number;
   readonly schedule: () => void;
   readonly log: EventLog;
@@ -56,8 +59,8 @@ export interface PeersEvents {
   /** As PeerLinkEvents.overflowed and hasOlder. */
   overflowed?(peer: Peer, batches: readonly Settlement[]): number;
   hasOlder?(peer: Peer): boolean;
-  /** False: its batches cannot be taken yet, and have to come again over a new stream (hear). */
-  frame(peer: Peer, frame: torc.Frame): boolean;
+  /** `bulk` is its stream's. False: its batches cannot be taken yet, and have to come again over a new stream (hear). */
+  frame(peer: Peer, frame: torc.Frame, bulk: BulkReceiver): boolean;
   /** Reachability of some peer changed. */
   changed(): void;
   /** Nothing was heard of the peer in time. */
@@ -214,6 +217,7 @@ export class Peers {
     if (sleptMs > this.options.suspicion.gossipIntervalMs) for (const peer of this.byNodeId.values()) peer.excuse(sleptMs);
     for (const peer of this.byNodeId.values()) {
       this.mendOneWay(peer, nowMs);
+      peer.link.watchBulk(nowMs, 10 * this.options.suspicion.peerTimeoutMs);
       if (!peer.judge(nowMs)) continue;
       this.tellSuspicion(peer, 'nothing was heard of it in time');
       this.events.changed();
@@ -296,6 +300,7 @@ export class Peers {
     let greeted = false;
     let spoke = false;
     const heardStream = { stream: 0, heard: 0, ended: false };
+    const bulk = new BulkReceiver(messageBytesMax);
     let peer: Peer | undefined;
     let isGossip = false;
     /** Gives up looking into what the stream claims. */
@@ -321,6 +326,8 @@ export class Peers {
     const leave = (): void => {
       if (peer === undefined || left) return;
       left = true;
+      bulk.end();
+      peer.bulks.delete(bulk);
       peer.streams--;
       this.events.changed();
       heardStream.ended = true;
@@ -343,6 +350,7 @@ export class Peers {
         };
       }
       peer.streams++;
+      peer.bulks.add(bulk);
       giveUpBefore?.();
       this.events.changed(); // a node that arrives goes by whom it hears
       peer.streamsAccepted++;
@@ -358,7 +366,7 @@ export class Peers {
     };
     const greeting = (hello: torc.Hello): void => {
       greeted = true;
-      splitter = new FrameSplitter(frameBytesMax);
+      splitter = new FrameSplitter(messageBytesMax);
       const refusal = this.refusal(hello);
       if (refusal !== undefined) {
         greet(refusal);
@@ -400,7 +408,7 @@ export class Peers {
         spoke = true;
         this.events.speaks(peer); // it has had its welcome
       }
-      if (this.events.frame(peer, frame)) return;
+      if (this.events.frame(peer, frame, bulk)) return;
       if (this.hears) end();
       else this.unheard.add(end);
     };
@@ -497,7 +505,18 @@ export class Peers {
     const { transport, clock, random, counter, schedule } = this.options;
     // All of them are resent at once when a link opens, and must not overflow its stream, or it would never stay open.
     const unackedBytesMax = Math.min(this.options.unackedBytesMax, streamBufferBytesMax / 2);
-    return { transport, clock, random, greeting: () => this.greeting(), counter, unackedBytesMax, streamBufferBytesMax, schedule };
+    const { bulkSizes } = this.options;
+    return {
+      transport,
+      clock,
+      random,
+      greeting: () => this.greeting(),
+      counter,
+      unackedBytesMax,
+      streamBufferBytesMax,
+      bulkSizes,
+      schedule,
+    };
   }
 }
 

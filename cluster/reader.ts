@@ -85,6 +85,8 @@ export interface ReaderOptions {
   readonly isDoubtful: (partition: number) => boolean;
   /** Sends a call on its way from the beginning. */
   readonly reroute: (calls: readonly Call[]) => void;
+  /** Bytes of large batches of the partition that are on their way here. */
+  readonly arrivingBytes: (partition: number) => number;
 }
 
 export class Reader {
@@ -95,6 +97,8 @@ export class Reader {
   private readonly asked = new Map<Peer, IdWindow<Question>>();
   /** In the order of sending; those that are done leave with the next tick. */
   private pending: PendingRead[] = [];
+  /** Reads that wait for a large batch that is arriving. */
+  private parked: Call[] = [];
   /** Smoothed time of a peer's answer, ms: a read that takes much longer is asked elsewhere too. */
   private usualMs = 5;
   /** The turn in which `first` was chosen, and which of the other homes is asked first in it: one of them, so that a turn costs one frame. */
@@ -117,6 +121,8 @@ export class Reader {
   submit(call: Call): void {
     const { coordinator, membership } = this.options;
     if (!coordinator.isLoaded(call)) return coordinator.load(call, () => this.submit(call));
+    const arriving = this.options.arrivingBytes(call.partition);
+    if (arriving > 0) return this.park(call, arriving);
     const { quorums } = membership;
     // A node that stands in for home replicas never counts for a read.
     if (!membership.isHome(call.partition)) return call.answer(noReplicas(quorums.read, membership.reachableHomes(call.partition), 'read'));
@@ -156,6 +162,12 @@ export class Reader {
       asked++;
     }
     this.options.turn.readAsked();
+  }
+
+  /** Others have what is on its way here, or will: to compare now would bring it a second time. */
+  private park(call: Call, arriving: number): void {
+    call.moves(arriving);
+    this.parked.push(call);
   }
 
   /** Index of the peer to ask first: the same node for every partition of this turn that it is a home of. */
@@ -302,14 +314,32 @@ export class Reader {
   tick(): void {
     const now = this.options.clock.monotonicMs();
     const patienceMs = 10 + 4 * this.usualMs;
+    this.unpark(now);
     if (this.pending.length > 0) this.pending = this.pending.filter(({ done }) => !done);
     for (const read of this.pending) {
-      if (read.call.options.deadlineMs < now) this.finish(read, notServedInTime);
+      if (this.isOverdue(read, now)) this.finish(read, notServedInTime);
       else if (now - read.sentMs > patienceMs * read.asked.length) this.askAnother(read);
       else if (now - read.sentMs < patienceMs) break; // those behind it were sent later
     }
     // Answers that came from elsewhere first: their questions need not be kept for ever.
     for (const asked of this.asked.values()) asked.takeEvery((question) => ('read' in question ? question.read.done : question.over));
+  }
+
+  /** What moves to or from the peers that were asked may be what the read waits for. */
+  private isOverdue({ call, asked }: PendingRead, nowMs: number): boolean {
+    if (call.deadlineMs >= nowMs) return false;
+    for (const { peer } of asked) call.moves(peer.largeBytes);
+    return call.deadlineMs < nowMs;
+  }
+
+  private unpark(nowMs: number): void {
+    if (this.parked.length === 0) return;
+    const { parked } = this;
+    this.parked = [];
+    for (const call of parked) {
+      if (call.deadlineMs < nowMs) call.answer(notServedInTime);
+      else this.submit(call);
+    }
   }
 
   private run(call: Call): Reply {
@@ -390,6 +420,8 @@ export class Reader {
     if (has && token !== undefined) isSame = recordVersion(table.recordOf(entry)).equals(token);
     else if (has && table.isSingle(entry)) isSame = table.actorOf(entry) === actor && table.counterOf(entry) === counter;
     if (isSame) return peer.link.answerEqual(id);
+    // It may be the very record that is on its way; and many reads of it must not each ask for it.
+    if (has && peer.link.isSendingLarge && peer.link.isLarge(table.valueLengthOf(entry))) return peer.link.answerDoubtful(id);
     peer.link.answerDifferent(id, this.options.comparison.recordTransfer(partition, entry));
   }
 

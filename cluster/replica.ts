@@ -2,6 +2,7 @@
  * A home replica's side of a write: batches from a coordinator are stored and acknowledged. One acknowledgement answers all batches of
  * a frame; those whose term was superseded are named in it, for they count for nothing.
  */
+import { batchHeaderBytes } from '../protocol/batch.js';
 import type { torc } from '../protocol/generated/messages.js';
 import type { AppliedListener, Store } from '../storage/store.js';
 import type { Peer } from './peer.js';
@@ -16,6 +17,8 @@ export class Replica implements AppliedListener {
   private first = 0;
   private counter = 0;
   private superseded: torc.Superseded.$Shape[] = [];
+  /** Partitions of large batches that are on their way to the log. */
+  private readonly storing: { readonly partition: number; readonly bytes: number }[] = [];
 
   constructor(
     private readonly store: Store,
@@ -35,6 +38,37 @@ export class Replica implements AppliedListener {
     this.sender = undefined;
   }
 
+  /** Stores one large batch, whose bytes are given away; the message that brought it is `id`. Throws FormatError. */
+  receiveLarge(peer: Peer, id: number, bytes: Buffer): void {
+    const superseded: torc.Superseded.$Shape[] = [];
+    let dot = { actor: 0, counter: 0 };
+    const listener: AppliedListener = {
+      applied: (partition, actor, counter, isSuperseded, gap) => {
+        this.batchesApplied++;
+        dot = { actor, counter };
+        this.note(peer, superseded, partition, counter, isSuperseded, gap);
+      },
+    };
+    const storing = { partition: bytes.readUInt16BE(batchHeaderBytes), bytes: bytes.length };
+    this.store.applyLargeBatches(bytes, listener, () => {
+      this.storing.splice(this.storing.indexOf(storing), 1);
+      const stored = { ...dot, first: dot.counter, superseded };
+      this.turn.whenWritten(() => peer.link.say({ bulkAcks: [{ id, received: bytes.length, stored }] }));
+    });
+    this.storing.push(storing);
+  }
+
+  get isStoring(): boolean {
+    return this.storing.length > 0;
+  }
+
+  /** Bytes of large batches of the partition that have come and are not stored yet. */
+  storingBytes(partition: number): number {
+    let sum = 0;
+    for (const each of this.storing) if (each.partition === partition) sum += each.bytes;
+    return sum;
+  }
+
   applied(partition: number, actor: number, counter: number, superseded: boolean, gap: boolean): void {
     const { sender } = this;
     if (sender === undefined) return;
@@ -45,11 +79,15 @@ export class Replica implements AppliedListener {
       this.first = counter;
     }
     this.counter = counter;
+    this.note(sender, this.superseded, partition, counter, superseded, gap);
+  }
+
+  private note(sender: Peer, over: torc.Superseded.$Shape[], partition: number, counter: number, superseded: boolean, gap: boolean): void {
     if (gap) this.fetchMissing(partition, sender);
     // Where a newer term may have been promised and forgotten, the batch is stored and counts for nothing.
     if (!superseded && this.isTermKnown(partition)) return;
     const { counter: termCounter, actor: termActor } = this.store.partition(partition).promised;
-    this.superseded.push({ counter, partition, termCounter, termActor });
+    over.push({ counter, partition, termCounter, termActor });
   }
 
   private acknowledge(peer: Peer): void {

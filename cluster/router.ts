@@ -5,7 +5,7 @@
 import type { torc } from '../protocol/generated/messages.js';
 import { ByteReader } from '../protocol/byte-reader.js';
 import { CommandRow, readCommand } from '../protocol/peer/packed-rows.js';
-import { EncodedReply, ok, type Reply } from '../protocol/resp/reply.js';
+import { EncodedReply, ErrorReply, ok, StoredValue, type Reply } from '../protocol/resp/reply.js';
 import { encodeReply } from '../protocol/resp/reply-writer.js';
 import type { Clock } from '../storage/clock.js';
 import { CommandError } from '../storage/execution.js';
@@ -19,9 +19,12 @@ import type { Reader } from './reader.js';
 
 /** From a front node to a coordinator, and from one that is not first any more to the one that is. */
 const hopsMax = 2;
+const busy = new ErrorReply('BUSY too many large replies wait for the node that was asked');
 
 /** The session's route of reads that are answered here. */
 const readHere = 0;
+/** Added to that of a call that goes in pieces: what comes after it would overtake it. */
+const inPieces = 1 << 20;
 
 /** Of a command that was overdue when it was sent: the clock here may not have moved on yet. */
 const longAgoMs = -Infinity;
@@ -60,14 +63,19 @@ export class Router {
     if (this.isReadHere(call)) return this.read(call);
     const target = this.target(call);
     if (target === undefined) return call.answer(noReplicas(1, 0, call.operation.access));
-    if (call.session === undefined || call.session.enter(call, 1 + target)) this.dispatch(call, target);
+    if (call.session === undefined || call.session.enter(call, this.routeTo(call, target))) this.dispatch(call, target);
   };
+
+  private routeTo(call: Call, target: number): number {
+    const link = this.options.membership.peer(target)?.link;
+    return link?.isLarge(call.bytes) === true ? inPieces + 1 + target : 1 + target;
+  }
 
   /** Sends calls that were not executed on their way again. One that whoever asked has given up must not run any more: this node may have stood still. */
   readonly reroute = (calls: readonly Call[]): void => {
     const nowMs = this.options.clock.monotonicMs();
     for (const call of calls) {
-      if (call.options.deadlineMs < nowMs) {
+      if (call.deadlineMs < nowMs) {
         call.answer(notServedInTime);
         continue;
       }
@@ -104,6 +112,11 @@ export class Router {
         peer.link.reply(id, encodeReply(error.reply, resp));
       }
     }
+  }
+
+  /** A command that was forwarded to a peer takes longer, for the bytes that it moves. */
+  onWorking(peer: Peer, { id, bytes }: torc.Working): void {
+    peer.link.forwardedCall(id)?.moves(bytes);
   }
 
   /** Throws FormatError. */
@@ -179,7 +192,9 @@ export class Router {
     if (call.args.length === 0) return call.answer(notServedInTime); // this node's own work: the sweeper's
     call.hops++;
     this.forwarded++;
-    peer.link.forward(call);
+    const { link } = peer;
+    if (link.isLarge(call.bytes)) call.moves(call.bytes + link.largeBytes); // it waits for those before it
+    link.forward(call);
   }
 }
 
@@ -201,7 +216,15 @@ class ForwardedCall extends Call {
     super(args, operation, partition, options);
   }
 
+  override moves(bytes: number): void {
+    const before = this.graceMs;
+    super.moves(bytes);
+    if (this.graceMs > before) this.peer.link.say({ working: [{ id: this.id, bytes }] });
+  }
+
   protected deliver(reply: Reply): void {
+    const { link } = this.peer;
+    if (link.isFullOfLarge && reply instanceof StoredValue && link.isLarge(reply.length)) return link.reply(this.id, encodeReply(busy, 2));
     this.peer.link.reply(this.id, reply instanceof EncodedReply ? reply.bytes : encodeReply(reply, this.options.resp));
   }
 }

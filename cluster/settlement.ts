@@ -14,6 +14,8 @@ export class Settlement {
   settled = false;
   /** The bytes of its turn, kept while a peer has not acknowledged it; undefined until the turn ends. */
   turnBytes: Buffer | undefined = undefined;
+  /** It travels alone, in pieces. */
+  isLarge = false;
   /** When it was written, monotonic ms; NaN = nobody wants to know. */
   beganMs = NaN;
   /** The command that wrote it, until it is answered. */

@@ -117,8 +117,7 @@ export class StandIns {
     if (this.parcels.length === 0) return;
     const { parcels } = this;
     this.parcels = [];
-    if (batches === undefined) throw new Error('a turn gathered batches for stand-ins but wrote none');
-    for (const { settlements } of parcels) for (const settlement of settlements) settlement.turnBytes = batches;
+    for (const { settlements } of parcels) for (const settlement of settlements) settlement.turnBytes ??= batches; // a large one has its own
     for (const parcel of parcels) this.send(parcel);
   }
 

@@ -106,8 +106,8 @@ export class TermProofs {
     if (this.open.size === 0) return;
     const nowMs = this.options.clock.monotonicMs();
     for (const proof of this.open.values()) {
-      const due = proof.reads.filter(({ call }) => call.options.deadlineMs < nowMs);
-      proof.reads = proof.reads.filter(({ call }) => call.options.deadlineMs >= nowMs);
+      const due = proof.reads.filter(({ call }) => call.deadlineMs < nowMs);
+      proof.reads = proof.reads.filter(({ call }) => call.deadlineMs >= nowMs);
       if (proof.reads.length === 0) this.open.delete(proof.id);
       else if (nowMs - proof.askedMs > askAgainMs) this.ask(proof);
       for (const { call } of due) call.answer(notServedInTime);

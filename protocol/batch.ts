@@ -49,8 +49,8 @@ const noElement = Buffer.alloc(0);
 const partCountAt = 2;
 const batchLengthAt = 4;
 const dotAt = 8;
-/** Bytes of a batch before its parts. */
-const headerBytes = 20;
+/** Bytes of a batch before its parts, of which each begins with its partition. */
+export const batchHeaderBytes = 20;
 const partCountMax = 0xffff;
 
 /** Where a batch lies in its encoder's writer. */
@@ -165,6 +165,16 @@ export class BatchEncoder {
   }
 }
 
+/** Where the key begins of a string's record that `plain` wrote, by where its value does. */
+export function plainKeyAt(valueAt: number, keyLength: number, expiresAtMs: number): number {
+  return plainElementAt(valueAt, 0, expiresAtMs) - 2 - keyLength;
+}
+
+/** The same of an element's record, and where the element begins. */
+export function plainElementAt(valueAt: number, elementLength: number, expiresAtMs: number): number {
+  return valueAt - (22 + (expiresAtMs === 0 ? 0 : 8)) - 4 - elementLength;
+}
+
 /** All batches in `bytes`, in order. What it returns is owned by the caller and keeps nothing of `bytes`. Throws FormatError, also when the last one is cut off. */
 export function decodeBatches(bytes: Buffer): Batch[] {
   const cursor = new BatchCursor();
@@ -200,7 +210,7 @@ export function batchLength(bytes: Buffer, offset = 0): number {
   const reader = new ByteReader(bytes, offset);
   reader.skip(batchLengthAt);
   const length = reader.u32();
-  if (length < headerBytes) throw new FormatError('INVALID', `a batch of ${length} bytes`);
+  if (length < batchHeaderBytes) throw new FormatError('INVALID', `a batch of ${length} bytes`);
   if (length > bytes.length - offset) throw new FormatError('TRUNCATED', `a batch of ${length} bytes in ${bytes.length - offset}`);
   return length;
 }

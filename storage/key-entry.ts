@@ -50,6 +50,10 @@ export class KeyEntry {
     return this.table.valueOf(this.id);
   }
 
+  get valueLength(): number {
+    return this.table.valueLengthOf(this.id);
+  }
+
   /** Unix ms; 0 = never. */
   get expiresAtMs(): number {
     return this.table.expiresOf(this.id);

@@ -75,6 +75,8 @@ const stored = 1 << 27;
 const withParts = 1 << 28;
 /** Of a key with collections: it is counted among its partition's living keys. */
 const counted = 1 << 29;
+/** Key and value are too large for a cell and lie, apart from each other, in bytes that others hold too: a batch's. */
+const shared = 1 << 30;
 
 const segmentCount = 1024;
 const smallestSegment = 8;
@@ -95,6 +97,8 @@ export class KeyTable {
   readonly nodes = new OrderNodes();
   /** Key and value of entries that are too large for a cell. Replaced, never written to. */
   private readonly largeOnes = new Map<number, Buffer>();
+  /** Where in those bytes they lie, of entries that share them. */
+  private readonly sharedAt = new Map<number, { readonly keyAt: number; readonly valueAt: number }>();
   private freeList = noEntry;
   private used = 0;
 
@@ -209,7 +213,7 @@ export class KeyTable {
     const words = this.wordsOf(entry);
     const at = (entry & inChunk) << wordsLog;
     if (((words[at + field.state] as number) & large) === 0) this.arena.release(words[at + field.cell] as number);
-    else this.largeOnes.delete(entry);
+    else this.dropLarge(entry);
     words[at + field.state] = 0;
     words[at + field.next] = this.freeList;
     this.freeList = entry;
@@ -396,6 +400,33 @@ export class KeyTable {
     copy(bytes, from, length, this.pageOf(entry), this.valueAt(entry));
   }
 
+  /**
+   * The same, but nothing is copied: key and value stay where they stand in `bytes`, which nobody may write to from now on. For values that are too large
+   * for a cell.
+   */
+  sharePlain(
+    entry: number,
+    actor: number,
+    counter: number,
+    term: number,
+    expiresAtMs: number,
+    bytes: Buffer,
+    keyAt: number,
+    valueAt: number,
+    length: number,
+  ): void {
+    if (length <= cellBytesMax) throw new RangeError(`a value of ${length} bytes has its place in a cell`);
+    this.setPlain(entry, actor, counter, term, expiresAtMs, bytes, valueAt, 0);
+    const words = this.wordsOf(entry);
+    const at = (entry & inChunk) << wordsLog;
+    const state = words[at + field.state] as number;
+    if ((state & large) === 0) this.arena.release(words[at + field.cell] as number);
+    words[at + field.state] = state | large | shared;
+    words[at + field.valueLength] = length;
+    this.largeOnes.set(entry, bytes);
+    this.sharedAt.set(entry, { keyAt, valueAt });
+  }
+
   /** Sets any record; all of it is copied. */
   setRecord(entry: number, record: VersionedRecord): void {
     const { context, versions } = record;
@@ -458,6 +489,7 @@ export class KeyTable {
 
   /** Where in `pageOf` the value begins. */
   valueAt(entry: number): number {
+    if ((this.stateOf(entry) & shared) !== 0) return this.sharedAt.get(entry)?.valueAt ?? 0;
     return this.keyAt(entry) + this.word(entry, field.keyLength);
   }
 
@@ -523,7 +555,14 @@ export class KeyTable {
 
   /** Where in `pageOf` the key begins. */
   keyAt(entry: number): number {
-    return (this.stateOf(entry) & large) === 0 ? CellArena.byteOffset(this.word(entry, field.cell)) : 0;
+    const state = this.stateOf(entry);
+    if ((state & large) === 0) return CellArena.byteOffset(this.word(entry, field.cell));
+    return (state & shared) === 0 ? 0 : (this.sharedAt.get(entry)?.keyAt ?? 0);
+  }
+
+  private dropLarge(entry: number): void {
+    this.largeOnes.delete(entry);
+    this.sharedAt.delete(entry);
   }
 
   /** Makes room for a value and an encoded record beside the key, which stays. */
@@ -550,12 +589,13 @@ export class KeyTable {
       const target = this.arena.allocate(bytes);
       copy(old, oldAt, keyLength, this.arena.pageBytes[target >>> 16] as Buffer, CellArena.byteOffset(target));
       words[at + field.cell] = target;
-      words[at + field.state] = state & ~large;
-      this.largeOnes.delete(entry);
+      words[at + field.state] = state & ~(large | shared);
+      this.dropLarge(entry);
     } else {
       const own = Buffer.allocUnsafeSlow(bytes);
       copy(old, oldAt, keyLength, own, 0);
-      words[at + field.state] = state | large;
+      words[at + field.state] = (state | large) & ~shared;
+      this.sharedAt.delete(entry);
       this.largeOnes.set(entry, own);
     }
     if ((state & large) === 0) this.arena.release(cell);

@@ -6,6 +6,7 @@
  */
 import type { Dot, Term } from '../protocol/dot.js';
 import { compareTerms, noTerm } from '../protocol/dot.js';
+import { cellBytesMax } from './cell-arena.js';
 import { emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
 import type { ConflictLog } from './conflict-log.js';
 import { KeyEntry } from './key-entry.js';
@@ -303,6 +304,30 @@ export class Partition {
     const expiredAtMs = table.expiresOf(entry);
     const size = table.byteSizeOf(entry);
     table.setPlain(entry, actor, counter, term, expiresAtMs, bytes, from, length);
+    this.changed(entry, wasAlive, expiredAtMs, size);
+  }
+
+  /**
+   * The same where `bytes` may be kept: key and value of a large one stay where they stand in them. A small one is copied, or it would keep all of them alive.
+   */
+  sharePlain(
+    entry: number,
+    actor: number,
+    counter: number,
+    term: number,
+    expiresAtMs: number,
+    bytes: Buffer,
+    keyAt: number,
+    valueAt: number,
+    length: number,
+  ): void {
+    const { table } = this;
+    if (2 * length < bytes.length || length <= cellBytesMax)
+      return this.putPlain(entry, actor, counter, term, expiresAtMs, bytes, valueAt, length);
+    const wasAlive = table.isAlive(entry);
+    const expiredAtMs = table.expiresOf(entry);
+    const size = table.byteSizeOf(entry);
+    table.sharePlain(entry, actor, counter, term, expiresAtMs, bytes, keyAt, valueAt, length);
     this.changed(entry, wasAlive, expiredAtMs, size);
   }
 

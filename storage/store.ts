@@ -8,7 +8,7 @@
  * Invariant: whatever is in memory or in the engine was appended to the log before, so replaying the log from the engine's
  * position rebuilds all of it (merging is idempotent).
  */
-import { BatchEncoder, type EncodedBatch } from '../protocol/batch.js';
+import { BatchEncoder, plainElementAt, plainKeyAt, type EncodedBatch } from '../protocol/batch.js';
 import { BatchCursor } from '../protocol/batch-cursor.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { FormatError } from '../protocol/format-error.js';
@@ -23,7 +23,7 @@ import { CollectionSweeper } from './collection-sweeper.js';
 import { isDeletedKind, typeOfByte } from './collection-types.js';
 import { CommitLog, type Durability } from './commit-log.js';
 import { ConflictLog } from './conflict-log.js';
-import type { Engine, StorageError } from './engine.js';
+import { StorageError, type Engine } from './engine.js';
 import { HintStore } from './hint-store.js';
 import { HybridClock } from './hybrid-clock.js';
 import { KeyTable } from './key-table.js';
@@ -35,15 +35,19 @@ import { emptyRecord } from './merge.js';
 import { Partition, type Ahead } from './partition.js';
 import { withPayloadsOf } from './payload-choice.js';
 import { RecordScan } from './record-scan.js';
+import { SlicedEntries, type AppendEnd } from './sliced-entries.js';
 import type { Staged, Transaction } from './transaction.js';
 import { WriteBehind } from './write-behind.js';
 import type { DurationHistogram } from './duration-histogram.js';
 import { Evictor } from './evictor.js';
 
 /** Kinds of log entries; fixed on disk. */
-const entryKind = { batches: 1, transfer: 2, promised: 3, fact: 4, keptHint: 5, letGoHints: 6 } as const;
+const entryKind = { batches: 1, transfer: 2, promised: 3, fact: 4, keptHint: 5, letGoHints: 6, slice: 7, slicesEnd: 8 } as const;
 
 const ceilingFact = 'clock-ceiling';
+
+/** Above this a batch is logged in slices: with values of a mebibyte a turn still takes a few milliseconds. */
+const largeBatchBytes = 2 * 1024 * 1024;
 
 export interface StoreOptions {
   readonly engine: Engine;
@@ -54,6 +58,8 @@ export interface StoreOptions {
   readonly cacheBytesMax: number;
   /** Of the key table's hash: a random 32-bit integer. */
   readonly hashSeed: number;
+  /** What a large batch is; by default largeBatchBytes. */
+  readonly largeBatchBytes?: number | undefined;
   /** Records that are written behind at once; by default roundPartBytes of write-behind.ts. */
   readonly roundPartBytes?: number | undefined;
   /** The disk failed: nothing more is acknowledged, and the node has to stop. Called once. */
@@ -91,6 +97,10 @@ export class Store {
   private readonly facts = new Map<string, Buffer>();
   private readonly encoder = new BatchEncoder(new ByteWriter(65536));
   private readonly writeBehind: WriteBehind;
+  private readonly sliced: SlicedEntries;
+  private readonly largeBatchBytes: number;
+  /** Large transfers whose slices are in the log: how each is ended. */
+  private readonly prepared = new Map<torc.Transfer.$Shape, AppendEnd>();
   private log: CommitLog | undefined;
   /** The engine holds no record at all, so every partition is whole in memory from the start. */
   private engineIsEmpty = false;
@@ -106,9 +116,9 @@ export class Store {
     this.table = new KeyTable(options.hashSeed);
     this.conflicts = new ConflictLog(options.clock);
     const partition = (number: number): Partition => this.partition(number);
+    const nextTurn = (): Promise<void> => new Promise((resolve) => options.clock.after(0, resolve));
     this.orders = new CollectionOrders(options.clock, this.table);
     this.sweeper = new CollectionSweeper(options.engine, options.clock, this.table, this.markEntry, (error) => options.onFailure(error));
-    const nextTurn = (): Promise<void> => new Promise((resolve) => options.clock.after(0, resolve));
     this.loader = new Loader(options.engine, this.table, partition, (error) => options.onFailure(error), nextTurn);
     this.evictor = new Evictor(this.table, partition, options.cacheBytesMax);
     this.scan = new RecordScan(options.engine, options.clock, this.table, (entry) => this.writeBehind.mark(entry));
@@ -121,12 +131,28 @@ export class Store {
       (kind, payload) => this.commitLog.append(kind === 'kept' ? entryKind.keptHint : entryKind.letGoHints, payload),
       (error) => options.onFailure(error),
     );
+    this.largeBatchBytes = options.largeBatchBytes ?? largeBatchBytes;
+    this.sliced = new SlicedEntries(
+      options.clock,
+      {
+        appendSlice: (payload) => this.commitLog.append(entryKind.slice, payload),
+        appendEnd: (payload) => this.commitLog.append(entryKind.slicesEnd, payload),
+        flush: () => this.commitLog.flush(),
+        between: () => this.considerRound(),
+      },
+      (error) => {
+        if (!(error instanceof StorageError)) throw error;
+        options.onFailure(error);
+      },
+      Math.ceil(this.largeBatchBytes / 2),
+    );
     this.writeBehind = new WriteBehind(
       options.engine,
       options.clock,
       this.loader,
       this.table,
       this.hints,
+      this.sliced,
       partition,
       (error) => options.onFailure(error),
       options.roundPartBytes,
@@ -146,6 +172,7 @@ export class Store {
       recovered.position,
       (kind, payload) => store.replay(kind, payload),
     );
+    store.sliced.replayed();
     store.conflicts.isReplaying = false;
     store.hybridClock.raise(Number(store.facts.get(ceilingFact)?.toString() ?? 0));
     store.raiseCeiling();
@@ -179,7 +206,7 @@ export class Store {
 
   /**
    * Writes what the transaction has staged as one batch of one part: to memory at once, to the log at the turn's end. Returns where the
-   * batch lies in the bytes that endTurn will hand out.
+   * batch lies in the bytes that endTurn will hand out. For what `isLarge` says is too large for that there is writeLargeBatch.
    */
   writeBatch(partition: Partition, dot: Dot, term: number, epoch: number, { staged, stagedCount }: Transaction): EncodedBatch {
     const { encoder } = this;
@@ -203,6 +230,73 @@ export class Store {
     return encoder.end();
   }
 
+  /** What the transaction has staged is too large to be among its turn's batches. */
+  isLarge(transaction: Transaction): boolean {
+    return transaction.stagedBytes > this.largeBatchBytes;
+  }
+
+  /** The same for a large batch, which is returned and shares its bytes with memory: to memory at once, and to the log by logLarge. */
+  writeLargeBatch(partition: Partition, dot: Dot, term: number, epoch: number, transaction: Transaction): Buffer {
+    const { staged, stagedCount, stagedBytes } = transaction;
+    const encoder = new BatchEncoder(new ByteWriter(stagedBytes + 256));
+    encoder.begin(dot.actor, dot.counter);
+    const prev = partition.seen.get(dot.actor) ?? 0;
+    encoder.part(partition.number, epoch, term, prev);
+    const valueEnds: number[] = [];
+    for (let i = 0; i < stagedCount; i++) {
+      const { key, slot, record, bytes, expiresAtMs, type, part, element } = staged[i] as Staged;
+      if (record === undefined) encoder.plain(slot, key, type, part, element, term, expiresAtMs, bytes);
+      else encoder.record(slot, key, type, part, element, record);
+      valueEnds.push(encoder.writer.length);
+    }
+    encoder.end();
+    const large = encoder.writer.take();
+    for (let i = 0; i < stagedCount; i++) {
+      const { entry, key, record, bytes, expiresAtMs, type, element } = staged[i] as Staged;
+      const isElement = type !== recordType.string;
+      if (isElement) partition.collections.hold(entry); // this batch's deletion may just have condemned it
+      const valueAt = (valueEnds[i] as number) - bytes.length;
+      if (record !== undefined) partition.merge(entry, record);
+      else
+        partition.sharePlain(
+          entry,
+          dot.actor,
+          dot.counter,
+          term,
+          expiresAtMs,
+          large,
+          isElement ? plainElementAt(valueAt, element.length, expiresAtMs) : plainKeyAt(valueAt, key.length, expiresAtMs),
+          valueAt,
+          bytes.length,
+        );
+      this.writeBehind.mark(entry);
+      partition.leaves?.touch(key, 0, key.length, element);
+    }
+    partition.note(dot.actor, dot.counter, prev);
+    return large;
+  }
+
+  /** Brings a large batch to the log, over several turns; `appended` is called in the turn that appends the last of it: then whenDurable is about it. */
+  logLarge(batch: Buffer, appended: () => void): void {
+    this.sliced.write(batch, (end) => {
+      end(entryKind.batches, 0);
+      appended();
+    });
+  }
+
+  /**
+   * As applyBatches, for batches of any size: `bytes`, which are given away, are logged over several turns, then merged and heard of by `listener`, and at last
+   * `applied` is called. Throws FormatError before anything happens.
+   */
+  applyLargeBatches(bytes: Buffer, listener: AppliedListener, applied: () => void): void {
+    this.check(bytes);
+    this.sliced.write(bytes, (end) => {
+      end(entryKind.batches, 0);
+      this.apply(bytes, listener, true);
+      applied();
+    });
+  }
+
   /**
    * Applies batches from a peer, encoded back to back, and appends the same bytes to the log. `listener` hears of each part. `bytes` are borrowed.
    * Throws FormatError before anything of a malformed frame is applied.
@@ -220,10 +314,40 @@ export class Store {
    */
   applyTransfer(transfer: torc.Transfer.$Shape, replaces = false): boolean {
     transfer.replaces = replaces; // no peer says so
+    const end = this.prepared.get(transfer);
+    if (end !== undefined) {
+      this.prepared.delete(transfer);
+      const decoded = decodeTransfer(transfer as torc.Transfer);
+      end(entryKind.transfer, transferFlags(transfer));
+      return this.mergeTransfer(decoded);
+    }
     const bytes = torc.Transfer.encode(transfer).finish() as Buffer;
     const decoded = decodeTransfer(torc.Transfer.decode(bytes)); // what cannot be decoded must not reach the log
     this.commitLog.append(entryKind.transfer, bytes);
     return this.mergeTransfer(decoded);
+  }
+
+  /** One of the transfers is too large to be taken in this turn. */
+  hasToPrepare(transfers: readonly torc.Transfer[]): boolean {
+    return transfers.some((transfer) => this.isLargeTransfer(transfer));
+  }
+
+  /**
+   * Brings the large one of `transfers`, which a peer sent in one message, to the log, over several turns, and then calls `taken`, within which applyTransfer
+   * has but to end it there.
+   */
+  prepareTransfers(transfers: readonly torc.Transfer[], taken: () => void): void {
+    const first = transfers.find((transfer) => this.isLargeTransfer(transfer));
+    if (first === undefined) return taken();
+    this.sliced.write(torc.Transfer.encode(first).finish() as Buffer, (end) => {
+      this.prepared.set(first, end);
+      taken();
+      this.prepared.delete(first);
+    });
+  }
+
+  private isLargeTransfer({ record }: torc.Transfer): boolean {
+    return record.reduce((sum, { length }) => sum + length, 0) > this.largeBatchBytes;
   }
 
   /** Promises `term` in those of `numbers` where no newer one was promised, and logs it; returns them. */
@@ -274,6 +398,10 @@ export class Store {
     } else this.commitLog.flush();
     this.loader.flush();
     this.evictor.step(this.memoryBytes);
+    this.considerRound();
+  }
+
+  private considerRound(): void {
     this.writeBehind.consider(this.commitLog, this.memoryBytes > this.options.cacheBytesMax);
   }
 
@@ -299,6 +427,7 @@ export class Store {
 
   /** Writes everything behind and closes log and engine. */
   async close(): Promise<void> {
+    this.sliced.close();
     this.commitLog.flush();
     this.sweeper.close();
     await this.writeBehind.finish(this.commitLog);
@@ -370,7 +499,14 @@ export class Store {
 
   private replay(kind: number, payload: Buffer): void {
     if (kind === entryKind.batches) this.apply(payload);
-    else if (kind === entryKind.transfer) this.mergeTransfer(decodeTransfer(torc.Transfer.decode(payload)));
+    else if (kind === entryKind.slice) this.sliced.replaySlice(payload);
+    else if (kind === entryKind.slicesEnd) {
+      const entry = this.sliced.replayEnd(payload);
+      if (entry.kind === entryKind.batches) this.apply(entry.bytes, undefined, true);
+      else if (entry.kind === entryKind.transfer)
+        this.mergeTransfer(decodeTransfer(flagged(torc.Transfer.decode(entry.bytes), entry.flags)));
+      else throw new Error(`slices of a log entry of unknown kind ${entry.kind}`);
+    } else if (kind === entryKind.transfer) this.mergeTransfer(decodeTransfer(torc.Transfer.decode(payload)));
     else if (kind === entryKind.promised) {
       const { termCounter, termActor, partition } = torc.Promised.decode(payload);
       this.hybridClock.raise(termCounter);
@@ -419,8 +555,8 @@ export class Store {
     cursor.clear();
   }
 
-  /** Merges batches into memory; what `seen` covers is a duplicate. They have been checked, or stand in the log. */
-  private apply(bytes: Buffer, listener?: AppliedListener): void {
+  /** Merges batches into memory; what `seen` covers is a duplicate. They have been checked, or stand in the log. `mayShare`: `bytes` are given away. */
+  private apply(bytes: Buffer, listener?: AppliedListener, mayShare = false): void {
     const { cursor } = this;
     cursor.reset(bytes);
     while (cursor.nextBatch()) {
@@ -430,7 +566,7 @@ export class Store {
         const partition = this.partition(cursor.partition);
         const superseded = !partition.promise(cursor.term, actor);
         const isNew = !partition.hasSeenOf(actor, counter);
-        while (cursor.nextRecord()) if (isNew) this.applyRecord(partition, cursor);
+        while (cursor.nextRecord()) if (isNew) this.applyRecord(partition, cursor, mayShare);
         const gap = isNew && !partition.note(actor, counter, cursor.prev);
         listener?.applied(cursor.partition, actor, counter, superseded, gap);
       }
@@ -438,13 +574,16 @@ export class Store {
     cursor.clear();
   }
 
-  private applyRecord(partition: Partition, cursor: BatchCursor): void {
+  private applyRecord(partition: Partition, cursor: BatchCursor, mayShare: boolean): void {
     const { bytes, keyAt, keyLength } = cursor;
     const owner = partition.findOrInsert(bytes, keyAt, keyLength, cursor.slot);
     const entry = cursor.type === recordType.string ? owner : this.partEntry(partition, owner, cursor);
     if (cursor.readPlain() && partition.isNextOf(entry, cursor.versionActor, cursor.versionCounter)) {
       const { versionActor, versionCounter, versionTerm, expiresAtMs, plainAt, plainLength } = cursor;
-      partition.putPlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, bytes, plainAt, plainLength);
+      const nameAt = entry === owner ? keyAt : cursor.elementAt;
+      if (mayShare)
+        partition.sharePlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, bytes, nameAt, plainAt, plainLength);
+      else partition.putPlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, bytes, plainAt, plainLength);
     } else partition.merge(entry, cursor.record());
     partition.touched?.add(entry);
     this.writeBehind.mark(entry);
@@ -462,6 +601,19 @@ export class Store {
 function assertKnown(type: number, part: number): void {
   const isKnown = type === recordType.string ? part === recordPart.value : typeOfByte(type) !== undefined && part !== recordPart.value;
   if (!isKnown) throw new FormatError('UNKNOWN', `a record of type ${type}, part ${part}`);
+}
+
+/** What is decided of a transfer when it is applied, and in its sliced entry stands at the end. */
+const transferFlag = { complete: 1, replaces: 2 } as const;
+
+function transferFlags({ complete, replaces }: torc.Transfer.$Shape): number {
+  return (complete === true ? transferFlag.complete : 0) | (replaces === true ? transferFlag.replaces : 0);
+}
+
+function flagged(transfer: torc.Transfer, flags: number): torc.Transfer {
+  transfer.complete = (flags & transferFlag.complete) !== 0;
+  transfer.replaces = (flags & transferFlag.replaces) !== 0;
+  return transfer;
 }
 
 interface DecodedTransfer {

@@ -162,6 +162,18 @@ export class Transaction implements Execution, ListWriting {
     return this.stagedCount === 0 ? undefined : this.dot;
   }
 
+  /** About how many bytes of keys and values the batch will carry. */
+  get stagedBytes(): number {
+    let sum = 0;
+    for (let i = 0; i < this.stagedCount; i++) {
+      const { key, element, bytes, record } = this.staged[i] as Staged;
+      sum += key.length + element.length + 64;
+      if (record === undefined) sum += bytes.length;
+      else for (const version of record.versions) sum += version.kind === versionKind.plain ? version.bytes.length : 64;
+    }
+    return sum;
+  }
+
   get partition(): number {
     return this.here.number;
   }

@@ -18,6 +18,7 @@ import type { KeyTable } from './key-table.js';
 import type { Loader } from './loader.js';
 import { clockBytes, clockOf, encodePartitionClocks, restorePartitionClocks } from './partition-clocks.js';
 import type { Partition } from './partition.js';
+import type { SlicedEntries } from './sliced-entries.js';
 import { maxClock } from './vector-clock.js';
 import { elementRow, factRow, headerRow, hintTotalsRow, partitionRow, positionRow, purgedRow, stringRow, table as tables } from './rows.js';
 
@@ -67,6 +68,7 @@ export class WriteBehind {
     private readonly loader: Loader,
     private readonly table: KeyTable,
     private readonly hints: HintStore,
+    private readonly sliced: SlicedEntries,
     private readonly partition: (number: number) => Partition,
     private readonly onFailure: (error: StorageError) => void,
     private readonly partBytes: number = roundPartBytes,
@@ -133,6 +135,7 @@ export class WriteBehind {
     }
     if (
       this.running !== undefined ||
+      this.sliced.isWithin ||
       !(this.due || (memoryIsFull && this.dirty.length > pressedEntries) || log.endPosition - this.roundPosition > roundBytes)
     )
       return;
@@ -142,7 +145,10 @@ export class WriteBehind {
 
   /** A round of all that is dirty now. */
   async writeOut(log: CommitLog): Promise<void> {
-    while (this.running !== undefined) await this.running;
+    while (this.running !== undefined || this.sliced.isWithin) {
+      await this.running;
+      await new Promise<void>((resolve) => this.sliced.whenBetween(resolve));
+    }
     if (!this.finished) await this.begin(log);
   }
 

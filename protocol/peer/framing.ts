@@ -26,6 +26,42 @@ export function framed(writer: $protobuf.Writer): Buffer {
   return bytes;
 }
 
+/** A message whose last field, of type bytes, is long. */
+export interface TailedMessage {
+  /** All of it but the tail, encoded. */
+  readonly head: Buffer;
+  readonly tail: Buffer;
+}
+
+/**
+ * The same with a repeated field of messages with long tails behind what was encoded. Tails are not copied: they are among the chunks, whose concatenation is
+ * the frame, and must not be written to.
+ */
+export function framedWithTail(
+  writer: $protobuf.Writer,
+  messages: readonly TailedMessage[],
+  { field, tailField }: { readonly field: number; readonly tailField: number },
+): Buffer[] {
+  const chunks: Buffer[] = [];
+  let rest = writer;
+  let length = -lengthBytes;
+  for (const { head, tail } of messages) {
+    const tailHead = $protobuf.Writer.create().uint32(tagOf(tailField)).uint32(tail.length).finish() as Buffer;
+    rest.uint32(tagOf(field)).uint32(head.length + tailHead.length + tail.length);
+    const before = Buffer.concat([rest.finish() as Buffer, head, tailHead]);
+    chunks.push(before, tail);
+    length += before.length + tail.length;
+    rest = $protobuf.Writer.create();
+  }
+  chunks[0]?.writeUInt32BE(length, 0);
+  return chunks;
+}
+
+/** Of a field of type message or bytes. */
+function tagOf(field: number): number {
+  return (field << 3) | 2;
+}
+
 /** A peer broke the framing; its stream has to be closed. */
 export class FramingError extends Error {
   readonly code = 'FRAMING';

@@ -52,6 +52,7 @@ class Side {
       random: seededRandom(1),
       timeoutMs: 1000,
       partitions: () => 2,
+      isArriving: () => false,
       isDoubtful: () => this.doubtful,
       provesLoss: () => false,
     });

@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import test from 'ava';
+import { BulkReceiver } from '../../cluster/bulk-receiver.js';
 import type { PeerLink } from '../../cluster/peer-link.js';
 import { Settlement } from '../../cluster/settlement.js';
 import { decodeBatches } from '../../protocol/batch.js';
@@ -177,6 +178,42 @@ test('a forwarded command is sent once at most, on any stream', async (t) => {
   t.true(second.frames.every((frame) => frame.commands === null || frame.commands === undefined));
   t.deepEqual(link.takeAllForwarded(), [calls[1]]);
   t.deepEqual(link.takeAllForwarded(), []);
+});
+
+test('every reply meets its own call, when a call that goes in pieces was forwarded in the same turn as small ones', async (t) => {
+  const played = new PlayedLink();
+  const { link } = played;
+  await played.open();
+  const calls = ['a', 'b', 'c'.repeat(3 * 1024 * 1024), 'd', 'e'.repeat(3 * 1024 * 1024), 'f'].map((name) => new TestCall(name, 1, 'read'));
+  for (const call of calls) link.forward(call);
+  const receiver = new BulkReceiver(1 << 26);
+  const got: [id: number, name: string][] = [];
+  const take = ({ commands }: torc.Frame): void => {
+    const reader = new ByteReader((commands?.rows ?? Buffer.alloc(0)) as Buffer);
+    for (let id = commands?.firstId ?? 0; reader.remaining > 0; id++) {
+      const row = new CommandRow();
+      readCommand(reader, row);
+      got.push([id, row.args[0]?.toString() ?? '']);
+    }
+  };
+  for (let seen = 0; ;) {
+    link.send();
+    const frames = played.stream.frames.slice(seen);
+    if (frames.length === 0) break;
+    seen += frames.length;
+    for (const frame of frames) {
+      take(frame);
+      for (const piece of frame.bulkPieces) {
+        const step = receiver.push(piece as torc.BulkPiece);
+        if (step === undefined) throw new Error('a piece of another message');
+        if (step.whole !== undefined) take(torc.Frame.decode(step.whole.bytes));
+        link.bulkAcknowledged(torc.BulkAck.decode(torc.BulkAck.encode({ id: piece.id ?? 0, received: step.received }).finish()));
+      }
+    }
+  }
+  t.is(got.length, calls.length);
+  for (const [id, name] of got) t.is((link.takeForwarded(id) as TestCall | undefined)?.name, name, `${name.length} bytes`);
+  t.false(link.expectsAnswer);
 });
 
 test('options of a forwarded command arrive as they were', async (t) => {

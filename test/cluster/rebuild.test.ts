@@ -64,6 +64,7 @@ async function fixture(opened: OpenedStore, membersToHear: () => number = () => 
     random: seededRandom(1),
     timeoutMs: 1000,
     partitions: () => partitions,
+    isArriving: () => false,
     isDoubtful: () => false,
     provesLoss: () => false,
     isFull: () => false,

@@ -38,6 +38,7 @@ export async function runOne(seed: number, canary?: string): Promise<SeedOutcome
   count('streams stalled by a blocked direction', cluster.network.stalled);
   count('batches that came again', cluster.batches.duplicates);
   count('batches that came before earlier ones', cluster.batches.gaps);
+  count('batches that went in pieces', cluster.batches.large);
   return {
     seed,
     fault,

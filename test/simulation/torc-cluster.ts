@@ -42,7 +42,7 @@ export interface TorcSettings {
   readonly cacheBytesMax?: number;
   /** Batches kept for a peer that does not acknowledge them; few make gaps common. */
   readonly hintBytesMax?: number;
-  /** Rounds of writing behind go in parts of twice as many bytes; by default in one. */
+  /** Batches, messages and rounds of writing behind of more bytes go in pieces of a few; by default none is so large. */
   readonly largeBytes?: number | undefined;
   /** 0 = never, the default, as the seeds of other tests were drawn without. */
   readonly repairIntervalMs?: number;
@@ -264,6 +264,7 @@ export class TorcCluster {
       peerTimeoutMs: settings.peerTimeoutMs ?? 1000,
       hintBytesMax: settings.hintBytesMax ?? 1 << 20,
       hintAgeMaxMs: settings.hintAgeMaxMs ?? 10_800_000,
+      bulkSizes: settings.largeBytes === undefined ? undefined : { messageBytesMin: settings.largeBytes, pieceBytes: 20, windowBytes: 60 },
       stringBytesMax: 512 << 20,
       sparseBytesMax: 3000,
       repairBytesPerSecond: 8 << 20,
@@ -297,8 +298,8 @@ export class TorcCluster {
     const logFiles = disk.logFiles();
     const engine = await disk.openEngine();
     const onFailure = (error: Error): void => this.#stopped(name, `${name} failed: ${error.message}`);
-    const roundPartBytes = largeBytes === undefined ? undefined : 2 * largeBytes;
-    return Store.open({ engine, logFiles, clock, durability, cacheBytesMax, hashSeed: 1, roundPartBytes, onFailure });
+    const large = { largeBatchBytes: largeBytes, roundPartBytes: largeBytes === undefined ? undefined : 2 * largeBytes };
+    return Store.open({ engine, logFiles, clock, durability, cacheBytesMax, hashSeed: 1, onFailure, ...large });
   }
 
   /** A node ends by itself: as it should when its disk fails it, and else as it must not. */

@@ -75,7 +75,9 @@ export function command(
     return undefined;
   }
   const dot = transaction.batchDot;
-  if (dot !== undefined) store.writeBatch(here, dot, 1, 1, transaction);
+  if (dot === undefined) return undefined;
+  if (store.isLarge(transaction)) store.logLarge(store.writeLargeBatch(here, dot, 1, 1, transaction), () => undefined);
+  else store.writeBatch(here, dot, 1, 1, transaction);
   return dot;
 }
 

@@ -32,7 +32,7 @@ test('a round of writing behind lets old log segments go, and what came after it
   for (let i = 0; i < 32; i++) {
     command(opened, 0, 1, (transaction) => transaction.setString(Buffer.from(`k${i % 3}`), value, 0));
     opened.store.endTurn(() => undefined);
-    for (let j = 0; j < 4; j++) await clock.advance(0);
+    for (let j = 0; j < 14; j++) await clock.advance(0); // one for each slice of it in the log, and those of a round
   }
   const { flushes, logBytes } = opened.store.statistics();
   t.is(flushes, 2, 'a round each 128 MiB of log');

@@ -1,0 +1,44 @@
+/** Log entries in slices: one slice a turn, whoever writes when, and what is read is what was written. */
+import test from 'ava';
+import { SlicedEntries } from '../../storage/sliced-entries.js';
+import { HandClock } from './log-fixtures.js';
+
+test('one slice is appended in a turn, also of an entry that is begun when the one before has ended', async (t) => {
+  const clock = new HandClock();
+  const appended: { readonly isEnd: boolean; readonly payload: Buffer }[] = [];
+  const ended: string[] = [];
+  let again = 3;
+  const write = (text: string): void => {
+    sliced.write(Buffer.from(text), (end) => {
+      ended.push(text);
+      end(1, 0);
+    });
+  };
+  const sliced: SlicedEntries = new SlicedEntries(
+    clock,
+    {
+      appendSlice: (payload) => void appended.push({ isEnd: false, payload }),
+      appendEnd: (payload) => void appended.push({ isEnd: true, payload }),
+      flush: () => undefined,
+      between: () => {
+        if (again-- > 0) write(`again ${again}`);
+      },
+    },
+    (error) => t.fail(String(error)),
+    4,
+  );
+  write('0123456789');
+  for (let turns = 1; turns <= 20; turns++) {
+    const before = appended.filter(({ isEnd }) => !isEnd).length;
+    await clock.advance(0);
+    t.true(appended.filter(({ isEnd }) => !isEnd).length <= before + 1, `turn ${turns}`);
+  }
+  t.deepEqual(ended, ['0123456789', 'again 2', 'again 1', 'again 0']);
+  t.false(sliced.isWithin);
+  const read: string[] = [];
+  for (const { isEnd, payload } of appended) {
+    if (isEnd) read.push(sliced.replayEnd(payload).bytes.toString());
+    else sliced.replaySlice(payload);
+  }
+  t.deepEqual(read, ended);
+});
