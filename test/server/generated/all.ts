@@ -11,6 +11,7 @@ import { hashExpiryFamily } from './hash-expiry.js';
 import { hyperLogLogFamily } from './hyperloglogs.js';
 import { keyFamily, keyspaceFamily } from './keys.js';
 import { sortedSetFamily } from './sorted-sets.js';
+import { sortFamily } from './sort.js';
 import { stringFamily } from './strings.js';
 import { value, type Family, type Keys, type Words } from './words.js';
 
@@ -24,6 +25,7 @@ export function everyFamily(keys: Keys): Family {
     ...sortedSetFamily(keys),
     ...geoFamily(keys),
     ...hashExpiryFamily(),
+    ...sortFamily(keys),
     ...keyFamily(keys),
     ...keyspaceFamily(),
   };
