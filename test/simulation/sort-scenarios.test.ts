@@ -1,0 +1,34 @@
+/** SORT on a simulated cluster of real nodes whose memory holds a few keys: what patterns name is loaded, at whichever node it is asked. */
+import test from 'ava';
+import { ask, keysOfDifferentPartitions, started } from './scenario.js';
+
+test('SORT BY and GET find keys that no argument names and that are on disk alone; those of another slot are refused', async (t) => {
+  const cluster = await started({ partitions: 4, cacheBytesMax: 2000 });
+  const elements = Array.from({ length: 30 }, (_, i) => String(i));
+  t.is(await ask(cluster, 'a', ['SADD', '{k}set', ...elements]), '30');
+  for (const element of elements) {
+    t.is(await ask(cluster, 'b', ['SET', `{k}w_${element}`, String((Number(element) * 7) % 30)]), 'OK');
+    t.is(await ask(cluster, 'c', ['HSET', `{k}o_${element}`, 'name', `n${element}`]), '1');
+  }
+  await cluster.scheduler.runFor(130_000);
+  const isCold = cluster.nodes.every((name) => {
+    const { store } = cluster.runningNow(name);
+    return [0, 1, 2, 3].some((number) => store.partition(number).aliveEntries > 0 && !store.partition(number).isWhole);
+  });
+  t.true(isCold, 'not everything is in memory');
+  const expected = elements.toSorted((x, y) => ((Number(x) * 7) % 30) - ((Number(y) * 7) % 30)).slice(0, 5);
+  for (const name of cluster.nodes) {
+    for (const command of ['SORT', 'SORT_RO']) {
+      const reply = await ask(cluster, name, [command, '{k}set', 'BY', '{k}w_*', 'LIMIT', '0', '5', 'GET', '#', 'GET', '{k}o_*->name']);
+      const texts = (JSON.parse(String(reply)) as { readonly data: readonly number[] }[]).map(({ data }) => Buffer.from(data).toString());
+      t.deepEqual(
+        texts,
+        expected.flatMap((element) => [element, `n${element}`]),
+        `${name} ${command}`,
+      );
+    }
+  }
+  const [one = '', other = ''] = keysOfDifferentPartitions(cluster);
+  t.regex(String(await ask(cluster, 'a', ['SORT', one, 'BY', `{${other}}w_*`])), /^ERR BY option of SORT denied/);
+  t.regex(String(await ask(cluster, 'a', ['SORT', one, 'GET', '*'])), /^ERR GET option of SORT denied/);
+});
