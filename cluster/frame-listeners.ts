@@ -10,6 +10,7 @@ import type { Reader } from './reader.js';
 import type { Replica } from './replica.js';
 import type { Router } from './router.js';
 import type { SeenInquiries } from './seen-inquiry.js';
+import type { SystemRecords } from './system-records.js';
 import type { TakeOver } from './take-over.js';
 import type { TermProofs } from './term-proofs.js';
 
@@ -23,6 +24,7 @@ export interface FrameListeners {
   readonly router: Router;
   readonly reader: Reader;
   readonly termProofs: TermProofs;
+  readonly systemRecords: SystemRecords;
   readonly inquiries: SeenInquiries;
   readonly linkGossip: LinkGossip;
   readonly acknowledged: (peer: Peer, ack: torc.Ack) => void;
@@ -49,6 +51,7 @@ export function distribute(frame: torc.Frame, peer: Peer, to: FrameListeners, is
   if (frame.readAnswers) to.reader.onAnswers(peer, frame.readAnswers as torc.ReadAnswers);
   for (const check of frame.termChecks) to.termProofs.onTermCheck(peer, check as torc.TermCheck);
   for (const answer of frame.termAnswers) to.termProofs.onTermAnswer(peer, answer as torc.TermAnswer);
+  for (const records of frame.systemRecords) to.systemRecords.onRecords(peer, records as torc.SystemRecords);
   for (const inquiry of frame.inquiries) to.inquiries.onInquiry(peer, inquiry as torc.Inquiry);
   if (frame.gossip) to.linkGossip.heard(peer, frame.gossip as torc.Gossip);
 }

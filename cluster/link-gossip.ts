@@ -15,6 +15,7 @@ import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
 import type { Rebuild } from './rebuild.js';
 import type { StandIns } from './stand-ins.js';
+import type { SystemRecords } from './system-records.js';
 import type { Turn } from './turn.js';
 
 /** How many gossip intervals a stream may bring nothing to the peer, which says so, before it is dead. */
@@ -31,6 +32,7 @@ export interface LinkGossipOptions {
   readonly rebuild: Rebuild;
   readonly comparison: Comparison;
   readonly standIns: StandIns;
+  readonly systemRecords: SystemRecords;
   /** Read each time. */
   readonly directives: { readonly gossipIntervalMs: number };
   /** This node is about to stop. */
@@ -48,7 +50,22 @@ export class LinkGossip {
   /** What the peer said. Throws GossipError and FormatError. */
   heard(
     peer: Peer,
-    { doubtful, arriving, partition, seen, whole, termCounter, termActor, state, doubted, stream, heard, ended, full }: torc.Gossip,
+    {
+      doubtful,
+      arriving,
+      partition,
+      seen,
+      whole,
+      termCounter,
+      termActor,
+      state,
+      doubted,
+      stream,
+      heard,
+      ended,
+      full,
+      systemRecords,
+    }: torc.Gossip,
   ): void {
     if (doubted?.nodeId === this.options.selfNodeId) this.options.gossiper.take(decodeMemberState(doubted as torc.MemberState));
     if (state) {
@@ -69,6 +86,7 @@ export class LinkGossip {
       peer.arriving = arriving;
       this.options.membership.changed();
     }
+    this.options.systemRecords.heardDigest(peer, systemRecords as Buffer);
     if (whole && this.options.rebuild.isInDoubt) {
       partition.forEach((number, i) => {
         const term = { counter: termCounter[i] ?? 0, actor: termActor[i] ?? 0 };
@@ -126,6 +144,7 @@ export class LinkGossip {
         doubted: doubted === undefined || doubted.status === 'up' ? null : encodeMemberState(newsFor(doubted, doubted)),
         ...peer.heardStream,
         arriving: this.options.membership.arriving,
+        systemRecords: this.options.systemRecords.digest,
       },
     });
   }

@@ -37,6 +37,7 @@ import { readiness, type Readiness } from './readiness.js';
 import { Rebuild } from './rebuild.js';
 import { RetiredGaps } from './retired-gaps.js';
 import { SeenInquiries } from './seen-inquiry.js';
+import { SystemRecords } from './system-records.js';
 import { Replica } from './replica.js';
 import { RoundLog } from './round-log.js';
 import { Router } from './router.js';
@@ -68,6 +69,8 @@ export class Node {
   readonly gossiper: Gossiper;
   readonly turn: Turn;
   private readonly inquiries: SeenInquiries;
+  /** What every member holds whole: users. */
+  readonly systemRecords: SystemRecords;
   readonly standIns: StandIns;
   readonly handOff: HandOff;
   private readonly hintExchange: HintExchange;
@@ -271,7 +274,10 @@ export class Node {
       membersToHear: () => (options.sloppyQuorum ? Math.max(0, membership.memberCount - membership.quorums.write + 1) : 0),
     });
     const { gossiper, rebuild } = this;
+    const peers = (): Iterable<Peer> => this.peers.all();
+    this.systemRecords = new SystemRecords({ store, turn, clock, membership, peers, actor, directives: options });
     this.linkGossip = new LinkGossip({
+      systemRecords: this.systemRecords,
       selfNodeId: description.nodeId,
       store,
       clock,
@@ -334,6 +340,7 @@ export class Node {
       router: this.router,
       reader: this.reader,
       termProofs,
+      systemRecords: this.systemRecords,
       inquiries: this.inquiries,
       linkGossip: this.linkGossip,
       acknowledged: (peer, ack) => this.acknowledged(peer, ack),
@@ -486,6 +493,7 @@ export class Node {
       members,
     });
     this.rebuild.begin(options.doubtful || !acceptedHere);
+    this.systemRecords.formed();
     this.gossiper.seeds.stop();
     for (const member of configuration.members) this.gossiper.expect(member);
     this.peers.hear();
@@ -508,6 +516,7 @@ export class Node {
 
   private linkBroken(peer: Peer): void {
     this.hintExchange.linkBroken(peer);
+    this.systemRecords.linkBroken(peer);
     this.reader.linkBroken(peer);
     this.router.linkBroken(peer);
     this.formation.linkBroken(peer);

@@ -75,7 +75,8 @@ type RareWord =
   | 'hintPulls'
   | 'treeQuestions'
   | 'treeAnswers'
-  | 'inquiries';
+  | 'inquiries'
+  | 'systemRecords';
 
 export class PeerLink {
   private stream: PeerStream | undefined;
@@ -336,6 +337,7 @@ export class PeerLink {
     if (words.termChecks) (rest.termChecks ??= []).push(...words.termChecks);
     if (words.termAnswers) (rest.termAnswers ??= []).push(...words.termAnswers);
     if (words.treeQuestions) (rest.treeQuestions ??= []).push(...words.treeQuestions);
+    if (words.systemRecords) (rest.systemRecords ??= []).push(...words.systemRecords);
     if (words.treeAnswers) (rest.treeAnswers ??= []).push(...words.treeAnswers);
     this.gather();
   }

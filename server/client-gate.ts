@@ -1,5 +1,6 @@
 /**
- * What concerns the commands of every client: CLIENT PAUSE, which keeps them waiting, and MONITOR, which shows them. While neither is on,
+ * What concerns the commands of every client: CLIENT PAUSE, which keeps them waiting, MONITOR, which shows them, and the moment at a node's start in which it does not know yet
+ * who its users are. While none of it is on,
  * `isActive` is all that a command looks at.
  */
 import { StatusReply } from '../protocol/resp/reply.js';
@@ -17,6 +18,8 @@ export interface GatedClient {
 
 export class ClientGate {
   isActive = false;
+  /** The node has not heard yet what others know of users: nobody is served or refused. */
+  isStarting = false;
   private readonly watchers = new Set<GatedClient>();
   private readonly waiting = new Set<GatedClient>();
   private paused: Paused | undefined;
@@ -38,12 +41,17 @@ export class ClientGate {
     this.paused = undefined;
     this.pausedUntilMs = 0;
     this.judge();
-    const waiting = [...this.waiting];
-    this.waiting.clear();
-    for (const client of waiting) client.release();
+    this.releaseAll();
+  }
+
+  setStarting(isStarting: boolean): void {
+    this.isStarting = isStarting;
+    this.judge();
+    if (!isStarting) this.releaseAll();
   }
 
   mustWait(row: CommandRow): boolean {
+    if (this.isStarting) return true;
     if (this.paused === undefined || row.name === 'client|unpause') return false;
     return this.paused === 'all' || row.flags.includes('write');
   }
@@ -78,6 +86,12 @@ export class ClientGate {
     for (const watcher of this.watchers) watcher.tell(line);
   }
 
+  private releaseAll(): void {
+    const waiting = [...this.waiting];
+    this.waiting.clear();
+    for (const client of waiting) client.release();
+  }
+
   private arm(): void {
     clearTimeout(this.timer);
     const leftMs = this.pausedUntilMs - this.clock.monotonicMs();
@@ -86,7 +100,7 @@ export class ClientGate {
   }
 
   private judge(): void {
-    this.isActive = this.watchers.size > 0 || this.paused !== undefined;
+    this.isActive = this.watchers.size > 0 || this.paused !== undefined || this.isStarting;
   }
 }
 

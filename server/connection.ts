@@ -17,6 +17,11 @@ import type { CommandLookup } from './command-lookup.js';
 import type { CommandTimings } from './command-timings.js';
 import type { CommandRow, KeyedRow, LocalRow } from './command-table.js';
 import { operationOf, type Dispatcher, type Origin } from './dispatcher.js';
+import type { AclLog } from './acl/acl-log.js';
+import { denial, denialText } from './acl/permission.js';
+import type { User } from './acl/user.js';
+import type { Users } from './acl/users.js';
+import { clientLine } from './commands/client-line.js';
 import { noAuthentication } from './commands/errors.js';
 import type { ClientView, LocalContext, ReplyMode, Unblock } from './local-context.js';
 import type { Statistics } from './statistics.js';
@@ -87,8 +92,8 @@ export interface ServerState {
   readonly arrivalMs: () => number;
   /** How long a command may take. */
   readonly commandTimeoutMs: () => number;
-  /** A new client need not say a password. */
-  readonly isOpen: () => boolean;
+  readonly users: Users;
+  readonly aclLog: AclLog;
   readonly requestLimits: () => RequestLimits;
   /** Of client-output-buffer-limit's hard limit for normal clients; 0 = none. */
   readonly outputBytesMax: () => number;
@@ -109,6 +114,7 @@ export class Connection implements ClientView, Origin, RestingClient {
   readonly createdAtMs: number;
   lastCommandAtMs: number;
   authenticated: boolean;
+  user: User;
   noEvict = false;
   noTouch = false;
   monitoring = false;
@@ -138,8 +144,11 @@ export class Connection implements ClientView, Origin, RestingClient {
   /** The row of the last command, and its count. */
   private lastRow: CommandRow | undefined;
   private lastCount: CommandCount | undefined;
-  /** Authenticated, and every reply is wanted: a command needs no second look. */
+  /** Authenticated with every right, and every reply is wanted: a command needs no second look. */
   private isPlain: boolean;
+  /** A command that this node answers by itself is being run. */
+  private isRunning = false;
+  private hasSaidWho = false;
   private replyMode: ReplyMode = 'on';
   private silent = false;
   /** What came while a command that holds the connection was under way, while clients were paused, or when this turn had done enough. */
@@ -160,7 +169,9 @@ export class Connection implements ClientView, Origin, RestingClient {
     this.address = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
     this.localAddress = `${socket.localAddress ?? '?'}:${socket.localPort ?? 0}`;
     this.options = { resp: 2, writeQuorum: 0, readQuorum: 0, deadlineMs: 0, arrivedMs: 0 };
-    this.authenticated = this.isPlain = server.isOpen();
+    this.user = server.users.default;
+    this.authenticated = this.user.isOpen;
+    this.isPlain = this.authenticated && this.user.isUnrestricted;
     this.session = new Session(server.submit);
     this.context = server.contextOf(this);
     this.decoder = new RequestDecoder(server.requestLimits(), {
@@ -226,9 +237,31 @@ export class Connection implements ClientView, Origin, RestingClient {
     this.socket.destroy();
   }
 
-  authenticate(isAuthenticated: boolean): void {
-    this.authenticated = isAuthenticated;
+  authenticate(user: User): void {
+    this.user = user;
+    this.authenticated = this.hasSaidWho = true;
     this.judge();
+  }
+
+  forgetUser(): void {
+    this.user = this.server.users.default;
+    this.authenticated = this.user.isOpen;
+    this.hasSaidWho = false;
+    this.judge();
+  }
+
+  /** The node knows its users now: who was not asked for a password for want of that knowledge is asked from now on. */
+  usersKnown(): void {
+    if (!this.hasSaidWho) this.forgetUser();
+  }
+
+  /** Its user has other rights now; or is gone, and the connection with it. */
+  userChanged(user: User | undefined): void {
+    if (user !== undefined) {
+      this.user = user;
+      this.judge();
+    } else if (this.isRunning) this.closeAfter = true;
+    else this.kill();
   }
 
   setReplies(mode: ReplyMode): void {
@@ -354,9 +387,12 @@ export class Connection implements ClientView, Origin, RestingClient {
   private consider(row: CommandRow, args: Buffer[]): void {
     const { gate, statistics } = this.server;
     this.silent = this.replyMode !== 'on';
-    if (!this.authenticated && !row.flags.includes('no_auth')) {
-      statistics.rejected(noAuthentication, row);
-      return this.refuse(noAuthentication);
+    if (!gate.isStarting) {
+      const refusal = this.refusal(row, args);
+      if (refusal !== undefined) {
+        statistics.rejected(refusal, row);
+        return this.refuse(refusal);
+      }
     }
     if (gate.mustWait(row)) {
       gate.hold(this);
@@ -365,6 +401,17 @@ export class Connection implements ClientView, Origin, RestingClient {
     gate.show(this, row, args);
     this.dispatch(row, args);
     if (row.name !== 'client|reply') this.skipped();
+  }
+
+  /** Why the client may not run this: it has not said who it is, or its user lacks a right. */
+  private refusal(row: CommandRow, args: readonly Buffer[]): ErrorReply | undefined {
+    const { users, aclLog, nowMs } = this.server;
+    if (!this.authenticated && !users.default.isOpen && !row.flags.includes('no_auth')) return noAuthentication;
+    const denied = denial(this.user, row, args);
+    if (denied === undefined) return undefined;
+    const { reason, object } = denied;
+    aclLog.add({ reason, object, username: this.user.name, clientInfo: clientLine(this, nowMs()) });
+    return new ErrorReply(`NOPERM ${denialText(this.user, denied, false)}`, 'latin1');
   }
 
   /** CLIENT REPLY SKIP is about one command. */
@@ -378,7 +425,7 @@ export class Connection implements ClientView, Origin, RestingClient {
   }
 
   private judge(): void {
-    this.isPlain = this.authenticated && this.replyMode === 'on';
+    this.isPlain = this.authenticated && this.user.isUnrestricted && this.replyMode === 'on';
   }
 
   private hold(args?: Buffer[]): void {
@@ -436,7 +483,9 @@ export class Connection implements ClientView, Origin, RestingClient {
 
   private runLocal(row: LocalRow, args: readonly Buffer[], count: CommandCount): void {
     if (row.holds === true) return this.runHolding(row, args, count);
+    this.isRunning = true;
     const reply = row.run(this.context, args);
+    this.isRunning = false;
     if (this.resp !== this.options.resp || this.quorumsChanged()) {
       this.options = { ...this.options, resp: this.resp, writeQuorum: this.writeQuorum ?? 0, readQuorum: this.readQuorum ?? 0 };
     }

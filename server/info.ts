@@ -157,7 +157,7 @@ function persistenceFigures({ cluster, statistics }: LocalContext): Figures {
 
 const kilobytes = (bytes: number): string => (bytes / 1024).toFixed(2);
 
-function statsFigures({ statistics }: LocalContext): Figures {
+function statsFigures({ statistics, aclLog }: LocalContext): Figures {
   let errors = 0;
   for (const count of statistics.errorsByCode().values()) errors += count;
   const perSecond = statistics.perSecond();
@@ -182,6 +182,10 @@ function statsFigures({ statistics }: LocalContext): Figures {
     ['latest_fork_usec', 0],
     ['total_forks', 0],
     ['tracking_total_keys', 0],
+    ['acl_access_denied_auth', aclLog.refusals.auth],
+    ['acl_access_denied_cmd', aclLog.refusals.command],
+    ['acl_access_denied_key', aclLog.refusals.key],
+    ['acl_access_denied_channel', 0],
     ['total_error_replies', errors],
   ];
 }

@@ -3,6 +3,13 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { Connection, type ServerState } from './connection.js';
 import { readShared } from './shared-read-buffer.js';
 
+/** Its beginning is Redis': tools look for it. */
+const protectedMode =
+  '-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted ' +
+  'from the loopback interface. Set a password (requirepass, or ACL SETUSER default from this machine), or, where the network keeps strangers out, protected-mode no.\r\n';
+
+const isLoopback = (address: string): boolean => /^(::ffff:)?127\.|^::1$/.test(address);
+
 export interface ListenerOptions {
   readonly addresses: readonly string[];
   readonly port: number;
@@ -10,6 +17,8 @@ export interface ListenerOptions {
   readonly clientsMax: () => number;
   readonly idleTimeoutSeconds: () => number;
   readonly keepaliveSeconds: () => number;
+  /** Only clients on this machine are taken: user default has no password. */
+  readonly isProtected: () => boolean;
 }
 
 export class Listener {
@@ -69,6 +78,12 @@ export class Listener {
       statistics.rejectedConnections++;
       accepted.on('error', () => accepted.destroy());
       accepted.end('-ERR max number of clients reached\r\n');
+      return;
+    }
+    if (this.options.isProtected() && !isLoopback(accepted.remoteAddress ?? '')) {
+      statistics.rejectedConnections++;
+      accepted.on('error', () => accepted.destroy());
+      accepted.end(protectedMode);
       return;
     }
     statistics.connectionsReceived++;

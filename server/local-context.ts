@@ -6,7 +6,9 @@ import type { KeyVersion } from '../cluster/key-versions.js';
 import type { ClusterView } from '../cluster/view.js';
 import type { CommandCount } from './command-count.js';
 import type { LatencyMonitor } from './latency-monitor.js';
-import type { Password } from './password.js';
+import type { AclLog } from './acl/acl-log.js';
+import type { User } from './acl/user.js';
+import type { Users } from './acl/users.js';
 import type { SlowLog } from './slow-log.js';
 
 /** One client's connection, as CLIENT and HELLO see it. */
@@ -35,6 +37,8 @@ export interface ClientView {
   /** READONLY was said. Kept for clients that send it; every node answers reads anyway. */
   readonly: boolean;
   readonly authenticated: boolean;
+  /** Whose rights it has: user default until it says who it is. */
+  readonly user: User;
   /** CLIENT NO-EVICT and NO-TOUCH were switched on: kept and shown, as nothing is evicted and nothing has a last access time. */
   noEvict: boolean;
   noTouch: boolean;
@@ -43,7 +47,10 @@ export interface ClientView {
   readonly isClosing: boolean;
   /** Set while a command of this client waits: ends the waiting. */
   unblock: Unblock | undefined;
-  authenticate(isAuthenticated: boolean): void;
+  /** It has said who it is. */
+  authenticate(user: User): void;
+  /** As if it were new: user default, who may have to say a password. */
+  forgetUser(): void;
   setReplies(mode: ReplyMode): void;
   setMonitoring(monitoring: boolean): void;
   /** Partitions that it has written to. */
@@ -116,6 +123,14 @@ export interface NodeControl {
   keyCounts(): { readonly keys: number; readonly expiring: number };
 }
 
+/** The directive aclfile's. */
+export interface AclFile {
+  /** Rejects with the system's error or a UserLineError. */
+  read(): Promise<ReadonlyMap<string, User>>;
+  /** All or nothing. Rejects with the system's error. */
+  write(users: readonly User[]): Promise<void>;
+}
+
 export interface LocalContext {
   readonly nowMs: number;
   /** Unix microseconds. */
@@ -128,7 +143,10 @@ export interface LocalContext {
   readonly slowLog: SlowLog;
   readonly latency: LatencyMonitor;
   readonly node: NodeControl;
-  readonly password: Password;
+  readonly users: Users;
+  readonly aclLog: AclLog;
+  /** Undefined = the directive aclfile is not set. */
+  readonly aclFile: AclFile | undefined;
   readonly torcVersion: string;
   /** Runs `args` (name first) through the table at a partition's coordinator and resolves with its reply: COUNTKEYSINSLOT, GETKEYSINSLOT. */
   /** Runs a client's command on keys. */

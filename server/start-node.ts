@@ -9,6 +9,7 @@ import type { Readiness } from '../cluster/readiness.js';
 import { DataDirectory, nextLife } from '../storage/data-directory.js';
 import { StorageError } from '../storage/engine.js';
 import { Store } from '../storage/store.js';
+import { AclLog } from './acl/acl-log.js';
 import type { StartedNode } from './cli/run-command-line.js';
 import { ClientGate } from './client-gate.js';
 import { CommandLookup } from './command-lookup.js';
@@ -30,7 +31,7 @@ import { HttpListener } from './probes/http-listener.js';
 import { probeRoutes, type ProbedNode } from './probes/probes.js';
 import { LatencyMonitor } from './latency-monitor.js';
 import { nodeControl } from './node-control.js';
-import { Password } from './password.js';
+import { aclFileAt, nodeUsers, usersOfFiles } from './node-users.js';
 import { sampleMs } from './rate-meter.js';
 import { SlowLog } from './slow-log.js';
 import { Statistics } from './statistics.js';
@@ -94,6 +95,7 @@ async function startServing(
   http: HttpListener,
   telemetry: Telemetry,
 ): Promise<StartedNode> {
+  const fromFiles = usersOfFiles(configuration);
   const running = new RunningConfiguration(configuration, file);
   const log = createLog(configuration);
   running.onChange('logLevel', ({ logLevel }) => setLogLevel(log, logLevel));
@@ -101,8 +103,8 @@ async function startServing(
   warn([...environmentWarnings(process.env), ...warningsOf(configuration)]);
   for (const key of directiveKeys) {
     running.onChange(key, (changed) => {
-      const { name, type } = directiveOf(key);
-      const value = key === 'password' ? '(redacted)' : type.format(changed[key]);
+      const { name, type, isSecret } = directiveOf(key);
+      const value = isSecret === true ? '(redacted)' : type.format(changed[key]);
       log.notice({ event: 'config-set', directive: name, value }, `CONFIG SET ${name} ${value}`);
     });
   }
@@ -238,7 +240,7 @@ async function startServing(
     section: (name) =>
       name === 'torc' ? [...node.statistics(), ...Object.entries(store.statistics()), ...conflictFigures(store.conflicts)] : [],
   });
-  const password = new Password(() => running.current.password);
+  const aclLog = new AclLog({ nowMs: () => systemClock.wallMs(), entriesMax: () => running.current.aclLogEntriesMax });
   const slowLog = new SlowLog({
     nowMs: () => systemClock.wallMs(),
     slowerThanMicroseconds: () => running.current.slowlogMicroseconds,
@@ -247,6 +249,7 @@ async function startServing(
   const latency = new LatencyMonitor({ nowMs: () => systemClock.wallMs(), thresholdMs: () => running.current.latencyThresholdMs });
   const gate = new ClientGate({ monotonicMs: () => systemClock.monotonicMs(), unixMicroseconds });
   let listener: Listener | undefined;
+  const users = nodeUsers(fromFiles, { running, records: node.systemRecords, gate, connections: () => listener?.clients() ?? [], log });
   const shared = {
     clients: () => listener?.clients() ?? [],
     cluster: node.view,
@@ -254,7 +257,9 @@ async function startServing(
     statistics,
     slowLog,
     latency,
-    password,
+    users,
+    aclLog,
+    aclFile: aclFileAt(configuration.aclFile),
     node: nodeControl({ node, store, gate, shutDown: (how) => askToStop(how) }),
     torcVersion: version,
     drain: () => askToStop('in order'),
@@ -278,7 +283,8 @@ async function startServing(
     nowMs: () => systemClock.wallMs(),
     arrivalMs: () => node.turn.nowMs,
     commandTimeoutMs: () => running.current.peerTimeoutMs,
-    isOpen: () => !password.isRequired,
+    users,
+    aclLog,
     requestLimits: () => ({
       multibulkMax,
       bulkBytesMax: running.current.bulkBytesMax,
@@ -318,6 +324,7 @@ async function startServing(
         clientsMax: () => running.current.clientsMax,
         idleTimeoutSeconds: () => running.current.idleTimeoutSeconds,
         keepaliveSeconds: () => running.current.tcpKeepaliveSeconds,
+        isProtected: () => running.current.protectedMode && users.default.isOpen,
       },
       state,
     );

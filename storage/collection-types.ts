@@ -19,6 +19,7 @@ export const collectionTypes = {
   hash: { name: 'hash', byte: recordType.hash, number: 1, hasValues: true },
   set: { name: 'set', byte: recordType.set, number: 2, hasValues: false },
   zset: { name: 'zset', byte: recordType.zset, number: 3, hasValues: true },
+  list: { name: 'list', byte: recordType.list, number: 4, hasValues: true },
 } as const satisfies Readonly<Record<string, CollectionType>>;
 
 const byByte = new Map<number, CollectionType>(Object.values(collectionTypes).map((type) => [type.byte, type]));

@@ -2,7 +2,7 @@
  * What a command sees while it runs: the objects of one partition and the batch it writes. Running is synchronous and is all or nothing:
  * the records collected here become one batch under one dot, or, when the command throws or answers an error, nothing.
  */
-import type { ErrorReply, StoredValue } from '../protocol/resp/reply.js';
+import type { ErrorReply, Reply, StoredValue } from '../protocol/resp/reply.js';
 
 /** A living string, as the type's rule shows it. */
 export interface StringObject {
@@ -16,7 +16,7 @@ export interface StringObject {
 export type TypeName = 'string' | 'hash' | 'set' | 'zset' | 'list' | 'stream';
 
 /** Types whose values are made of elements. */
-export type CollectionName = 'hash' | 'set' | 'zset';
+export type CollectionName = 'hash' | 'set' | 'zset' | 'list';
 
 /** A part of a walk over a collection's elements. */
 export interface ScannedElements {
@@ -70,6 +70,18 @@ export interface SortedView extends CollectionView {
   slice(from: number, to: number): ScoredMember[];
 }
 
+/** A living list; indexes count from 0. Needs all of it in memory, and in order, but for its size. */
+export interface ListView {
+  /** Elements; O(1). */
+  readonly size: number;
+  /** Values from index `from` to before `to`, owned by the caller. O(log n), and what is returned. */
+  slice(from: number, to: number): Buffer[];
+  /** The same as a whole reply. */
+  range(from: number, to: number): Reply;
+  /** Indexes of elements with this value, at most `most`, in the order in which they are met from the beginning or the end, looking at `lookedAt` elements at most. */
+  indexesOf(value: Buffer, fromEnd: boolean, most: number, lookedAt: number): number[];
+}
+
 export interface ScannedSlot {
   readonly keys: readonly Buffer[];
   /** How many keys were looked at, those that are not living any more included. */
@@ -115,6 +127,8 @@ export interface Execution extends ValueLimits {
   collection(key: Buffer, type: CollectionName): CollectionView | undefined;
   /** The same of a sorted set. */
   sorted(key: Buffer): SortedView | undefined;
+  /** The same of a list. */
+  list(key: Buffer): ListView | undefined;
   /** Bytes of memory that the key takes, its elements included; 0 when there is none. */
   bytesOf(key: Buffer): number;
   /** Undefined when absent or expired. */
@@ -142,6 +156,17 @@ export interface Execution extends ValueLimits {
   incrementScore(key: Buffer, member: Buffer, by: number): number | 'not-a-number';
   /** Deletes an element, and the key with its last one; false when it was not there. */
   removeElement(key: Buffer, type: CollectionName, element: Buffer): boolean;
+  /**
+   * Puts values, in this order, before the element of index `at` of the list at `key`, which is made with its first one; `at` is its size: behind the last.
+   * `near`: the neighbour that the next insertion here is not expected to be beside. Buffers may be borrowed, here and below.
+   */
+  insertIntoList(key: Buffer, at: number, values: readonly Buffer[], near: 'left' | 'right'): void;
+  /** Gives an element another value. */
+  replaceInList(key: Buffer, at: number, value: Buffer): void;
+  /** Takes out the elements of each range of indexes, from the first to before the second; the ranges are in order and apart. */
+  removeFromList(key: Buffer, ranges: readonly (readonly [from: number, to: number])[]): void;
+  /** Moves the element at one end of a list to the other. */
+  rotateList(key: Buffer, from: 'left' | 'right'): void;
   /** Sets the expiry of a living key of any type (0 = none); false when there is none. */
   setExpiry(key: Buffer, expiresAtMs: number): boolean;
   /** Deletes a key of any type; false when there was none. */

@@ -477,6 +477,13 @@ export class KeyTable {
     return (this.stateOf(entry) & large) === 0 ? Buffer.from(bytes) : bytes;
   }
 
+  /** The value is these bytes. */
+  hasValue(entry: number, bytes: Buffer): boolean {
+    if (this.valueLengthOf(entry) !== bytes.length) return false;
+    const at = this.valueAt(entry);
+    return compare(this.pageOf(entry), at, at + bytes.length, bytes, 0, bytes.length) === 0;
+  }
+
   /** Owned by the caller. */
   keyBytes(entry: number): Buffer {
     const at = this.keyAt(entry);

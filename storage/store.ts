@@ -241,6 +241,11 @@ export class Store {
     return this.facts.get(name);
   }
 
+  /** Those whose names begin so, with what follows in their names. */
+  *factsNamed(prefix: string): IterableIterator<readonly [rest: string, value: Buffer]> {
+    for (const [name, value] of this.facts) if (name.startsWith(prefix)) yield [name.slice(prefix.length), value];
+  }
+
   /** Remembers a small fact; durable as the log's mode says once whenDurable calls back. */
   setFact(name: string, value: Buffer): void {
     this.facts.set(name, value);

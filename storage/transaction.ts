@@ -23,6 +23,9 @@ import {
 } from './execution.js';
 import { KeyOrder, sliceOf } from './key-order.js';
 import { noEntry } from './key-table.js';
+import { ListReader } from './list-reader.js';
+import { insertIntoList, removeFromList, replaceInList, rotateList, type IndexRange, type ListWriting } from './list-writer.js';
+import type { Side } from './list-position.js';
 import { latestOf, latestOfRecord } from './latest.js';
 import { cutOf, deleting, deletingAll, emptyRecord, mergeRecords, recordCovers, replacing, underCut, withoutVersions } from './merge.js';
 import type { Partition } from './partition.js';
@@ -83,7 +86,7 @@ const unorderedEntriesMax = 16_384;
 /** Entries put in order by one command. */
 const orderedAtOnce = 2048;
 
-export class Transaction implements Execution {
+export class Transaction implements Execution, ListWriting {
   nowMs = 0;
   resp: 2 | 3 = 2;
   /** How many of `staged` the batch will carry. */
@@ -195,6 +198,11 @@ export class Transaction implements Execution {
   sorted(key: Buffer): SortedView | undefined {
     const shown = this.shownAs(collectionTypes.zset, key);
     return shown === undefined ? undefined : new SortedReader(this, this.here, shown, key);
+  }
+
+  list(key: Buffer): ListReader | undefined {
+    const shown = this.shownAs(collectionTypes.list, key);
+    return shown === undefined ? undefined : new ListReader(this, this.here, shown, key);
   }
 
   private shownAs(type: CollectionType, key: Buffer): Collection | undefined {
@@ -320,6 +328,26 @@ export class Transaction implements Execution {
     this.sizes.set(shown, size);
     if (size === 0) this.dropExpiry(shown, key);
     return true;
+  }
+
+  insertIntoList(key: Buffer, at: number, values: readonly Buffer[], near: Side): void {
+    insertIntoList(this, key, at, values, near);
+  }
+
+  replaceInList(key: Buffer, at: number, value: Buffer): void {
+    replaceInList(this, key, at, value);
+  }
+
+  removeFromList(key: Buffer, ranges: readonly IndexRange[]): void {
+    removeFromList(this, key, ranges);
+  }
+
+  rotateList(key: Buffer, from: Side): void {
+    rotateList(this, key, from);
+  }
+
+  get writtenDot(): Dot {
+    return this.newDot();
   }
 
   setExpiry(key: Buffer, expiresAtMs: number): boolean {

@@ -18,6 +18,8 @@ export const configFile = `${configDirectory}/torc.conf`;
 export function torcConf(parameters: Parameters): string {
   const directives: readonly (readonly [string, string | number])[] = [
     ['bind', '0.0.0.0'],
+    // The network policies and the load balancer's security group keep strangers out; a password is torc-secret.conf's to give.
+    ['protected-mode', 'no'],
     ['port', ports.client],
     ['peer-port', ports.peer],
     ['http-port', ports.http],

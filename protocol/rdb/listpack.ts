@@ -50,6 +50,35 @@ function readEntry(bytes: Buffer, at: number): { readonly value: Buffer; readonl
   return { value: textOf(value), length: 1 + width };
 }
 
+/** What a listpack of these strings takes, as Redis packs them: integers that fit 64 bits as such. */
+export function listpackBytes(values: readonly Buffer[]): number {
+  let bytes = headerBytes + 1;
+  for (const value of values) {
+    const length = packedBytes(value);
+    bytes += length + backLengthBytes(length);
+  }
+  return bytes;
+}
+
+const integerText = /^(0|-?[1-9]\d{0,18})$/;
+const integerBits = [
+  [13, 2],
+  [16, 3],
+  [24, 4],
+  [32, 5],
+  [64, 9],
+] as const;
+
+function packedBytes(value: Buffer): number {
+  const { length } = value;
+  if (length <= 20 && integerText.test(value.toString('latin1'))) {
+    const integer = BigInt(value.toString('latin1'));
+    if (integer >= 0n && integer < 128n) return 1;
+    for (const [bits, bytes] of integerBits) if (BigInt.asIntN(bits, integer) === integer) return bytes;
+  }
+  return length + (length < 64 ? 1 : length < 4096 ? 2 : 5);
+}
+
 const integerWidths = [2, 3, 4, 8];
 
 function stringAt(bytes: Buffer, at: number, head: number, length: number): { readonly value: Buffer; readonly length: number } {

@@ -1,5 +1,6 @@
 /** Every command there is. A row that is not in this list does not exist. */
 import type { CommandRow } from '../command-table.js';
+import { aclRows } from './acl.js';
 import { bitfieldRows } from './bitfield.js';
 import { bitmapRows } from './bitmaps.js';
 import { clientRows } from './client.js';
@@ -21,6 +22,8 @@ import { hyperLogLogDebugRows } from './hyperloglog-debug.js';
 import { keyRows } from './keys.js';
 import { keyspaceRows } from './keyspace.js';
 import { latencyRows } from './latency.js';
+import { listIndexRows } from './list-indexes.js';
+import { listRows } from './lists.js';
 import { memoryRows } from './memory.js';
 import { objectRows } from './object.js';
 import { rangeRows } from './ranges.js';
@@ -54,6 +57,8 @@ export const allRows: readonly CommandRow[] = [
   ...sortedSetRows,
   ...sortedSetRangeRows,
   ...sortedSetAlgebraRows,
+  ...listRows,
+  ...listIndexRows,
   ...geoRows,
   ...geoSearchRows,
   ...keyRows,
@@ -75,5 +80,6 @@ export const allRows: readonly CommandRow[] = [
   ...waitRows,
   ...clusterRows,
   ...torcRows,
+  ...aclRows(() => allRows),
   ...commandRows(() => allRows),
 ];

@@ -4,7 +4,6 @@ import type { Reply } from '../../protocol/resp/reply.js';
 import type { CommandFlag, LocalRow } from '../command-table.js';
 import type { ClientView, LocalContext } from '../local-context.js';
 import { isToken, parseInteger } from './arguments.js';
-import { defaultUser } from './client-name.js';
 import { notAnInteger, subcommandSyntax, syntaxError } from './errors.js';
 import { docsOf, noKeys } from './row.js';
 import { pauseTimeout } from './timeout.js';
@@ -33,7 +32,7 @@ export function isOfType(type: Buffer): Filter | ErrorReply {
   return new ErrorReply(`ERR Unknown client type '${type.toString()}'`);
 }
 
-function killFilter({ client }: LocalContext, option: Buffer, value: Buffer): Filter | ErrorReply {
+function killFilter({ client, users }: LocalContext, option: Buffer, value: Buffer): Filter | ErrorReply {
   if (isToken(option, 'ID')) {
     const id = parseInteger(value);
     if (id === undefined || id < 1) return idTooSmall;
@@ -43,7 +42,10 @@ function killFilter({ client }: LocalContext, option: Buffer, value: Buffer): Fi
   if (isToken(option, 'TYPE')) return isOfType(value);
   if (isToken(option, 'ADDR')) return (each) => each.address === text;
   if (isToken(option, 'LADDR')) return (each) => each.localAddress === text;
-  if (isToken(option, 'USER')) return text === defaultUser ? (each) => each.authenticated : new ErrorReply(`ERR No such user '${text}'`);
+  if (isToken(option, 'USER')) {
+    const name = value.toString('latin1');
+    return users.get(name) === undefined ? new ErrorReply(`ERR No such user '${text}'`) : (each) => each.user.name === name;
+  }
   if (!isToken(option, 'SKIPME')) return syntaxError;
   if (isToken(value, 'YES')) return (each) => each !== client;
   return isToken(value, 'NO') ? everyClient : syntaxError;

@@ -5,13 +5,13 @@ import type { LocalRow } from '../command-table.js';
 import type { ClientView, LocalContext } from '../local-context.js';
 import { isToken, parseIntegerWithin } from './arguments.js';
 import { clientControlRows, clientRow, isOfType } from './client-control.js';
-import { defaultUser, isNameByte } from './client-name.js';
+import { clientLine } from './client-line.js';
+import { isNameByte } from './client-name.js';
 import { invalidClientName, syntaxError } from './errors.js';
 import { container, docsOf } from './row.js';
 
 const docs = docsOf('connection');
 const invalidClientId = new ErrorReply('ERR Invalid client ID');
-const msPerSecond = 1000;
 const clientsPerTurn = 500;
 
 function setName({ client }: LocalContext, args: readonly Buffer[]): Reply {
@@ -33,30 +33,6 @@ function setInfo({ client }: LocalContext, args: readonly Buffer[]): Reply {
   return ok;
 }
 
-/** Redis' letters; `N` where none of them is true. */
-function flagsOf(client: ClientView): string {
-  const flags = [
-    client.monitoring ? 'O' : '',
-    client.unblock === undefined ? '' : 'b',
-    client.isClosing ? 'c' : '',
-    client.readonly ? 'r' : '',
-    client.noEvict ? 'e' : '',
-    client.noTouch ? 'T' : '',
-  ].join('');
-  return flags || 'N';
-}
-
-/** One line of CLIENT LIST, in Redis 7.2's order; what Torc has not is printed as Redis prints nothing of it. */
-function describe(client: ClientView, nowMs: number): string {
-  const seconds = (sinceMs: number): number => Math.max(0, Math.floor((nowMs - sinceMs) / msPerSecond));
-  return (
-    `id=${client.id} addr=${client.address} laddr=${client.localAddress} fd=-1 name=${client.name} age=${seconds(client.createdAtMs)} idle=${seconds(client.lastCommandAtMs)}` +
-    ` flags=${flagsOf(client)} db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=${client.queryBufferBytes} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0` +
-    ` omem=${client.outputBufferBytes} tot-mem=${client.queryBufferBytes + client.outputBufferBytes} events=r cmd=${client.lastCommand || 'NULL'} user=${defaultUser} redir=-1` +
-    ` resp=${client.resp} lib-name=${client.libraryName} lib-ver=${client.libraryVersion}\n`
-  );
-}
-
 function list(context: LocalContext, args: readonly Buffer[]): Reply | Promise<Reply> {
   const chosen = chooseClients(context, args);
   return chosen instanceof ErrorReply ? chosen : describeAll(chosen, context.nowMs);
@@ -70,7 +46,7 @@ async function describeAll(clients: readonly ClientView[], nowMs: number): Promi
     parts.push(
       clients
         .slice(from, from + clientsPerTurn)
-        .map((client) => describe(client, nowMs))
+        .map((client) => `${clientLine(client, nowMs)}\n`)
         .join(''),
     );
   }
@@ -177,7 +153,7 @@ const clientCommand = container(
       'info',
       2,
       docs('6.2.0', 'O(1)', 'Returns information about the connection.'),
-      ({ client, nowMs }) => new VerbatimReply(describe(client, nowMs)),
+      ({ client, nowMs }) => new VerbatimReply(`${clientLine(client, nowMs)}\n`),
     ),
     clientRow(
       'list',

@@ -5,7 +5,7 @@ import type { CommandRow, KeyedRow, LocalRow } from '../command-table.js';
 import { checkArity } from '../command-lookup.js';
 import type { LocalContext } from '../local-context.js';
 import { isToken } from './arguments.js';
-import { keyAccess } from './key-access.js';
+import { accessOfKey, hasKeys, keyAccess, keysAt } from './key-access.js';
 import { argumentsOf } from './docs-arguments.js';
 import { syntaxError, unknownSubcommand } from './errors.js';
 import { matchesGlob } from '../glob-pattern.js';
@@ -13,6 +13,7 @@ import { container, docsOf, noKeys } from './row.js';
 
 const docs = docsOf('server');
 const invalidCommand = new ErrorReply('ERR Invalid command specified');
+const invalidArguments = new ErrorReply('ERR Invalid arguments specified for command');
 const invalidArgumentCount = new ErrorReply('ERR Invalid number of arguments specified for command');
 const noKeyArguments = new ErrorReply('ERR The command has no key arguments');
 
@@ -41,10 +42,6 @@ function infoOf(row: CommandRow): Reply {
     new SetReply(subcommandsOf(row).map(infoOf)),
   ];
 }
-
-/** SET reads its key only with GET (`setGetKeys` in Redis' src/db.c). */
-const setAccess = (command: readonly Buffer[]): readonly string[] =>
-  command.slice(3).some((option) => isToken(option, 'GET')) ? ['RW', 'access', 'update'] : ['OW', 'update'];
 
 const typed = (type: string, entries: readonly (readonly [Reply, Reply])[]): Reply =>
   new MapReply([
@@ -138,11 +135,10 @@ export function commandRows(rows: () => readonly CommandRow[]): readonly LocalRo
     const [name = Buffer.alloc(0), second] = command;
     const [row] = named([isContainer(name) && second ? Buffer.concat([name, Buffer.from('|'), second]) : name]);
     if (!row) return invalidCommand;
-    const { first, last, step } = row.keys;
-    if (first === 0) return noKeyArguments;
+    if (!hasKeys(row)) return noKeyArguments;
     if (checkArity(row, command)) return invalidArgumentCount;
-    const end = last < 0 ? command.length + last : last;
-    return { row, keys: command.filter((_, index) => index >= first && index <= end && (index - first) % step === 0) };
+    const keys = keysAt(row, command);
+    return keys.length === 0 ? invalidArguments : { row, keys };
   };
 
   const getKeys = (_context: LocalContext, args: readonly Buffer[]): Reply => {
@@ -154,12 +150,7 @@ export function commandRows(rows: () => readonly CommandRow[]): readonly LocalRo
     const command = args.slice(2);
     const found = keysOf(command);
     if (found instanceof ErrorReply) return found;
-    const accesses = keyAccess(found.row);
-    return found.keys.map((key, i) => {
-      const access = accesses[Math.min(i, accesses.length - 1)] ?? [];
-      const words = found.row.name === 'set' ? setAccess(command) : access;
-      return [key, new SetReply(words.map((word) => new StatusReply(word)))];
-    });
+    return found.keys.map((key, i) => [key, new SetReply(accessOfKey(found.row, i, command).map((word) => new StatusReply(word)))]);
   };
 
   const perLookUp = 'O(N) where N is the number of commands to look up';

@@ -3,8 +3,10 @@ import { ErrorReply, MapReply, StatusReply, ok, pong } from '../../protocol/resp
 import type { Reply } from '../../protocol/resp/reply.js';
 import type { CommandFlag, LocalRow } from '../command-table.js';
 import type { ClientView, LocalContext } from '../local-context.js';
+import { defaultUserName, type User } from '../acl/user.js';
 import { isToken, parseInteger } from './arguments.js';
-import { defaultUser, isNameByte } from './client-name.js';
+import { isNameByte } from './client-name.js';
+import { clientLine } from './client-line.js';
 import { invalidClientName, notAnInteger, syntaxError, wrongArity } from './errors.js';
 import { compatibleVersion } from '../info.js';
 import { docsOf, noKeys } from './row.js';
@@ -29,7 +31,7 @@ function hello(context: LocalContext, args: readonly Buffer[]): Reply {
   const { client } = context;
   let resp = client.resp;
   let name: Buffer | undefined;
-  let authenticates = false;
+  let user: User | undefined;
   if (args[1]) {
     const version = parseInteger(args[1]);
     if (version === undefined) return protocolNotAnInteger;
@@ -40,16 +42,16 @@ function hello(context: LocalContext, args: readonly Buffer[]): Reply {
     const option = args[i] as Buffer;
     const left = args.length - i - 1;
     if (isToken(option, 'AUTH') && left >= 2) {
-      if (!isRightPassword(context, args[i + 1] as Buffer, args[i + 2] as Buffer)) return wrongPassword;
-      authenticates = true;
+      user = userBy(context, args, args[i + 1] as Buffer, args[i + 2] as Buffer);
+      if (user === undefined) return wrongPassword;
       i += 2;
     } else if (isToken(option, 'SETNAME') && left >= 1) {
       name = args[++i] as Buffer;
       if (!name.every(isNameByte)) return invalidClientName;
     } else return new ErrorReply(`ERR Syntax error in HELLO option '${option.toString()}'`);
   }
-  if (!authenticates && !client.authenticated) return helloNeedsPassword;
-  if (authenticates) client.authenticate(true);
+  if (user === undefined && !client.authenticated && !context.users.default.isOpen) return helloNeedsPassword;
+  if (user !== undefined) client.authenticate(user);
   client.resp = resp;
   if (name) client.name = name.toString();
   return new MapReply([
@@ -63,17 +65,23 @@ function hello(context: LocalContext, args: readonly Buffer[]): Reply {
   ]);
 }
 
-function isRightPassword({ password }: LocalContext, user: Buffer, given: Buffer): boolean {
-  return user.toString() === defaultUser && password.accepts(given);
+/** Undefined, and a line in ACL LOG, when that is not the user's password. */
+function userBy({ users, aclLog, client, nowMs }: LocalContext, args: readonly Buffer[], name: Buffer, password: Buffer): User | undefined {
+  const username = name.toString('latin1');
+  const user = users.authenticated(username, password);
+  if (user === undefined)
+    aclLog.add({ reason: 'auth', object: (args[0] as Buffer).toString('latin1'), username, clientInfo: clientLine(client, nowMs) });
+  return user;
 }
 
 /** AUTH [username] password. Without a password Redis' own words: clients know them, and go on with a warning. */
 function auth(context: LocalContext, args: readonly Buffer[]): Reply {
   if (args.length > 3) return syntaxError;
-  if (args.length === 2 && !context.password.isRequired) return noPassword;
-  const [user, password] = args.length === 2 ? [Buffer.from(defaultUser), args[1] as Buffer] : [args[1] as Buffer, args[2] as Buffer];
-  if (!isRightPassword(context, user, password)) return wrongPassword;
-  context.client.authenticate(true);
+  if (args.length === 2 && context.users.default.isOpen) return noPassword;
+  const [name, password] = args.length === 2 ? [Buffer.from(defaultUserName), args[1] as Buffer] : [args[1] as Buffer, args[2] as Buffer];
+  const user = userBy(context, args, name, password);
+  if (user === undefined) return wrongPassword;
+  context.client.authenticate(user);
   return ok;
 }
 
@@ -89,7 +97,7 @@ function quit({ client }: LocalContext): Reply {
 }
 
 /** As if the connection were new; its id stays. */
-function resetConnection({ client, password }: LocalContext): Reply {
+function resetConnection({ client }: LocalContext): Reply {
   client.name = '';
   client.resp = 2;
   client.readonly = false;
@@ -98,7 +106,7 @@ function resetConnection({ client, password }: LocalContext): Reply {
   client.noEvict = client.noTouch = false;
   if (client.monitoring) client.setMonitoring(false);
   client.setReplies('on');
-  client.authenticate(!password.isRequired);
+  client.forgetUser();
   return reset;
 }
 
@@ -137,12 +145,7 @@ export const connectionRows: readonly LocalRow[] = [
     'auth',
     -2,
     handshake,
-    docs(
-      '1.0.0',
-      'O(N) where N is the number of passwords defined for the user',
-      'Authenticates the connection; the one user yet is default.',
-      '[username] password',
-    ),
+    docs('1.0.0', 'O(N) where N is the number of passwords defined for the user', 'Authenticates the connection.', '[username] password'),
     auth,
   ),
   row('select', 2, ['loading', 'stale', 'fast'], docs('1.0.0', 'O(1)', 'Changes the selected database.', 'index'), select),

@@ -3,6 +3,7 @@
  * second, and so on; the last entry is for all that follow. Source: COMMAND INFO of redis-server 7.0.
  */
 import type { CommandRow } from '../command-table.js';
+import { isToken } from './arguments.js';
 
 const byAccess: readonly (readonly [access: string, names: string])[] = [
   ['RW insert', 'append hsetnx linsert lpush lpushx pfadd rpush rpushx sadd xgroup|create xgroup|createconsumer'],
@@ -55,4 +56,32 @@ const accessByName: ReadonlyMap<string, readonly (readonly string[])[]> = new Ma
 /** One list of words per key, the last for all further keys. Redis has no such command: judged by whether it writes. */
 export function keyAccess(row: CommandRow): readonly (readonly string[])[] {
   return accessByName.get(row.name) ?? [row.flags.includes('write') ? ['RW', 'update'] : ['RO', 'access']];
+}
+
+/** SET reads its key only with GET (`setGetKeys` in Redis' src/db.c). */
+const setAccess = (args: readonly Buffer[]): readonly string[] =>
+  args.slice(3).some((option) => isToken(option, 'GET')) ? ['RW', 'access', 'update'] : ['OW', 'update'];
+
+/** BITFIELD that only gets writes nothing (`bitfieldGetKeys` there). */
+const bitfieldAccess = (args: readonly Buffer[]): readonly string[] =>
+  args.slice(2).some((option) => isToken(option, 'SET') || isToken(option, 'INCRBY')) ? ['RW', 'access', 'update'] : ['RO', 'access'];
+
+/** Of the command's key number `i`, counted from 0. */
+export function accessOfKey(row: CommandRow, i: number, args: readonly Buffer[]): readonly string[] {
+  if (row.name === 'set') return setAccess(args);
+  if (row.name === 'bitfield') return bitfieldAccess(args);
+  const accesses = keyAccess(row);
+  return accesses[Math.min(i, accesses.length - 1)] ?? [];
+}
+
+/** A command of the row may name keys. */
+export const hasKeys = (row: CommandRow): boolean => row.keys.first > 0 || (row.scope === 'keys' && row.findKeys !== undefined);
+
+/** The keys among a command's arguments, the name first. */
+export function keysAt(row: CommandRow, args: readonly Buffer[]): readonly Buffer[] {
+  if (row.scope === 'keys' && row.findKeys !== undefined) return row.findKeys(args);
+  const { first, last, step } = row.keys;
+  if (first === 0 || step === 0) return [];
+  const end = last < 0 ? args.length + last : last;
+  return args.filter((_, index) => index >= first && index <= end && (index - first) % step === 0);
 }

@@ -3,7 +3,6 @@ import { ErrorReply } from '../../protocol/resp/reply.js';
 import { CommandError, type Execution, type TypeName } from '../../storage/execution.js';
 
 const wrongType = new ErrorReply('WRONGTYPE Operation against a key holding the wrong kind of value');
-const noLists = new ErrorReply('ERR SORT with STORE makes a list, and there are no lists here yet');
 
 export interface SortSource {
   /** Elements, owned by the caller, in the type's own order where it has one. */
@@ -15,6 +14,7 @@ export interface SortSource {
 type Read = (execution: Execution, key: Buffer) => SortSource;
 
 const sources: Readonly<Partial<Record<TypeName, Read>>> = {
+  list: (execution, key) => ({ elements: execution.list(key)?.slice(0, Infinity) ?? [], isOrdered: true }),
   set: (execution, key) => ({ elements: execution.collection(key, 'set')?.elements() ?? [], isOrdered: false }),
   zset: (execution, key) => ({
     elements: (execution.sorted(key)?.slice(0, Infinity) ?? []).map(({ member }) => member),
@@ -34,9 +34,9 @@ export function sortSource(execution: Execution, key: Buffer): SortSource {
   return read(execution, key);
 }
 
-/** Puts a list of the values in place of whatever is at `target`; nothing where there are none. Throws CommandError until there are lists. */
+/** Puts a list of the values in place of whatever is at `target`; nothing where there are none. How many there are. */
 export function storeSorted(execution: Execution, target: Buffer, values: readonly Buffer[]): number {
-  if (values.length > 0) throw new CommandError(noLists);
   execution.delete(target);
-  return 0;
+  if (values.length > 0) execution.insertIntoList(target, 0, values, 'left');
+  return values.length;
 }

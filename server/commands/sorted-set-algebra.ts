@@ -4,10 +4,11 @@ import type { CollectionView, Execution, ScoredMember, SortedView } from '../../
 import { decodeScore } from '../../storage/score-value.js';
 import type { KeyedRow, Run } from '../command-table.js';
 import { isToken, parseInteger } from './arguments.js';
+import { countedFrom } from './counted-keys.js';
 import { notAnInteger, syntaxError } from './errors.js';
 import { parseScore } from './score-arguments.js';
 import { scoredReply } from './scored-reply.js';
-import { countedFrom, sortedDocs as docs, sortedRow as row } from './sorted-row.js';
+import { sortedDocs as docs, sortedRow as row } from './sorted-row.js';
 import { store } from './sorted-set-ranges.js';
 
 const notAWeight = new ErrorReply('ERR weight value is not a float');

@@ -5,13 +5,14 @@ import type { Execution, ScoredMember, SortedView } from '../../storage/executio
 import { encodeScore } from '../../storage/score-value.js';
 import type { KeyedRow, Run } from '../command-table.js';
 import { isToken, parseInteger } from './arguments.js';
+import { countedFrom } from './counted-keys.js';
 import { parseElementScan } from './element-scan.js';
 import { notAFloat, notAnInteger, notPositive, outOfRange, syntaxError, wrongArity } from './errors.js';
 import { randomPlaces } from './random-elements.js';
 import { firstIsKey } from './row.js';
 import { parseScore } from './score-arguments.js';
 import { flatPairs, nestedPairs, scoredReply } from './scored-reply.js';
-import { countedFrom, sortedDocs as docs, sortedRow as row } from './sorted-row.js';
+import { sortedDocs as docs, sortedRow as row } from './sorted-row.js';
 
 const bothExistences = new ErrorReply('ERR XX and NX options at the same time are not compatible');
 const bothDirections = new ErrorReply('ERR GT, LT, and/or NX options at the same time are not compatible');

@@ -23,6 +23,7 @@ import {
   portNumber,
   slotDivision,
   text,
+  userLines,
   yesOrNo,
   type ValueType,
 } from './value-types.js';
@@ -43,6 +44,10 @@ export interface Directive<T> {
   readonly defaultIs?: string;
   readonly unit?: string;
   readonly whileRunning: boolean;
+  /** Written once a line as often as one likes; neither shown nor changed by CONFIG, and left where it stands by CONFIG REWRITE. */
+  readonly inLines?: boolean;
+  /** Not to be shown in a log or an error. */
+  readonly isSecret?: boolean;
   readonly doc: string;
 }
 
@@ -415,7 +420,38 @@ export const directives = {
     type: text('may be empty'),
     default: '',
     whileRunning: true,
-    doc: 'The password of user default, which new clients then have to say; empty is none.',
+    isSecret: true,
+    doc: 'The password of user default, which new clients then have to say; empty is none. Said by CONFIG SET it holds for the whole cluster.',
+  }),
+  users: row({
+    name: 'user',
+    type: userLines,
+    default: '',
+    whileRunning: false,
+    inLines: true,
+    isSecret: true,
+    doc: 'A user of this node, as ACL SETUSER takes it, until a command says something else of it anywhere in the cluster.',
+  }),
+  aclFile: row({
+    name: 'aclfile',
+    type: text('may be empty'),
+    default: '',
+    whileRunning: false,
+    doc: 'A file of user lines instead, which ACL LOAD reads and ACL SAVE writes.',
+  }),
+  aclLogEntriesMax: row({
+    name: 'acllog-max-len',
+    type: integer(0, 1_000_000),
+    default: '128',
+    whileRunning: true,
+    doc: 'Entries that ACL LOG keeps.',
+  }),
+  protectedMode: row({
+    name: 'protected-mode',
+    type: yesOrNo,
+    default: 'yes',
+    whileRunning: true,
+    doc: 'While user default has no password, take clients from this machine only.',
   }),
   slowlogMicroseconds: row({
     name: 'slowlog-log-slower-than',

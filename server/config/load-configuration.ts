@@ -62,11 +62,13 @@ export function resolveConfiguration(settings: readonly Setting[]): Configuratio
   for (const setting of settings) {
     const key = directiveKeyOf(setting.name);
     if (key === undefined) throw new ConfigurationError(`${setting.place}${unknownDirective(setting.name)}`);
-    const { name, type, default: byDefault } = directiveOf(key);
+    const { name, type, isSecret, default: byDefault } = directiveOf(key);
     const before = values.get(key) ?? (typeof byDefault === 'string' ? type.parse(byDefault) : undefined);
     const value = type.parse(setting.value, before);
     if (value instanceof Refusal)
-      throw new ConfigurationError(`${setting.place}${name} '${setting.value}' is not allowed: it takes ${type.allowed}`);
+      throw new ConfigurationError(
+        `${setting.place}${name} ${isSecret === true ? '' : `'${setting.value}' `}is not allowed: it takes ${type.allowed}`,
+      );
     values.set(key, value);
   }
   return completed(values);
@@ -109,6 +111,8 @@ export function conflictWithin(configuration: Configuration): Conflict | undefin
   if (suspicionTimeoutMs <= gossipIntervalMs) {
     return { key: 'suspicionTimeoutMs', reason: `${suspicionTimeoutMs} is not more than gossip-interval ${gossipIntervalMs}` };
   }
+  if (configuration.aclFile !== '' && configuration.users.length > 0)
+    return { key: 'aclFile', reason: 'is given beside user lines; users stand in one of them' };
   const ownHosts = new Set([configuration.announceHost, ...configuration.bind]);
   const clientSeed = configuration.seeds.find((seed) => seed.port === port && ownHosts.has(seed.host));
   if (clientSeed !== undefined) {

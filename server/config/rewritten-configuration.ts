@@ -20,16 +20,17 @@ export function rewrittenConfiguration(contents: string, configuration: Configur
     if (key !== undefined) written.add(key);
   }
   while (lines.at(-1)?.trim() === '') lines.pop();
-  const added = directiveKeys.filter((key) => !written.has(key) && !isDefault(key, configuration));
+  const added = directiveKeys.filter((key) => !written.has(key) && directiveOf(key).inLines !== true && !isDefault(key, configuration));
   if (added.length > 0 && !lines.includes(mark)) lines.push(mark);
   lines.push(...added.map((key) => lineOf(key, configuration)));
   return `${lines.join('\n')}\n`;
 }
 
-/** Undefined for a comment, an empty line, and what is no directive. */
+/** Undefined for a comment, an empty line, what is no directive, and users, who stay as they were written. */
 function keyOf(line: string): DirectiveKey | undefined {
   if (line.trimStart().startsWith('#')) return undefined;
-  return directiveKeyOf(splitWords(line)?.[0] ?? '');
+  const key = directiveKeyOf(splitWords(line)?.[0] ?? '');
+  return key === undefined || directiveOf(key).inLines === true ? undefined : key;
 }
 
 function isDefault(key: DirectiveKey, configuration: Configuration): boolean {

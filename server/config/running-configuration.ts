@@ -4,18 +4,20 @@
  * Invariant: `current` is always a whole configuration that passed every check; CONFIG SET replaces it at once or not at all, and only then
  * tells listeners. Error texts are those of Redis 7 (`configSetCommand` in src/config.c), without the leading `ERR `.
  */
-import { open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import type { RunningConfiguration as ConfigurationInterface } from '../local-context.js';
 import { matchesGlob } from '../glob-pattern.js';
 import { directiveKeyOf, directiveKeys, directiveOf, directives, type Configuration, type DirectiveKey } from './directives.js';
 import { conflictWithin } from './load-configuration.js';
+import { replaceFile } from './replaced-file.js';
 import { rewrittenConfiguration } from './rewritten-configuration.js';
 import { Refusal } from './value-types.js';
 
 export class RunningConfiguration implements ConfigurationInterface {
   #current: Configuration;
   readonly #listeners = new Map<DirectiveKey, ((configuration: Configuration) => void)[]>();
+  readonly #checks: { readonly keys: readonly DirectiveKey[]; readonly check: (next: Configuration) => string | undefined }[] = [];
+  readonly #setListeners = new Map<DirectiveKey, (configuration: Configuration) => void>();
 
   /** `file` is the one the node was started with, if any. */
   constructor(
@@ -37,11 +39,21 @@ export class RunningConfiguration implements ConfigurationInterface {
     else listeners.push(listener);
   }
 
+  /** Calls `listener` after each CONFIG SET that names `key`, whether or not its value is new. */
+  onSet(key: DirectiveKey, listener: (configuration: Configuration) => void): void {
+    this.#setListeners.set(key, listener);
+  }
+
+  /** `check` is asked about a CONFIG SET that names one of `keys`, and says why it cannot be. */
+  checkSet(keys: readonly DirectiveKey[], check: (next: Configuration) => string | undefined): void {
+    this.#checks.push({ keys, check });
+  }
+
   matching(patterns: readonly string[]): readonly (readonly [name: string, value: string])[] {
     const globs = patterns.map((pattern) => Buffer.from(pattern));
     const isWanted = (name: Buffer): boolean => globs.some((glob) => matchesGlob(glob, name, true));
     return directiveKeys
-      .filter((key) => isWanted(Buffer.from(directives[key].name)))
+      .filter((key) => directiveOf(key).inLines !== true && isWanted(Buffer.from(directives[key].name)))
       .map((key) => [directives[key].name, this.#formatted(key)] as const);
   }
 
@@ -49,7 +61,7 @@ export class RunningConfiguration implements ConfigurationInterface {
     const changes = new Map<DirectiveKey, string>();
     for (const [name, value] of pairs) {
       const key = directiveKeyOf(name);
-      if (key === undefined) return `Unknown option or number of arguments for CONFIG SET - '${name}'`;
+      if (key === undefined || directiveOf(key).inLines === true) return `Unknown option or number of arguments for CONFIG SET - '${name}'`;
       if (!directives[key].whileRunning) return failure(name, "can't set immutable config");
       if (changes.has(key)) return failure(name, 'duplicate parameter');
       changes.set(key, value);
@@ -63,6 +75,11 @@ export class RunningConfiguration implements ConfigurationInterface {
     }
     const conflict = conflictWithin(next as Configuration);
     if (conflict !== undefined) return failure(directives[conflict.key].name, `${directives[conflict.key].name} ${conflict.reason}`);
+    for (const { keys, check } of this.#checks) {
+      const named = keys.find((key) => changes.has(key));
+      const reason = named === undefined ? undefined : check(next as Configuration);
+      if (named !== undefined && reason !== undefined) return failure(directives[named].name, reason);
+    }
     this.#replace(Object.freeze(next as Configuration), [...changes.keys()]);
     return undefined;
   }
@@ -82,8 +99,9 @@ export class RunningConfiguration implements ConfigurationInterface {
     const before = keys.map((key) => this.#formatted(key));
     this.#current = next;
     for (const [index, key] of keys.entries()) {
-      if (this.#formatted(key) === before[index]) continue;
-      for (const listener of this.#listeners.get(key) ?? []) listener(next);
+      const isNew = this.#formatted(key) !== before[index];
+      if (isNew) for (const listener of this.#listeners.get(key) ?? []) listener(next);
+      this.#setListeners.get(key)?.(next);
     }
   }
 
@@ -94,28 +112,4 @@ export class RunningConfiguration implements ConfigurationInterface {
 
 function failure(name: string, reason: string): string {
   return `CONFIG SET failed (possibly related to argument '${name}') - ${reason}`;
-}
-
-/** All or nothing, whatever happens meanwhile. Rejects with the system's error. */
-async function replaceFile(file: string, contents: string): Promise<void> {
-  const temporary = `${file}.${process.pid}.rewrite`;
-  try {
-    const handle = await open(temporary, 'w', 0o600);
-    try {
-      await handle.writeFile(contents);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, file);
-    const folder = await open(dirname(file), 'r');
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
-    }
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
 }

@@ -140,6 +140,13 @@ export function text(needed: 'needed' | 'may be empty'): ValueType<string> {
   };
 }
 
+/** One line each, as often as one likes: a name and rules. What they mean is looked at when the node starts. */
+export const userLines: ValueType<readonly string[]> = {
+  allowed: 'a name and rules, such as alice on >secret ~app:* +@read',
+  parse: (given, before) => (given.trim() === '' ? (before ?? []) : [...(before ?? []), Buffer.from(given.trim()).toString('latin1')]),
+  format: (value) => value.map((line) => Buffer.from(line, 'latin1').toString()).join('\n'),
+};
+
 /** A name that goes into addresses, file names and `CLUSTER NODES` lines. */
 export const label: ValueType<string> = {
   allowed: 'a name of 1 to 64 letters, digits, dots, underscores and hyphens that begins with a letter or digit',

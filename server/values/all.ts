@@ -2,6 +2,7 @@
 import { ErrorReply } from '../../protocol/resp/reply.js';
 import { CommandError, type TypeName } from '../../storage/execution.js';
 import { hashType } from './hash.js';
+import { listType } from './list.js';
 import { setType } from './set.js';
 import { stringType } from './string.js';
 import type { ValueType } from './value-type.js';
@@ -19,6 +20,6 @@ export const valueTypes: Readonly<Record<TypeName, ValueType>> = {
   hash: hashType,
   set: setType,
   zset: zsetType,
-  list: refuse('list'),
+  list: listType,
   stream: refuse('stream'),
 };

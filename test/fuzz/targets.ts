@@ -16,12 +16,14 @@ import { openPayload, sealPayload } from '../../protocol/rdb/payload.js';
 import { decodeRecordKey, encodeRecordKey, recordPart, recordType } from '../../protocol/record-key.js';
 import { decodeDeleted, decodeRecord, encodeDeleted, encodeRecord } from '../../protocol/record.js';
 import { RequestDecoder } from '../../protocol/resp/request-decoder.js';
+import { userOfLine, UserLineError } from '../../server/acl/user-files.js';
 import { dumpRows } from '../../server/commands/dump.js';
 import { ConfigurationError, parseConfigurationFile } from '../../server/config/configuration-file.js';
 import { directiveKeys, directiveOf } from '../../server/config/directives.js';
 import { resolveConfiguration } from '../../server/config/load-configuration.js';
 import { emptyHyperLogLog, encodeDense, encodeRegisters, isHyperLogLog, raiseRegisters, registerCount } from '../../storage/hyperloglog.js';
 import { records } from '../protocol/records.js';
+import { commands as knownCommands } from '../server/acl/memory-users.js';
 
 export interface Target {
   readonly name: string;
@@ -117,10 +119,12 @@ function frameSamples(): Buffer[] {
         whole: true,
         termCounter: [1, 2],
         termActor: [3, 4],
+        systemRecords: Buffer.alloc(16),
       },
     },
     {
       clock: 5,
+      systemRecords: [{ id: 1, record: [{ name: 'user:a', counter: 1, actor: 2, value: Buffer.from('on +@all') }], whole: true }],
       hints: [{ id: 1, target: 2, batches: batchSamples[1] as Buffer }],
     },
     {
@@ -196,13 +200,19 @@ const questionSamples = [
 
 const configurationSamples = [
   '# a comment\nport 7000\nbind 127.0.0.1 ::1\nseeds "127.0.0.1:17001 127.0.0.1:17002"\ncache-size 1gb\n',
-  'requirepass "a\\"b\\x41\\n"\nclient-output-buffer-limit normal 1gb 256mb 60\n',
+  'requirepass "a\\"b\\x41\\n"\nclient-output-buffer-limit normal 1gb 256mb 60\nuser alice on >secret ~a* +@read\nuser bob off\n',
   directiveKeys
     .map(
       (key) => `${directiveOf(key).name} ${typeof directiveOf(key).default === 'string' ? `"${String(directiveOf(key).default)}"` : '1'}`,
     )
     .join('\n'),
   "zone 'it\\'s'\ndurability always\nsave \"\"\nmin-free-space 1mb\n",
+].map((text) => Buffer.from(text));
+
+const userSamples = [
+  'alice on >secret ~app:* %R~b* &ch +@read -get +config|get (~c +@all -@dangerous)',
+  'default on nopass ~* &* +@all',
+  `bob off #${'a'.repeat(64)} resetkeys +select|1`,
 ].map((text) => Buffer.from(text));
 
 const payloadBodies = [
@@ -316,6 +326,12 @@ export const targets: readonly Target[] = [
     samples: configurationSamples,
     feed: (input) => void resolveConfiguration(parseConfigurationFile(input.toString('utf8'), 'torc.conf')),
     expects: (error) => error instanceof ConfigurationError,
+  },
+  {
+    name: 'users',
+    samples: userSamples,
+    feed: (input) => void userOfLine(input.toString('latin1'), knownCommands),
+    expects: (error) => error instanceof UserLineError,
   },
   {
     name: 'DUMP payloads',

@@ -142,7 +142,7 @@ export async function startCluster({ nodes = 3, directives = {}, network }: Clus
     ports.map((port, index) => {
       const seeds = ports.flatMap((other, at) => (other === port ? [] : `${network?.address(at) ?? '127.0.0.1'}:${peerPortOf(other)}`));
       const seeded = seeds.length === 0 ? {} : { seeds: seeds.join(',') };
-      const placed = network === undefined ? {} : { bind: '0.0.0.0', 'announce-host': network.address(index) };
+      const placed = network === undefined ? {} : { bind: '0.0.0.0', 'protected-mode': 'no', 'announce-host': network.address(index) };
       const command = torcCommand(`node${index + 1}`, port, join(dir, `node${index + 1}`), {
         ...membership,
         zone: `zone${index + 1}`,

@@ -22,6 +22,8 @@ import { TurnBudget } from '../../server/turn-budget.js';
 import { freePort } from '../harness/free-ports.js';
 import { ReplyReader } from '../harness/reply-reader.js';
 import { encodeRequest } from '../protocol/resp/decoding.js';
+import { AclLog } from '../../server/acl/acl-log.js';
+import { memoryUsers } from './acl/memory-users.js';
 import { localContext } from './commands/local-node.js';
 
 interface Fixture {
@@ -66,7 +68,15 @@ async function fixture(
   const flushAtEnd = (target: { flush(): void }): void => void setImmediate(() => target.flush());
   const port = await freePort();
   const listener = await Listener.open(
-    { addresses: ['127.0.0.1'], port, backlog: 10, clientsMax: () => 10, idleTimeoutSeconds: () => 0, keepaliveSeconds: () => 0 },
+    {
+      addresses: ['127.0.0.1'],
+      port,
+      backlog: 10,
+      clientsMax: () => 10,
+      idleTimeoutSeconds: () => 0,
+      keepaliveSeconds: () => 0,
+      isProtected: () => false,
+    },
     {
       lookup,
       dispatcher: new Dispatcher({ lookup, partitions: () => 16, submit, wholePartitionDeadlineMs: () => 10_000, nextTurn: setImmediate }),
@@ -78,7 +88,8 @@ async function fixture(
       timings: new CommandTimings({ slowLog, latency, monotonicMs: () => performance.now(), flushAtEnd }),
       arrivalMs: () => performance.now(),
       commandTimeoutMs: () => 1000,
-      isOpen: () => true,
+      users: memoryUsers(),
+      aclLog: new AclLog({ nowMs: () => 1, entriesMax: () => 128 }),
       requestLimits: () => ({ multibulkMax: 1024, bulkBytesMax: 1 << 24, inlineBytesMax: 65536, queryBufferBytesMax: 1 << 26 }),
       outputBytesMax: () => outputBytesMax,
       contextOf: (client) => ({ ...localContext().context, client }),

@@ -41,7 +41,7 @@ test.serial('a life of a node, a line for each thing that an operator cares abou
   t.is(lines.length, text.trim().split('\n').length, 'nothing but JSON');
   t.deepEqual(
     lines.map(({ event }) => event).filter((event) => event !== 'took-over'),
-    ['configuration', 'started', 'config-set', 'config-set', 'stopping', 'stopped'].toSorted(
+    ['configuration', 'started', 'config-set', 'config-set', 'user-changed', 'stopping', 'stopped'].toSorted(
       (a, b) => lines.findIndex(({ event }) => event === a) - lines.findIndex(({ event }) => event === b),
     ),
   );

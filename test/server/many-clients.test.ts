@@ -3,15 +3,11 @@
  * thousand keys, values of 1 MiB, INFO and CLIENT LIST with all clients there. TORC_CONNECTIONS=10000 and TORC_SCAN_KEYS=1000000 are the full
  * numbers; by default it is 2,000 connections and 50,000 keys.
  */
-import { readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import type { TurnFigures } from '../harness/turn-meter-main.js';
-import { ServerProcess } from '../harness/server-process.js';
+import { MeteredServer } from '../harness/turn-figures.js';
 import { startCluster } from '../harness/processes.js';
 import { Scrape } from '../harness/metrics.js';
 import { RawClient } from './raw-client.js';
@@ -24,17 +20,6 @@ const replyTimeoutMs = 120_000;
 const writtenBehindRounds = 3;
 /** As many are written again for each FLUSHALL but the first. */
 const flushedKeys = Math.min(keys, 50_000);
-const meter = fileURLToPath(new URL('../harness/turn-meter-main.js', import.meta.url));
-
-async function figuresOf(server: ServerProcess, file: string): Promise<TurnFigures> {
-  await rm(file, { force: true });
-  process.kill(server.pid, 'SIGUSR2');
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline;) {
-    const text = await readFile(file, 'utf8').catch(() => '');
-    if (text.endsWith('}')) return JSON.parse(text) as TurnFigures;
-  }
-  throw new Error('the meter wrote nothing within 20 s');
-}
 
 /** How many keys KEYS answers, by the length of its reply and the lines in it: a RawClient looks at all of a reply again with each chunk. */
 async function keysCounted(port: number): Promise<number> {
@@ -58,12 +43,8 @@ test('many connections, long scans, large values: no turn of the event loop take
   t.timeout(1_200_000);
   const cluster = await startCluster({ directives: { maxclients: String(connections), 'peer-timeout': '60000' } });
   t.teardown(() => cluster.stop());
-  const { command } = cluster.server(0);
-  await cluster.server(0).stop();
-  const file = join(tmpdir(), `torc-turns-${process.pid}.json`);
-  process.env['TORC_TURN_METER'] = file;
-  t.teardown(() => rm(file, { force: true }));
-  const server = await ServerProcess.start({ ...command, args: ['--import', meter, ...command.args] });
+  const metered = await MeteredServer.inPlaceOf(cluster, 0);
+  const { server } = metered;
   t.teardown(() => server.stop());
 
   const clients: RawClient[] = [];
@@ -99,9 +80,9 @@ test('many connections, long scans, large values: no turn of the event loop take
     let least: TurnFigures = { longestMs: Infinity, longestWithCollectionMs: Infinity };
     for (let number = 0; number < rounds && least.longestMs >= longestTurnMs / 2; number++) {
       await prepare();
-      await figuresOf(server, file);
+      await metered.figures();
       await round();
-      const figures = await figuresOf(server, file);
+      const figures = await metered.figures();
       if (figures.longestMs < least.longestMs) least = figures;
     }
     t.log(`${what}: ${least.longestMs.toFixed(1)} ms of CPU, with garbage collection ${least.longestWithCollectionMs.toFixed(1)} ms`);

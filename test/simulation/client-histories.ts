@@ -23,6 +23,7 @@ import {
 } from './register-checker.js';
 import { checkVolatileReads, checkVolatileReadsAreOfWrites, type VolatileInput, type VolatileOutput } from './volatile-checker.js';
 
+import { checkFinalQueue, checkQueue, checkQueueLoosely, type QueueInput, type QueueOutput } from './queue-checker.js';
 import { checkFinalSet, checkSetReads, checkSetReadsAreOfAdds, type SetInput, type SetOutput } from './set-checker.js';
 
 export interface Demands {
@@ -42,6 +43,7 @@ export class ClientHistories {
   readonly groups = new History<RegisterInput, RegisterOutput>();
   readonly volatiles = new History<VolatileInput, VolatileOutput>();
   readonly sets = new History<SetInput, SetOutput>();
+  readonly queues = new History<QueueInput, QueueOutput>();
 
   /** The first fault of all histories; undefined when there is none. */
   verdict({ linearizable, sloppy }: Demands): string | undefined {
@@ -59,6 +61,7 @@ export class ClientHistories {
     check(this.counters, sloppy ? checkCounterReadsAreOfIncrements : checkCounterReads);
     check(this.volatiles, sloppy ? checkVolatileReadsAreOfWrites : checkVolatileReads);
     check(this.sets, sloppy ? checkSetReadsAreOfAdds : checkSetReads);
+    check(this.queues, sloppy ? checkQueueLoosely : checkQueue);
     if (!sloppy) check(this.lists, checkListReadsKeepUp);
     return reasonOf(verdicts);
   }
@@ -75,6 +78,7 @@ export class ClientHistories {
       verdicts.push(checkFinal(history, values[0] ?? null));
     }
     for (const [key, history] of this.sets.byKey()) verdicts.push(checkFinalSet(history, elementsOf(valueOf(key)), sloppy));
+    for (const [key, history] of this.queues.byKey()) verdicts.push(checkFinalQueue(history, elementsOf(valueOf(key))));
     if (!sloppy) for (const [key, history] of this.lists.byKey()) verdicts.push(checkFinalList(history, elementsOf(valueOf(key))));
     return reasonOf(verdicts);
   }

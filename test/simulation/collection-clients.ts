@@ -1,5 +1,5 @@
 /**
- * What clients of a simulated cluster do with sets, hashes and sorted sets, recorded for the checkers. A hash's field is a register, and beside it in the same
+ * What clients of a simulated cluster do with sets, hashes, sorted sets and lists, recorded for the checkers. A hash's field is a register, and beside it in the same
  * hash another is a counter; so is a sorted set's member.
  */
 import { DoubleReply, MapReply, SetReply, type Reply } from '../../protocol/resp/reply.js';
@@ -8,14 +8,16 @@ import type { ClientHistories } from './client-histories.js';
 import type { Ending } from './history.js';
 import type { SeededRandom } from './random.js';
 
-export type CollectionWorkload = 'set' | 'field' | 'tally' | 'score';
+export type CollectionWorkload = 'set' | 'field' | 'tally' | 'score' | 'queue';
+
+const collectionWorkloads: ReadonlySet<string> = new Set<CollectionWorkload>(['set', 'field', 'tally', 'score', 'queue']);
 
 export function isCollectionWorkload(workload: string): workload is CollectionWorkload {
-  return workload === 'set' || workload === 'field' || workload === 'tally' || workload === 'score';
+  return collectionWorkloads.has(workload);
 }
 
 /** Whether what is checked under this name lies in a collection. */
-export const isOfCollection = (name: string): boolean => /^(set|field|tally|score)\d/.test(name);
+export const isOfCollection = (name: string): boolean => /^(set|field|tally|score|queue)\d/.test(name);
 
 /** The key in the cluster: a field and a tally of one number lie in one hash. */
 export const storedKey = (name: string): string => name.replace(/^(field|tally)(?=\d)/, 'hash');
@@ -23,6 +25,10 @@ export const storedKey = (name: string): string => name.replace(/^(field|tally)(
 /** What is finally there, as text: `pairs` are a collection's elements and values, in latin1. */
 export function finallyShown(name: string, pairs: readonly (readonly [element: string, value: string])[]): string | null {
   if (name.startsWith('set')) return pairs.map(([element]) => `${element};`).join('');
+  if (name.startsWith('queue')) {
+    const inOrder = pairs.toSorted(([x], [y]) => (x < y ? -1 : 1));
+    return inOrder.map(([, value]) => `${value};`).join('');
+  }
   if (name.startsWith('score')) {
     const value = pairs.find(([member]) => member === 'n')?.[1];
     return value === undefined ? null : String(decodeScore(Buffer.from(value, 'latin1')));
@@ -51,7 +57,7 @@ function membersOf(reply: Reply): string[] {
 
 export class CollectionClients {
   #serial = 0;
-  /** The last members that were added, by key: what SREM takes. */
+  /** The last members that were added, by key: what SREM takes, and what LINSERT stands beside. */
   readonly #added = new Map<string, string[]>();
 
   constructor(private readonly histories: ClientHistories) {}
@@ -59,6 +65,7 @@ export class CollectionClients {
   change(workload: CollectionWorkload, client: string, name: string, random: SeededRandom, order: string | undefined): Asked {
     const key = storedKey(name);
     if (workload === 'set') return this.#changeSet(client, name, random, order);
+    if (workload === 'queue') return this.#changeQueue(client, name, random, order);
     if (workload === 'tally') {
       const by = random.pick([1, 1, 5, -2]);
       const ending = this.histories.counters.invoke(client, name, { kind: 'increment', by }, order);
@@ -82,6 +89,10 @@ export class CollectionClients {
       const ending = this.histories.sets.invoke(client, name, { kind: 'read' }, order);
       return { words: ['SMEMBERS', key], ending: withOutput(ending, membersOf) };
     }
+    if (/^queue\d/.test(name)) {
+      const ending = this.histories.queues.invoke(client, name, { kind: 'read' }, order);
+      return { words: ['LRANGE', name, '0', '-1'], ending: withOutput(ending, membersOf) };
+    }
     if (/^field\d/.test(name)) {
       const ending = this.histories.registers.invoke(client, name, { kind: 'read' }, order);
       return { words: ['HGET', key, 'r'], ending: withOutput(ending, textOrNull) };
@@ -97,6 +108,24 @@ export class CollectionClients {
     if (!/^tally\d/.test(name)) return undefined;
     const ending = this.histories.counters.invoke(client, name, { kind: 'read' }, order);
     return { words: ['HGET', key, 'n'], ending: withOutput(ending, (reply) => Number(textOrNull(reply) ?? 0)) };
+  }
+
+  #changeQueue(client: string, name: string, random: SeededRandom, order: string | undefined): Asked {
+    const { queues } = this.histories;
+    if (random.chance(0.4)) {
+      const ending = queues.invoke(client, name, { kind: 'pop' }, order);
+      return { words: [random.pick(['LPOP', 'LPOP', 'RPOP']), name], ending: withOutput(ending, textOrNull) };
+    }
+    const value = `q${++this.#serial}`;
+    const known = this.#added.get(name) ?? [];
+    this.#added.set(name, [...known, value].slice(-8));
+    const ending = queues.invoke(client, name, { kind: 'push', value }, order);
+    if (known.length > 0 && random.chance(0.25)) {
+      // Where its pivot is gone it writes nothing.
+      const inserted = { ...ending, complete: (reply: Reply) => (Number(reply) > 0 ? ending.complete(null) : ending.fail()) };
+      return { words: ['LINSERT', name, random.pick(['BEFORE', 'AFTER']), random.pick(known), value], ending: inserted };
+    }
+    return { words: [random.pick(['RPUSH', 'RPUSH', 'LPUSH']), name, value], ending: withOutput(ending, () => null) };
   }
 
   #changeSet(client: string, name: string, random: SeededRandom, order: string | undefined): Asked {

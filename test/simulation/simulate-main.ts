@@ -6,21 +6,24 @@
  *   --seed S       that one alone: what was done to it, and where it went wrong the last lines of its trace
  *   --processes P  as many as there are processors
  *   --canary NAME  with a planted bug, until it is caught; exit code 0 when it is
+ *   --canaries     with each of the planted bugs in turn, 200 seeds for each to be caught in; exit code 0 when all are
  *
  * Exit code 1 when a seed is bad, with the command that runs it again.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { canaries } from './canaries.js';
 import { runOne, type SeedOutcome } from './seed-run.js';
 import { runSeeds, type Told } from './seed-processes.js';
 
 const { values } = parseArgs({
   options: {
-    seeds: { type: 'string', default: '100' },
+    seeds: { type: 'string' },
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
     processes: { type: 'string', default: String(availableParallelism()) },
     canary: { type: 'string' },
+    canaries: { type: 'boolean', default: false },
   },
 });
 
@@ -31,6 +34,8 @@ function wholeNumber(text: string, what: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new Error(`--${what} takes a whole number from 1 on, not '${text}'`);
   return Number(text);
 }
+
+const wholeNumbers = (first: number, count: number): number[] => Array.from({ length: count }, (_, at) => first + at);
 
 /** Counts of several records added up, in the order of their kinds' first appearance. */
 function sumOf(records: readonly Readonly<Record<string, number>>[]): string {
@@ -64,7 +69,7 @@ async function one(seed: number): Promise<void> {
 }
 
 async function many(first: number, count: number): Promise<void> {
-  const seeds = Array.from({ length: count }, (_, at) => first + at);
+  const seeds = wholeNumbers(first, count);
   const processes = wholeNumber(values.processes, 'processes');
   const outcomes: SeedOutcome[] = [];
   const bad: Told[] = [];
@@ -87,5 +92,26 @@ async function many(first: number, count: number): Promise<void> {
   if (bad.length > 0 !== (values.canary !== undefined)) process.exitCode = 1;
 }
 
+/** The histories have to catch each planted bug, or they prove nothing. */
+async function allCanaries(count: number): Promise<void> {
+  const processes = wholeNumber(values.processes, 'processes');
+  const beganMs = performance.now();
+  let missed = 0;
+  for (const name of Object.keys(canaries)) {
+    let caught: Told | undefined;
+    await runSeeds(wholeNumbers(1, count), processes, name, (outcome) => {
+      // A process that ended says nothing of the histories.
+      if ('hash' in outcome && outcome.fault !== undefined && outcome.seed < (caught?.seed ?? Infinity)) caught = outcome;
+      return caught === undefined;
+    });
+    if (caught === undefined) missed++;
+    console.log(caught === undefined ? `NOT CAUGHT in ${count} seeds: ${name}` : `caught by seed ${caught.seed}: ${name}`);
+  }
+  const seconds = ((performance.now() - beganMs) / 1000).toFixed(1);
+  console.log(`${Object.keys(canaries).length} planted bugs: ${missed} not caught, in ${seconds} s of ${processes} processes`);
+  if (missed > 0) process.exitCode = 1;
+}
+
 if (values.seed !== undefined) await one(wholeNumber(values.seed, 'seed'));
-else await many(wholeNumber(values.from, 'from'), wholeNumber(values.seeds, 'seeds'));
+else if (values.canaries) await allCanaries(wholeNumber(values.seeds ?? '200', 'seeds'));
+else await many(wholeNumber(values.from, 'from'), wholeNumber(values.seeds ?? '100', 'seeds'));

@@ -11,10 +11,9 @@ test('SORT BY and GET find keys that no argument names and that are on disk alon
     t.is(await ask(cluster, 'c', ['HSET', `{k}o_${element}`, 'name', `n${element}`]), '1');
   }
   await cluster.scheduler.runFor(130_000);
-  const isCold = cluster.nodes.every((name) => {
-    const { store } = cluster.runningNow(name);
-    return [0, 1, 2, 3].some((number) => store.partition(number).aliveEntries > 0 && !store.partition(number).isWhole);
-  });
+  // Reads of what is not there make turns, at whose ends memory is made free.
+  for (let i = 0; i < 200; i++) await ask(cluster, cluster.nodes[i % 3] ?? 'a', ['GET', `none${i}`]);
+  const isCold = cluster.nodes.some((name) => [0, 1, 2, 3].some((number) => !cluster.runningNow(name).store.partition(number).resident));
   t.true(isCold, 'not everything is in memory');
   const expected = elements.toSorted((x, y) => ((Number(x) * 7) % 30) - ((Number(y) * 7) % 30)).slice(0, 5);
   for (const name of cluster.nodes) {

@@ -36,7 +36,9 @@ interface Lifetime {
 
 function lifetimeOf(given: VolatileOperation): Lifetime {
   const spanMs = given.input.kind === 'read' ? Infinity : given.input.spanMs;
-  return { given, fromMs: given.input.ran.fromMs + spanMs, untilMs: given.input.ran.untilMs + spanMs };
+  // Of unknown outcome: its coordinator may have run it after its front node had given up.
+  const ranUntilMs = given.outcome === 'unknown' ? Infinity : given.input.ran.untilMs;
+  return { given, fromMs: given.input.ran.fromMs + spanMs, untilMs: ranUntilMs + spanMs };
 }
 
 const valueOf = ({ input }: VolatileOperation): string | null => (input.kind === 'write' ? input.value : null);

@@ -13,7 +13,7 @@ function played(picture: string): History<VolatileInput, VolatileOutput> {
   const history = new History<VolatileInput, VolatileOutput>();
   for (const word of picture.split(' ')) {
     const [, what = '', from = '', until = '', mark = ''] = /^(.*)@(\d+)-(\d+)([?!]?)$/.exec(word) ?? [];
-    const ran = { fromMs: Number(from), untilMs: mark === '?' ? Infinity : Number(until) };
+    const ran = { fromMs: Number(from), untilMs: Number(until) };
     const span = (text: string | undefined): number => (text === undefined || text === '' ? Infinity : Number(text));
     const [value = '', spanMs] = what.split('+');
     const input: VolatileInput = what.startsWith('r')
@@ -33,6 +33,7 @@ const right = [
   'r@0-1 1+50@10-12 r1@20-21 r@70-71',
   '1+50@10-12 r@59-60', // it may have run at 10, and this at 60
   '1+50@10-12 r1@62-70',
+  '1+50@10-12? r1@80-81', // seed 1321: its front node gave up at 12, and it ran at 40
   '1+50@10-12 e200@20-21 r1@100-101 r@230-231',
   '1+50@10-12 p@20-21 r1@900-901',
   '1@10-12 e50@20-21 r@80-81',

@@ -3,7 +3,7 @@
  * expire, as a whole and field by field, while memory holds four keys or everything, rounds of writing behind run at any moment, sweepers are at work, and the process is closed or
  * killed and started again. After each step something is looked at: a count, an element, all of it, the type, the number of keys.
  *
- * TORC_COLLECTION_HISTORIES=n plays n histories instead of 150.
+ * TORC_COLLECTION_HISTORIES=n plays n histories instead of 60.
  */
 import test from 'ava';
 import type { Dot } from '../../protocol/dot.js';
@@ -402,7 +402,7 @@ test('of two types alive at once the one with the latest value is seen, it is to
   await opened.close();
 });
 
-const histories = Number(process.env['TORC_COLLECTION_HISTORIES'] ?? 150);
+const histories = Number(process.env['TORC_COLLECTION_HISTORIES'] ?? 60);
 
 for (const [memory, cacheBytesMax] of [
   ['everything in memory', 1 << 30],

@@ -4,7 +4,7 @@
  * and started again from engine and log, lose a record behind their back, and lose their disks. What must be true is the same: replicas end equal,
  * nothing that two replicas held is missing unless a later write had seen it, nothing removed is back, what was stolen comes back.
  *
- * Each rule left out must make some history go wrong. TORC_STORE_HISTORIES=n plays n histories instead of 100.
+ * Each rule left out must make some history go wrong. TORC_STORE_HISTORIES=n plays n histories instead of 40.
  */
 import test from 'ava';
 import { encodeRecordKey, recordPart, recordType } from '../../protocol/record-key.js';
@@ -274,7 +274,7 @@ async function faults(seeds: number, without: Rule | undefined, limit: number, f
 
 test('no history of real stores goes wrong', async (t) => {
   t.timeout(3_600_000);
-  t.deepEqual(await faults(Number(process.env['TORC_STORE_HISTORIES'] ?? 100), undefined, 3), []);
+  t.deepEqual(await faults(Number(process.env['TORC_STORE_HISTORIES'] ?? 40), undefined, 3), []);
 });
 
 // Each with a seed before which none is known to catch it.

@@ -12,6 +12,7 @@ import { hashFamily, setFamily } from '../generated/collections.js';
 import { geoFamily } from '../generated/geo.js';
 import { hyperLogLogFamily } from '../generated/hyperloglogs.js';
 import { keyFamily } from '../generated/keys.js';
+import { listFamily } from '../generated/lists.js';
 import { sortedSetFamily } from '../generated/sorted-sets.js';
 import { sortFamily } from '../generated/sort.js';
 import { stringFamily } from '../generated/strings.js';
@@ -38,6 +39,7 @@ const family = {
   ...hashFamily(keys),
   ...setFamily(keys),
   ...sortedSetFamily(keys),
+  ...listFamily(keys),
   ...geoFamily(keys),
   ...keyFamily(keys),
 };
@@ -47,7 +49,7 @@ const command = anyCommand(family);
 async function follow(redis: RedisOracle, generated: readonly Words[]): Promise<void> {
   const sequence = generated.map(spread);
   const execution = new MemoryExecution(Date.now());
-  execution.plant(Buffer.from('list'), 'list');
+  execution.insertIntoList(Buffer.from('list'), 0, [Buffer.from('x')]);
   const [, , ...theirs] = await redis.ask([['FLUSHALL'], ['RPUSH', 'list', 'x'], ...sequence]);
   for (const [i, words] of sequence.entries()) {
     const args = words.map((word) => Buffer.from(word));
@@ -84,6 +86,26 @@ test('sequences on sorted sets answer as Redis answers', async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.array(commands, { minLength: 5, maxLength: 40 }), (sequence) => follow(redis, sequence)),
     { numRuns: Number(process.env['TORC_SORTED_RUNS'] ?? 1500), includeErrorInReport: true },
+  );
+  t.pass();
+});
+
+test('sequences on lists answer as Redis answers', async (t) => {
+  const redis = await RedisOracle.start();
+  if (!redis) return t.pass();
+  t.teardown(() => redis.stop());
+  const family = listFamily({ any: fc.constantFrom('a', 'a', 'a', '{a}2', '{a}set'), near: fc.constantFrom('a', 'a', '{a}2') });
+  const commands = fc.oneof(
+    { weight: 2, arbitrary: fc.oneof(family['rpush'] as fc.Arbitrary<Words>, family['lpush'] as fc.Arbitrary<Words>) },
+    { weight: 9, arbitrary: fc.oneof(...Object.values(family)) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom<Words>(['OBJECT', 'ENCODING', 'a'], ['DUMP', 'a'], ['COPY', 'a', '{a}2', 'REPLACE'], ['TYPE', 'a']),
+    },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(commands, { minLength: 5, maxLength: 40 }), (sequence) => follow(redis, sequence)),
+    { numRuns: Number(process.env['TORC_LIST_RUNS'] ?? 1500), includeErrorInReport: true },
   );
   t.pass();
 });

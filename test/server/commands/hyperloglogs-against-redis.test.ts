@@ -75,7 +75,7 @@ test('generated sequences answer as Redis does, whatever hll-sparse-max-bytes', 
       async (limit, sequence) => {
         const execution = new MemoryExecution(Date.now());
         execution.sparseBytesMax = limit;
-        execution.plant(Buffer.from('list'), 'list');
+        execution.insertIntoList(Buffer.from('list'), 0, [Buffer.from('x')]);
         await redis.ask([['FLUSHALL'], ['RPUSH', 'list', 'x'], ['CONFIG', 'SET', 'hll-sparse-max-bytes', String(limit)]]);
         const all: Words[] = ['a', 'b', 'c'].flatMap((name) => [
           ['PFCOUNT', name],

@@ -133,7 +133,7 @@ test('a SCAN of nothing visits each partition once, 64 a call', (t) => {
 test('COUNT bounds what is looked at, MATCH and TYPE what is returned', (t) => {
   const cluster = new Partitions(16);
   for (let i = 0; i < 500; i++) cluster.set(`key:${i}`);
-  cluster.of('list').plant(Buffer.from('list'), 'list');
+  cluster.of('list').insertIntoList(Buffer.from('list'), 0, [Buffer.from('x')]);
   t.is(new Set(cluster.scan(' COUNT 50').keys).size, 501);
   t.is(cluster.scan(' COUNT 50').calls, 11);
   t.is(cluster.scan(' COUNT 100000').calls, 1);

@@ -7,8 +7,11 @@ import { CommandCount } from '../../../server/command-count.js';
 import { CommandLookup } from '../../../server/command-lookup.js';
 import { allRows } from '../../../server/commands/all.js';
 import { LatencyMonitor } from '../../../server/latency-monitor.js';
-import { Password } from '../../../server/password.js';
+import { AclLog } from '../../../server/acl/acl-log.js';
+import type { User } from '../../../server/acl/user.js';
+import { withPassword } from '../../../server/acl/user-files.js';
 import { SlowLog } from '../../../server/slow-log.js';
+import { memoryUsers } from '../acl/memory-users.js';
 import type { ClientView, LocalContext } from '../../../server/local-context.js';
 
 const lookup = new CommandLookup(allRows);
@@ -88,6 +91,8 @@ export interface LocalNode {
 export function localContext(cluster: ClusterView = clusterOfThree()): LocalNode {
   const events = new EventEmitter();
   const sent: { readonly partition: number; readonly args: readonly string[] }[] = [];
+  const users = memoryUsers();
+  let user: User = users.default;
   const client: ClientView = {
     id: 5,
     address: '127.0.0.1:50000',
@@ -108,12 +113,22 @@ export function localContext(cluster: ClusterView = clusterOfThree()): LocalNode
     readQuorum: undefined,
     readonly: false,
     authenticated: true,
+    get user() {
+      return user;
+    },
     noEvict: false,
     noTouch: false,
     monitoring: false,
     isClosing: false,
     unblock: undefined,
-    authenticate: (isAuthenticated) => events.emit('authenticated', isAuthenticated),
+    authenticate: (given) => {
+      user = given;
+      events.emit('authenticated', given.name);
+    },
+    forgetUser: () => {
+      user = users.default;
+      events.emit('forgot', user.isOpen);
+    },
     setReplies: (mode) => events.emit('replies', mode),
     setMonitoring: (monitoring) => events.emit('monitoring', monitoring),
     partitionsWritten: () => [3],
@@ -147,6 +162,7 @@ export function localContext(cluster: ClusterView = clusterOfThree()): LocalNode
         if (wrong !== undefined)
           return `CONFIG SET failed (possibly related to argument '${wrong}') - Unknown option or number of arguments`;
         for (const [name, value] of pairs) directives.set(name, value);
+        for (const [name, value] of pairs) if (name === 'requirepass') void users.change([withPassword(users.default, value)]);
         return undefined;
       },
       rewrite: () => Promise.resolve('The server is running without a config file'),
@@ -169,7 +185,9 @@ export function localContext(cluster: ClusterView = clusterOfThree()): LocalNode
     },
     slowLog: new SlowLog({ ...clock, slowerThanMicroseconds: () => 10_000, entriesMax: () => 128 }),
     latency: new LatencyMonitor({ ...clock, thresholdMs: () => 0 }),
-    password: new Password(() => directives.get('requirepass') ?? ''),
+    users,
+    aclLog: new AclLog({ ...clock, entriesMax: () => 128 }),
+    aclFile: undefined,
     node: {
       pauseClients: (what, ms) => events.emit('paused', what, ms),
       unpauseClients: () => events.emit('unpaused'),

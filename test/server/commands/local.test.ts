@@ -66,8 +66,9 @@ test('AUTH takes the password of user default, and any while there is none', asy
   const wrong = '-WRONGPASS invalid username-password pair or user is disabled.';
   t.is(await ask('AUTH default anything'), '+OK');
   t.is(await ask('CONFIG SET requirepass secret'), '+OK');
-  const said: boolean[] = [];
-  events.on('authenticated', (is: boolean) => said.push(is));
+  const said: (string | boolean)[] = [];
+  events.on('authenticated', (name: string) => said.push(name));
+  events.on('forgot', (isOpen: boolean) => said.push(isOpen));
   t.is(await ask('AUTH Secret'), wrong);
   t.is(await ask('AUTH nobody secret'), wrong);
   t.is(await ask('HELLO 3 AUTH default no'), wrong);
@@ -76,7 +77,7 @@ test('AUTH takes the password of user default, and any while there is none', asy
   t.is(await ask('AUTH default secret'), '+OK');
   t.true((await ask('HELLO 2 AUTH default secret')).startsWith('[$server'));
   t.is(await ask('RESET'), '+RESET');
-  t.deepEqual(said, [true, true, true, false]);
+  t.deepEqual(said, ['default', 'default', 'default', false]);
 });
 
 test('there is one database', async (t) => {

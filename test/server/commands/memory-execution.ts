@@ -11,6 +11,7 @@ import type {
   CollectionName,
   CollectionView,
   Execution,
+  ListView,
   ScannedElements,
   ScannedSlot,
   ScoredMember,
@@ -29,6 +30,8 @@ interface Entry {
   /** Of a collection: values by element in latin1, and when elements expire that do. */
   readonly elements?: ReadonlyMap<string, Buffer>;
   readonly expiries?: ReadonlyMap<string, number>;
+  /** Of a list. */
+  readonly values?: readonly Buffer[];
 }
 
 const wrongType = new ErrorReply('WRONGTYPE Operation against a key holding the wrong kind of value');
@@ -129,13 +132,48 @@ export class MemoryExecution implements Execution {
   }
 
   bytesOf(key: Buffer): number {
-    const elements = [...(this.living(key)?.elements ?? [])];
+    const entry = this.living(key);
+    const elements = [...(entry?.elements ?? []), ...(entry?.values ?? []).map((value) => ['', value] as const)];
     return elements.reduce((sum, [name, bytes]) => sum + name.length + bytes.length, key.length);
   }
 
-  /** Puts a key of a type there that no command makes yet, of which only the type is known. */
-  plant(key: Buffer, type: Exclude<TypeName, 'string'>): void {
-    this.entries.set(nameOf(key), { slot: slotOf(key), type, bytes: Buffer.alloc(0), expiresAtMs: 0 });
+  list(key: Buffer): ListView | undefined {
+    const entry = this.living(key);
+    if (entry !== undefined && entry.type !== 'list') throw new CommandError(wrongType);
+    return entry === undefined ? undefined : new MemoryList(() => this.entries.get(nameOf(key))?.values ?? []);
+  }
+
+  insertIntoList(key: Buffer, at: number, values: readonly Buffer[]): void {
+    this.list(key);
+    this.changeList(key, (before) => [...before.slice(0, at), ...values.map((value) => Buffer.from(value)), ...before.slice(at)]);
+  }
+
+  replaceInList(key: Buffer, at: number, value: Buffer): void {
+    this.changeList(key, (before) => before.with(at, Buffer.from(value)));
+  }
+
+  removeFromList(key: Buffer, ranges: readonly (readonly [from: number, to: number])[]): void {
+    this.changeList(key, (before) => before.filter((_, at) => !ranges.some(([from, to]) => from <= at && at < to)));
+  }
+
+  rotateList(key: Buffer, from: 'left' | 'right'): void {
+    this.changeList(key, (before) =>
+      from === 'left' ? [...before.slice(1), ...before.slice(0, 1)] : [...before.slice(-1), ...before.slice(0, -1)],
+    );
+  }
+
+  private changeList(key: Buffer, change: (before: readonly Buffer[]) => readonly Buffer[]): void {
+    const entry = this.living(key);
+    const values = change(entry?.values ?? []);
+    if (values.length === 0) this.entries.delete(nameOf(key));
+    else
+      this.entries.set(nameOf(key), {
+        slot: slotOf(key),
+        type: 'list',
+        bytes: Buffer.alloc(0),
+        expiresAtMs: entry?.expiresAtMs ?? 0,
+        values,
+      });
   }
 
   string(key: Buffer): StringObject | undefined {
@@ -262,6 +300,28 @@ class MemoryCollection implements CollectionView {
   scan(position: number, limit: number): ScannedElements {
     const { keys, next } = sliceOf(this.elements(), (element) => scanHash(element), position, limit);
     return { pairs: keys.flatMap((element) => [element, this.get(element) as Buffer]), next };
+  }
+}
+
+class MemoryList implements ListView {
+  constructor(private readonly values: () => readonly Buffer[]) {}
+
+  get size(): number {
+    return this.values().length;
+  }
+
+  slice(from: number, to: number): Buffer[] {
+    return this.values().slice(from, to);
+  }
+
+  range(from: number, to: number): Reply {
+    return this.slice(from, to);
+  }
+
+  indexesOf(value: Buffer, fromEnd: boolean, most: number, lookedAt: number): number[] {
+    const indexes = this.values().map((_, index) => index);
+    const looked = (fromEnd ? indexes.reverse() : indexes).slice(0, lookedAt);
+    return looked.filter((index) => this.values()[index]?.equals(value)).slice(0, most);
   }
 }
 

@@ -10,6 +10,7 @@ import { geoFamily } from './geo.js';
 import { hashExpiryFamily } from './hash-expiry.js';
 import { hyperLogLogFamily } from './hyperloglogs.js';
 import { keyFamily, keyspaceFamily } from './keys.js';
+import { listFamily } from './lists.js';
 import { sortedSetFamily } from './sorted-sets.js';
 import { sortFamily } from './sort.js';
 import { stringFamily } from './strings.js';
@@ -23,6 +24,7 @@ export function everyFamily(keys: Keys): Family {
     ...hashFamily(keys),
     ...setFamily(keys),
     ...sortedSetFamily(keys),
+    ...listFamily(keys),
     ...geoFamily(keys),
     ...hashExpiryFamily(),
     ...sortFamily(keys),
@@ -57,6 +59,10 @@ export function anyCommand(family: Family): fc.Arbitrary<Words> {
             'SPOP',
             'SINTERCARD',
             'HSCAN',
+            'LPOP',
+            'LPOS',
+            'LINSERT',
+            'LMPOP',
             'GEOADD',
             'GEODIST',
             'nonsense',

@@ -1,13 +1,13 @@
 /**
- * Generated SORTs. What patterns name is of one slot: `{a}w_*` are weights, `{a}o_*` hashes with a price. Other patterns are refused, as in a cluster. Only sets and sorted sets
- * of this family's own are sorted, and keys of no such type.
+ * Generated SORTs. What patterns name is of one slot: `{a}w_*` are weights, `{a}o_*` hashes with a price. Other patterns are refused, as in a cluster. Only keys
+ * of this family's own are sorted.
  */
 import fc from 'fast-check';
 import { many, options, words, type Family, type Keys, type Words } from './words.js';
 
 const number = fc.constantFrom('1', '2', '3', '10', '-5', '0', '7', '100', '22', '-1');
 const text = fc.constantFrom('1', '2', '10', 'abc', 'b', 'B', '', '\u00e9', '0x1f', 'inf', ' 3', '1e3');
-const sorted = fc.constantFrom('{a}nums', '{a}nums', '{a}nums', '{a}mixed', '{a}scored', '{a}scored', '{a}none');
+const sorted = fc.constantFrom('{a}nums', '{a}nums', '{a}nums', '{a}mixed', '{a}scored', '{a}scored', '{a}row', '{a}row', '{a}none');
 const limit = words(
   'LIMIT',
   fc.constantFrom('0', '1', '2', '-1', '100', 'x'),
@@ -25,6 +25,10 @@ const rest = options(4, 'DESC', 'ALPHA', limit, by, get, get, 'WRONG');
 const fill = fc.oneof(
   words('SADD', '{a}nums', number, number, many(number, 4)),
   words('SADD', '{a}mixed', text, many(text, 4)),
+  words('RPUSH', '{a}row', number, text, many(number, 4)),
+  words('RPUSH', '{a}row', number, number),
+  words('LRANGE', '{a}stored', '0', '-1'),
+  words('DEL', '{a}row'),
   words('ZADD', '{a}scored', number, number, many(fc.tuple(number, number), 4)),
   fc.tuple(number, number).map(([element, weight]): Words => ['SET', `{a}w_${element}`, weight]),
   fc.tuple(number, text).map(([element, weight]): Words => ['SET', `{a}w_${element}`, weight]),
@@ -37,6 +41,7 @@ export function sortFamily({ near }: Keys): Family {
       { weight: 4, arbitrary: fill },
       { weight: 3, arbitrary: words('SORT', sorted, rest) },
       { weight: 2, arbitrary: words('SORT', sorted, order) },
+      { weight: 2, arbitrary: words('SORT', sorted, options(2, 'DESC', limit), options(1, 'ALPHA'), 'STORE', '{a}stored') },
       {
         weight: 1,
         arbitrary: words('SORT', sorted, options(2, 'ALPHA', byNear), 'LIMIT', fc.constantFrom('0', '100'), '0', 'STORE', near),

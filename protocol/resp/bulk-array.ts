@@ -1,0 +1,70 @@
+/** An array of bulk strings, put together byte by byte from memory that may change right after: a long range of a list is answered so, without a Buffer for each value. */
+import { EncodedReply } from './reply.js';
+
+const firstBytes = 16_384;
+/** More than this is not kept for the next one. */
+const keptBytes = 1 << 20;
+/** `*` or `$`, up to thirteen digits, CR LF. */
+const headerBytes = 16;
+/** Up to this length a loop beats the call into the runtime's copy. */
+const loopedBytes = 64;
+const array = 0x2a;
+const bulk = 0x24;
+const zero = 0x30;
+
+/** Used again for each reply; one is written at a time. */
+export class BulkArrayWriter {
+  private memory = Buffer.allocUnsafeSlow(firstBytes);
+  private used = 0;
+
+  begin(count: number): void {
+    this.used = 0;
+    this.reserve(headerBytes);
+    this.header(array, count);
+  }
+
+  /** Copies `length` bytes of `bytes` from `from`. */
+  add(bytes: Buffer, from: number, length: number): void {
+    this.reserve(length + headerBytes + 2);
+    this.header(bulk, length);
+    const { memory } = this;
+    let at = this.used;
+    if (length <= loopedBytes) for (let i = from; i < from + length; i++) memory[at++] = bytes[i] as number;
+    else {
+      memory.set(bytes.subarray(from, from + length), at);
+      at += length;
+    }
+    memory[at++] = 0x0d;
+    memory[at++] = 0x0a;
+    this.used = at;
+  }
+
+  end(): EncodedReply {
+    const reply = new EncodedReply(Buffer.from(this.memory.subarray(0, this.used)));
+    if (this.memory.length > keptBytes) this.memory = Buffer.allocUnsafeSlow(firstBytes);
+    return reply;
+  }
+
+  private header(type: number, value: number): void {
+    const { memory } = this;
+    memory[this.used++] = type;
+    let digits = 1;
+    for (let power = 10; value >= power; power *= 10) digits++;
+    let rest = value;
+    for (let at = this.used + digits - 1; at >= this.used; at--) {
+      const tenth = Math.floor(rest / 10);
+      memory[at] = zero + rest - 10 * tenth;
+      rest = tenth;
+    }
+    this.used += digits;
+    memory[this.used++] = 0x0d;
+    memory[this.used++] = 0x0a;
+  }
+
+  private reserve(bytes: number): void {
+    if (this.memory.length - this.used >= bytes) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(2 * this.memory.length, this.used + bytes));
+    larger.set(this.memory.subarray(0, this.used));
+    this.memory = larger;
+  }
+}
