@@ -9,6 +9,7 @@ export type EventName =
   | 'refused-by-peer'
   | 'stream-closed'
   | 'peer-refused'
+  | 'peer-unproved'
   | 'peer-not-understood'
   /** Of nodes: as this one judges them, or as others judge this one. */
   | 'peer-suspected'

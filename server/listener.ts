@@ -1,7 +1,9 @@
 /** Accepts clients: up to `maxclients`, with keep-alive, and closed when idle for longer than `timeout`. */
 import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type SecureContextOptions } from 'node:tls';
 import { Connection, type ServerState } from './connection.js';
 import { readShared } from './shared-read-buffer.js';
+import { askedForCertificate, refusesUntrusted, tlsHandshakeTimeoutMs } from './tls-files.js';
 
 /** Its beginning is Redis': tools look for it. */
 const protectedMode =
@@ -10,9 +12,21 @@ const protectedMode =
 
 const isLoopback = (address: string): boolean => /^(::ffff:)?127\.|^::1$/.test(address);
 
+/** Clients by TLS. */
+export interface ClientTls {
+  readonly port: number;
+  readonly options: SecureContextOptions;
+  readonly authClients: 'yes' | 'no' | 'optional';
+  onReload(listener: (options: SecureContextOptions) => void): void;
+  /** A hand-shake failed. */
+  refused(address: string, reason: string): void;
+}
+
 export interface ListenerOptions {
   readonly addresses: readonly string[];
+  /** 0 = none but TLS's. */
   readonly port: number;
+  readonly tls: ClientTls | undefined;
   readonly backlog: number;
   readonly clientsMax: () => number;
   readonly idleTimeoutSeconds: () => number;
@@ -36,12 +50,13 @@ export class Listener {
   static async open(options: ListenerOptions, state: ServerState): Promise<Listener> {
     const listener = new Listener(options, state);
     for (const host of options.addresses) {
-      const server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => listener.accept(socket));
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen({ host, port: options.port, backlog: options.backlog }, resolve);
-      });
-      listener.servers.push(server);
+      if (options.port !== 0)
+        await listener.listen(
+          createServer({ noDelay: true, pauseOnConnect: true }, (socket) => listener.accept(socket)),
+          host,
+          options.port,
+        );
+      if (options.tls !== undefined) await listener.listen(listener.tlsServer(options.tls), host, options.tls.port);
     }
     return listener;
   }
@@ -70,6 +85,36 @@ export class Listener {
       });
     }
     for (const socket of this.connections.values()) socket.destroy();
+  }
+
+  private async listen(server: Server, host: string, port: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host, port, backlog: this.options.backlog }, resolve);
+    });
+    this.servers.push(server);
+  }
+
+  private tlsServer(tls: ClientTls): Server {
+    const server = createTlsServer(
+      {
+        ...tls.options,
+        ...(tls.authClients === 'no' ? {} : askedForCertificate),
+        noDelay: true,
+        handshakeTimeout: tlsHandshakeTimeoutMs,
+      },
+      (socket) => {
+        const isUntrusted = tls.authClients !== 'no' && refusesUntrusted(socket, tls, tls.authClients === 'optional');
+        if (isUntrusted) this.state.statistics.rejectedConnections++;
+        else this.accept(socket);
+      },
+    );
+    server.on('tlsClientError', (error, socket) => {
+      this.state.statistics.rejectedConnections++;
+      tls.refused(socket.remoteAddress ?? '?', error.message);
+    });
+    tls.onReload((options) => server.setSecureContext(options));
+    return server;
   }
 
   private accept(accepted: Socket): void {

@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { RepairPlan } from '../cluster/anti-entropy.js';
+import type { EventLog } from '../cluster/events.js';
 import { Node } from '../cluster/node.js';
 import { conflictFigures, conflictReport } from '../cluster/conflict-report.js';
 import { keyVersions } from '../cluster/key-versions.js';
@@ -33,10 +34,12 @@ import { LatencyMonitor } from './latency-monitor.js';
 import { nodeControl } from './node-control.js';
 import { aclFileAt, nodeUsers, usersOfFiles } from './node-users.js';
 import { sampleMs } from './rate-meter.js';
+import { clientTls, peerTls, provingTransport } from './secured-connections.js';
 import { SlowLog } from './slow-log.js';
 import { Statistics } from './statistics.js';
 import { systemClock, systemRandom, unixMicroseconds } from './system-clock.js';
 import { TcpTransport } from './tcp-transport.js';
+import { TlsFiles } from './tls-files.js';
 import { Telemetry } from './telemetry/telemetry.js';
 import { TurnBudget } from './turn-budget.js';
 
@@ -109,6 +112,7 @@ async function startServing(
     });
   }
   for (const key of ['writeQuorum', 'readQuorum'] as const) running.onChange(key, (changed) => warn(warningsOf(changed)));
+  const tls = configuration.tlsCluster || configuration.tlsPort !== 0 ? new TlsFiles(running, log) : undefined;
   let rejectAll: (error: Error) => void = () => undefined;
   const failure = new Promise<never>((_, reject) => (rejectAll = reject));
   const fail = (error: Error): void => {
@@ -138,7 +142,11 @@ async function startServing(
       onFailure: fail,
     });
     progress.storageOpen = true;
-    transport = await TcpTransport.bind(configuration.bind, configuration.peerPort);
+    transport = await TcpTransport.bind(
+      configuration.bind,
+      configuration.peerPort,
+      tls !== undefined && configuration.tlsCluster ? peerTls(tls, log) : undefined,
+    );
   } catch (error) {
     await directory.close();
     throw error;
@@ -151,6 +159,7 @@ async function startServing(
   const doubtful = begun.reason === 'writes may be lost' || begun.reason === 'log damaged';
   await directory.write({ ...record, life, cleanStop: false });
 
+  const eventLog: EventLog = (level, message, event) => (level === 'warn' ? log.warning(event, message) : log.notice(event, message));
   const hasher = new HashingPool(fail);
   const lookup = new CommandLookup(allRows);
   const dispatcher: Dispatcher = new Dispatcher({
@@ -222,11 +231,11 @@ async function startServing(
     incarnation: randomInt(2 ** 47),
     store,
     hasher,
-    transport,
+    transport: provingTransport(transport, configuration, eventLog),
     clock: systemClock,
     random: systemRandom,
     decoder: dispatcher,
-    log: (level, message, event) => (level === 'warn' ? log.warning(event, message) : log.notice(event, message)),
+    log: eventLog,
     onFailure: fail,
   });
 
@@ -320,6 +329,7 @@ async function startServing(
       {
         addresses: configuration.bind,
         port: configuration.port,
+        tls: tls === undefined || configuration.tlsPort === 0 ? undefined : clientTls(tls, configuration, log),
         backlog: configuration.tcpBacklog,
         clientsMax: () => running.current.clientsMax,
         idleTimeoutSeconds: () => running.current.idleTimeoutSeconds,
@@ -359,7 +369,15 @@ async function startServing(
   });
   const sampling = setInterval(() => statistics.sample(), sampleMs).unref();
   log.notice(
-    { event: 'started', version, life, reason: begun.reason, tornBytes: store.tornBytes, port: configuration.port },
+    {
+      event: 'started',
+      version,
+      life,
+      reason: begun.reason,
+      tornBytes: store.tornBytes,
+      port: configuration.port,
+      tlsPort: configuration.tlsPort,
+    },
     `life ${life} (${begun.reason}), ${store.tornBytes} bytes cut off the log's tail`,
   );
   node.start();

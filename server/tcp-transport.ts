@@ -1,10 +1,20 @@
 /** Peer streams over TCP. */
 import { lookup } from 'node:dns';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect as connectTls, createServer as createTlsServer, type SecureContextOptions, type Server as TlsServer } from 'node:tls';
 import { readShared } from './shared-read-buffer.js';
+import { askedForCertificate, refusesUntrusted, tlsHandshakeTimeoutMs } from './tls-files.js';
 import type { PeerAddress, PeerStream, PeerStreamEvents, Transport } from '../cluster/transport.js';
 
 const connectTimeoutMs = 2000;
+
+/** Mutual TLS between nodes: each has to show a certificate of the authorities. Names in it are not looked at: nodes move, and the authority is the cluster's own. */
+export interface PeerTls {
+  readonly options: SecureContextOptions;
+  onReload(listener: (options: SecureContextOptions) => void): void;
+  /** A hand-shake failed; `address` is that of the other side. */
+  refused(address: string, reason: string): void;
+}
 
 function streamOf(socket: Socket): PeerStream {
   return {
@@ -41,13 +51,13 @@ export class TcpTransport implements Transport {
   private readonly servers: Server[] = [];
   private readonly sockets = new Set<Socket>();
 
-  private constructor() {}
+  private constructor(private readonly tls: PeerTls | undefined) {}
 
   /** Binds every address at once, so that a taken port is known before the node starts. Rejects with the system's error. */
-  static async bind(addresses: readonly string[], port: number): Promise<TcpTransport> {
-    const transport = new TcpTransport();
+  static async bind(addresses: readonly string[], port: number, tls?: PeerTls): Promise<TcpTransport> {
+    const transport = new TcpTransport(tls);
     for (const host of addresses) {
-      const server = createServer({ noDelay: true, pauseOnConnect: true });
+      const server = tls === undefined ? createServer({ noDelay: true, pauseOnConnect: true }) : tlsServer(tls);
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);
         server.listen({ host, port }, resolve);
@@ -62,14 +72,22 @@ export class TcpTransport implements Transport {
   }
 
   connect(address: PeerAddress, events: PeerStreamEvents, opened: (stream: PeerStream) => void, failed: (reason: string) => void): void {
-    const socket = connect({ host: address.host, port: address.port, noDelay: true, timeout: connectTimeoutMs });
+    const { tls } = this;
+    const to = { host: address.host, port: address.port, noDelay: true, timeout: connectTimeoutMs };
+    const socket =
+      tls === undefined
+        ? connect(to)
+        : connectTls({ ...to, ...tls.options, rejectUnauthorized: true, checkServerIdentity: () => undefined });
+    let isConnected = false;
     const give = (error: Error): void => {
       socket.destroy();
+      if (tls !== undefined && isConnected) tls.refused(`${address.host}:${address.port}`, error.message);
       failed(error.message);
     };
+    socket.once('connect', () => (isConnected = true));
     socket.once('error', give);
     socket.once('timeout', () => give(new Error('timed out')));
-    socket.once('connect', () => {
+    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
       socket.off('error', give);
       socket.setTimeout(0);
       socket.removeAllListeners('timeout');
@@ -82,7 +100,9 @@ export class TcpTransport implements Transport {
 
   listen(accept: (stream: PeerStream) => PeerStreamEvents): void {
     for (const server of this.servers) {
-      server.on('connection', (accepted) => {
+      const { tls } = this;
+      server.on(tls === undefined ? 'connection' : 'secureConnection', (accepted: Socket) => {
+        if (tls !== undefined && refusesUntrusted(accepted, tls)) return;
         const socket = readShared(accepted, (chunk) => events.data(chunk));
         this.keep(socket);
         const events: PeerStreamEvents = accept(streamOf(socket));
@@ -101,4 +121,11 @@ export class TcpTransport implements Transport {
     this.sockets.add(socket);
     socket.once('close', () => this.sockets.delete(socket));
   }
+}
+
+function tlsServer(tls: PeerTls): TlsServer {
+  const server = createTlsServer({ ...tls.options, ...askedForCertificate, noDelay: true, handshakeTimeout: tlsHandshakeTimeoutMs });
+  server.on('tlsClientError', (error, socket) => tls.refused(socket.remoteAddress ?? '?', error.message));
+  tls.onReload((options) => server.setSecureContext(options));
+  return server;
 }

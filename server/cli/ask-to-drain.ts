@@ -9,6 +9,8 @@ const answerTimeoutMs = 5000;
 /** Resolves when the node has said that it drains. Rejects with one line when it is not there or refuses. */
 export async function askToDrain(configuration: Configuration): Promise<void> {
   const host = reachableHost(configuration);
+  if (configuration.port === 0)
+    throw Object.assign(new Error('this node takes clients by TLS only: SIGTERM drains it as well'), { code: 'TLS_ONLY' });
   const where = `${host}:${configuration.port}`;
   const { password } = configuration;
   const requests = [...(password === '' ? [] : [['AUTH', password]]), ['TORC', 'DRAIN']];

@@ -16,7 +16,10 @@ export interface PlannedNode {
 const perNode: readonly string[] = [directives.nodeId.name, directives.announcePort.name];
 
 /** Directives that count up from the first node's. */
-const counted = [directives.port.name, directives.peerPort.name, directives.httpPort.name] as const;
+const counted = [directives.port.name, directives.peerPort.name, directives.httpPort.name, directives.tlsPort.name] as const;
+
+/** 0 is none, on every node. */
+const countedUp = (first: number, index: number): string => String(first === 0 ? 0 : first + index);
 
 /**
  * @param settings what the command line gave; passed on to each node and winning over what is planned here, but for dir and the ports, of which
@@ -33,9 +36,10 @@ export function planCluster(nodes: number, settings: readonly Setting[]): Planne
   return Array.from({ length: nodes }, (_, index) => {
     const own: [name: string, value: string][] = [
       ['node-id', nodeName(index)],
-      ['port', String(base.port + index)],
+      ['port', countedUp(base.port, index)],
       ['peer-port', String(base.peerPort + index)],
       ['http-port', String(base.httpPort + index)],
+      ...(base.tlsPort === 0 ? [] : [['tls-port', countedUp(base.tlsPort, index)] as [string, string]]),
       ['dir', join(base.directory, nodeName(index))],
       ['logfile', join(base.directory, `${nodeName(index)}.log`)],
       ['zone', zoneName(index)],
@@ -57,11 +61,9 @@ export function planCluster(nodes: number, settings: readonly Setting[]): Planne
 
 /** @throws UsageError when one node's port would be another's too. */
 function requireApart(base: Configuration, nodes: number): void {
-  const ranges = [base.port, base.peerPort, base.httpPort].map((first, at) => ({
-    name: counted[at] ?? '',
-    first,
-    last: first + nodes - 1,
-  }));
+  const ranges = [base.port, base.peerPort, base.httpPort, base.tlsPort]
+    .map((first, at) => ({ name: counted[at] ?? '', first, last: first + nodes - 1 }))
+    .filter(({ first }) => first !== 0);
   for (const [at, a] of ranges.entries()) {
     for (const b of ranges.slice(at + 1)) {
       if (a.last < b.first || b.last < a.first) continue;

@@ -2,12 +2,13 @@
 import { createServer } from 'node:net';
 import type { Configuration } from '../config/directives.js';
 
-const purposes = { port: 'client port', peerPort: 'peer port', httpPort: 'HTTP port' } as const;
-const directiveOfPurpose = { port: 'port', peerPort: 'peer-port', httpPort: 'http-port' } as const;
+const purposes = { port: 'client port', tlsPort: 'TLS port', peerPort: 'peer port', httpPort: 'HTTP port' } as const;
+const directiveOfPurpose = { port: 'port', tlsPort: 'tls-port', peerPort: 'peer-port', httpPort: 'http-port' } as const;
 
 /** One line about the first of the node's ports that cannot be listened on; undefined when all can. */
 export async function unavailablePort(configuration: Configuration): Promise<string | undefined> {
-  for (const key of ['port', 'peerPort', 'httpPort'] as const) {
+  for (const key of ['port', 'tlsPort', 'peerPort', 'httpPort'] as const) {
+    if (configuration[key] === 0) continue;
     for (const host of configuration.bind) {
       const code = await listenFailure(host, configuration[key]);
       if (code === undefined) continue;

@@ -3,7 +3,7 @@
  * exit code: 2 for a command line or configuration that cannot be meant, 1 for everything that went wrong in earnest.
  */
 import { ConfigurationError } from '../config/configuration-file.js';
-import type { Configuration } from '../config/directives.js';
+import { clientPort, type Configuration } from '../config/directives.js';
 import { environmentSettings, type Environment } from '../config/environment.js';
 import { loadConfiguration } from '../config/load-configuration.js';
 import { parseCommandLine, UsageError } from './arguments.js';
@@ -87,7 +87,7 @@ async function runServer(configuration: Configuration, file: string | undefined,
   const node = await program.startNode(configuration, file);
   const stopAsked = Promise.race([signalled, node.stopAsked]);
   const isReady = await Promise.race([stopAsked.then(() => false), node.failure, node.ready.then(() => true)]);
-  if (isReady) print(readyLine({ nodeId: configuration.nodeId, host: reachableHost(configuration), port: configuration.port }));
+  if (isReady) print(readyLine({ nodeId: configuration.nodeId, host: reachableHost(configuration), port: clientPort(configuration) }));
   await node.stop(await Promise.race([stopAsked, node.failure]));
   return 0;
 }

@@ -21,7 +21,9 @@ import {
   peerAddresses,
   percentiles,
   portNumber,
+  portNumberOrNone,
   slotDivision,
+  secretText,
   text,
   userLines,
   yesOrNo,
@@ -31,6 +33,7 @@ import {
 /** What a default may be derived from. Rows are read in the table's order, and these stand before the rows that need them. */
 export interface DerivedFrom {
   readonly port: number;
+  readonly tlsPort: number;
   readonly bind: readonly string[];
   readonly replicas: number;
 }
@@ -58,6 +61,11 @@ function row<T>(directive: Directive<T>): Directive<T> {
 const maxInt = 2 ** 31 - 1;
 const mebibyte = 1024 ** 2;
 
+/** Where clients connect, by TLS where there is no other way. */
+export function clientPort({ port, tlsPort }: Pick<DerivedFrom, 'port' | 'tlsPort'>): number {
+  return port === 0 ? tlsPort : port;
+}
+
 /** The address other machines reach this one by, as far as it can know. */
 function announcedAddress(from: DerivedFrom): string {
   const bound = from.bind[0] ?? '127.0.0.1';
@@ -81,7 +89,20 @@ function hostLabel(): string {
 }
 
 export const directives = {
-  port: row({ name: 'port', type: portNumber, default: '6379', whileRunning: false, doc: 'Where clients connect.' }),
+  port: row({
+    name: 'port',
+    type: portNumberOrNone,
+    default: '6379',
+    whileRunning: false,
+    doc: 'Where clients connect; 0 = by TLS only, at tls-port, from which others are derived then.',
+  }),
+  tlsPort: row({
+    name: 'tls-port',
+    type: portNumberOrNone,
+    default: '0',
+    whileRunning: false,
+    doc: 'Where clients connect by TLS; 0 = nowhere.',
+  }),
   bind: row({
     name: 'bind',
     type: bindAddresses,
@@ -92,7 +113,7 @@ export const directives = {
   peerPort: row({
     name: 'peer-port',
     type: portNumber,
-    default: (from) => String(from.port + 10000),
+    default: (from) => String(clientPort(from) + 10000),
     defaultIs: 'port + 10000',
     whileRunning: false,
     doc: 'Where other nodes connect.',
@@ -100,7 +121,7 @@ export const directives = {
   httpPort: row({
     name: 'http-port',
     type: portNumber,
-    default: (from) => String(from.port + 2000),
+    default: (from) => String(clientPort(from) + 2000),
     defaultIs: 'port + 2000',
     whileRunning: false,
     doc: 'Where /livez, /readyz, /startupz and /metrics are answered over HTTP.',
@@ -116,7 +137,7 @@ export const directives = {
   announcePort: row({
     name: 'announce-port',
     type: portNumber,
-    default: (from) => String(from.port),
+    default: (from) => String(clientPort(from)),
     defaultIs: 'port',
     whileRunning: false,
     doc: 'The client port that cluster-aware clients are told.',
@@ -125,7 +146,7 @@ export const directives = {
   nodeId: row({
     name: 'node-id',
     type: label,
-    default: (from) => `${hostLabel()}-${from.port}`,
+    default: (from) => `${hostLabel()}-${clientPort(from)}`,
     defaultIs: 'host name and port',
     whileRunning: false,
     doc: "This node's name: its place on the ring comes from it. No two nodes share one, and a data directory keeps its own.",
@@ -452,6 +473,43 @@ export const directives = {
     default: 'yes',
     whileRunning: true,
     doc: 'While user default has no password, take clients from this machine only.',
+  }),
+  clusterSecret: row({
+    name: 'cluster-secret',
+    type: secretText(16),
+    default: '',
+    whileRunning: false,
+    isSecret: true,
+    doc: 'What every node of the cluster knows, and proves to the others on each connection without sending it; empty = whoever reaches the peer port is spoken to.',
+  }),
+  tlsCertFile: row({
+    name: 'tls-cert-file',
+    type: text('may be empty'),
+    default: '',
+    whileRunning: true,
+    doc: 'The certificate of this node, PEM, for clients and peers. CONFIG SET reads it anew, with the key and the authorities.',
+  }),
+  tlsKeyFile: row({ name: 'tls-key-file', type: text('may be empty'), default: '', whileRunning: true, doc: 'Its private key, PEM.' }),
+  tlsCaCertFile: row({
+    name: 'tls-ca-cert-file',
+    type: text('may be empty'),
+    default: '',
+    whileRunning: true,
+    doc: 'The authorities that sign the certificates of clients and peers, PEM.',
+  }),
+  tlsAuthClients: row({
+    name: 'tls-auth-clients',
+    type: oneOf('yes', 'no', 'optional'),
+    default: 'yes',
+    whileRunning: false,
+    doc: 'Whether a client at tls-port has to show a certificate of tls-ca-cert-file: yes, no, or only a right one if any.',
+  }),
+  tlsCluster: row({
+    name: 'tls-cluster',
+    type: yesOrNo,
+    default: 'no',
+    whileRunning: false,
+    doc: 'Speak TLS between nodes: each shows the other a certificate of tls-ca-cert-file. The same on every node.',
   }),
   slowlogMicroseconds: row({
     name: 'slowlog-log-slower-than',

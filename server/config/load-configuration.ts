@@ -77,7 +77,12 @@ export function resolveConfiguration(settings: readonly Setting[]): Configuratio
 /** Fills in defaults, in the table's order since some follow from others, and checks what no row can check alone. */
 function completed(given: ReadonlyMap<DirectiveKey, unknown>): Configuration {
   const values: Partial<Record<DirectiveKey, unknown>> = {};
-  for (const key of directiveKeys) values[key] = given.has(key) ? given.get(key) : defaultOf(key, values as Configuration);
+  for (const key of directiveKeys) {
+    // Other ports are derived from these two.
+    if (key === 'bind' && values.port === 0 && values.tlsPort === 0)
+      throw new ConfigurationError('port 0 without tls-port leaves clients nowhere to connect');
+    values[key] = given.has(key) ? given.get(key) : defaultOf(key, values as Configuration);
+  }
   const configuration = values as Configuration;
   const conflict = conflictWithin(configuration);
   if (conflict !== undefined) throw new ConfigurationError(`${directives[conflict.key].name} ${conflict.reason}`);
@@ -105,6 +110,13 @@ export function conflictWithin(configuration: Configuration): Conflict | undefin
   const { port, peerPort, httpPort, replicas, writeQuorum, readQuorum, gossipIntervalMs, suspicionTimeoutMs } = configuration;
   if (writeQuorum > replicas) return { key: 'writeQuorum', reason: `${writeQuorum} is more than replicas ${replicas}` };
   if (readQuorum > replicas) return { key: 'readQuorum', reason: `${readQuorum} is more than replicas ${replicas}` };
+  const { tlsPort, tlsCertFile, tlsKeyFile, tlsCaCertFile, tlsAuthClients, tlsCluster } = configuration;
+  if (tlsPort !== 0 && [port, peerPort, httpPort].includes(tlsPort))
+    return { key: 'tlsPort', reason: `${tlsPort} is another of this node's ports; the four differ` };
+  if ((tlsPort !== 0 || tlsCluster) && (tlsCertFile === '' || tlsKeyFile === ''))
+    return { key: 'tlsCertFile', reason: 'and tls-key-file are needed for tls-port and tls-cluster' };
+  if ((tlsCluster || (tlsPort !== 0 && tlsAuthClients !== 'no')) && tlsCaCertFile === '')
+    return { key: 'tlsCaCertFile', reason: 'is needed for tls-cluster, and for tls-port unless tls-auth-clients is no' };
   if (peerPort === port) return { key: 'peerPort', reason: `${peerPort} is also port; the three ports differ` };
   if (httpPort === port) return { key: 'httpPort', reason: `${httpPort} is also port; the three ports differ` };
   if (httpPort === peerPort) return { key: 'httpPort', reason: `${httpPort} is also peer-port; the three ports differ` };

@@ -75,6 +75,7 @@ export function memorySizeOrNone(min: number): ValueType<number> {
 }
 
 export const portNumber = integer(1, 65535);
+export const portNumberOrNone = integer(0, 65535);
 
 /** A number of equal parts that 16384 slots can be divided into. */
 export const slotDivision: ValueType<number> = {
@@ -136,6 +137,16 @@ export function text(needed: 'needed' | 'may be empty'): ValueType<string> {
   return {
     allowed: needed === 'needed' ? 'a text that is not empty' : 'a text',
     parse: (given) => (needed === 'needed' && given === '' ? new Refusal("argument can't be empty") : given),
+    format: String,
+  };
+}
+
+/** Empty, or so long that it cannot be guessed. */
+export function secretText(lengthMin: number): ValueType<string> {
+  return {
+    allowed: `nothing, or a text of at least ${lengthMin} characters`,
+    parse: (given) =>
+      given === '' || given.length >= lengthMin ? given : new Refusal(`argument must have at least ${lengthMin} characters`),
     format: String,
   };
 }

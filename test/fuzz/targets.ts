@@ -206,7 +206,7 @@ const configurationSamples = [
       (key) => `${directiveOf(key).name} ${typeof directiveOf(key).default === 'string' ? `"${String(directiveOf(key).default)}"` : '1'}`,
     )
     .join('\n'),
-  "zone 'it\\'s'\ndurability always\nsave \"\"\nmin-free-space 1mb\n",
+  "zone 'it\\'s'\ndurability always\nsave \"\"\nmin-free-space 1mb\ntls-port 6380\n",
 ].map((text) => Buffer.from(text));
 
 const userSamples = [

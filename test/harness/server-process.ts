@@ -60,7 +60,7 @@ export class ServerProcess {
     killChildrenOnExit();
     // In a process group of its own, so that Ctrl-C reaches it through us only and each server is ended in one way.
     // What tells tests what to do is no directive, and a node would say that it does not know it.
-    const { TORC_REQUIRE_REDIS: _redis, TORC_FULL: _full, ...env } = process.env;
+    const { TORC_REQUIRE_REDIS: _redis, TORC_REQUIRE_OPENSSL: _openssl, TORC_FULL: _full, ...env } = process.env;
     const child = spawn(command.program, command.args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env });
     const pid = child.pid;
     if (pid === undefined) {

@@ -76,6 +76,7 @@ async function fixture(
       idleTimeoutSeconds: () => 0,
       keepaliveSeconds: () => 0,
       isProtected: () => false,
+      tls: undefined,
     },
     {
       lookup,

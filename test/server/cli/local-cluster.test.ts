@@ -203,7 +203,7 @@ test('exit codes: 0 for help and version, 2 with one line for what cannot be mea
   for (const [args, line] of [
     [['servr'], "torc: unknown subcommand 'servr'; the nearest is 'torc server', and torc --help lists all"],
     [['cluster', '--prot', '1'], 'torc: unknown option --prot; the nearest is --port'],
-    [['server', '--port', 'abc'], "torc: port 'abc' is not allowed: it takes an integer from 1 to 65535"],
+    [['server', '--port', 'abc'], "torc: port 'abc' is not allowed: it takes an integer from 0 to 65535"],
     [
       ['server', '/nonexistent/torc.conf'],
       'torc: cannot read the configuration file /nonexistent/torc.conf: ENOENT: no such file or directory',

@@ -78,8 +78,9 @@ test('ports and labels follow from what is given', (t) => {
 
 test('a bad value names the directive, itself and what is allowed', (t) => {
   for (const [given, message] of [
-    [{ port: '0' }, "port '0' is not allowed: it takes an integer from 1 to 65535"],
-    [{ PORT: '70000' }, "port '70000' is not allowed: it takes an integer from 1 to 65535"],
+    [{ 'peer-port': '0' }, "peer-port '0' is not allowed: it takes an integer from 1 to 65535"],
+    [{ port: '0' }, 'port 0 without tls-port leaves clients nowhere to connect'],
+    [{ PORT: '70000' }, "port '70000' is not allowed: it takes an integer from 0 to 65535"],
     [{ durability: 'never' }, "durability 'never' is not allowed: it takes one of always, everysec, os"],
     [{ partitions: '1000' }, "partitions '1000' is not allowed: it takes a power of two from 1 to 16384"],
     [
