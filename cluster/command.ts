@@ -10,9 +10,9 @@ export interface Operation {
   readonly access: 'read' | 'write';
   /** A write whose effect and reply do not depend on what was there (SET without options, MSET): may be written once more in a new term. */
   readonly blind: boolean;
-  /** The keys it names, borrowed from the arguments; all in one partition. Loaded before `run`. Empty for an operation on the whole partition. */
+  /** The keys it names, borrowed from the arguments; all in one partition. Loaded before `run`. Empty for an operation that is on the whole partition alone. */
   readonly keys: readonly Buffer[];
-  /** True for an operation on the whole partition (DBSIZE, SCAN...): every record of the partition is loaded before `run`. */
+  /** True for an operation on the whole partition (DBSIZE, SCAN...), or on keys that it finds only by running (SORT BY): every key of the partition is loaded before `run`. */
   readonly wholePartition: boolean;
   run(execution: Execution): Reply;
 }

@@ -382,7 +382,8 @@ export class Coordinator {
    * not know that by itself. So it writes a batch without records: its acknowledgements say that the term stands, and that all before it is settled.
    */
   private needsProof({ operation }: Call): boolean {
-    return operation.access === 'write' && !operation.wholePartition && this.options.membership.memberCount > 1;
+    const { access, wholePartition, keys } = operation;
+    return access === 'write' && (!wholePartition || keys.length > 0) && this.options.membership.memberCount > 1;
   }
 
   /** The own copies of a turn's batches count once the log has them. */

@@ -82,6 +82,11 @@ export interface KeyedRow extends RowBase {
   readonly scope: 'keys';
   /** Where the keys are, when the arguments say how many there are (SINTERCARD); then `keys` names the first. */
   readonly findKeys?: (args: readonly Buffer[]) => readonly Buffer[];
+  /**
+   * True when it reads keys that its arguments do not name, all of the slot of those that they do: it runs where writes run, once all keys of the partition are in
+   * memory, and its reply waits for all that is being written there. Absent = never.
+   */
+  readonly looksFurther?: (args: readonly Buffer[]) => boolean;
   /** True when effect and reply do not depend on what was there. Absent = never. */
   readonly blind?: (args: readonly Buffer[]) => boolean;
   readonly parse: (args: readonly Buffer[]) => Run | ErrorReply;

@@ -31,9 +31,10 @@ class RowOperation implements Operation {
     readonly keys: readonly Buffer[],
     readonly blind: boolean,
     private readonly runRow: Run,
+    looksFurther: boolean,
   ) {
-    this.access = row.flags.includes('write') ? 'write' : 'read';
-    this.wholePartition = row.scope === 'partition' && row.keys.first === 0;
+    this.access = looksFurther || row.flags.includes('write') ? 'write' : 'read';
+    this.wholePartition = looksFurther || (row.scope === 'partition' && row.keys.first === 0);
   }
 
   run(execution: Execution): Reply {
@@ -236,7 +237,8 @@ export function operationOf(row: KeyedRow | PartitionRow, args: readonly Buffer[
   const run = row.parse(args);
   if (run instanceof ErrorReply) return run;
   const keys = row.scope === 'keys' && row.findKeys !== undefined ? row.findKeys(args) : keysOf(row, args);
-  return new RowOperation(row, keys, row.scope === 'keys' && row.blind?.(args) === true, run);
+  const isKeyed = row.scope === 'keys';
+  return new RowOperation(row, keys, isKeyed && row.blind?.(args) === true, run, isKeyed && row.looksFurther?.(args) === true);
 }
 
 function keysOf({ keys: { first, last, step } }: CommandRow, args: readonly Buffer[]): readonly Buffer[] {

@@ -33,6 +33,7 @@ import { serverRows } from './server.js';
 import { setRows } from './sets.js';
 import { settingRows } from './setting.js';
 import { slowlogRows } from './slowlog.js';
+import { sortRows } from './sort.js';
 import { sortedSetAlgebraRows } from './sorted-set-algebra.js';
 import { sortedSetRangeRows } from './sorted-set-ranges.js';
 import { sortedSetRows } from './sorted-sets.js';
@@ -63,6 +64,7 @@ export const allRows: readonly CommandRow[] = [
   ...keyRows,
   ...expiringRows,
   ...renamingRows,
+  ...sortRows,
   ...objectRows,
   ...dumpRows,
   ...keyspaceRows,

@@ -75,6 +75,8 @@ export const departures: Readonly<Record<string, string>> = {
   zrangestore: 'keys in different partitions answer CROSSSLOT',
   zunion: 'keys in different partitions answer CROSSSLOT',
   zunionstore: 'keys in different partitions answer CROSSSLOT',
+  sort: 'BY and GET name keys of the slot of the key that is sorted, by a hash tag, as in a cluster of Redis 8.0; the order of ALPHA is that of bytes',
+  sort_ro: 'as SORT',
   sunion: 'keys in different partitions answer CROSSSLOT',
   sunionstore: 'keys in different partitions answer CROSSSLOT',
   shutdown: '`SAVE` and `NOSAVE` come to the same; a shutdown that has begun cannot be aborted',

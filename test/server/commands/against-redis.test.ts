@@ -14,6 +14,7 @@ import { hyperLogLogFamily } from '../generated/hyperloglogs.js';
 import { keyFamily } from '../generated/keys.js';
 import { listFamily } from '../generated/lists.js';
 import { sortedSetFamily } from '../generated/sorted-sets.js';
+import { sortFamily } from '../generated/sort.js';
 import { stringFamily } from '../generated/strings.js';
 import { spread, type Words } from '../generated/words.js';
 import { MemoryExecution } from './memory-execution.js';
@@ -128,6 +129,18 @@ test('sequences on places answer as Redis answers', async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.array(commands, { minLength: 5, maxLength: 40 }), (sequence) => follow(redis, sequence)),
     { numRuns: Number(process.env['TORC_GEO_RUNS'] ?? 1000), includeErrorInReport: true },
+  );
+  t.pass();
+});
+
+test('sequences of SORT answer as Redis answers', async (t) => {
+  const redis = await RedisOracle.start();
+  if (!redis) return t.pass();
+  t.teardown(() => redis.stop());
+  const family = sortFamily({ any: fc.constant('a'), near: fc.constantFrom('{a}target', '{a}nums') });
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.oneof(...Object.values(family)), { minLength: 5, maxLength: 40 }), (sequence) => follow(redis, sequence)),
+    { numRuns: Number(process.env['TORC_SORT_RUNS'] ?? 1000), includeErrorInReport: true },
   );
   t.pass();
 });

@@ -90,6 +90,16 @@ function areAsFar(ours: string, theirs: string): boolean {
   );
 }
 
+/** Another slot's keys are refused, as by a cluster; and what nothing puts in order, or only something that is the same of several, comes in any order. */
+function areAsSorted(asked: Words, ours: string, theirs: string): boolean {
+  if (/^-ERR (BY|GET) option of SORT denied in Cluster mode\.$/.test(ours)) return true;
+  const has = (word: string): boolean => asked.some((each) => String(each).toUpperCase() === word);
+  if (!has('BY')) return false;
+  // Which of those that are the same LIMIT leaves is chance, too.
+  if (has('LIMIT') && (has('ALPHA') || has('NOSORT') || asked.includes('{a}w_*->'))) return shapeOf(ours) === shapeOf(theirs);
+  return sortedKind(ours.replaceAll('null', 'nil')) === sortedKind(theirs.replaceAll('null', 'nil'));
+}
+
 /** Where two servers may differ: by the time that passes, in order, in chance, and in what is not tracked here. */
 export function agree(asked: Words, ours: string, theirs: string): boolean {
   if (ours === theirs) return true;
@@ -107,6 +117,7 @@ export function agree(asked: Words, ours: string, theirs: string): boolean {
   if (isOfHashExpiry(name))
     return theirs.startsWith('-ERR unknown command') && !/^-(ERR un(known|supported) command|[A-Z]+ .*not supported)/.test(ours); // newer than 7.0
   if (/^GEO(DIST|SEARCH|RADIUS)/.test(name) || asked[1] === '{a}far') return areAsFar(ours, theirs);
+  if (/^SORT(_RO)?$/.test(name)) return areAsSorted(asked, ours, theirs);
   if (inAnyOrder.test(name)) return sortedKind(ours) === sortedKind(theirs);
   if (name === 'RANDOMKEY') return ours.startsWith('$') && theirs.startsWith('$');
   if (name === 'DUMP') return ours.startsWith('$') && theirs.startsWith('$') && dumped(ours) === dumped(theirs);

@@ -12,6 +12,7 @@ import { hyperLogLogFamily } from './hyperloglogs.js';
 import { keyFamily, keyspaceFamily } from './keys.js';
 import { listFamily } from './lists.js';
 import { sortedSetFamily } from './sorted-sets.js';
+import { sortFamily } from './sort.js';
 import { stringFamily } from './strings.js';
 import { value, type Family, type Keys, type Words } from './words.js';
 
@@ -26,6 +27,7 @@ export function everyFamily(keys: Keys): Family {
     ...listFamily(keys),
     ...geoFamily(keys),
     ...hashExpiryFamily(),
+    ...sortFamily(keys),
     ...keyFamily(keys),
     ...keyspaceFamily(),
   };
