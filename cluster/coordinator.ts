@@ -337,7 +337,7 @@ export class Coordinator {
       dot.counter,
       offset,
       length,
-      transaction.stagedCount === 0,
+      transaction.writes.count === 0,
       call,
       reply,
       this.writeQuorum(call),

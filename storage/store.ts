@@ -36,7 +36,8 @@ import { Partition, type Ahead } from './partition.js';
 import { withPayloadsOf } from './payload-choice.js';
 import { RecordScan } from './record-scan.js';
 import { SlicedEntries, type AppendEnd } from './sliced-entries.js';
-import type { Staged, Transaction } from './transaction.js';
+import type { Staged } from './staged-writes.js';
+import type { Transaction } from './transaction.js';
 import { WriteBehind } from './write-behind.js';
 import type { DurationHistogram } from './duration-histogram.js';
 import { Evictor } from './evictor.js';
@@ -208,7 +209,13 @@ export class Store {
    * Writes what the transaction has staged as one batch of one part: to memory at once, to the log at the turn's end. Returns where the
    * batch lies in the bytes that endTurn will hand out. For what `isLarge` says is too large for that there is writeLargeBatch.
    */
-  writeBatch(partition: Partition, dot: Dot, term: number, epoch: number, { staged, stagedCount }: Transaction): EncodedBatch {
+  writeBatch(
+    partition: Partition,
+    dot: Dot,
+    term: number,
+    epoch: number,
+    { writes: { places: staged, count: stagedCount } }: Transaction,
+  ): EncodedBatch {
     const { encoder } = this;
     encoder.begin(dot.actor, dot.counter);
     const prev = partition.seen.get(dot.actor) ?? 0;
@@ -237,7 +244,8 @@ export class Store {
 
   /** The same for a large batch, which is returned and shares its bytes with memory: to memory at once, and to the log by logLarge. */
   writeLargeBatch(partition: Partition, dot: Dot, term: number, epoch: number, transaction: Transaction): Buffer {
-    const { staged, stagedCount, stagedBytes } = transaction;
+    const { stagedBytes, writes } = transaction;
+    const { places: staged, count: stagedCount } = writes;
     const encoder = new BatchEncoder(new ByteWriter(stagedBytes + 256));
     encoder.begin(dot.actor, dot.counter);
     const prev = partition.seen.get(dot.actor) ?? 0;

@@ -21,7 +21,6 @@ import {
   type TypeName,
   type ValueLimits,
 } from './execution.js';
-import { KeyOrder, sliceOf } from './key-order.js';
 import { noEntry } from './key-table.js';
 import { ListReader } from './list-reader.js';
 import { insertIntoList, removeFromList, replaceInList, rotateList, type IndexRange, type ListWriting } from './list-writer.js';
@@ -33,6 +32,8 @@ import { SortedReader } from './sorted-reader.js';
 import { coversClock, covers } from './vector-clock.js';
 import { scoreIncremented } from './score-value.js';
 import { shownValue } from './shown-value.js';
+import { SlotListing } from './slot-listing.js';
+import { StagedWrites, type Staged } from './staged-writes.js';
 import { incremented, withExpiry } from './string-value.js';
 
 const notAnInteger = new ErrorReply('ERR value is not an integer or out of range');
@@ -40,30 +41,6 @@ const overflow = new ErrorReply('ERR increment or decrement would overflow');
 const wrongType = new ErrorReply('WRONGTYPE Operation against a key holding the wrong kind of value');
 const noBytes: Buffer = Buffer.alloc(0);
 const noLooks: readonly Look[] = [];
-/** Up to this many staged keys are looked through one by one. */
-const searchedMax = 16;
-/** Places for staged keys that are kept for the next command. */
-const stagedKept = 64;
-
-/** What the batch will write of one record. */
-export class Staged {
-  /** In the key table. */
-  entry = noEntry;
-  /** Borrowed until the command has run. */
-  key = noBytes;
-  slot = 0;
-  /** Of the record's key. */
-  type: number = recordType.string;
-  part: number = recordPart.value;
-  /** Borrowed until the command has run. */
-  element = noBytes;
-  /** Undefined: one plain version with nothing else seen, of `bytes` and `expiresAtMs`. */
-  record: VersionedRecord | undefined = undefined;
-  /** Borrowed until the command has run. */
-  bytes = noBytes;
-  expiresAtMs = 0;
-}
-
 /** What a command lacks: an element of a collection, or, without one, all of it, or that its elements are put in order. */
 export interface Need {
   readonly collection: Collection;
@@ -81,27 +58,17 @@ export interface Look {
 /** Elements that are looked at to tell what a collection takes in memory. */
 const sampledMost = 1000;
 
-/** Looking through more entries than these for each SCAN takes too long: from here on a partition keeps them in order. */
-const unorderedEntriesMax = 16_384;
-/** Entries put in order by one command. */
-const orderedAtOnce = 2048;
-
 export class Transaction implements Execution, ListWriting {
   nowMs = 0;
   resp: 2 | 3 = 2;
-  /** How many of `staged` the batch will carry. */
-  stagedCount = 0;
-  /** In the order of writing. Used again by the next command. */
-  readonly staged: Staged[] = [];
+  readonly writes = new StagedWrites();
   private current: Partition | undefined;
   private dot: Dot | undefined;
   private term = 0;
-  private livingBySlot: Map<number, number[]> | undefined;
+  private slotListing: SlotListing | undefined;
   /** The last key that was looked up, by identity of its Buffer: a command asks for the same one several times. */
   private lastKey: Buffer | undefined;
   private lastEntry = noEntry;
-  /** `staged` by entry, once there are many. */
-  private stagedByEntry: Map<number, Staged> | undefined;
   private readonly stored = new StoredValue();
   /** What the command needs and memory has not: its run does not count. */
   needs: Need[] = [];
@@ -134,7 +101,7 @@ export class Transaction implements Execution, ListWriting {
     this.nowMs = nowMs;
     this.resp = resp;
     this.discard();
-    this.livingBySlot = undefined;
+    this.slotListing = undefined;
     this.lastKey = undefined;
     if (this.looks.length > 0) this.looks = noLooks;
   }
@@ -145,28 +112,19 @@ export class Transaction implements Execution, ListWriting {
     if (this.needs.length > 0) this.needs = [];
     if (this.sizes.size > 0) this.sizes.clear();
     if (this.cleared.size > 0) this.cleared.clear();
-    this.stagedByEntry = undefined;
-    for (let i = 0; i < this.stagedCount; i++) {
-      const staged = this.staged[i] as Staged;
-      staged.key = staged.bytes = staged.element = noBytes;
-      staged.record = undefined;
-      staged.type = recordType.string;
-      staged.part = recordPart.value;
-    }
-    this.stagedCount = 0;
-    if (this.staged.length > stagedKept) this.staged.length = stagedKept;
+    this.writes.clear();
   }
 
   /** The dot of what was staged; undefined when nothing was. */
   get batchDot(): Dot | undefined {
-    return this.stagedCount === 0 ? undefined : this.dot;
+    return this.writes.count === 0 ? undefined : this.dot;
   }
 
   /** About how many bytes of keys and values the batch will carry. */
   get stagedBytes(): number {
     let sum = 0;
-    for (let i = 0; i < this.stagedCount; i++) {
-      const { key, element, bytes, record } = this.staged[i] as Staged;
+    for (let i = 0; i < this.writes.count; i++) {
+      const { key, element, bytes, record } = this.writes.places[i] as Staged;
       sum += key.length + element.length + 64;
       if (record === undefined) sum += bytes.length;
       else for (const version of record.versions) sum += version.kind === versionKind.plain ? version.bytes.length : 64;
@@ -192,7 +150,7 @@ export class Transaction implements Execution, ListWriting {
   value(key: Buffer): StoredValue | Buffer | null {
     const entry = this.entryOf(key);
     const { table } = this.here;
-    if (this.stagedCount > 0 || this.hasParts(entry)) return this.string(key)?.bytes ?? null;
+    if (this.writes.count > 0 || this.hasParts(entry)) return this.string(key)?.bytes ?? null;
     if (entry === noEntry || !table.isLiving(entry, this.nowMs)) return null;
     const { stored } = this;
     stored.memory = table.pageOf(entry);
@@ -241,7 +199,7 @@ export class Transaction implements Execution, ListWriting {
       const shown = this.shownOf(entry, key);
       if (shown !== 'string') return shown === undefined ? undefined : this.expiryOfCollection(shown);
     }
-    const staged = this.stagedOf(entry);
+    const staged = this.writes.of(entry);
     if (staged !== undefined) return this.livingStaged(staged)?.expiresAtMs;
     return this.isLiving(entry) ? this.here.table.expiresOf(entry) : undefined;
   }
@@ -509,13 +467,13 @@ export class Transaction implements Execution, ListWriting {
   /** The element's value as the batch will leave it. `entry` may be noEntry. */
   elementAt(collection: Collection, entry: number, element: Buffer): Buffer | undefined {
     if (!this.hasElementAt(collection, entry, element)) return undefined;
-    const staged = this.stagedOf(entry);
+    const staged = this.writes.of(entry);
     return staged === undefined ? this.here.table.valueOf(entry) : this.livingStaged(staged)?.bytes;
   }
 
   /** Whether the batch will leave the element there; `entry` may be noEntry. */
   private hasElementAt(collection: Collection, entry: number, element: Buffer): boolean {
-    const staged = this.stagedOf(entry);
+    const staged = this.writes.of(entry);
     if (staged !== undefined) return this.livingStaged(staged) !== undefined;
     if (this.cleared.has(collection)) return false;
     const { table } = this.here;
@@ -527,18 +485,18 @@ export class Transaction implements Execution, ListWriting {
   /** When the element expires, as the batch will leave it, Unix ms, 0 = never; undefined where elementAt is. */
   expiryAt(collection: Collection, entry: number, element: Buffer): number | undefined {
     if (!this.hasElementAt(collection, entry, element)) return undefined;
-    const staged = this.stagedOf(entry);
+    const staged = this.writes.of(entry);
     return staged === undefined ? this.here.table.expiresOf(entry) : this.livingStaged(staged)?.expiresAtMs;
   }
 
   /** The batch changes something of the collection. */
   changes(collection: Collection): boolean {
-    return this.cleared.has(collection) || (this.stagedCount > 0 && this.sizes.has(collection)) || this.hasStaged(collection);
+    return this.cleared.has(collection) || (this.writes.count > 0 && this.sizes.has(collection)) || this.hasStaged(collection);
   }
 
   private hasStaged(collection: Collection): boolean {
-    for (let i = 0; i < this.stagedCount; i++) {
-      const { entry, part } = this.staged[i] as Staged;
+    for (let i = 0; i < this.writes.count; i++) {
+      const { entry, part } = this.writes.places[i] as Staged;
       if (part === recordPart.element && this.here.collections.ofPart(entry) === collection) return true;
     }
     return false;
@@ -551,12 +509,12 @@ export class Transaction implements Execution, ListWriting {
     if (!this.cleared.has(collection)) {
       for (let at = 0; at < collection.living; at++) {
         const entry = collection.at(at);
-        if (this.stagedOf(entry) === undefined && table.isLiving(entry, this.nowMs))
+        if (this.writes.of(entry) === undefined && table.isLiving(entry, this.nowMs))
           pairs.push(table.keyBytes(entry), table.valueOf(entry));
       }
     }
-    for (let i = 0; i < this.stagedCount; i++) {
-      const staged = this.staged[i] as Staged;
+    for (let i = 0; i < this.writes.count; i++) {
+      const staged = this.writes.places[i] as Staged;
       if (staged.part !== recordPart.element || collections.ofPart(staged.entry) !== collection) continue;
       const value = this.livingStaged(staged)?.bytes;
       if (value !== undefined) pairs.push(table.keyBytes(staged.entry), Buffer.from(value));
@@ -569,36 +527,15 @@ export class Transaction implements Execution, ListWriting {
   }
 
   keysInSlot(slot: number, limit: number, after?: Buffer): readonly Buffer[] {
-    const { table } = this.here;
-    const keys = this.livingInSlot(slot).map((entry) => table.nameOf(entry));
-    const afterKey = after?.toString('latin1');
-    const found: Buffer[] = [];
-    for (const key of keys.toSorted()) {
-      if (found.length >= limit) break;
-      if (afterKey === undefined || key > afterKey) found.push(Buffer.from(key, 'latin1'));
-    }
-    return found;
+    return this.listing.keysInSlot(slot, limit, after);
   }
 
   scanSlot(slot: number, position: number, limit: number): ScannedSlot {
-    const { table } = this.here;
-    const order = this.orderOf(this.here);
-    if (order?.isFilled === false) return { keys: [], examined: 0, next: position };
-    const { keys, next } =
-      order?.slice(slot, position, limit) ?? sliceOf(this.livingInSlot(slot), (entry) => table.scanHashOf(entry), position, limit);
-    const living = keys.filter((entry) => this.here.isLivingKey(entry, this.nowMs));
-    return { keys: living.map((entry) => table.keyBytes(entry)), examined: keys.length, next };
+    return this.listing.scanSlot(slot, position, limit);
   }
 
-  /** Undefined for a small partition. It is not evicted from until its order is filled. */
-  private orderOf(partition: Partition): KeyOrder | undefined {
-    if (partition.order === undefined) {
-      if (partition.entries.size <= unorderedEntriesMax) return undefined;
-      partition.order = new KeyOrder(partition.table, partition.entries.ids());
-      partition.pins++;
-    }
-    if (!partition.order.isFilled && partition.order.fill(orderedAtOnce)) partition.pins--;
-    return partition.order;
+  private get listing(): SlotListing {
+    return (this.slotListing ??= new SlotListing(this.here, this.nowMs));
   }
 
   private get here(): Partition {
@@ -611,7 +548,7 @@ export class Transaction implements Execution, ListWriting {
   }
 
   private isLiving(entry: number): boolean {
-    const staged = this.stagedOf(entry);
+    const staged = this.writes.of(entry);
     if (staged !== undefined) return this.livingStaged(staged) !== undefined;
     return entry !== noEntry && this.here.table.isLiving(entry, this.nowMs);
   }
@@ -621,7 +558,7 @@ export class Transaction implements Execution, ListWriting {
   }
 
   private stringAt(entry: number): StringObject | undefined {
-    const staged = this.stagedOf(entry);
+    const staged = this.writes.of(entry);
     if (staged !== undefined) return this.livingStaged(staged);
     const { table } = this.here;
     if (entry === noEntry || !table.isLiving(entry, this.nowMs)) return undefined;
@@ -665,7 +602,7 @@ export class Transaction implements Execution, ListWriting {
   }
 
   private expiryOfCollection(collection: Collection): number {
-    const staged = this.stagedOf(collection.expiry);
+    const staged = this.writes.of(collection.expiry);
     if (staged !== undefined) return staged.record === undefined ? staged.expiresAtMs : (shownValue(staged.record)?.expiresAtMs ?? 0);
     return this.cleared.has(collection) ? 0 : collection.expiresAtMs;
   }
@@ -674,7 +611,7 @@ export class Transaction implements Execution, ListWriting {
   private writable(key: Buffer, type: CollectionType): Collection {
     const owner = this.entryFor(key);
     const { table, collections } = this.here;
-    if (table.isAlive(owner) || this.stagedCount > 0 || this.hasParts(owner)) {
+    if (table.isAlive(owner) || this.writes.count > 0 || this.hasParts(owner)) {
       const shown = this.shownOf(owner, key);
       if (shown !== undefined) {
         if (shown === 'string' || shown.type !== type) throw new CommandError(wrongType);
@@ -700,7 +637,7 @@ export class Transaction implements Execution, ListWriting {
   }
 
   private mayHaveString(owner: number): boolean {
-    const staged = this.stagedOf(owner);
+    const staged = this.writes.of(owner);
     if (staged === undefined) return this.here.table.isAlive(owner);
     return staged.record === undefined || staged.record.versions.length > 0;
   }
@@ -710,8 +647,8 @@ export class Transaction implements Execution, ListWriting {
     const { here } = this;
     const { table, collections, seen } = here;
     const dot = this.newDot();
-    for (let i = 0; i < this.stagedCount; i++) {
-      const staged = this.staged[i] as Staged;
+    for (let i = 0; i < this.writes.count; i++) {
+      const staged = this.writes.places[i] as Staged;
       if (staged.part !== recordPart.element || collections.ofPart(staged.entry) !== collection) continue;
       staged.record = deleting(table.recordOf(staged.entry) ?? emptyRecord, dot); // what this very batch wrote before
     }
@@ -752,7 +689,7 @@ export class Transaction implements Execution, ListWriting {
   /** The last element went, and with it what was said of the whole. */
   private dropExpiry(collection: Collection, key: Buffer): void {
     const { expiry, type } = collection;
-    if (expiry === noEntry || (this.stagedOf(expiry) === undefined && !this.here.table.isAlive(expiry))) return;
+    if (expiry === noEntry || (this.writes.of(expiry) === undefined && !this.here.table.isAlive(expiry))) return;
     this.stagePart(expiry, key, type.byte, recordPart.expiry, noBytes).record = deleting(this.tableRecord(expiry), this.newDot());
   }
 
@@ -784,7 +721,7 @@ export class Transaction implements Execution, ListWriting {
   }
 
   private recordOf(entry: number): VersionedRecord | undefined {
-    const staged = this.stagedOf(entry);
+    const staged = this.writes.of(entry);
     if (staged === undefined) return this.tableRecord(entry);
     const { record, bytes, expiresAtMs } = staged;
     if (record !== undefined) return this.merged(entry, record);
@@ -806,13 +743,6 @@ export class Transaction implements Execution, ListWriting {
     return left.versions.length === 0 && left.context.size === 0 ? undefined : left;
   }
 
-  private stagedOf(entry: number): Staged | undefined {
-    if (this.stagedCount === 0 || entry === noEntry) return undefined;
-    if (this.stagedByEntry !== undefined) return this.stagedByEntry.get(entry);
-    for (let i = 0; i < this.stagedCount; i++) if (this.staged[i]?.entry === entry) return this.staged[i];
-    return undefined;
-  }
-
   private stagePart(entry: number, key: Buffer, type: number, part: number, element: Buffer): Staged {
     const staged = this.stage(entry, key);
     staged.type = type;
@@ -823,18 +753,11 @@ export class Transaction implements Execution, ListWriting {
 
   /** The place for what the batch writes to `entry`: one for each. */
   private stage(entry: number, key: Buffer): Staged {
-    const known = this.stagedOf(entry);
+    const known = this.writes.of(entry);
     if (known !== undefined) return known;
     const { table } = this.here;
     if (table.hasRecord(entry) && this.isWritten(entry)) throw new Error('a dot was issued twice');
-    const staged = (this.staged[this.stagedCount++] ??= new Staged());
-    staged.entry = entry;
-    staged.key = key;
-    staged.slot = table.slotOf(entry);
-    if (this.stagedByEntry !== undefined) this.stagedByEntry.set(entry, staged);
-    else if (this.stagedCount > searchedMax)
-      this.stagedByEntry = new Map(this.staged.slice(0, this.stagedCount).map((each) => [each.entry, each]));
-    return staged;
+    return this.writes.add(entry, key, table.slotOf(entry));
   }
 
   /** The record has seen this batch's dot. */
@@ -843,22 +766,5 @@ export class Transaction implements Execution, ListWriting {
     const { actor, counter } = this.newDot();
     if (table.isSingle(entry)) return table.actorOf(entry) === actor && table.counterOf(entry) >= counter;
     return recordCovers(table.recordOf(entry) ?? emptyRecord, { actor, counter });
-  }
-
-  private livingInSlot(slot: number): readonly number[] {
-    return (this.livingBySlot ??= this.entriesBySlot()).get(slot) ?? [];
-  }
-
-  private entriesBySlot(): Map<number, number[]> {
-    const bySlot = new Map<number, number[]>();
-    const { entries, table } = this.here;
-    for (const entry of entries.ids()) {
-      if (!this.here.isLivingKey(entry, this.nowMs)) continue;
-      const slot = table.slotOf(entry);
-      const known = bySlot.get(slot);
-      if (known === undefined) bySlot.set(slot, [entry]);
-      else known.push(entry);
-    }
-    return bySlot;
   }
 }

@@ -160,7 +160,7 @@ export const canaries: Readonly<Record<string, RunSettings>> = {
       plant: (store) => {
         const writeBatch = store.writeBatch.bind(store);
         store.writeBatch = (partition, dot, term, epoch, transaction) => {
-          transaction.stagedCount = Math.min(transaction.stagedCount, 2);
+          transaction.writes.count = Math.min(transaction.writes.count, 2);
           return writeBatch(partition, dot, term, epoch, transaction);
         };
       },
@@ -207,7 +207,7 @@ export const canaries: Readonly<Record<string, RunSettings>> = {
       plant: (store) => {
         const writeBatch = store.writeBatch.bind(store);
         store.writeBatch = (partition, dot, term, epoch, transaction) => {
-          for (const staged of transaction.staged.slice(0, transaction.stagedCount)) {
+          for (const staged of transaction.writes.places.slice(0, transaction.writes.count)) {
             if (staged.part === recordPart.deleted && staged.record !== undefined)
               staged.record = { context: plusDot(staged.record.context, dot), versions: [] };
           }

@@ -45,7 +45,7 @@ export class WrittenBatches {
       }
       store.whenDurable(() => written.forEach(([id]) => this.#fleeting.delete(id)));
     };
-    const noted = (partition: Partition, dot: Dot, { staged, stagedCount }: Transaction): WrittenBatch => {
+    const noted = (partition: Partition, dot: Dot, { writes: { places: staged, count: stagedCount } }: Transaction): WrittenBatch => {
       const records = staged
         .slice(0, stagedCount)
         .map(({ slot, key, type, part, element }) => encodeRecordKey(slot, key, type, part, element).toString('latin1'));

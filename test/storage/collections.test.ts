@@ -339,7 +339,7 @@ test('a deletion is one record however many elements it covers, and is forgotten
   const here = store.partition(partition);
   transaction.begin(here, 1, 1, 2);
   t.true(transaction.delete(key));
-  t.is(transaction.stagedCount, 1);
+  t.is(transaction.writes.count, 1);
   const dot = transaction.batchDot;
   if (dot === undefined) return t.fail('nothing was written');
   store.writeBatch(here, dot, 1, 1, transaction);

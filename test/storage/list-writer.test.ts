@@ -44,7 +44,7 @@ class Both {
   private run(change: (transaction: Transaction) => void): void {
     command(this.opened, 0, 1, (transaction) => {
       change(transaction);
-      this.written = transaction.staged.slice(0, transaction.stagedCount).filter(({ part }) => part === recordPart.element).length;
+      this.written = transaction.writes.places.slice(0, transaction.writes.count).filter(({ part }) => part === recordPart.element).length;
     });
   }
 

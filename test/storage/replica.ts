@@ -113,8 +113,8 @@ export class Replica {
     return { bytes, dot, heldBy: new Set([this]) };
   }
 
-  private plant({ staged, stagedCount }: Transaction, dot: Dot): void {
-    for (const one of staged.slice(0, stagedCount)) {
+  private plant({ writes: { places, count } }: Transaction, dot: Dot): void {
+    for (const one of places.slice(0, count)) {
       if (one.part !== recordPart.deleted || one.record === undefined) continue;
       if (this.without === 'cut-before-batch') one.record = { context: plusDot(one.record.context, dot), versions: [] };
       if (this.without === 'cut-by-seen') one.record = { context: withoutActor(this.top(), dot.actor), versions: one.record.versions };

@@ -23,7 +23,7 @@ import { RocksdbEngine } from '../../storage/rocksdb-engine.js';
 import type { Store } from '../../storage/store.js';
 import { HandClock, seededRandom, settled } from './log-fixtures.js';
 import { command, encodeBatches, openInMemory, openStore, plainRecord, self, type OpenedStore } from './store-fixtures.js';
-import type { Staged } from '../../storage/transaction.js';
+import type { Staged } from '../../storage/staged-writes.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
 /** After which what is dirty is written behind, if nothing else begins a round before. */
@@ -287,7 +287,7 @@ class History {
       else if (choice === 1) transaction.setExpiry(key, 1000 + this.random.integer(1000));
       else if (choice === 2) transaction.increment(key, 2n);
       else transaction.setString(key, Buffer.from(String(this.random.integer(1_000_000))), this.random.integer(3) === 0 ? 5000 : 0);
-      staged = transaction.stagedCount === 0 ? undefined : transaction.staged[0];
+      staged = transaction.writes.count === 0 ? undefined : transaction.writes.places[0];
     });
     if (dot === undefined || staged === undefined) return;
     const { record = plainRecord(dot, staged.bytes.toString(), 1, staged.expiresAtMs) } = staged;

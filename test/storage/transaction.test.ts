@@ -28,7 +28,7 @@ test('DEL k k deletes once, MSET k 1 k 2 keeps the second: one record under one 
     t.is(text(transaction), '1');
     set('2')(transaction);
     t.is(text(transaction), '2');
-    t.is(transaction.staged.length, 1);
+    t.is(transaction.writes.places.length, 1);
   });
   t.is(shown(opened), '2');
   command(opened, partition, nowMs, (transaction) => {
