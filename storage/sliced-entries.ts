@@ -21,6 +21,7 @@ interface Writing {
   readonly bytes: Buffer;
   at: number;
   readonly whole: (end: AppendEnd) => void;
+  readonly flushed: () => void;
 }
 
 export interface SliceLog {
@@ -57,10 +58,10 @@ export class SlicedEntries {
 
   /**
    * Appends the slices of entries, one entry after the other; `whole` is called in the turn that appends the last of one, and appends its end within that call,
-   * or never. `bytes` are borrowed until then.
+   * or never; `flushed` right after that, when the file has taken all of it. `bytes` are borrowed until then.
    */
-  write(bytes: Buffer, whole: (end: AppendEnd) => void): void {
-    this.queue.push({ number: this.nextNumber++, bytes, at: 0, whole });
+  write(bytes: Buffer, whole: (end: AppendEnd) => void, flushed: () => void = () => undefined): void {
+    this.queue.push({ number: this.nextNumber++, bytes, at: 0, whole, flushed });
     this.stepSoon();
   }
 
@@ -115,6 +116,7 @@ export class SlicedEntries {
     try {
       this.appendNext(writing);
       this.log.flush();
+      if (writing.at === writing.bytes.length) writing.flushed();
     } catch (error) {
       this.close();
       this.failed(error);

@@ -286,10 +286,7 @@ export class Store {
 
   /** Brings a large batch to the log, over several turns; `appended` is called in the turn that appends the last of it: then whenDurable is about it. */
   logLarge(batch: Buffer, appended: () => void): void {
-    this.sliced.write(batch, (end) => {
-      end(entryKind.batches, 0);
-      appended();
-    });
+    this.sliced.write(batch, (end) => end(entryKind.batches, 0), appended);
   }
 
   /**
@@ -298,11 +295,11 @@ export class Store {
    */
   applyLargeBatches(bytes: Buffer, listener: AppliedListener, applied: () => void): void {
     this.check(bytes);
-    this.sliced.write(bytes, (end) => {
+    const whole = (end: AppendEnd): void => {
       end(entryKind.batches, 0);
       this.apply(bytes, listener, true);
-      applied();
-    });
+    };
+    this.sliced.write(bytes, whole, applied);
   }
 
   /**

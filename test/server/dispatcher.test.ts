@@ -124,7 +124,7 @@ test('FLUSHALL of small partitions empties many at once, and its first error is 
   const visits = new Visits().run('FLUSHALL');
   for (const call of visits.calls.splice(0)) call.answer(50);
   const calls = visits.calls.splice(0);
-  t.is(calls.length, 80);
+  t.is(calls.length, 30);
   calls[0]?.answer(new ErrorReply('NOREPLICAS'));
   for (const call of calls.slice(1)) call.answer([slotsEach * (call.partition + 1), 0]);
   t.deepEqual(visits.calls, []);

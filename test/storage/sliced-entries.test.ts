@@ -42,3 +42,30 @@ test('one slice is appended in a turn, also of an entry that is begun when the o
   }
   t.deepEqual(read, ended);
 });
+
+test('who wrote an entry hears of it when the file has taken all of it, and not when the disk is full (seed 276)', async (t) => {
+  const clock = new HandClock();
+  const heard: string[] = [];
+  let room = 3;
+  const sliced = new SlicedEntries(
+    clock,
+    {
+      appendSlice: () => undefined,
+      appendEnd: () => heard.push('end'),
+      flush: () => {
+        if (room-- === 0) throw new Error('no room');
+      },
+      between: () => undefined,
+    },
+    (error) => heard.push(String(error)),
+    4,
+  );
+  for (const text of ['01234567', '01234567'])
+    sliced.write(
+      Buffer.from(text),
+      (end) => end(1, 0),
+      () => heard.push('flushed'),
+    );
+  for (let turns = 1; turns <= 8; turns++) await clock.advance(0);
+  t.deepEqual(heard, ['end', 'flushed', 'end', 'Error: no room']);
+});
