@@ -20,6 +20,8 @@ export interface ServerCommand {
 /** What is kept of a server's stdout and stderr: their end, in characters. */
 const outputCharsMax = 64 * 1024;
 const readyTimeoutMs = 30_000;
+/** Variables for tests, not for servers: how large tests are, and what they must find. */
+const saidToTests = /^TORC_(FULL|REQUIRE_\w+|\w+_(HISTORIES|RUNS|INPUTS|KEYS|STREAMS|COMMANDS)|SEEDS?|CONNECTIONS|ELEMENTS)$/;
 const stopTimeoutMs = 15_000;
 
 const living = new Set<ChildProcess>();
@@ -60,7 +62,7 @@ export class ServerProcess {
     killChildrenOnExit();
     // In a process group of its own, so that Ctrl-C reaches it through us only and each server is ended in one way.
     // What tells tests what to do is no directive, and a node would say that it does not know it.
-    const { TORC_REQUIRE_REDIS: _redis, TORC_REQUIRE_OPENSSL: _openssl, TORC_FULL: _full, ...env } = process.env;
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !saidToTests.test(name)));
     const child = spawn(command.program, command.args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env });
     const pid = child.pid;
     if (pid === undefined) {

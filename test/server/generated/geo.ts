@@ -140,13 +140,13 @@ export function geoFamily({ any }: Keys): Family {
     georadius: fc.oneof(
       radius('GEORADIUS'),
       words('GEORADIUS', geo, place, length, unit, ordered, storing),
-      words('GEORADIUS', any, place, length, unit, wrong),
+      words('GEORADIUS', any, place, length, unit, options(1, 'WRONG', 'ANY', 'COUNT')),
     ),
     georadius_ro: fc.oneof(radius('GEORADIUS_RO'), words('GEORADIUS_RO', geo, place, length, unit, ordered, storing)),
     georadiusbymember: fc.oneof(
       byMember('GEORADIUSBYMEMBER'),
       words('GEORADIUSBYMEMBER', geo, member, length, unit, ordered, storing),
-      words('GEORADIUSBYMEMBER', any, noMember, length, unit, wrong),
+      words('GEORADIUSBYMEMBER', any, noMember, length, unit, options(1, 'WRONG', 'ANY', 'COUNT')),
     ),
     georadiusbymember_ro: fc.oneof(byMember('GEORADIUSBYMEMBER_RO'), words('GEORADIUSBYMEMBER_RO', any, noMember, length, unit, ordered)),
   };

@@ -76,8 +76,11 @@ test.serial('every metric has help, unit and type, is named as it should be, and
   await client.all(keys.slice(0, 200).map((key) => ['GET', key]));
   t.is((await client.ask('INCR', 'key1')).kind, 'error');
   await client.ask('SET', 'short', 'lived', 'PX', '1');
+  await client.ask('HSET', 'hash', 'stays', 'value');
+  await client.ask('HSETEX', 'hash', 'PX', '20', 'FIELDS', '1', 'short', 'lived');
   t.is((await client.ask('TORC', 'REPAIR')).kind, 'status');
   await until(async () => (await scrapes(cluster, all)).some((one) => one.value('torc_expired_keys_total') > 0), 'a key expires');
+  await until(async () => (await scrapes(cluster, all)).some((one) => one.value('torc_expired_elements_total') > 0), 'a field expires');
   await until(async () => (await Scrape.of(cluster.port)).value('torc_repair_rounds_total') > 0, 'a round of repair');
   await until(async () => {
     await client.all(keys.slice(0, 50).map((key) => ['GET', key]));
