@@ -1,6 +1,6 @@
 /**
  * One very large hash, set and sorted set on three nodes: adds to it beside adds to small ones, what a point read and a rank cost, what DEL, a restart and
- * the first touch after it cost, and the longest turn of a node's event loop in all of it. TORC_ELEMENTS=1000000 is the full size; by default it is 10,000.
+ * the first touch after it cost, and the longest turn of a node's event loop in all of it. TORC_ELEMENTS=1000000 is the full size; by default it is 5,000.
  */
 import test from 'ava';
 import { MeteredServer } from '../harness/turn-figures.js';
@@ -9,13 +9,13 @@ import { RawClient } from './raw-client.js';
 
 /** What happens once, as a DEL does, is judged at full size alone: such a run has the machine to itself. */
 const isFullSize = process.env['TORC_ELEMENTS'] !== undefined;
-const elements = Number(process.env['TORC_ELEMENTS'] ?? 10_000);
+const elements = Number(process.env['TORC_ELEMENTS'] ?? 5_000);
 const longestTurnMs = 10;
 /** Of a phase that can be repeated the quietest round counts: the machine may be short of CPUs. */
-const rounds = 6;
+const rounds = 4;
 const perCommand = 500;
 const commandsAtOnce = 10;
-const addsPerRound = 4_000;
+const addsPerRound = 1_000;
 const smallElements = 10;
 const replyTimeoutMs = 300_000;
 
