@@ -2,12 +2,21 @@
  * A node that is told to stop, as its clients and its orchestrator see it: the probes say so first, what was asked is answered, and the process
  * ends with exit code 0; a second signal ends it at once. The same by SIGTERM, TORC DRAIN and `torc drain`.
  */
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import test from 'ava';
 import { drain, type DrainSteps } from '../../server/drain.js';
 import { failing, httpPortOf, probe, probed } from '../harness/http-probe.js';
 import { startCluster, startNode, torcEntry } from '../harness/processes.js';
 import { RawClient } from './raw-client.js';
+
+/** `torc drain`, while the tests beside this one go on. */
+function torcDrain(...args: readonly string[]): Promise<{ readonly status: number; readonly stderr: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [torcEntry, 'drain', ...args], (error, _stdout, stderr) =>
+      resolve({ status: error === null ? 0 : Number(error.code), stderr }),
+    );
+  });
+}
 
 test('on SIGTERM a node is not ready, goes on serving for drain-wait, answers what it took, and ends', async (t) => {
   const node = await startNode({ 'drain-wait': '5' });
@@ -57,10 +66,10 @@ test('TORC DRAIN is answered, and the node ends; a signal meanwhile joins in', a
 test('torc drain stops the node of its configuration, and says so when there is none', async (t) => {
   const node = await startNode();
   t.teardown(() => node.stop());
-  const run = () => spawnSync(process.execPath, [torcEntry, 'drain', '--port', `${node.port}`], { encoding: 'utf8' });
-  t.like(run(), { status: 0, stderr: '' });
+  const run = () => torcDrain('--port', `${node.port}`);
+  t.like(await run(), { status: 0, stderr: '' });
   t.is(await node.server(0).exited, 'exit code 0');
-  const again = run();
+  const again = await run();
   t.is(again.status, 1);
   t.regex(again.stderr, /^torc: .*ECONNREFUSED/);
 });
@@ -68,13 +77,12 @@ test('torc drain stops the node of its configuration, and says so when there is 
 test('torc drain says the password of its configuration first, and what a node answers that wants another', async (t) => {
   const node = await startNode({ requirepass: 'open sesame' });
   t.teardown(() => node.stop());
-  const run = (...more: readonly string[]) =>
-    spawnSync(process.execPath, [torcEntry, 'drain', '--port', `${node.port}`, ...more], { encoding: 'utf8' });
-  const [without, wrong] = [run(), run('--requirepass', 'sesame')];
+  const run = (...more: readonly string[]) => torcDrain('--port', `${node.port}`, ...more);
+  const [without, wrong] = [await run(), await run('--requirepass', 'sesame')];
   t.is(without.status, 1);
   t.regex(without.stderr, /^torc: the node at 127\.0\.0\.1:\d+ refuses to drain: NOAUTH/);
   t.regex(wrong.stderr, /refuses to drain: WRONGPASS/);
-  t.like(run('--requirepass', 'open sesame'), { status: 0, stderr: '' });
+  t.like(await run('--requirepass', 'open sesame'), { status: 0, stderr: '' });
   t.is(await node.server(0).exited, 'exit code 0');
 });
 

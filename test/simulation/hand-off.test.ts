@@ -376,7 +376,7 @@ test('increments from both sides of a partition add up', async (t) => {
   let acknowledged = 0;
   let unclear = 0;
   let stoodIn = 0;
-  for (const seed of seeds(6)) {
+  for (const seed of seeds(4)) {
     const cluster = new TorcCluster(seed, { nodes: five, partitions: 4, sloppyQuorum: true });
     const { scheduler, network, random } = cluster;
     await cluster.startAll();

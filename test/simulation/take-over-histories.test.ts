@@ -18,7 +18,7 @@ test('appends under duelling take-overs', async (t) => {
   let acknowledged = 0;
   let takeOvers = 0;
   let failures = 0;
-  for (const seed of seeds(8)) {
+  for (const seed of seeds(6)) {
     const result = await runSeed(seed, duels);
     acknowledged += result.acknowledged;
     for (const name of result.cluster.nodes) takeOvers += result.cluster.running(name)?.node.takeOver.finished ?? 0;

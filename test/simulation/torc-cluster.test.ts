@@ -11,7 +11,7 @@ test('histories under faults', async (t) => {
   let acknowledged = 0;
   let unclear = 0;
   let failures = 0;
-  for (const seed of seeds(6)) {
+  for (const seed of seeds(4)) {
     const result = await runSeed(seed);
     acknowledged += result.acknowledged;
     unclear += result.refused + result.unknown;
@@ -27,7 +27,7 @@ test('histories of sets, hashes and sorted sets under faults', async (t) => {
   t.timeout(3_600_000);
   let acknowledged = 0;
   let failures = 0;
-  for (const seed of seeds(6)) {
+  for (const seed of seeds(4)) {
     const result = await runSeed(seed, { clients: { workloads: ['set', 'field', 'tally', 'score', 'brief'] } });
     acknowledged += result.acknowledged;
     if (result.fault === undefined) continue;

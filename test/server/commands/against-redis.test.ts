@@ -65,7 +65,7 @@ test('sequences of commands answer as Redis answers', async (t) => {
   t.teardown(() => redis.stop());
   await fc.assert(
     fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 25 }), (sequence) => follow(redis, sequence)),
-    { numRuns: 1500, includeErrorInReport: true },
+    { numRuns: 1000, includeErrorInReport: true },
   );
   t.pass();
 });
@@ -85,7 +85,7 @@ test('sequences on sorted sets answer as Redis answers', async (t) => {
   );
   await fc.assert(
     fc.asyncProperty(fc.array(commands, { minLength: 5, maxLength: 40 }), (sequence) => follow(redis, sequence)),
-    { numRuns: Number(process.env['TORC_SORTED_RUNS'] ?? 1500), includeErrorInReport: true },
+    { numRuns: Number(process.env['TORC_SORTED_RUNS'] ?? 1000), includeErrorInReport: true },
   );
   t.pass();
 });
@@ -105,7 +105,7 @@ test('sequences on lists answer as Redis answers', async (t) => {
   );
   await fc.assert(
     fc.asyncProperty(fc.array(commands, { minLength: 5, maxLength: 40 }), (sequence) => follow(redis, sequence)),
-    { numRuns: Number(process.env['TORC_LIST_RUNS'] ?? 1500), includeErrorInReport: true },
+    { numRuns: Number(process.env['TORC_LIST_RUNS'] ?? 1000), includeErrorInReport: true },
   );
   t.pass();
 });
