@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { httpPortOf, probe } from '../harness/http-probe.js';
 import { type ServerGroup, startCluster, startNode } from '../harness/processes.js';
-import { isFull } from '../../server/disk-guard.js';
+import { isFull, nextLookMs } from '../../server/disk-guard.js';
 import { RespConnection } from './resp-connection.js';
 
 const mebibyte = 1024 * 1024;
@@ -39,6 +39,14 @@ test('the least room, and room again', (t) => {
   t.true(isFull(124, 100, true));
   t.false(isFull(125, 100, true));
   t.false(isFull(0, 0, true));
+});
+
+test('a disk that fills fast is looked at often', (t) => {
+  t.is(nextLookMs(100, 0, 250), 250);
+  t.is(nextLookMs(100, -5, 250), 250);
+  t.is(nextLookMs(-1, 5, 250), 250);
+  t.is(nextLookMs(1000, 100, 40), 100); // 400 ms are left
+  t.is(nextLookMs(10, 1000, 250), 10);
 });
 
 test('one node: MISCONF for writes, reads and readiness, and back by itself', async (t) => {
