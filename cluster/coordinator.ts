@@ -188,21 +188,25 @@ export class Coordinator {
     const { store, turn } = this.options;
     const partition = store.partition(call.partition);
     const byCollection = new Map<Collection, Buffer[] | 'all' | 'order'>();
-    for (const { collection, element, order } of needs) {
+    const ranges: Need[] = [];
+    for (const need of needs) {
+      const { collection, element, order } = need;
       const known = byCollection.get(collection);
-      if (order) byCollection.set(collection, 'order');
+      if (need.range !== undefined) ranges.push(need);
+      else if (order) byCollection.set(collection, 'order');
       else if (element === undefined) byCollection.set(collection, 'all');
       else if (known === undefined) byCollection.set(collection, [Buffer.from(element)]);
       else if (Array.isArray(known)) known.push(Buffer.from(element));
     }
     partition.pins++; // what is loaded stays until all of it is
-    let waiting = byCollection.size;
+    let waiting = byCollection.size + ranges.length;
     const ended = (): void => {
       if (--waiting > 0) return;
       partition.pins--;
       turn.schedule(); // memory that grew by this is looked through at the turn's end
       loaded();
     };
+    for (const { collection, range } of ranges) if (range !== undefined) store.loader.loadRange(partition, collection, range, ended);
     for (const [collection, elements] of byCollection) {
       if (elements === 'order') store.orders.fill(partition, collection, ended);
       else if (elements !== 'all') store.loader.loadElements(partition, collection, elements, ended);
