@@ -39,11 +39,7 @@ export class MemoryEngine implements Engine {
     return Promise.resolve();
   }
 
-  iterate(
-    range: EngineRange,
-    chunkEntries = 1000,
-    backwards = false,
-  ): AsyncIterable<readonly (readonly [key: Buffer, value: Buffer])[]> {
+  iterate(range: EngineRange, chunkEntries = 1000, backwards = false): AsyncIterable<readonly (readonly [key: Buffer, value: Buffer])[]> {
     const { sortedKeys, values } = this.stored;
     const from = firstNotBefore(sortedKeys, range.from.toString('latin1'));
     const to = firstNotBefore(sortedKeys, range.to.toString('latin1'));

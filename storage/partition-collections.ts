@@ -105,7 +105,9 @@ export class PartitionCollections {
     if (found !== noEntry) return found;
     const { table, account } = this.around;
     const isElement = part === recordPart.element;
-    const isComplete = isElement ? collection.whole || (collection.loaded.size > 0 && collection.hasAllOf(bytes.subarray(from, from + length))) : collection.known;
+    const isComplete = isElement
+      ? collection.whole || (collection.loaded.size > 0 && collection.hasAllOf(bytes.subarray(from, from + length)))
+      : collection.known;
     const entry = table.insertPart(collection.owner, kindOf(collection.type, part), bytes, from, isElement ? length : 0, isComplete);
     account(table.byteSizeOf(entry));
     if (part === recordPart.deleted) collection.deleted = entry;

@@ -90,11 +90,7 @@ export class RocksdbEngine implements Engine {
     });
   }
 
-  iterate(
-    range: EngineRange,
-    chunkEntries = 1000,
-    backwards = false,
-  ): AsyncIterable<readonly (readonly [key: Buffer, value: Buffer])[]> {
+  iterate(range: EngineRange, chunkEntries = 1000, backwards = false): AsyncIterable<readonly (readonly [key: Buffer, value: Buffer])[]> {
     // An empty bound means "no bound" to the binding; nothing sorts before an empty `to`.
     if (this.#closing !== undefined || Buffer.compare(range.from, range.to) >= 0) return this.#chunks(undefined, chunkEntries);
     const highWaterMark = Math.min(readAheadBytes, chunkEntries * readAheadBytesEach);

@@ -114,4 +114,3 @@ export class StreamReader extends CollectionReader implements StreamView {
     return collection.index.isFilled;
   }
 }
-

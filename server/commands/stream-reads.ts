@@ -44,7 +44,7 @@ const parseRange =
 
 /** Where the keys of XREAD begin; undefined when there are none. */
 function streamsAt(args: readonly Buffer[]): number | undefined {
-  for (let i = 1; i < args.length - 1; ) {
+  for (let i = 1; i < args.length - 1;) {
     const option = args[i] as Buffer;
     if (isToken(option, 'STREAMS')) return i + 1;
     i += isToken(option, 'COUNT') || isToken(option, 'BLOCK') ? 2 : 1;

@@ -89,7 +89,7 @@ function newId({ nowMs, writtenDot: { actor } }: Execution, asked: NewId | undef
 /** XTRIM key MAXLEN | MINID [= | ~] threshold [LIMIT count] */
 function parseTrim(args: readonly Buffer[]): Run | ErrorReply {
   const trimmingParser = new TrimmingParser();
-  for (let i = 2; i < args.length; ) {
+  for (let i = 2; i < args.length;) {
     const next = trimmingParser.take(args, i);
     if (next === undefined) return syntaxError;
     if (next instanceof ErrorReply) return next;

@@ -169,4 +169,3 @@ export function streamAt(execution: Execution, key: Buffer): Stream {
   if (stream === undefined) throw new Error('the key of a living stream has none');
   return stream;
 }
-

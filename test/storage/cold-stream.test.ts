@@ -119,7 +119,12 @@ test('a stream is what its commands made of it, across rounds, evictions, kills 
         added += many;
       } else if (action < 7 && model.length > 0) {
         const gone = new Set(Array.from({ length: 1 + pick(3) }, () => model[pick(model.length)] as number));
-        await run(opened, clock, (transaction) => Stream.at(transaction, key)?.remove([...gone].map((i) => entryOf(i).id), true));
+        await run(opened, clock, (transaction) =>
+          Stream.at(transaction, key)?.remove(
+            [...gone].map((i) => entryOf(i).id),
+            true,
+          ),
+        );
         model = model.filter((i) => !gone.has(i));
       } else if (action === 7) {
         const most = pick(model.length + 1);
