@@ -146,7 +146,7 @@ export class Loader {
           partition.collections.take(collection, decodeRecordKey(row.subarray(1)).element, decodeRecord(value));
         }
         for (const goesOn of watchers) goesOn();
-        await this.nextTurn(); // the engine has the next slice ready at once
+        if (chunk.length === sliceElements) await this.nextTurn(); // the engine has the next slice ready at once
       }
       partition.collections.becameWhole(collection);
     } finally {
