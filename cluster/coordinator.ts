@@ -182,10 +182,11 @@ export class Coordinator {
     turn.schedule();
   }
 
-  /** Calls `loaded` once the elements, or whole collections, that a run of the call lacked are in memory, or the call is to be tried again. */
-  loadNeeds(call: Call, needs: readonly Need[], loaded: () => void): void {
+  /** Calls `loaded` once the elements, or whole collections, that a run of the call lacked are in memory, or the call is to be tried again. `waiting` is told while that goes on. */
+  loadNeeds(call: Call, needs: readonly Need[], loaded: () => void, waiting: { goesOn(nowMs: number): void } = call): void {
     this.loadsWaitedFor++;
-    const { store, turn } = this.options;
+    const { store, turn, clock } = this.options;
+    const goesOn = (): void => waiting.goesOn(clock.monotonicMs());
     const partition = store.partition(call.partition);
     const byCollection = new Map<Collection, Buffer[] | 'all' | 'order'>();
     for (const { collection, element, order } of needs) {
@@ -196,17 +197,17 @@ export class Coordinator {
       else if (Array.isArray(known)) known.push(Buffer.from(element));
     }
     partition.pins++; // what is loaded stays until all of it is
-    let waiting = byCollection.size;
+    let open = byCollection.size;
     const ended = (): void => {
-      if (--waiting > 0) return;
+      if (--open > 0) return;
       partition.pins--;
       turn.schedule(); // memory that grew by this is looked through at the turn's end
       loaded();
     };
     for (const [collection, elements] of byCollection) {
-      if (elements === 'order') store.orders.fill(partition, collection, ended);
+      if (elements === 'order') store.orders.fill(partition, collection, ended, goesOn);
       else if (elements !== 'all') store.loader.loadElements(partition, collection, elements, ended);
-      else store.loader.loadCollection(partition, collection).then(ended, () => undefined); // the node stops when it cannot read
+      else store.loader.loadCollection(partition, collection, goesOn).then(ended, () => undefined); // the node stops when it cannot read
     }
   }
 
@@ -266,10 +267,15 @@ export class Coordinator {
     this.transaction.discard();
     coordination.putBack(call);
     coordination.loading = true;
-    this.loadNeeds(call, needs, () => {
-      coordination.loading = false;
-      this.drain(coordination);
-    });
+    this.loadNeeds(
+      call,
+      needs,
+      () => {
+        coordination.loading = false;
+        this.drain(coordination);
+      },
+      coordination,
+    );
   }
 
   private shortOfReplicas(call: Call): ErrorReply | undefined {
