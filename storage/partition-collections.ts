@@ -297,7 +297,7 @@ export class PartitionCollections {
   becameLoaded(collection: Collection, from: Buffer, to: Buffer): void {
     const { table } = this.around;
     if (collection.whole) return;
-    for (const entry of [...collection.incomplete])
+    for (const entry of collection.incomplete)
       if (table.compareKeyTo(entry, from) >= 0 && table.compareKeyTo(entry, to) < 0) this.complete(entry, undefined);
     collection.loaded.add(from, to);
   }

@@ -11,7 +11,7 @@ import { parseUnsigned } from '../commands/arguments.js';
 export type StreamId = bigint;
 
 const bits = 64n;
-export const sequenceMax = (1n << bits) - 1n;
+const sequenceMax = (1n << bits) - 1n;
 export const idMax: StreamId = (1n << (2n * bits)) - 1n;
 export const idBytes = 16;
 /** What the sequence numbers that one actor chooses are apart. */
@@ -21,10 +21,10 @@ const textBytesMost = 127;
 export const invalidId = new ErrorReply('ERR Invalid stream ID specified as stream command argument');
 
 export const idOf = (ms: bigint, sequence: bigint): StreamId => (ms << bits) | sequence;
-export const msOf = (id: StreamId): bigint => id >> bits;
-export const sequenceOf = (id: StreamId): bigint => id & sequenceMax;
+const msOf = (id: StreamId): bigint => id >> bits;
+const sequenceOf = (id: StreamId): bigint => id & sequenceMax;
 
-export const idText = (id: StreamId): string => `${msOf(id)}-${sequenceOf(id)}`;
+const idText = (id: StreamId): string => `${msOf(id)}-${sequenceOf(id)}`;
 /** As a bulk string. */
 export const idReply = (id: StreamId): Buffer => Buffer.from(idText(id), 'latin1');
 

@@ -82,7 +82,7 @@ export class TrimmingParser {
 }
 
 /** How many of `length` entries go, of which `due` are below the mark. */
-export function trimmedCount(due: number, length: number, { isAbout, limit }: Trimming): number {
+function trimmedCount(due: number, length: number, { isAbout, limit }: Trimming): number {
   if (!isAbout) return due;
   const whole = due === length ? due : due - (due % nodeEntries);
   return limit > 0 && whole > limit ? limit - (limit % nodeEntries) : whole;

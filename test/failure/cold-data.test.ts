@@ -4,6 +4,7 @@
  */
 import test from 'ava';
 import { type ServerGroup, startNode } from '../harness/processes.js';
+import { until } from '../harness/until.js';
 import { stoppedAtEnd } from './judging.js';
 import { RespConnection } from './resp-connection.js';
 import { sized } from './run-size.js';
@@ -37,12 +38,9 @@ async function incremented(connection: RespConnection): Promise<string[]> {
 
 /** Asks until what was written is on disk and memory is back at its bound; throws after 20 s. */
 async function evicted(connection: RespConnection): Promise<void> {
-  const deadline = performance.now() + 20_000;
-  for (;;) {
-    const bytes = await connection.figure('torc', 'memoryBytes');
-    if (bytes <= cacheBytes) return;
-    if (performance.now() > deadline) throw new Error(`${bytes} bytes are held in memory, ${cacheBytes} are allowed`);
-  }
+  let bytes = 0;
+  const isBack = async (): Promise<boolean> => (bytes = await connection.figure('torc', 'memoryBytes')) <= cacheBytes;
+  await until(isBack, () => `${bytes} bytes are held in memory, ${cacheBytes} are allowed`);
 }
 
 async function restarted(group: ServerGroup): Promise<{ readonly connection: RespConnection; readonly readyMs: number }> {

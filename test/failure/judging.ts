@@ -2,6 +2,7 @@
 import type { ExecutionContext } from 'ava';
 import type { Load, LoadReport } from '../harness/load-client.js';
 import type { ServerGroup } from '../harness/processes.js';
+import { betweenLooks } from '../harness/until.js';
 import { RawClient } from '../server/raw-client.js';
 import { RespConnection } from './resp-connection.js';
 
@@ -53,6 +54,7 @@ export async function caughtUp(port: number, otherPort: number, keys: readonly s
         throw new Error(`${count}: ${missing[first]} is '${values[first]}', and '${expected[first]}' by quorum`);
       }
       missing = differs;
+      await betweenLooks();
     }
   } finally {
     alone.close();
@@ -83,6 +85,7 @@ export async function replicasEqual({ port }: ServerGroup, keys: readonly string
         const count = `${differing.length} of ${keys.length} records differ after ${Math.round(elapsedMs)} ms`;
         throw new Error(`${count}: ${differing[0]} is ${example}`);
       }
+      await betweenLooks();
     }
   } finally {
     await client.end();

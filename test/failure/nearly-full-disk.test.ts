@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { httpPortOf, probe } from '../harness/http-probe.js';
 import { type ServerGroup, startCluster, startNode } from '../harness/processes.js';
+import { until } from '../harness/until.js';
 import { isFull, nextLookMs } from '../../server/disk-guard.js';
 import { RespConnection } from './resp-connection.js';
 
@@ -23,11 +24,6 @@ function smallDisk(t: ExecutionContext): string | undefined {
   if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', disk], { stdio: 'ignore' }).status === 0) return disk;
   process.stderr.write('\n*** THE TEST OF A NEARLY FULL DISK IS SKIPPED: mounting a tmpfs takes root ***\n\n');
   return undefined;
-}
-
-async function until(t: ExecutionContext, what: string, look: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!(await look())) if (Date.now() > deadline) return t.fail(`${what} did not come about within 20 s`);
 }
 
 const diskCheck = async (group: ServerGroup, i: number): Promise<string> =>
@@ -70,11 +66,11 @@ test('one node: MISCONF for writes, reads and readiness, and back by itself', as
   t.regex((await client.ask('DEL', 'key:0')).text, /^MISCONF /);
   const values = await client.values(Array.from({ length: acknowledged }, (_, index) => `key:${index}`));
   t.is(values.filter((one, index) => one !== `${index}:${value}`).length, 0);
-  await until(t, 'a readiness of no', async () => (await diskCheck(group, 0)).includes('less than min-free-space is left'));
+  await until(async () => (await diskCheck(group, 0)).includes('less than min-free-space is left'), 'a readiness of no');
   await group.server(0).printed('"event":"disk-full"', 5000);
 
   t.is(spawnSync('mount', ['-o', 'remount,size=256m', disk]).status, 0);
-  await until(t, 'a write', async () => (await client.ask('SET', 'more', value)).text === 'OK');
+  await until(async () => (await client.ask('SET', 'more', value)).text === 'OK', 'a write');
   t.true((await diskCheck(group, 0)).startsWith('{"ok":true'));
   await group.server(0).printed('"event":"disk-has-room"', 5000);
 });
@@ -95,10 +91,10 @@ test('one of three: the others go on, its clients are served by them, and it get
   await group.restart(2);
   const [first, third] = [await RespConnection.open(group.ports[0] as number), await RespConnection.open(group.ports[2] as number)];
   t.teardown(() => (first.close(), third.close()));
-  await until(t, 'a cluster', async () => (await third.ask('SET', 'before', 'v')).text === 'OK');
+  await until(async () => (await third.ask('SET', 'before', 'v')).text === 'OK', 'a cluster');
   writeFileSync(join(disk, 'filler'), Buffer.alloc(50 * mebibyte));
   await group.server(2).printed('"event":"disk-full"', 5000);
-  await until(t, 'a readiness of no', async () => (await diskCheck(group, 2)).includes('less than min-free-space is left'));
+  await until(async () => (await diskCheck(group, 2)).includes('less than min-free-space is left'), 'a readiness of no');
   let refused = 0;
   let written = 0;
   for (let i = 0; i < 2000; i++) {
@@ -118,6 +114,6 @@ test('one of three: the others go on, its clients are served by them, and it get
   const alone = await RespConnection.alone(group.ports[2] as number);
   t.teardown(() => alone.close());
   const keys = Array.from({ length: 2000 }, (_, i) => `k:${i}`);
-  await until(t, 'all that it missed', async () => (await alone.values(keys)).every((value, i) => value === `${i}:${'y'.repeat(20_000)}`));
+  await until(async () => (await alone.values(keys)).every((value, i) => value === `${i}:${'y'.repeat(20_000)}`), 'all that it missed');
   t.true((await diskCheck(group, 2)).startsWith('{"ok":true'));
 });

@@ -13,6 +13,7 @@ import { fullSize, sized } from './run-size.js';
 
 const rounds = sized(1, 10);
 const cutMs = sized(1_500, 8_000);
+const perSecond = sized(2_000, Infinity);
 const equalWithinMs = 15_000;
 /** Silence is noticed sooner, so that a short cut is more than waiting for it. */
 const quick = { 'gossip-interval': '200', 'phi-threshold': '4', 'suspicion-timeout': '1000', 'peer-timeout': '1000' };
@@ -59,7 +60,7 @@ test.serial('a node cut off from both others: they go on, it refuses, and nothin
   for (let round = 0; round < rounds; round++) {
     const alone = (2 + round) % 3;
     const others = cluster.ports.filter((_, index) => index !== alone);
-    const endless = { operations: Number.MAX_SAFE_INTEGER, registers: 1024, connections: 4 };
+    const endless = { operations: Number.MAX_SAFE_INTEGER, perSecond, registers: 1024, connections: 4 };
     const many = startLoad({ ...endless, ports: others, seed: 2 * round + 1 });
     const one = startLoad({ ...endless, ports: [cluster.ports[alone] ?? 0], seed: 2 * round + 2 });
     await Promise.all([many.reached(1_000), one.reached(1_000)]);
@@ -88,7 +89,14 @@ test.serial('packets of one node to another are lost, one way: clients of both a
   if (cluster === undefined || network === undefined) return;
   for (let round = 0; round < rounds; round++) {
     const [from, to] = [round % 3, (round + 1) % 3];
-    const load = startLoad({ ports: cluster.ports, operations: Number.MAX_SAFE_INTEGER, registers: 1024, connections: 6, seed: round + 1 });
+    const load = startLoad({
+      ports: cluster.ports,
+      operations: Number.MAX_SAFE_INTEGER,
+      perSecond,
+      registers: 1024,
+      connections: 6,
+      seed: round + 1,
+    });
     await load.reached(2_000);
     load.takeLongestGapMs();
     network.cut(from, to);

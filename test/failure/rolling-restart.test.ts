@@ -9,14 +9,15 @@ import { startCluster } from '../harness/processes.js';
 import { assertSound, errorCount, figures, stoppedAtEnd } from './judging.js';
 import { sized } from './run-size.js';
 
-const share = sized(4_000, 150_000);
+const share = sized(1_000, 150_000);
+const perSecond = sized(2_000, Infinity);
 
 test('a rolling restart by SIGTERM under load', async (t) => {
   t.timeout(600_000);
   const cluster = await startCluster();
   stoppedAtEnd(t, cluster);
   for (const port of cluster.ports) await probed(httpPortOf(port), '/readyz', ({ status }) => status === 200);
-  const load = startLoad({ ports: cluster.ports, operations: Infinity, giveUpMs: 10_000, pipeline: 8 });
+  const load = startLoad({ ports: cluster.ports, operations: Infinity, giveUpMs: 10_000, pipeline: 8, perSecond });
   const steps: string[] = [];
   for (const leaver of [0, 1, 2]) {
     await load.reached(load.operations + share);

@@ -19,6 +19,8 @@ export interface LoadOptions {
   readonly ports: readonly number[];
   /** Commands to send in all; after that the run ends by itself. */
   readonly operations: number;
+  /** At most so many are sent in a second, counted from the start: a load that only has to be there. */
+  readonly perSecond?: number;
   readonly connections?: number;
   /** Commands in flight per connection. */
   readonly pipeline?: number;
@@ -81,6 +83,7 @@ export class Load {
   #recentGapMs = 0;
   #lastSuccess = performance.now();
   readonly #startedAt = performance.now();
+  readonly #isPaced: boolean;
   readonly #connections: LoadConnection[];
   readonly #milestones: { readonly settled: number; readonly resolve: () => void; readonly reject: (reason: Error) => void }[] = [];
   readonly #watch: NodeJS.Timeout;
@@ -100,6 +103,7 @@ export class Load {
       setPercent: 30,
       seed,
       prefix: `load:${process.pid}:${performance.timeOrigin + performance.now()}:`,
+      perSecond: Infinity,
       backoffMs: 20,
       replyTimeoutMs: 15_000,
       giveUpMs: 30_000,
@@ -109,6 +113,7 @@ export class Load {
     if (registers < connections) throw new RangeError('each connection needs a register of its own');
     this.ledger = new LoadLedger(prefix, counters, registers, valueBytes);
     this.#stopAt = this.settings.operations;
+    this.#isPaced = this.settings.perSecond !== Infinity;
     this.done = new Promise((resolve, reject) => {
       this.#finish = resolve;
       this.#fail = reject;
@@ -125,7 +130,10 @@ export class Load {
   }
 
   get mayIssue(): boolean {
-    return this.issued < this.#stopAt;
+    return (
+      this.issued < this.#stopAt &&
+      (!this.#isPaced || this.issued < ((performance.now() - this.#startedAt) * this.settings.perSecond) / 1000)
+    );
   }
 
   /** Resolves once that many commands are settled; rejects when the run ends before. */
@@ -179,7 +187,7 @@ export class Load {
   }
 
   #endIfSettled(): void {
-    if (this.#endedAt === undefined && !this.mayIssue && this.#settled === this.issued) this.#end(undefined);
+    if (this.#endedAt === undefined && this.issued >= this.#stopAt && this.#settled === this.issued) this.#end(undefined);
   }
 
   /** Ends the run, as failed when a reason is given. */

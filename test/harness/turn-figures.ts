@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ServerGroup } from './processes.js';
 import { ServerProcess } from './server-process.js';
+import { until } from './until.js';
 import type { TurnFigures } from './turn-meter-main.js';
 
 const meter = fileURLToPath(new URL('turn-meter-main.js', import.meta.url));
-const answerMsMax = 20_000;
 
 /** One server of a stopped group's place, started anew with its command line and the meter. The caller stops it, before the group. */
 export class MeteredServer {
@@ -34,10 +34,8 @@ export class MeteredServer {
   async figures(): Promise<TurnFigures> {
     await rm(this.file, { force: true });
     process.kill(this.server.pid, 'SIGUSR2');
-    for (const deadline = Date.now() + answerMsMax; Date.now() < deadline;) {
-      const text = await readFile(this.file, 'utf8').catch(() => '');
-      if (text.endsWith('}')) return JSON.parse(text) as TurnFigures;
-    }
-    throw new Error(`the meter wrote nothing within ${answerMsMax} ms`);
+    let text = '';
+    await until(async () => (text = await readFile(this.file, 'utf8').catch(() => '')).endsWith('}'), 'the meter writes');
+    return JSON.parse(text) as TurnFigures;
   }
 }

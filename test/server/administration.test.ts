@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { type ServerGroup, startCluster, startNode } from '../harness/processes.js';
+import { until } from '../harness/until.js';
 import { ServerProcess } from '../harness/server-process.js';
 import { RawClient } from './raw-client.js';
 
@@ -21,12 +22,6 @@ async function client(t: ExecutionContext, port = servers.port): Promise<RawClie
 }
 
 const idOf = (line: string): string => /id=(\d+)/.exec(line)?.[1] ?? '';
-
-/** Asks until the answer is right; what it looks at needs a moment. */
-async function until(t: ExecutionContext, look: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 15_000;
-  while (!(await look())) if (Date.now() > deadline) return t.fail('it did not come about within 15 s');
-}
 
 test.serial('requirepass: nothing before AUTH but AUTH, HELLO, QUIT and RESET; clients that are in stay in', async (t) => {
   const inside = await client(t);
@@ -152,10 +147,10 @@ test.serial('INFO counts calls, refusals and failures by command, and errors by 
   t.regex(info, /errorstat_ERR:count=5\r\n/);
   t.regex(info, /latency_percentiles_usec_incr:p50=\d+\.000,p99=\d+\.000,p99\.9=\d+\.000\r\n/);
   t.regex(info, /db0:keys=\d+,expires=0,avg_ttl=0/);
-  await until(t, async () => {
+  await until(async () => {
     await asker.ask(...Array.from({ length: 100 }, () => ['PING']));
     return Number(/instantaneous_ops_per_sec:(\d+)/.exec(await asker.say('INFO stats'))?.[1]) > 100;
-  });
+  }, 'a hundred commands a second are counted');
   t.pass();
 });
 
@@ -214,7 +209,7 @@ test.serial('WAIT counts the home replicas that hold what this connection wrote'
   t.is((await writer.ask(['MSET', 'a', '1', 'b', '2', 'c', '3'], ['WAIT', '2', '10000']))[1], ':2');
   cluster.pause(2);
   t.teardown(() => cluster.resume(2));
-  await until(t, async () => (await other.say('SET probe v')) === '+OK');
+  await until(async () => (await other.say('SET probe v')) === '+OK', 'writes go on');
   t.is((await writer.ask(['SET', 'alone', 'v'], ['WAIT', '1', '10000']))[1], ':1');
   t.is((await writer.ask(['SET', 'alone', 'v'], ['WAIT', '2', '100']))[1], ':1');
   const id = idOf(await writer.say('CLIENT INFO'));
@@ -223,7 +218,7 @@ test.serial('WAIT counts the home replicas that hold what this connection wrote'
     ['ERROR', /^-UNBLOCKED client unblocked via CLIENT UNBLOCK$/],
   ] as const) {
     const waiting = writer.ask(['SET', 'alone', 'v'], ['WAIT', '2', '0'], ['PING']);
-    await until(t, async () => / flags=b /.test(await other.say(`CLIENT LIST ID ${id}`)));
+    await until(async () => / flags=b /.test(await other.say(`CLIENT LIST ID ${id}`)), 'it is said to be blocked');
     t.is(await other.say(`CLIENT UNBLOCK ${id} ${how}`), ':1');
     const [, ended, after] = await waiting;
     t.regex(ended as string, expected);
@@ -232,9 +227,9 @@ test.serial('WAIT counts the home replicas that hold what this connection wrote'
   t.is(await other.say(`CLIENT UNBLOCK ${id}`), ':0');
   const leaving = await client(t, cluster.port);
   leaving.write('SET alone v\r\nWAIT 2 0\r\nPING\r\n');
-  await until(t, async () => /\nblocked_clients:1\r/.test(await other.say('INFO clients')));
+  await until(async () => /\nblocked_clients:1\r/.test(await other.say('INFO clients')), 'one client is blocked');
   await leaving.end();
-  await until(t, async () => /\nblocked_clients:0\r/.test(await other.say('INFO clients')));
+  await until(async () => /\nblocked_clients:0\r/.test(await other.say('INFO clients')), 'no client is blocked');
   const waiting = writer.ask(['WAIT', '2', '0']);
   cluster.resume(2);
   t.deepEqual(await waiting, [':2'], 'it caught up');

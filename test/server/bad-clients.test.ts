@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import { type ServerGroup, startCluster, startNode } from '../harness/processes.js';
+import { until } from '../harness/until.js';
 import { ProbeClient } from './probe-client.js';
 import { encodeCommand, RawClient } from './raw-client.js';
 
@@ -243,10 +244,7 @@ test.serial('more clients than maxclients: each too many is told so and closed, 
   }
   t.deepEqual(await inside[0]?.ask(['SET', 'k', 'v']), ['+OK']);
   await inside[1]?.end();
-  for (;;) {
-    const [info = ''] = (await inside[0]?.ask(['INFO', 'clients'])) ?? [];
-    if (info.includes('connected_clients:19')) break;
-  }
+  await until(async () => (await inside[0]?.ask(['INFO', 'clients']))?.[0]?.includes('connected_clients:19') === true, 'one has left');
   const late = await RawClient.connect(node.port);
   t.deepEqual(await late.ask(['GET', 'k']), ['$v']);
   for (const client of [late, ...inside]) await client.end();

@@ -6,6 +6,7 @@ import test from 'ava';
 import { stoppedAtEnd } from '../failure/judging.js';
 import { RespConnection } from '../failure/resp-connection.js';
 import { startCluster, startNode } from '../harness/processes.js';
+import { until } from '../harness/until.js';
 
 interface Line {
   readonly level: string;
@@ -82,11 +83,11 @@ test.serial('a node that is killed, and comes back', async (t) => {
 
 /** The lines of the first node once each event is among them. */
 async function heard(logfile: string, events: readonly string[]): Promise<Line[]> {
-  const deadline = performance.now() + 20_000;
-  for (;;) {
-    const lines = linesOf(readFileSync(logfile, 'utf8')).filter(({ node }) => node === 'node1');
-    if (events.every((wanted) => lines.some(({ event }) => event === wanted))) return lines;
-    if (performance.now() > deadline) throw new Error(`no ${events.join()} in ${lines.map(({ event }) => event).join()}`);
-    await new Promise((resolve) => setTimeout(resolve, 20)); // another process: there is no event to wait for
-  }
+  let lines: Line[] = [];
+  const areThere = (): boolean => {
+    lines = linesOf(readFileSync(logfile, 'utf8')).filter(({ node }) => node === 'node1');
+    return events.every((wanted) => lines.some(({ event }) => event === wanted));
+  };
+  await until(areThere, () => `${events.join()} in ${lines.map(({ event }) => event).join()}`);
+  return lines;
 }

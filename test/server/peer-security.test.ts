@@ -14,6 +14,7 @@ import { frameChunks } from '../../protocol/peer/framing.js';
 import { Authority } from '../harness/certificates.js';
 import { peerPortOf } from '../harness/free-ports.js';
 import { type ServerGroup, startCluster } from '../harness/processes.js';
+import { until } from '../harness/until.js';
 import { ServerProcess } from '../harness/server-process.js';
 import { ProbeClient } from './probe-client.js';
 import { RawClient } from './raw-client.js';
@@ -100,10 +101,10 @@ async function strangerNode(
   for (const [name, value] of Object.entries(directives)) set(name, value);
   const stranger = await ServerProcess.start({ ...command, name: 'stranger', args, port, readyText: '"event":"started"' });
   t.teardown(() => stranger.kill());
-  for (const deadline = Date.now() + 15_000; !said.test(group.server(0).output + stranger.output);) {
-    if (Date.now() > deadline) return t.fail(`nobody said ${said}: ${stranger.lastWords()}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  await until(
+    () => said.test(group.server(0).output + stranger.output),
+    () => `somebody says ${said}: ${stranger.lastWords()}`,
+  );
   const client = await RawClient.connect(port);
   t.regex((await client.ask(['GET', 'k']))[0] ?? '', /^-LOADING /);
   await client.end();

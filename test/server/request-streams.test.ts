@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import type { HeapFigures } from '../harness/heap-meter-main.js';
 import { redisServer, requireRedisTools, startNode } from '../harness/processes.js';
+import { until } from '../harness/until.js';
 import { ServerProcess } from '../harness/server-process.js';
 import { SeededRandom } from '../simulation/random.js';
 import { RawClient } from './raw-client.js';
@@ -91,11 +92,9 @@ class Wire {
 async function heldBy(server: ServerProcess, file: string): Promise<HeapFigures> {
   await rm(file, { force: true });
   process.kill(server.pid, 'SIGUSR2');
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline;) {
-    const text = await readFile(file, 'utf8').catch(() => '');
-    if (text.endsWith('}')) return JSON.parse(text) as HeapFigures;
-  }
-  throw new Error('the meter wrote nothing within 20 s');
+  let text = '';
+  await until(async () => (text = await readFile(file, 'utf8').catch(() => '')).endsWith('}'), 'the meter writes');
+  return JSON.parse(text) as HeapFigures;
 }
 
 const openFiles = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
@@ -141,13 +140,8 @@ test('streams of requests, well-formed and not, however they are cut, are answer
     await Promise.all(Array.from({ length: lanes }, (_, lane) => one(lane)));
   };
   const looker = await RawClient.connect(server.port);
-  const alone = async (): Promise<void> => {
-    for (const deadline = Date.now() + 20_000; ;) {
-      const [info = ''] = await looker.ask(['INFO', 'clients']);
-      if (info.includes('connected_clients:1\r\n')) return;
-      if (Date.now() > deadline) throw new Error(info);
-    }
-  };
+  const alone = (): Promise<void> =>
+    until(async () => (await looker.ask(['INFO', 'clients']))[0]?.includes('connected_clients:1\r\n') === true, 'one client is left');
 
   await run(streams / 10, 0);
   await alone();

@@ -5,7 +5,7 @@
  *
  * Each row on keys and each of its options is exercised, or the run fails; how often is in the log (test/server/generated/).
  *
- * TORC_WIRE_RUNS (default 24) is the number of sequences per set-up and protocol; 2000 is a long run.
+ * TORC_WIRE_RUNS (default 12) is the number of sequences per set-up and protocol; 2000 is a long run.
  */
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
@@ -16,7 +16,7 @@ import { eachOption } from './generated/each-option.js';
 import { spread, type Words } from './generated/words.js';
 import { RawClient, type Shown } from './raw-client.js';
 
-const runs = Number(process.env['TORC_WIRE_RUNS'] ?? 24);
+const runs = Number(process.env['TORC_WIRE_RUNS'] ?? 12);
 
 const family = everyFamily({
   any: fc.constantFrom('a', 'b', 'c', 'd', '{a}2', 'foo', 'k\u00e9y', ''),

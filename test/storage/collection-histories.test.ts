@@ -143,10 +143,10 @@ async function play(seed: number, without: Rule | undefined): Promise<string | u
   return undefined;
 }
 
-/** Faults of seeds 1 to `seeds`, at most `limit`. */
-async function faults(seeds: number, without: Rule | undefined, limit: number): Promise<string[]> {
+/** Faults of so many seeds from `first` on, at most `limit`. */
+async function faults(first: number, seeds: number, without: Rule | undefined, limit: number): Promise<string[]> {
   const found: string[] = [];
-  for (let seed = 1; seed <= seeds && found.length < limit; seed++) {
+  for (let seed = first; seed < first + seeds && found.length < limit; seed++) {
     const fault = await play(seed, without);
     if (fault !== undefined) found.push(`seed ${seed}: ${fault}`);
   }
@@ -155,12 +155,17 @@ async function faults(seeds: number, without: Rule | undefined, limit: number): 
 
 test('no history of a set on real stores goes wrong', async (t) => {
   t.timeout(3_600_000);
-  t.deepEqual(await faults(Number(process.env['TORC_COLLECTION_HISTORIES'] ?? 40), undefined, 3), []);
+  t.deepEqual(await faults(1, Number(process.env['TORC_COLLECTION_HISTORIES'] ?? 40), undefined, 3), []);
 });
 
-for (const rule of ['cut-before-batch', 'cut-by-seen', 'purged'] as const) {
+/** Not long before one that goes wrong, which may be far: finding it anew takes 15 s. */
+const firstSeeds = { 'cut-before-batch': 1, 'cut-by-seen': 15, purged: 110 } as const;
+
+for (const [rule, first] of Object.entries(firstSeeds) as [keyof typeof firstSeeds, number][]) {
   test(`without the rule ${rule} some history of a set on real stores goes wrong`, async (t) => {
     t.timeout(600_000);
-    t.is((await faults(3000, rule, 1)).length, 1);
+    const [fault] = await faults(first, 3000, rule, 1);
+    t.log(fault);
+    t.not(fault, undefined);
   });
 }

@@ -38,7 +38,7 @@ test('whatever is inserted where, positions are in order, and each is there once
           if (Buffer.compare(list[i - 1] as Buffer, list[i] as Buffer) >= 0) throw new Error(`out of order at ${i}`);
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 150 },
   );
   t.pass();
 });
@@ -73,7 +73,7 @@ test('two nodes that insert at one place without having seen each other agree on
         }
       },
     ),
-    { numRuns: 500 },
+    { numRuns: 150 },
   );
   t.pass();
 });

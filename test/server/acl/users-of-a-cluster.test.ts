@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { type ServerGroup, startCluster, startNode } from '../../harness/processes.js';
+import { until } from '../../harness/until.js';
 import { RawClient } from '../raw-client.js';
 
 type Talker = RawClient & { say(line: string): Promise<string> };
@@ -18,12 +19,6 @@ async function as(t: ExecutionContext, port: number, user: string, password: str
   const talker = await client(t, port);
   t.is(await talker.say(`AUTH ${user} ${password}`), '+OK');
   return talker;
-}
-
-/** Asks until the answer is right; what it looks at needs a moment. */
-async function until(t: ExecutionContext, look: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 15_000;
-  while (!(await look())) if (Date.now() > deadline) return t.fail('it did not come about within 15 s');
 }
 
 async function cluster(t: ExecutionContext, directives: Readonly<Record<string, string>> = {}): Promise<ServerGroup> {
@@ -115,7 +110,7 @@ test('users outlive restarts, and a node that was away learns of changes before 
     const back = await client(t, port);
     t.is(await back.say('GET k'), '-NOAUTH Authentication required.');
     t.is(await back.say('AUTH kept k'), '+OK');
-    await until(t, async () => (await back.say('GET k')) === 'nil');
+    await until(async () => (await back.say('GET k')) === 'nil', 'what was written is answered');
     t.is(await back.say('AUTH d'), '+OK');
     t.is(await back.say('ACL USERS'), '*[$default, $fresh, $kept]');
   }
@@ -132,11 +127,14 @@ test('CONFIG SET requirepass is the password of user default, for the whole clus
   const group = await cluster(t);
   const admin = await client(t, portOf(group, 0));
   t.is(await admin.say('CONFIG SET requirepass sesame'), '+OK');
-  await until(t, async () => (await (await client(t, portOf(group, 1))).say('PING')) === '-NOAUTH Authentication required.');
+  await until(
+    async () => (await (await client(t, portOf(group, 1))).say('PING')) === '-NOAUTH Authentication required.',
+    'the password counts elsewhere',
+  );
   const other = await client(t, portOf(group, 2));
-  await until(t, async () => (await other.say('AUTH sesame')) === '+OK');
+  await until(async () => (await other.say('AUTH sesame')) === '+OK', 'the new password counts elsewhere');
   t.is(await other.say('CONFIG SET requirepass '), '+OK');
-  await until(t, async () => (await (await client(t, portOf(group, 1))).say('PING')) === '+PONG');
+  await until(async () => (await (await client(t, portOf(group, 1))).say('PING')) === '+PONG', 'no password is asked for elsewhere');
 });
 
 test('files: user lines, an ACL file that is loaded and saved, and what contradicts itself', async (t) => {

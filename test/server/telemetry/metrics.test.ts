@@ -8,6 +8,7 @@ import { RespConnection } from '../../failure/resp-connection.js';
 import { stoppedAtEnd } from '../../failure/judging.js';
 import { Scrape } from '../../harness/metrics.js';
 import { type ServerGroup, startCluster, startNode } from '../../harness/processes.js';
+import { until } from '../../harness/until.js';
 
 /** What cannot be moved from outside in a short time; metric-rows.test.ts reads these from a source of its own. */
 const elsewhere = new Set([
@@ -37,14 +38,6 @@ const elsewhere = new Set([
   'torc_ready',
   'torc_unacknowledged_bytes',
 ]);
-
-async function until(look: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 30_000;
-  while (!(await look())) {
-    if (performance.now() > deadline) throw new Error(`${what}: not within 30 s`);
-    await new Promise((resolve) => setTimeout(resolve, 20)); // another process: there is no event to wait for
-  }
-}
 
 const scrapes = (cluster: ServerGroup, nodes: readonly number[]): Promise<Scrape[]> =>
   Promise.all(nodes.map((node) => Scrape.of(cluster.ports[node] ?? 0)));

@@ -4,6 +4,7 @@
  */
 import test from 'ava';
 import { type ServerGroup, startCluster } from '../harness/processes.js';
+import { until } from '../harness/until.js';
 import { caughtUp, stoppedAtEnd } from './judging.js';
 import { RespConnection } from './resp-connection.js';
 
@@ -21,11 +22,6 @@ async function figureAt(cluster: ServerGroup, nodes: readonly number[], name: st
 /** Between two rounds of repair. */
 const repairSeconds = 5;
 
-async function until(holds: () => Promise<boolean>, withinMs: number, what: string): Promise<void> {
-  const begin = performance.now();
-  while (!(await holds())) if (performance.now() - begin > withinMs) throw new Error(`${what}: not within ${withinMs} ms`);
-}
-
 test('a node that was down for 1,000 writes has them within 5 s, though those who kept them were killed', async (t) => {
   t.timeout(300_000);
   const cluster = await startCluster({ nodes: 4 });
@@ -37,7 +33,7 @@ test('a node that was down for 1,000 writes has them within 5 s, though those wh
   // Taken over by those who will be there: what follows shows hints, not take-overs.
   await writer.all(keys.map((key) => ['SET', key, 'before']));
   await cluster.kill9(away);
-  await until(async () => (await reachable(writer)) === 3, 10_000, 'the node is away');
+  await until(async () => (await reachable(writer)) === 3, 'the node is away', 10_000);
   const replies = await writer.all(keys.map((key) => ['SET', key, `${key} after`]));
   writer.close();
   t.deepEqual([...new Set(replies.map(({ text }) => text))], ['OK']);
@@ -53,7 +49,7 @@ test('a node that was down for 1,000 writes has them within 5 s, though those wh
   t.deepEqual(await figureAt(cluster, others, 'hint_bytes'), kept);
   await cluster.restart(away);
   const elapsedMs = await caughtUp(cluster.ports[away] ?? 0, cluster.port, keys, 5000);
-  await until(async () => (await figureAt(cluster, others, 'hint_bytes')).every((bytes) => bytes === 0), 20_000, 'all is handed over');
+  await until(async () => (await figureAt(cluster, others, 'hint_bytes')).every((bytes) => bytes === 0), 'all is handed over', 20_000);
   const [taken = 0] = await figureAt(cluster, [away], 'hints_taken');
   t.log(`${kept.join()} bytes kept, ${taken} batches taken, all there after ${Math.round(elapsedMs)} ms`);
   t.true(taken > 0);
@@ -68,7 +64,7 @@ test('hints thrown away: a node that was down for 1,000 writes has them within a
   const keys = Array.from({ length: 1000 }, (_, index) => `key${index}`);
   await writer.all(keys.map((key) => ['SET', key, 'before']));
   await cluster.kill9(away);
-  await until(async () => (await reachable(writer)) === 2, 10_000, 'the node is away');
+  await until(async () => (await reachable(writer)) === 2, 'the node is away', 10_000);
   const replies = await writer.all(keys.map((key) => ['SET', key, `${key} after`]));
   writer.close();
   t.deepEqual([...new Set(replies.map(({ text }) => text))], ['OK']);

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { startNode } from '../harness/processes.js';
+import { until } from '../harness/until.js';
 import { RawClient } from './raw-client.js';
 
 const isFull = process.env['TORC_FULL'] === '1';
@@ -19,6 +20,9 @@ const roundsMax = 6;
 /** Each slow reader asks for this many values of this many bytes before it has read the first. */
 const slowAsks = 1000;
 const valueBytes = 10_000;
+/** Each reads what its system has taken in so often. */
+const sipEveryMs = 1000;
+const sippersAtOnce = Math.ceil(slowCount / 250);
 /** Kept for one of them: replies to all that came in one piece, which here share the bytes of one value. */
 const keptBytesMax = 3 * 1024 * 1024;
 
@@ -104,12 +108,12 @@ test('a tenth of the clients hardly read: memory is bounded, and the others hard
     const alone = await percentile99(others, asksPerRound);
     const before = await residentBytes(pid);
     const slow = await inPortions(slowCount, () => slowReader(node.port));
-    // They go on reading a little all the while.
+    // They go on reading a little all the while, each in its own time: all at once would be a load that comes in bursts, in this process too.
     let going = true;
     const sipping = (async () => {
-      while (going) {
-        for (const socket of slow) sip(socket);
-        await new Promise((resolve) => setTimeout(resolve, 200)); // a slow reader is slow by the clock
+      for (let at = 0; going; at = (at + sippersAtOnce) % slowCount) {
+        for (const socket of slow.slice(at, at + sippersAtOnce)) sip(socket);
+        await new Promise((resolve) => setTimeout(resolve, (sipEveryMs * sippersAtOnce) / slowCount)); // a slow reader is slow by the clock
       }
     })();
     await admin.ask(['PING'], ['PING']); // what they asked for has been taken in, as far as it will be
@@ -121,7 +125,8 @@ test('a tenth of the clients hardly read: memory is bounded, and the others hard
     const grown = (await residentBytes(pid)) - before;
     for (const socket of slow) socket.destroy();
     for (const socket of slow) if (!socket.closed) await once(socket, 'close');
-    for (;;) if ((await admin.ask(['INFO', 'clients']))[0]?.includes(`connected_clients:${clientCount - slowCount + 1}\r\n`)) break;
+    const left = `connected_clients:${clientCount - slowCount + 1}\r\n`;
+    await until(async () => (await admin.ask(['INFO', 'clients']))[0]?.includes(left) === true, 'the slow ones have left');
     best = Math.min(best, together / alone);
     const asked = slowCount * slowAsks * valueBytes;
     rounds.push(
