@@ -29,6 +29,7 @@ import { latestOf, latestOfRecord } from './latest.js';
 import { cutOf, deleting, deletingAll, emptyRecord, mergeRecords, recordCovers, replacing, underCut, withoutVersions } from './merge.js';
 import type { Partition } from './partition.js';
 import { SortedReader } from './sorted-reader.js';
+import { StreamReader, type ElementRange } from './stream-reader.js';
 import { coversClock, covers } from './vector-clock.js';
 import { scoreIncremented } from './score-value.js';
 import { shownValue } from './shown-value.js';
@@ -46,6 +47,8 @@ export interface Need {
   readonly collection: Collection;
   readonly element: Buffer | undefined;
   readonly order: boolean;
+  /** Only these. */
+  readonly range?: ElementRange;
 }
 
 /** What a read has looked at: an element, or, without one, the whole of a collection. */
@@ -177,6 +180,11 @@ export class Transaction implements Execution, ListWriting {
   list(key: Buffer): ListReader | undefined {
     const shown = this.shownAs(collectionTypes.list, key);
     return shown === undefined ? undefined : new ListReader(this, this.here, shown, key);
+  }
+
+  stream(key: Buffer): StreamReader | undefined {
+    const shown = this.shownAs(collectionTypes.stream, key);
+    return shown === undefined ? undefined : new StreamReader(this, this.here, shown, key);
   }
 
   private shownAs(type: CollectionType, key: Buffer): Collection | undefined {
@@ -450,6 +458,11 @@ export class Transaction implements Execution, ListWriting {
     this.needs.push({ collection, element: undefined, order: true });
   }
 
+  /** The same where some of its elements are lacking. */
+  needRange(collection: Collection, range: ElementRange): void {
+    this.needs.push({ collection, element: undefined, order: false, range });
+  }
+
   /** Notes what a read has looked at. */
   look(key: Buffer, type: CollectionType, element: Buffer | undefined): void {
     if (this.looks === noLooks) this.looks = [];
@@ -482,7 +495,7 @@ export class Transaction implements Execution, ListWriting {
     if (staged !== undefined) return this.livingStaged(staged) !== undefined;
     if (this.cleared.has(collection)) return false;
     const { table } = this.here;
-    const isKnown = entry === noEntry ? collection.whole : table.isComplete(entry);
+    const isKnown = entry === noEntry ? collection.hasAllOf(element) : table.isComplete(entry);
     if (!isKnown) this.need(collection, element);
     return entry !== noEntry && table.isLiving(entry, this.nowMs);
   }

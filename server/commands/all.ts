@@ -10,6 +10,7 @@ import { commonSubsequenceRows } from './common-subsequence.js';
 import { configRows } from './config.js';
 import { connectionRows } from './connection.js';
 import { debugRows } from './debug.js';
+import { distantRows } from './distant-rows.js';
 import { dumpRows } from './dump.js';
 import { expiringRows } from './expiring.js';
 import { floatIncrementRows } from './float-increments.js';
@@ -37,6 +38,8 @@ import { sortRows } from './sort.js';
 import { sortedSetAlgebraRows } from './sorted-set-algebra.js';
 import { sortedSetRangeRows } from './sorted-set-ranges.js';
 import { sortedSetRows } from './sorted-sets.js';
+import { streamInfoRows, streamReadRows } from './stream-reads.js';
+import { streamRows } from './streams.js';
 import { stringRows } from './strings.js';
 import { torcRows } from './torc.js';
 import { waitRows } from './wait.js';
@@ -59,6 +62,9 @@ export const allRows: readonly CommandRow[] = [
   ...sortedSetAlgebraRows,
   ...listRows,
   ...listIndexRows,
+  ...streamRows,
+  ...streamReadRows,
+  ...streamInfoRows,
   ...geoRows,
   ...geoSearchRows,
   ...keyRows,
@@ -80,6 +86,7 @@ export const allRows: readonly CommandRow[] = [
   ...waitRows,
   ...clusterRows,
   ...torcRows,
+  ...distantRows(() => allRows),
   ...aclRows(() => allRows),
   ...commandRows(() => allRows),
 ];
