@@ -316,7 +316,7 @@ export class Coordinator {
     const partition = store.partition(call.partition);
     const { transaction } = this;
     this.executed++;
-    transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp);
+    transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp, this.ordersDeletions);
     const reply = run(call, transaction);
     if (transaction.needs.length > 0) return this.loadForHead(coordination, call, transaction.needs);
     let dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
@@ -341,6 +341,11 @@ export class Coordinator {
     this.transaction.discard();
     if (stopped) this.noticePause(issuedMs);
     return true;
+  }
+
+  /** Under strict quorums nothing that was acknowledged in an older term can be missing here; alone in its cluster a node has nobody to be superseded by. */
+  private get ordersDeletions(): boolean {
+    return !this.options.standIns.sloppy && this.options.membership.memberCount > 1;
   }
 
   private write(coordination: Coordination, partition: Partition, dot: Dot, call: Call, reply: Reply): void {

@@ -68,6 +68,8 @@ export class Transaction implements Execution, ListWriting {
   private current: Partition | undefined;
   private dot: Dot | undefined;
   private term = 0;
+  /** What its deletions say: its term, or 0 where others may take writes at the same time. */
+  private deletionTerm = 0;
   private slotListing: SlotListing | undefined;
   /** The last key that was looked up, by identity of its Buffer: a command asks for the same one several times. */
   private lastKey: Buffer | undefined;
@@ -98,9 +100,11 @@ export class Transaction implements Execution, ListWriting {
     return this.limits.sparseBytesMax;
   }
 
-  begin(partition: Partition, term: number, nowMs: number, resp: 2 | 3): void {
+  /** With `ordersDeletions` what the command deletes of values stays deleted whatever coordinators of older terms write. */
+  begin(partition: Partition, term: number, nowMs: number, resp: 2 | 3, ordersDeletions = false): void {
     this.current = partition;
     this.term = term;
+    this.deletionTerm = ordersDeletions ? term : 0;
     this.nowMs = nowMs;
     this.resp = resp;
     this.discard();
@@ -301,7 +305,8 @@ export class Transaction implements Execution, ListWriting {
     const entry = this.here.collections.find(shown, recordPart.element, element);
     if (!this.hasElementAt(shown, entry, element)) return false;
     this.clearOthers(owner, key, shown);
-    this.stagePart(entry, key, type.byte, recordPart.element, element).record = deleting(this.tableRecord(entry), this.newDot());
+    const record = deleting(this.tableRecord(entry), this.newDot(), type.hasValues ? this.deletionTerm : 0);
+    this.stagePart(entry, key, type.byte, recordPart.element, element).record = record;
     const size = this.sizeOf(shown) - 1;
     this.sizes.set(shown, size);
     if (size === 0) this.dropExpiry(shown, key);
@@ -372,7 +377,7 @@ export class Transaction implements Execution, ListWriting {
 
   /** Deletes the string at `entry`, living or expired. */
   private remove(entry: number, key: Buffer): void {
-    this.stage(entry, key).record = deleting(this.here.table.recordOf(entry) ?? emptyRecord, this.newDot());
+    this.stage(entry, key).record = deleting(this.here.table.recordOf(entry), this.newDot(), this.deletionTerm);
   }
 
   /** Deletes what has expired at `key`: the sweeper's. */
@@ -408,7 +413,7 @@ export class Transaction implements Execution, ListWriting {
       }
       for (const due of collection.expiredEntries(this.nowMs, most - removed)) {
         const staged = this.stagePart(due, key, collection.type.byte, recordPart.element, table.keyBytes(due));
-        staged.record = deleting(this.tableRecord(due), this.newDot());
+        staged.record = deleting(this.tableRecord(due), this.newDot(), this.deletionTerm);
         removed++;
       }
     }
