@@ -18,6 +18,7 @@ import type { Collection } from '../storage/collection.js';
 import { Transaction, type Need } from '../storage/transaction.js';
 import { diskFull, noReplicas, notServedInTime, unknownOutcome, type Call, type ReadFrom } from './call.js';
 import type { Coordination } from './coordination.js';
+import { abandon, carryOn } from './long-replies.js';
 import type { Membership } from './membership.js';
 import { slotsOfPartition } from './ring.js';
 import { Settlement } from './settlement.js';
@@ -313,7 +314,11 @@ export class Coordinator {
     this.executed++;
     transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp);
     const reply = run(call, transaction);
-    if (transaction.needs.length > 0) return this.loadForHead(coordination, call, transaction.needs);
+    if (transaction.needs.length > 0) {
+      abandon(reply);
+      return this.loadForHead(coordination, call, transaction.needs);
+    }
+    carryOn(reply, call, this.options.clock, () => turn.schedule());
     const dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
     if (dot === undefined) {
       transaction.discard();

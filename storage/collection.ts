@@ -15,6 +15,7 @@ import type { KeyOrder } from './key-order.js';
 import { noEntry, type KeyTable } from './key-table.js';
 
 const smallestRow = 4;
+const noReaders: readonly (() => void)[] = [];
 /** What the object takes beside its row, about. */
 const objectBytes = 480;
 /** What the order of HSCAN takes for each element, about. */
@@ -68,6 +69,8 @@ export class Collection {
   /** Raised with every change of an element. */
   changes = 0;
   index: ElementIndex | undefined = undefined;
+  /** Those who read by the order, told before it goes. */
+  readers: readonly (() => void)[] = noReaders;
   /** The order of HSCAN, of a large collection that is whole; made by whoever needs it. */
   private scanOrder: KeyOrder | undefined = undefined;
   private orderBytes = 0;
@@ -261,6 +264,7 @@ export class Collection {
 
   /** It begins anew, or is not whole any more. */
   dropIndex(): void {
+    for (const each of this.readers) each();
     this.index?.dispose();
     this.index = undefined;
   }

@@ -9,6 +9,7 @@
  * Invariant: the chunks, then the block's bytes from start to used, are the pending replies in order; `pendingBytes` is their sum.
  * Shapes: https://redis.io/docs/latest/develop/reference/protocol-spec/ and, where that is silent, what redis-server 7.0 answers to DEBUG PROTOCOL.
  */
+import { LongReply } from './long-reply.js';
 import { doubleText } from './double-text.js';
 import {
   DecimalReply,
@@ -168,6 +169,8 @@ export class ReplyWriter {
       this.writeRaw(reply.bytes);
     } else if (reply instanceof EncodedPieces) {
       for (const piece of reply.pieces) this.writeRaw(piece);
+    } else if (reply instanceof LongReply) {
+      throw new Error('a long reply is written before it is whole');
     } else if (reply instanceof StatusReply) {
       this.writeLine(Type.Status, reply.text);
     } else if (reply instanceof ErrorReply) {

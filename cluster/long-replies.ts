@@ -1,0 +1,21 @@
+/** Carries long replies on, a slice a turn, to their end: what they hold of memory goes then, whoever still waits for them. */
+import { LongReply } from '../protocol/resp/long-reply.js';
+import type { Reply } from '../protocol/resp/reply.js';
+import type { Clock } from '../storage/clock.js';
+import type { Call } from './call.js';
+
+/** Begins with a reply that has just been computed, where it is a long one. `over` is called when it is whole. */
+export function carryOn(reply: Reply, call: Call, clock: Clock, over: () => void): void {
+  if (!(reply instanceof LongReply)) return;
+  const step = (): void => {
+    if (reply.proceed()) return over();
+    call.goesOn(clock.monotonicMs());
+    clock.after(0, step);
+  };
+  clock.after(0, step);
+}
+
+/** The run that made it does not count. */
+export function abandon(reply: Reply): void {
+  if (reply instanceof LongReply) reply.abandon();
+}
