@@ -319,12 +319,28 @@ export class Coordinator {
       return this.loadForHead(coordination, call, transaction.needs);
     }
     carryOn(reply, call, this.options.clock, () => turn.schedule());
-    const dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
+    let dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
     if (dot === undefined) {
       transaction.discard();
-      if (this.needsProof(call)) this.write(coordination, partition, this.nextDot(), call, reply);
-      else this.answerUnwritten(coordination, call, reply);
-    } else this.write(coordination, partition, dot, call, reply);
+      if (!this.needsProof(call)) return this.answerUnwritten(coordination, call, reply);
+      dot = this.nextDot();
+    }
+    if (this.hasStopped(call)) return this.options.reroute([call]);
+    this.write(coordination, partition, dot, call, reply);
+  }
+
+  /**
+   * The process may have stood still in the middle of this turn, after the turn read its clock, and others may have taken over and written since: a batch that bears a
+   * later time than theirs would be the latest. So what counts is the reading that the batch's counter was made of. True: the batch is dropped, and the call,
+   * which has not run, has to find its coordinator anew.
+   */
+  private hasStopped(call: Call): boolean {
+    const { issuedMs } = this.options.store.hybridClock;
+    const stopped = issuedMs - this.lastLookMs > pauseMs;
+    if (!stopped && issuedMs <= call.deadlineMs) return false;
+    this.transaction.discard();
+    if (stopped) this.noticePause(issuedMs);
+    return true;
   }
 
   private write(coordination: Coordination, partition: Partition, dot: Dot, call: Call, reply: Reply): void {
@@ -481,10 +497,9 @@ export class Coordinator {
     if (again.length > 0) this.options.reroute(again);
   }
 
-  private noticePause(): void {
-    const now = this.options.turn.nowMs;
+  private noticePause(now = this.options.turn.nowMs): void {
     const paused = now - this.lastLookMs > pauseMs;
-    this.lastLookMs = now;
+    this.lastLookMs = Math.max(this.lastLookMs, now);
     if (paused) this.options.takeOver().dropAll(this.options.coordinations());
   }
 }
