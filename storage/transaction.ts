@@ -29,6 +29,7 @@ import { latestOf, latestOfRecord } from './latest.js';
 import { cutOf, deleting, deletingAll, emptyRecord, mergeRecords, recordCovers, replacing, underCut, withoutVersions } from './merge.js';
 import type { Partition } from './partition.js';
 import { SortedReader } from './sorted-reader.js';
+import { StreamReader, type ElementRange } from './stream-reader.js';
 import { coversClock, covers } from './vector-clock.js';
 import { scoreIncremented } from './score-value.js';
 import { shownValue } from './shown-value.js';
@@ -46,6 +47,8 @@ export interface Need {
   readonly collection: Collection;
   readonly element: Buffer | undefined;
   readonly order: boolean;
+  /** Only these. */
+  readonly range?: ElementRange;
 }
 
 /** What a read has looked at: an element, or, without one, the whole of a collection. */
@@ -65,6 +68,8 @@ export class Transaction implements Execution, ListWriting {
   private current: Partition | undefined;
   private dot: Dot | undefined;
   private term = 0;
+  /** What its deletions say: its term, or 0 where others may take writes at the same time. */
+  private deletionTerm = 0;
   private slotListing: SlotListing | undefined;
   /** The last key that was looked up, by identity of its Buffer: a command asks for the same one several times. */
   private lastKey: Buffer | undefined;
@@ -95,9 +100,11 @@ export class Transaction implements Execution, ListWriting {
     return this.limits.sparseBytesMax;
   }
 
-  begin(partition: Partition, term: number, nowMs: number, resp: 2 | 3): void {
+  /** With `ordersDeletions` what the command deletes of values stays deleted whatever coordinators of older terms write. */
+  begin(partition: Partition, term: number, nowMs: number, resp: 2 | 3, ordersDeletions = false): void {
     this.current = partition;
     this.term = term;
+    this.deletionTerm = ordersDeletions ? term : 0;
     this.nowMs = nowMs;
     this.resp = resp;
     this.discard();
@@ -173,6 +180,11 @@ export class Transaction implements Execution, ListWriting {
   list(key: Buffer): ListReader | undefined {
     const shown = this.shownAs(collectionTypes.list, key);
     return shown === undefined ? undefined : new ListReader(this, this.here, shown, key);
+  }
+
+  stream(key: Buffer): StreamReader | undefined {
+    const shown = this.shownAs(collectionTypes.stream, key);
+    return shown === undefined ? undefined : new StreamReader(this, this.here, shown, key);
   }
 
   private shownAs(type: CollectionType, key: Buffer): Collection | undefined {
@@ -293,7 +305,8 @@ export class Transaction implements Execution, ListWriting {
     const entry = this.here.collections.find(shown, recordPart.element, element);
     if (!this.hasElementAt(shown, entry, element)) return false;
     this.clearOthers(owner, key, shown);
-    this.stagePart(entry, key, type.byte, recordPart.element, element).record = deleting(this.tableRecord(entry), this.newDot());
+    const record = deleting(this.tableRecord(entry), this.newDot(), type.hasValues ? this.deletionTerm : 0);
+    this.stagePart(entry, key, type.byte, recordPart.element, element).record = record;
     const size = this.sizeOf(shown) - 1;
     this.sizes.set(shown, size);
     if (size === 0) this.dropExpiry(shown, key);
@@ -364,7 +377,7 @@ export class Transaction implements Execution, ListWriting {
 
   /** Deletes the string at `entry`, living or expired. */
   private remove(entry: number, key: Buffer): void {
-    this.stage(entry, key).record = deleting(this.here.table.recordOf(entry) ?? emptyRecord, this.newDot());
+    this.stage(entry, key).record = deleting(this.here.table.recordOf(entry), this.newDot(), this.deletionTerm);
   }
 
   /** Deletes what has expired at `key`: the sweeper's. */
@@ -400,7 +413,7 @@ export class Transaction implements Execution, ListWriting {
       }
       for (const due of collection.expiredEntries(this.nowMs, most - removed)) {
         const staged = this.stagePart(due, key, collection.type.byte, recordPart.element, table.keyBytes(due));
-        staged.record = deleting(this.tableRecord(due), this.newDot());
+        staged.record = deleting(this.tableRecord(due), this.newDot(), this.deletionTerm);
         removed++;
       }
     }
@@ -445,6 +458,11 @@ export class Transaction implements Execution, ListWriting {
     this.needs.push({ collection, element: undefined, order: true });
   }
 
+  /** The same where some of its elements are lacking. */
+  needRange(collection: Collection, range: ElementRange): void {
+    this.needs.push({ collection, element: undefined, order: false, range });
+  }
+
   /** Notes what a read has looked at. */
   look(key: Buffer, type: CollectionType, element: Buffer | undefined): void {
     if (this.looks === noLooks) this.looks = [];
@@ -477,7 +495,7 @@ export class Transaction implements Execution, ListWriting {
     if (staged !== undefined) return this.livingStaged(staged) !== undefined;
     if (this.cleared.has(collection)) return false;
     const { table } = this.here;
-    const isKnown = entry === noEntry ? collection.whole : table.isComplete(entry);
+    const isKnown = entry === noEntry ? collection.hasAllOf(element) : table.isComplete(entry);
     if (!isKnown) this.need(collection, element);
     return entry !== noEntry && table.isLiving(entry, this.nowMs);
   }
