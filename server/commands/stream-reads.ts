@@ -6,8 +6,9 @@ import { idMax, idReply, invalidId, parseEnd, parseId, type StreamId } from '../
 import { Stream, type StreamEntry } from '../streams/stream.js';
 import { isToken, parseInteger } from './arguments.js';
 import { notAnInteger, subcommandSyntax, syntaxError } from './errors.js';
-import { container, firstIsKey, noKeys } from './row.js';
-import { streamDocs as docs, streamRow as row } from './stream-row.js';
+import { container, familyOf, firstIsKey, noKeys } from './row.js';
+
+const { docs, row } = familyOf('stream');
 
 const noSuchKey = new ErrorReply('ERR no such key');
 const noWaiting = new ErrorReply('ERR XREAD BLOCK is not supported yet: ask again, without BLOCK');

@@ -8,8 +8,9 @@ import { addEntry, Stream, writeStream, type Mark } from '../streams/stream.js';
 import { TrimmingParser, trimmedIds, type Trimming } from '../streams/trimming.js';
 import { isToken, parseInteger } from './arguments.js';
 import { notAnInteger, syntaxError, wrongArity } from './errors.js';
-import { firstIsKey } from './row.js';
-import { streamDocs as docs, streamRow as row } from './stream-row.js';
+import { familyOf, firstIsKey } from './row.js';
+
+const { docs, row } = familyOf('stream');
 
 const error = (text: string): ErrorReply => new ErrorReply(`ERR ${text}`);
 const noSuchKey = error('no such key');

@@ -1,30 +1,11 @@
 /** Named scenarios on a simulated cluster of real nodes: streams that both sides of a partition add to, delete from and trim. */
 import test, { type ExecutionContext } from 'ava';
-import { convergenceFault } from './convergence.js';
-import { ask, started, well } from './scenario.js';
-import type { TorcCluster } from './torc-cluster.js';
+import { ask } from './scenario.js';
+import { insistent, partedAfter, type Sides } from './two-sides.js';
 
 interface Entry {
   readonly id: string;
   readonly fields: readonly string[];
-}
-
-interface Sides {
-  readonly cluster: TorcCluster;
-  /** Asks `a`, which is cut off from the others. */
-  readonly left: (...words: string[]) => Promise<string | null>;
-  /** Asks `b`, which reaches `c`. */
-  readonly right: (...words: string[]) => Promise<string | null>;
-  /** Joins the sides, and waits until all is as it should be; what every node then shows of `s`. */
-  readonly healed: (t: ExecutionContext) => Promise<Entry[]>;
-}
-
-/** As often as it takes the node to notice that it has to run the command itself. */
-async function insistent(cluster: TorcCluster, name: string, words: readonly string[]): Promise<string | null> {
-  let reply: string | null = null;
-  for (let i = 0; i < 10; i++)
-    if (!/^(UNKNOWNOUTCOME|NOREPLICAS)/.test(String((reply = await ask(cluster, name, words, true))))) return reply;
-  throw new Error(`${words.join(' ')} at ${name}: always ${reply}`);
 }
 
 interface Bytes {
@@ -37,36 +18,18 @@ const entriesOf = (reply: string | null): Entry[] =>
     fields: fields.map(textOf),
   }));
 
-/** A stream `s` with entries of these ids, and a partition between `a` and the others. */
-async function parted(...before: string[]): Promise<Sides> {
-  const cluster = await started({ sloppyQuorum: true, writeQuorum: 1, readQuorum: 1 });
-  for (const id of before) await ask(cluster, 'a', ['XADD', 's', id, 'by', 'both']);
-  await cluster.scheduler.runFor(1000);
-  for (const other of ['b', 'c']) {
-    cluster.network.block('a', other);
-    cluster.network.block(other, 'a');
-  }
-  await cluster.scheduler.runFor(15_000);
-  // A take-over makes the first command after it one of unknown outcome: both sides begin with one that changes nothing.
-  for (const name of ['a', 'b']) await insistent(cluster, name, ['XDEL', 's', '999-1']);
-  return {
-    cluster,
-    left: (...words) => insistent(cluster, 'a', words),
-    right: (...words) => insistent(cluster, 'b', words),
-    healed: async (t) => {
-      for (const other of ['b', 'c']) {
-        cluster.network.unblock('a', other);
-        cluster.network.unblock(other, 'a');
-      }
-      await well(cluster);
-      t.is(await convergenceFault(cluster), undefined);
-      const shown = [];
-      for (const name of cluster.nodes) shown.push(entriesOf(await ask(cluster, name, ['XRANGE', 's', '-', '+'])));
-      for (const other of shown.slice(1)) t.deepEqual(other, shown[0], 'the same on every node');
-      t.is(await ask(cluster, 'c', ['XLEN', 's']), String(shown[0]?.length));
-      return shown[0] ?? [];
-    },
+/** A stream `s` with entries of these ids, and a partition between `a` and the others. In the end, its entries. */
+async function parted(
+  ...before: string[]
+): Promise<Omit<Sides, 'healed'> & { readonly healed: (t: ExecutionContext) => Promise<Entry[]> }> {
+  const added = before.map((id) => ['XADD', 's', id, 'by', 'both']);
+  const sides = await partedAfter(added, ['XDEL', 's', '999-1'], ['XRANGE', 's', '-', '+']);
+  const healed = async (t: ExecutionContext): Promise<Entry[]> => {
+    const entries = entriesOf(await sides.healed(t));
+    t.is(await ask(sides.cluster, 'c', ['XLEN', 's']), String(entries.length));
+    return entries;
   };
+  return { ...sides, healed };
 }
 
 const idsOf = (entries: readonly Entry[]): string[] => entries.map(({ id }) => id);
