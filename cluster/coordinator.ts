@@ -6,6 +6,7 @@
  */
 import { compareTerms, type Dot, type Term } from '../protocol/dot.js';
 import type { torc } from '../protocol/generated/messages.js';
+import { LongReply } from '../protocol/resp/long-reply.js';
 import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
@@ -324,7 +325,7 @@ export class Coordinator {
       abandon(reply);
       return this.loadForHead(coordination, call, transaction.needs);
     }
-    carryOn(reply, call, this.options.clock, () => turn.schedule());
+    if (reply instanceof LongReply) carryOn(reply, call, this.options.clock, () => turn.schedule());
     let dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
     if (dot === undefined) {
       transaction.discard();

@@ -48,22 +48,21 @@ export class PartitionCollections {
 
   /** Open ones, few. */
   private readonly snapshots = new Set<CollectionSnapshot>();
+  /** True: `beforeChange` has to hear of every element that is about to change. A field, since every write looks at it. */
+  hasSnapshots = false;
 
   constructor(private readonly around: Surroundings) {}
-
-  /** True: `beforeChange` has to hear of every element that is about to change. */
-  get hasSnapshots(): boolean {
-    return this.snapshots.size > 0;
-  }
 
   /** From now on until it is closed the snapshot hears of what is about to change. The partition is pinned meanwhile. */
   open(collection: Collection, snapshot: CollectionSnapshot): void {
     this.snapshots.add(snapshot);
+    this.hasSnapshots = true;
     if (snapshot instanceof OrderedSnapshot) collection.readers = [...collection.readers, snapshot.gatherRest];
   }
 
   close(collection: Collection, snapshot: CollectionSnapshot): void {
     this.snapshots.delete(snapshot);
+    this.hasSnapshots = this.snapshots.size > 0;
     if (snapshot instanceof OrderedSnapshot) collection.readers = collection.readers.filter((each) => each !== snapshot.gatherRest);
   }
 
