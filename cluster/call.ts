@@ -2,6 +2,7 @@
  * A call: one operation on its way to a reply, from a client of this node or from a peer that forwarded it. It is answered exactly once.
  */
 import { EncodedReply, ErrorReply, type Reply } from '../protocol/resp/reply.js';
+import { LongReply } from '../protocol/resp/long-reply.js';
 import type { Operation } from './command.js';
 
 export const loading = new ErrorReply('LOADING the node is joining its cluster or recovering its data');
@@ -122,6 +123,7 @@ export abstract class Call {
 
   /** Gives the reply; once. What waited for it in its session goes on. */
   answer(reply: Reply): void {
+    if (reply instanceof LongReply) return reply.whenWhole((whole) => this.answer(whole));
     const { session } = this;
     this.deliver(this.mayHaveWritten && isError(reply) ? unknownOutcome : reply);
     session?.leave(this);
