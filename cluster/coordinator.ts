@@ -77,6 +77,7 @@ export class Coordinator {
   /** This node should run the call. */
   submit(call: Call): void {
     this.noticePause();
+    if (call.trace !== undefined) call.trace.enter('coordinate', 'internal', { 'torc.partition': call.partition });
     const coordination = this.options.coordination(call.partition);
     if (this.isQuorumRead(call)) {
       if (coordination.waiting === 0) this.options.read(call);
@@ -159,8 +160,10 @@ export class Coordinator {
   }
 
   /** Calls `loaded` once `isLoaded(call)` holds or the call is to be tried again. */
-  load(call: Call, loaded: () => void): void {
+  load(call: Call, then: () => void): void {
     this.loadsWaitedFor++;
+    const span = call.trace?.begin('storage/load', 'internal', {});
+    const loaded = span === undefined ? then : (): void => (span.end(), then());
     const { store, membership, turn } = this.options;
     const partition = store.partition(call.partition);
     const { keys, wholePartition } = call.operation;
@@ -183,8 +186,10 @@ export class Coordinator {
   }
 
   /** Calls `loaded` once the elements, or whole collections, that a run of the call lacked are in memory, or the call is to be tried again. */
-  loadNeeds(call: Call, needs: readonly Need[], loaded: () => void): void {
+  loadNeeds(call: Call, needs: readonly Need[], then: () => void): void {
     this.loadsWaitedFor++;
+    const span = call.trace?.begin('storage/load', 'internal', { 'torc.collections': needs.length });
+    const loaded = span === undefined ? then : (): void => (span.end(), then());
     const { store, turn } = this.options;
     const partition = store.partition(call.partition);
     const byCollection = new Map<Collection, Buffer[] | 'all' | 'order'>();
@@ -325,6 +330,11 @@ export class Coordinator {
     const { offset, length } =
       large === undefined ? store.writeBatch(partition, dot, term, epoch, transaction) : { offset: 0, length: large.length };
     this.batchesWritten++;
+    const { trace } = call;
+    if (trace !== undefined) {
+      const span = trace.begin('storage/log', 'internal', { 'torc.bytes': length });
+      turn.whenWritten(() => span.end());
+    }
     if (large !== undefined) coordination.largeBytes += length;
     if (coordination.largeBytes > 0) call.moves(coordination.largeBytes + this.largeBytesBefore(call.partition));
     if (membership.memberCount === 1 && store.isDurableOnceAppended && !turn.isEnding && large === undefined) {
@@ -344,6 +354,7 @@ export class Coordinator {
       this.whenSettled,
     );
     settlement.beganMs = turn.nowMs;
+    if (trace !== undefined) settlement.traced = trace.context;
     this.unsettled.push(settlement);
     coordination.begun(settlement);
     if (large !== undefined) return this.logLarge(coordination, settlement, large);
@@ -480,10 +491,13 @@ export class Coordinator {
 
 /** Runs a call's operation; a client's error becomes its reply. */
 export function run(call: Call, transaction: Transaction): Reply {
+  const span = call.trace === undefined ? undefined : call.trace.begin('storage/run', 'internal', {});
   try {
     return call.operation.run(transaction);
   } catch (error) {
     if (error instanceof CommandError) return error.reply;
     throw error;
+  } finally {
+    if (span !== undefined) span.end();
   }
 }
