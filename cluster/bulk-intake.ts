@@ -26,12 +26,15 @@ export interface BulkIntakeOptions {
 export class BulkIntake {
   /** Something large may be on its way here. */
   private seesLarge = false;
+  /** So far. */
+  piecesReceived = 0;
 
   constructor(private readonly options: BulkIntakeOptions) {}
 
   /** A piece came over the stream of `bulk`. Throws what a message that makes no sense throws. */
   receive(peer: Peer, piece: torc.BulkPiece, bulk: BulkReceiver): void {
     this.seesLarge = true;
+    this.piecesReceived++;
     const step = bulk.push(piece);
     if (step === undefined) return;
     const { received, whole } = step;

@@ -28,6 +28,9 @@ const slowestBytesPerMs = 4 * 1024;
 /** A command that moves fewer has no more time for them. */
 const freeBytes = 1024 * 1024;
 
+/** What a call may still take after it was seen that what it waits for goes on. */
+const patienceMs = 1000;
+
 /** How much longer a command may take that moves so many bytes, ms. */
 export function bulkPatienceMs(bytes: number): number {
   return bytes <= freeBytes ? 0 : bytes / slowestBytesPerMs;
@@ -103,6 +106,12 @@ export abstract class Call {
   /** It waits for so many bytes to be moved: its own arguments or reply, the batch that it wrote, one before it. */
   moves(bytes: number): void {
     this.graceMs = Math.max(this.graceMs, bulkPatienceMs(bytes));
+  }
+
+  /** What it waits for, a load of its key, goes on: it has some time from `nowMs` on, whatever its deadline was. Whoever forwarded it is told. */
+  goesOn(nowMs: number): void {
+    if (nowMs + patienceMs / 2 < this.deadlineMs) return;
+    this.moves((nowMs + patienceMs - this.options.deadlineMs) * slowestBytesPerMs);
   }
 
   /**

@@ -51,6 +51,11 @@ export class Coordination {
     this.waiting = this.queue.length;
   }
 
+  /** What the head waits for goes on, and with it all that wait behind it. */
+  goesOn(nowMs: number): void {
+    for (const call of this.queue) call.goesOn(nowMs);
+  }
+
   /** Takes out the calls that `isDue` names, in order. */
   takeEvery(isDue: (call: Call) => boolean): Call[] {
     const due = this.queue.filter(isDue);

@@ -185,12 +185,13 @@ export class Coordinator {
     turn.schedule();
   }
 
-  /** Calls `loaded` once the elements, or whole collections, that a run of the call lacked are in memory, or the call is to be tried again. */
-  loadNeeds(call: Call, needs: readonly Need[], then: () => void): void {
+  /** Calls `loaded` once the elements, or whole collections, that a run of the call lacked are in memory, or the call is to be tried again. `waiting` is told while that goes on. */
+  loadNeeds(call: Call, needs: readonly Need[], then: () => void, waiting: { goesOn(nowMs: number): void } = call): void {
     this.loadsWaitedFor++;
     const span = call.trace?.begin('storage/load', 'internal', { 'torc.collections': needs.length });
     const loaded = span === undefined ? then : (): void => (span.end(), then());
-    const { store, turn } = this.options;
+    const { store, turn, clock } = this.options;
+    const goesOn = (): void => waiting.goesOn(clock.monotonicMs());
     const partition = store.partition(call.partition);
     const byCollection = new Map<Collection, Buffer[] | 'all' | 'order'>();
     for (const { collection, element, order } of needs) {
@@ -201,17 +202,17 @@ export class Coordinator {
       else if (Array.isArray(known)) known.push(Buffer.from(element));
     }
     partition.pins++; // what is loaded stays until all of it is
-    let waiting = byCollection.size;
+    let open = byCollection.size;
     const ended = (): void => {
-      if (--waiting > 0) return;
+      if (--open > 0) return;
       partition.pins--;
       turn.schedule(); // memory that grew by this is looked through at the turn's end
       loaded();
     };
     for (const [collection, elements] of byCollection) {
-      if (elements === 'order') store.orders.fill(partition, collection, ended);
+      if (elements === 'order') store.orders.fill(partition, collection, ended, goesOn);
       else if (elements !== 'all') store.loader.loadElements(partition, collection, elements, ended);
-      else store.loader.loadCollection(partition, collection).then(ended, () => undefined); // the node stops when it cannot read
+      else store.loader.loadCollection(partition, collection, goesOn).then(ended, () => undefined); // the node stops when it cannot read
     }
   }
 
@@ -271,10 +272,15 @@ export class Coordinator {
     this.transaction.discard();
     coordination.putBack(call);
     coordination.loading = true;
-    this.loadNeeds(call, needs, () => {
-      coordination.loading = false;
-      this.drain(coordination);
-    });
+    this.loadNeeds(
+      call,
+      needs,
+      () => {
+        coordination.loading = false;
+        this.drain(coordination);
+      },
+      coordination,
+    );
   }
 
   private shortOfReplicas(call: Call): ErrorReply | undefined {
@@ -313,12 +319,28 @@ export class Coordinator {
     transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp);
     const reply = run(call, transaction);
     if (transaction.needs.length > 0) return this.loadForHead(coordination, call, transaction.needs);
-    const dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
+    let dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
     if (dot === undefined) {
       transaction.discard();
-      if (this.needsProof(call)) this.write(coordination, partition, this.nextDot(), call, reply);
-      else this.answerUnwritten(coordination, call, reply);
-    } else this.write(coordination, partition, dot, call, reply);
+      if (!this.needsProof(call)) return this.answerUnwritten(coordination, call, reply);
+      dot = this.nextDot();
+    }
+    if (this.hasStopped(call)) return this.options.reroute([call]);
+    this.write(coordination, partition, dot, call, reply);
+  }
+
+  /**
+   * The process may have stood still in the middle of this turn, after the turn read its clock, and others may have taken over and written since: a batch that bears a
+   * later time than theirs would be the latest. So what counts is the reading that the batch's counter was made of. True: the batch is dropped, and the call,
+   * which has not run, has to find its coordinator anew.
+   */
+  private hasStopped(call: Call): boolean {
+    const { issuedMs } = this.options.store.hybridClock;
+    const stopped = issuedMs - this.lastLookMs > pauseMs;
+    if (!stopped && issuedMs <= call.deadlineMs) return false;
+    this.transaction.discard();
+    if (stopped) this.noticePause(issuedMs);
+    return true;
   }
 
   private write(coordination: Coordination, partition: Partition, dot: Dot, call: Call, reply: Reply): void {
@@ -481,10 +503,9 @@ export class Coordinator {
     if (again.length > 0) this.options.reroute(again);
   }
 
-  private noticePause(): void {
-    const now = this.options.turn.nowMs;
+  private noticePause(now = this.options.turn.nowMs): void {
     const paused = now - this.lastLookMs > pauseMs;
-    this.lastLookMs = now;
+    this.lastLookMs = Math.max(this.lastLookMs, now);
     if (paused) this.options.takeOver().dropAll(this.options.coordinations());
   }
 }

@@ -105,6 +105,7 @@ export class Node {
       isReady: () => this.isReady,
       peers: () => this.peers.all(),
       partitionsBehind: () => this.comparison.partitionsBehind,
+      piecesReceived: () => this.bulkIntake.piecesReceived,
       lastAskedMs: () => this.router.lastAskedMs,
       coordinations: () => this.known,
       sayToAll: () => this.linkGossip.sayToAll(this.peers.all()),

@@ -24,8 +24,8 @@ export class Peer {
   private owesSinceMs: number | undefined;
   /** The least that this node's monotonic clock was ahead of a frame's. */
   private clockLeadMs = Infinity;
-  /** How much longer than the quickest one the frame now being read was under way, ms: it may have waited while this process stood still. */
-  frameDelayMs = 0;
+  /** When the frame now being read was sent, as this node's monotonic clock tells it from the quickest of all frames: it may have waited while this process stood still. */
+  frameSentMs = 0;
   suspected = false;
   /** Of the peer's process, from its last hand-shake. */
   incarnation = 0;
@@ -99,7 +99,7 @@ export class Peer {
   /** A frame was sent at `sentMs` of the peer's clock, hybrid, and is read at `nowMs`, monotonic. The peer's clock leaps forward, never back. */
   frameSent(sentMs: number, nowMs: number): void {
     this.clockLeadMs = Math.min(this.clockLeadMs, nowMs - sentMs);
-    this.frameDelayMs = nowMs - sentMs - this.clockLeadMs;
+    this.frameSentMs = sentMs + this.clockLeadMs;
   }
 
   /** A frame came. Returns true when that ends a suspicion. */

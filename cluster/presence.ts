@@ -16,9 +16,10 @@ const readyWaitMs = 5000;
 
 /**
  * A node that comes back leaves what it would coordinate to others for so many rounds of gossip at least, and until it lacks at most so many partitions'
- * writes or so many rounds have passed: its peers' clients would wait for what it catches up with.
+ * writes or so many rounds have passed: its peers' clients would wait for what it catches up with. What is large comes one after the other, and whatever a
+ * take-over fetches comes behind it: while it lacks anything and pieces come it may take many more rounds.
  */
-const arrival = { roundsMin: 2, behindMax: 16, roundsMax: 10 };
+const arrival = { roundsMin: 2, behindMax: 16, roundsMax: 10, ofLarge: { behindMax: 0, roundsMax: 100 } };
 
 export interface PresenceOptions {
   readonly clock: Clock;
@@ -27,6 +28,8 @@ export interface PresenceOptions {
   readonly isReady: () => boolean;
   readonly peers: () => Iterable<Peer>;
   readonly partitionsBehind: () => number;
+  /** Pieces of large messages that have come so far. */
+  readonly piecesReceived: () => number;
   /** When a peer last forwarded commands here, monotonic. */
   readonly lastAskedMs: () => number;
   readonly coordinations: () => Iterable<Coordination>;
@@ -39,6 +42,8 @@ export class Presence {
   leaving = false;
   /** Of gossip, since the node began. */
   private rounds = 0;
+  /** Pieces that had come by the last round. */
+  private pieces = 0;
   private readyByMs = 0;
   private readonly whenReady: (() => void)[] = [];
 
@@ -81,10 +86,13 @@ export class Presence {
 
   /** A round of gossip has begun. */
   round(): void {
-    const { membership, partitionsBehind } = this.options;
+    const { membership, partitionsBehind, piecesReceived } = this.options;
     this.rounds++;
+    const isLargeComing = piecesReceived() > this.pieces;
+    this.pieces = piecesReceived();
     if (!membership.arriving || this.rounds < arrival.roundsMin) return;
-    if (partitionsBehind() > arrival.behindMax && this.rounds < arrival.roundsMax) return;
+    const { behindMax, roundsMax } = isLargeComing ? arrival.ofLarge : arrival;
+    if (partitionsBehind() > behindMax && this.rounds < roundsMax) return;
     membership.arriving = false;
     membership.changed();
   }

@@ -92,7 +92,7 @@ export class Router {
   onCommands(peer: Peer, commands: torc.Commands): void {
     const { decoder, clock } = this.options;
     this.lastAskedMs = clock.monotonicMs();
-    const sentMs = this.lastAskedMs - peer.frameDelayMs;
+    const sentMs = peer.frameSentMs;
     const reader = new ByteReader(commands.rows as Buffer);
     const { row } = this;
     const { tracer } = this.options;

@@ -147,6 +147,8 @@ export type KeyspacePlan =
  */
 export interface PartitionRow extends RowBase {
   readonly scope: 'partition';
+  /** As of a KeyedRow. */
+  readonly findKeys?: (args: readonly Buffer[]) => readonly Buffer[];
   readonly parse: (args: readonly Buffer[]) => Run | ErrorReply;
 }
 

@@ -470,7 +470,10 @@ export class Connection implements ClientView, Origin, RestingClient {
       return this.answerNow(operation);
     }
     const partition = server.dispatcher.partitionOfKeys(operation.keys);
-    if (partition < 0) return this.runElsewhere(row, args, count);
+    if (partition < 0) {
+      if (!server.dispatcher.isDistant(row, args, operation)) return this.runElsewhere(row, args, count);
+      return this.runHolding((done) => server.dispatcher.run(row, args, this, done), args, count);
+    }
     const call = new ClientCall(args, operation, partition, this.options, this.silent, this, count);
     call.session = this.session;
     if (server.traces.isOn) call.trace = server.traces.sample(row.name);
@@ -498,7 +501,7 @@ export class Connection implements ClientView, Origin, RestingClient {
   }
 
   private runLocal(row: LocalRow, args: readonly Buffer[], count: CommandCount): void {
-    if (row.holds === true) return this.runHolding(row, args, count);
+    if (row.holds === true) return this.runHolding((done) => this.take(row.run(this.context, args), done), args, count);
     this.isRunning = true;
     const reply = row.run(this.context, args);
     this.isRunning = false;
@@ -507,27 +510,26 @@ export class Connection implements ClientView, Origin, RestingClient {
     }
     const place = this.newPlace(args, this.closeAfter);
     this.places.push(place);
-    this.take(reply, place, count);
+    this.take(reply, (given) => this.answered(place, given, count));
   }
 
   /** It begins when all before it were answered, and what comes after it waits until it is. */
-  private runHolding(row: LocalRow, args: readonly Buffer[], count: CommandCount): void {
+  private runHolding(run: (done: (reply: Reply) => void) => void, args: readonly Buffer[], count: CommandCount): void {
     const place = this.newPlace(args);
     this.hold();
     const begin = (): void => {
       this.next = undefined;
-      this.take(row.run(this.context, args), place, count, () => this.release());
+      run((reply) => {
+        this.answered(place, reply, count);
+        this.release();
+      });
     };
     this.next = { place, begin };
     this.places.push(place);
     if (this.places[this.head] === place) begin();
   }
 
-  private take(reply: Reply | Promise<Reply>, place: Place, count: CommandCount, then: () => void = () => undefined): void {
-    const done = (given: Reply): void => {
-      this.answered(place, given, count);
-      then();
-    };
+  private take(reply: Reply | Promise<Reply>, done: (reply: Reply) => void): void {
     if (reply instanceof Promise)
       reply.then(done, (error: unknown) => done(new ErrorReply(`ERR ${error instanceof Error ? error.message : String(error)}`)));
     else done(reply);

@@ -1,6 +1,6 @@
 /**
  * From a command's arguments to calls on the cluster, where one call is not enough: a splittable command on keys of several partitions becomes a call
- * per partition, a keyspace command a visit to all or one partition after the other. What concerns one partition alone connection.ts submits itself, by
+ * per partition, a command that reads keys elsewhere gets their values first, a keyspace command a visit to all or one partition after the other. What concerns one partition alone connection.ts submits itself, by
  * `operationOf`, and what other nodes forward is decoded here.
  */
 import { Call, type CallOptions } from '../cluster/call.js';
@@ -11,6 +11,9 @@ import { CommandError, type Execution } from '../storage/execution.js';
 import type { CommandLookup } from './command-lookup.js';
 import type { CommandRow, KeyedRow, KeyspacePlan, KeyspaceRow, PartitionRow, Run } from './command-table.js';
 import { decodeReply } from './decode-reply.js';
+import { readsValue, withValues } from './commands/distant-rows.js';
+import { homeKey } from './distant/home.js';
+import { argumentsOf } from './distant/value.js';
 import { joinSplit, splitByPartition } from './split.js';
 
 const crossSlot = new ErrorReply("CROSSSLOT Keys in request don't hash to the same slot");
@@ -130,8 +133,44 @@ export class Dispatcher implements CommandDecoder {
       const call = new InnerCall(args, operation, partition, origin.options, done);
       origin.attach(call);
       this.options.submit(call);
-    } else if (row.split === undefined) done(crossSlot);
-    else this.runSplit(row, args, row.split, origin, done);
+    } else if (row.split !== undefined) this.runSplit(row, args, row.split, origin, done);
+    else this.runDistant(row, args, operation, origin, done);
+  }
+
+  /** True for a command that the connection must not pass others by: it is sent in two steps. */
+  isDistant(row: KeyedRow, args: readonly Buffer[], operation: Operation): boolean {
+    return row.split === undefined && homeKey(row, args, operation.keys) !== undefined;
+  }
+
+  /** Reads the values that are elsewhere, all at once, then runs the command where its home is. */
+  private runDistant(row: KeyedRow, args: readonly Buffer[], operation: Operation, origin: Origin, done: (reply: Reply) => void): void {
+    const home = homeKey(row, args, operation.keys);
+    if (home === undefined) return done(crossSlot);
+    const partition = this.partitionOfKeys([home]);
+    const isHere = (key: Buffer): boolean => this.partitionOfKeys([key]) === partition;
+    const here = operation.keys.filter(isHere);
+    const elsewhere = new Map(operation.keys.filter((key) => !isHere(key)).map((key) => [key.toString('latin1'), key]));
+    const values: Buffer[][] = [];
+    let open = elsewhere.size;
+    let failed: Reply | undefined;
+    for (const key of elsewhere.values()) {
+      this.submitInner([readsValue, key], this.partitionOfKeys([key]), origin, (reply) => {
+        const value = argumentsOf(key, reply);
+        if (value === undefined) failed ??= reply;
+        else values.push(value);
+        if (--open > 0) return;
+        if (failed !== undefined) return done(failed);
+        this.submitInner(withValues(operation.access === 'write', values, here, args), partition, origin, done);
+      });
+    }
+  }
+
+  private submitInner(args: readonly Buffer[], partition: number, origin: Origin, done: (reply: Reply) => void): void {
+    const call = new InnerCall(args, this.decode(args), partition, origin.options, (reply) =>
+      done(reply instanceof EncodedReply ? decodeReply(reply.bytes) : reply),
+    );
+    origin.attach(call);
+    this.options.submit(call);
   }
 
   private runSplit(
@@ -236,7 +275,7 @@ function partitionOf(key: Buffer | undefined, partitions: number): number {
 export function operationOf(row: KeyedRow | PartitionRow, args: readonly Buffer[]): Operation | ErrorReply {
   const run = row.parse(args);
   if (run instanceof ErrorReply) return run;
-  const keys = row.scope === 'keys' && row.findKeys !== undefined ? row.findKeys(args) : keysOf(row, args);
+  const keys = row.findKeys !== undefined ? row.findKeys(args) : keysOf(row, args);
   const isKeyed = row.scope === 'keys';
   return new RowOperation(row, keys, isKeyed && row.blind?.(args) === true, run, isKeyed && row.looksFurther?.(args) === true);
 }

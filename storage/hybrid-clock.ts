@@ -19,6 +19,8 @@ export class HybridClock {
   /** The highest counter issued or met. */
   #last = 0;
   #ceiling = 0;
+  /** The reading of the monotonic clock that the last counter was issued by. */
+  issuedMs = 0;
 
   /**
    * `startAbove`: the last durable ceiling and every counter found at start; 0 on a new disk. `reserve` is called by `next` at the
@@ -39,7 +41,8 @@ export class HybridClock {
    * asked to be raised.
    */
   next(): number {
-    const counter = this.#upcoming();
+    this.issuedMs = this.#clock.monotonicMs();
+    const counter = Math.max(this.#last + 1, this.#physicalAt(this.issuedMs));
     if (counter > this.#ceiling) this.reserve();
     if (counter > this.#ceiling) throw new Error(`counter ${counter} is above the durable ceiling ${this.#ceiling}`);
     this.#last = counter;

@@ -15,10 +15,20 @@ import type { Partition } from './partition.js';
 /** Rows read, and merged, between two turns of the event loop. */
 const sliceRows = 500;
 
+/** The same of a collection's elements, each of which is put into its place: some 9 us. */
+const sliceElements = 250;
+
 /** Whole partitions read at once: all of it stays in memory until it was used. */
 const wholesAtOnce = 4;
 /** Entries looked at before the event loop gets its turn. */
 const sliceEntries = 5000;
+
+/** A whole collection that is being read. */
+interface CollectionLoad {
+  readonly over: Promise<void>;
+  /** Told after each slice. */
+  readonly watchers: (() => void)[];
+}
 
 interface WantedKey {
   readonly partition: Partition;
@@ -33,7 +43,7 @@ export class Loader {
   /** Those who may begin to read a whole partition when another has been read. */
   private readonly wholesWaiting: (() => void)[] = [];
   /** Whole collections that are being read. */
-  private readonly collections = new Map<Collection, Promise<void>>();
+  private readonly collections = new Map<Collection, CollectionLoad>();
   /** The same of all records of partitions. */
   private readonly records = new Map<number, Promise<void>>();
   /** Records asked of the engine so far. */
@@ -105,33 +115,38 @@ export class Loader {
     );
   }
 
-  /** Resolves when every element of the collection is in memory: it stays whole until something of it is evicted. Its key is loaded. */
-  loadCollection(partition: Partition, collection: Collection): Promise<void> {
+  /** Resolves when every element of the collection is in memory: it stays whole until something of it is evicted. Its key is loaded. `goesOn` is told of each slice. */
+  loadCollection(partition: Partition, collection: Collection, goesOn?: () => void): Promise<void> {
     if (collection.whole && collection.isCounted()) return Promise.resolve();
-    let loading = this.collections.get(collection);
-    if (loading === undefined) {
-      loading = this.readCollection(partition, collection)
+    let load = this.collections.get(collection);
+    if (load === undefined) {
+      const watchers: (() => void)[] = [];
+      const over = this.readCollection(partition, collection, watchers)
         .catch((error: unknown) => {
           this.fail(error);
           throw error;
         })
         .finally(() => this.collections.delete(collection));
-      this.collections.set(collection, loading);
+      load = { over, watchers };
+      this.collections.set(collection, load);
     }
-    return loading;
+    if (goesOn !== undefined) load.watchers.push(goesOn);
+    return load.over;
   }
 
-  private async readCollection(partition: Partition, collection: Collection): Promise<void> {
+  private async readCollection(partition: Partition, collection: Collection, watchers: readonly (() => void)[]): Promise<void> {
     const { table } = this;
     const { owner, type } = collection;
     partition.pins++;
     try {
       const rows = elementRows(table.slotOf(owner), table.keyBytes(owner), type.byte);
-      for await (const chunk of this.engine.iterate(rows, sliceRows)) {
+      for await (const chunk of this.engine.iterate(rows, sliceElements)) {
         this.reads += chunk.length;
         for (const [row, value] of chunk) {
           partition.collections.take(collection, decodeRecordKey(row.subarray(1)).element, decodeRecord(value));
         }
+        for (const goesOn of watchers) goesOn();
+        if (chunk.length === sliceElements) await this.nextTurn(); // the engine has the next slice ready at once
       }
       partition.collections.becameWhole(collection);
     } finally {

@@ -10,6 +10,7 @@ import { commonSubsequenceRows } from './common-subsequence.js';
 import { configRows } from './config.js';
 import { connectionRows } from './connection.js';
 import { debugRows } from './debug.js';
+import { distantRows } from './distant-rows.js';
 import { dumpRows } from './dump.js';
 import { expiringRows } from './expiring.js';
 import { floatIncrementRows } from './float-increments.js';
@@ -80,6 +81,7 @@ export const allRows: readonly CommandRow[] = [
   ...waitRows,
   ...clusterRows,
   ...torcRows,
+  ...distantRows(() => allRows),
   ...aclRows(() => allRows),
   ...commandRows(() => allRows),
 ];

@@ -31,6 +31,7 @@ interface Source {
   readonly weight: number;
   /** Members and their weighted scores. */
   all(): ScoredMember[];
+  /** Weighted. NaN where an infinite score has the weight 0: Redis makes 0 of that only in the source that it goes through. */
   scoreOf(member: Buffer): number | undefined;
 }
 
@@ -67,7 +68,7 @@ function sortedSource(set: SortedView, weight: number): Source {
     },
     scoreOf: (member) => {
       const score = set.scoreOf(member);
-      return score === undefined ? undefined : weighted(score);
+      return score === undefined ? undefined : score * weight;
     },
   };
 }

@@ -59,7 +59,7 @@ const kinds: readonly Kind[] = [
 for (const kind of kinds)
   test.serial(`a ${kind.name} of ${elements} elements`, async (t) => {
     t.timeout(1_800_000);
-    const cluster = await startCluster({ directives: { 'peer-timeout': '60000' } });
+    const cluster = await startCluster();
     t.teardown(() => cluster.stop());
     let metered = await MeteredServer.inPlaceOf(cluster, 0);
     t.teardown(() => metered.server.stop());

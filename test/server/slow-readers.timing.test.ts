@@ -20,6 +20,9 @@ const roundsMax = 6;
 /** Each slow reader asks for this many values of this many bytes before it has read the first. */
 const slowAsks = 1000;
 const valueBytes = 10_000;
+/** Each reads what its system has taken in so often. */
+const sipEveryMs = 1000;
+const sippersAtOnce = Math.ceil(slowCount / 250);
 /** Kept for one of them: replies to all that came in one piece, which here share the bytes of one value. */
 const keptBytesMax = 3 * 1024 * 1024;
 
@@ -105,12 +108,12 @@ test('a tenth of the clients hardly read: memory is bounded, and the others hard
     const alone = await percentile99(others, asksPerRound);
     const before = await residentBytes(pid);
     const slow = await inPortions(slowCount, () => slowReader(node.port));
-    // They go on reading a little all the while.
+    // They go on reading a little all the while, each in its own time: all at once would be a load that comes in bursts, in this process too.
     let going = true;
     const sipping = (async () => {
-      while (going) {
-        for (const socket of slow) sip(socket);
-        await new Promise((resolve) => setTimeout(resolve, 200)); // a slow reader is slow by the clock
+      for (let at = 0; going; at = (at + sippersAtOnce) % slowCount) {
+        for (const socket of slow.slice(at, at + sippersAtOnce)) sip(socket);
+        await new Promise((resolve) => setTimeout(resolve, (sipEveryMs * sippersAtOnce) / slowCount)); // a slow reader is slow by the clock
       }
     })();
     await admin.ask(['PING'], ['PING']); // what they asked for has been taken in, as far as it will be

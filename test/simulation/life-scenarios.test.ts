@@ -213,3 +213,32 @@ test('a gap stays open while a member that is away may keep what closes it, and 
   for (const name of nodes) t.is(await ask(cluster, name, ['GET', 'k']), 'value 4', name);
   t.is(await convergenceFault(cluster), undefined);
 });
+
+test('found by a seed: a node that comes back leaves to others what it would coordinate while large values that it missed are coming', async (t) => {
+  // Far apart, and each value a large one: they come one after the other, and what a take-over fetches would come behind them all.
+  const network = { latencyMinMs: 3, latencyMeanMs: 4, spikeChance: 0 };
+  const cluster = await started({ partitions: 16, largeBytes: 120, gossipIntervalMs: 300, readFrom: 'coordinator', network });
+  const [away = '', other = ''] = homes(cluster, 's0');
+  const keys = Array.from({ length: 120 }, (_, at) => `k${at}`);
+  const small = Array.from({ length: 20 }, (_, at) => `s${at}`);
+  cluster.scheduler.crash(away, 'process');
+  await cluster.scheduler.runFor(500);
+  for (const key of keys) t.is(await ask(cluster, other, ['SET', key, key.padEnd(200)]), 'OK');
+  for (const key of small) t.is(await ask(cluster, other, ['SET', key, key]), 'OK');
+  cluster.start(away);
+  await cluster.scheduler.runFor(20_000, () => cluster.allWell());
+  const beganMs = cluster.scheduler.nowMs;
+  const { node } = cluster.runningNow(away);
+  const takeOvers = (): number => Number(new Map(node.statistics()).get('take_overs'));
+  await cluster.scheduler.runFor(1000, () => node.comparison.partitionsBehind > 0);
+  for (let round = 0; node.comparison.partitionsBehind > 0 || node.membership.arriving; round++) {
+    const key = small[round % small.length] ?? '';
+    for (const name of cluster.nodes)
+      t.is(await ask(cluster, name, ['GET', key]), key, `at ${name}, ${cluster.scheduler.nowMs - beganMs} ms`);
+    t.is(takeOvers(), 0);
+    await cluster.scheduler.runFor(50);
+  }
+  t.true(cluster.scheduler.nowMs - beganMs > 3500, 'longer than a node leaves its partitions to others for anything else');
+  t.is(await ask(cluster, away, ['SET', 's0', 'x']), 'OK');
+  t.is(takeOvers(), 1, 'and then it is preferred again');
+});

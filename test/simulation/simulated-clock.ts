@@ -40,6 +40,10 @@ interface Machine {
   bootedAtMs: number;
   /** The end of its last turn. */
   busyUntilMs: number;
+  /** Readings of its monotonic clock after which it stands still, and for how long; undefined = it goes on. */
+  stop: { readings: number; readonly ms: number } | undefined;
+  /** It stood still for so long in the middle of the turn that it is in, and runs the rest of it so much later than the others. */
+  aheadMs: number;
   skewMs: number;
   readonly driftPpm: number;
   /** Events that came while it was paused, in order. */
@@ -94,6 +98,8 @@ export class Scheduler {
         name: node,
         up: true,
         paused: false,
+        stop: undefined,
+        aheadMs: 0,
         life: 1,
         boot: 1,
         bootedAtMs: this.#nowMs,
@@ -130,6 +136,8 @@ export class Scheduler {
     if (!machine.up) return;
     machine.up = false;
     machine.paused = false;
+    machine.stop = undefined;
+    machine.aheadMs = 0;
     machine.busyUntilMs = 0;
     machine.life++;
     machine.clock = undefined;
@@ -154,6 +162,31 @@ export class Scheduler {
     if (!machine.up) return;
     machine.paused = true;
     this.note(`${node} pause`);
+  }
+
+  /**
+   * Stops the node's process for `ms` in the middle of a turn, right before its monotonic clock is read once more after `readings` times: what follows of the turn happens so
+   * much later than what came before, and together with what came meanwhile.
+   */
+  stopWithinTurn(node: string, ms: number, readings: number): void {
+    const machine = this.#machineOf(node);
+    if (machine.up) machine.stop = { readings, ms };
+  }
+
+  /** How much later than now it is for the node. */
+  aheadMs(node: string): number {
+    return this.#machineOf(node).aheadMs;
+  }
+
+  /** The clock of the machine is read. */
+  reading(machine: Machine): void {
+    if (machine.stop === undefined || machine.stop.readings-- > 0) return;
+    const { ms } = machine.stop;
+    machine.stop = undefined;
+    machine.aheadMs = ms;
+    machine.busyUntilMs = this.#nowMs + ms;
+    this.note(`${machine.name} stands still for ${ms}`);
+    this.schedule(machine.name, ms, 'goes on', () => (machine.aheadMs = 0));
   }
 
   resume(node: string): void {
@@ -267,7 +300,7 @@ export class Scheduler {
   /** The next event, when it is due by now and the same node's. */
   #takeOfSameTurn(machine: Machine): ScheduledEvent | undefined {
     for (let event = this.#queue.peek(); event !== undefined && event.atMs <= this.#nowMs; event = this.#queue.peek()) {
-      if (isLive(event) && (event.machine !== machine || machine.paused)) return undefined;
+      if (isLive(event) && (event.machine !== machine || machine.paused || machine.aheadMs > 0)) return undefined;
       this.#queue.take();
       if (isLive(event)) return event;
     }
@@ -289,7 +322,7 @@ export class Scheduler {
       if (machine === undefined || count >= TURN_EVENTS_MAX) break;
       event = this.#takeOfSameTurn(machine);
     }
-    if (machine !== undefined) machine.busyUntilMs = this.#nowMs + this.turnMs;
+    if (machine !== undefined) machine.busyUntilMs = Math.max(machine.busyUntilMs, this.#nowMs + this.turnMs);
     await this.#finishTurns();
   }
 
@@ -304,7 +337,7 @@ export class Scheduler {
     for (let round = 0; round < TURN_ROUNDS_MAX; round++) {
       let ran = false;
       for (const machine of this.#machines.values()) {
-        if (machine.turnEnd.length === 0 || machine.paused) continue;
+        if (machine.turnEnd.length === 0 || machine.paused || machine.aheadMs > 0) continue;
         ran = true;
         const callbacks = machine.turnEnd;
         machine.turnEnd = [];
@@ -336,11 +369,12 @@ export class SimulatedClock implements Clock {
   }
 
   wallMs(): number {
-    return Math.floor(SIMULATION_START_MS + this.#scheduler.nowMs * this.#rate() + this.#machine.skewMs);
+    return Math.floor(SIMULATION_START_MS + (this.#scheduler.nowMs + this.#machine.aheadMs) * this.#rate() + this.#machine.skewMs);
   }
 
   monotonicMs(): number {
-    return (this.#scheduler.nowMs - this.#machine.bootedAtMs) * this.#rate();
+    this.#scheduler.reading(this.#machine);
+    return (this.#scheduler.nowMs + this.#machine.aheadMs - this.#machine.bootedAtMs) * this.#rate();
   }
 
   after(delayMs: number, callback: () => void): Timer {

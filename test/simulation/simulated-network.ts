@@ -267,7 +267,7 @@ export class SimulatedNetwork {
   }
 
   #send(from: Endpoint, to: Endpoint, bytes: Buffer, end: string | undefined): void {
-    const earliestMs = this.#scheduler.nowMs + this.#latencyMs(from.node, to.node, bytes.length);
+    const earliestMs = this.#scheduler.nowMs + this.#scheduler.aheadMs(from.node) + this.#latencyMs(from.node, to.node, bytes.length);
     to.lastArrivalMs = Math.max(to.lastArrivalMs, earliestMs);
     to.incoming.push({ atMs: to.lastArrivalMs, bytes, end });
     to.incomingBytes += bytes.length;

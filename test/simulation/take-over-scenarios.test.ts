@@ -38,6 +38,32 @@ test('a blind SET acknowledged after a failover by a node whose clock is an hour
   }
 });
 
+test('found by stopped processes: a coordinator that stands still in the middle of a turn runs no overdue write over what others acknowledged since', async (t) => {
+  let late = 0;
+  // Wherever in its turn it stops: its clock is read a few times for each command.
+  for (let readings = 0; readings < 40; readings++) {
+    const cluster = await started({ partitions: 1 });
+    const [first = '', second = '', third = ''] = homes(cluster, 'k');
+    t.is(await ask(cluster, second, ['SET', 'k', 'v0']), 'OK');
+    cluster.scheduler.stopWithinTurn(first, 4000, readings);
+    const old = Array.from({ length: 5 }, (_, i) => begin(cluster, second, ['SET', 'k', `old${i}`]));
+    await cluster.scheduler.runFor(2500, () => old.every(({ reply }) => reply() !== undefined));
+    if (old.every(({ reply }) => textOf(reply()) === 'OK')) continue; // it stood still afterwards
+    late++;
+    let answered = await ask(cluster, third, ['SET', 'k', 'new'], true);
+    for (let again = 0; again < 3 && answered !== 'OK'; again++) answered = await ask(cluster, third, ['SET', 'k', 'new'], true);
+    t.is(answered, 'OK');
+    for (let look = 0; look < 300; look++) {
+      await cluster.scheduler.runFor(20);
+      for (const name of [second, third]) t.is(await ask(cluster, name, ['GET', 'k']), 'new', `${name}, stopped at reading ${readings}`);
+    }
+    await well(cluster);
+    for (const name of cluster.nodes) t.is(await ask(cluster, name, ['GET', 'k']), 'new', `${name}, stopped at reading ${readings}`);
+    t.is(await convergenceFault(cluster), undefined);
+  }
+  t.true(late > 3, `${late}`);
+});
+
 test('read-from coordinator: a coordinator that others took over from unawares does not answer from what it holds', async (t) => {
   const cluster = await started({ partitions: 1, readFrom: 'coordinator' });
   const [first = '', second = '', third = ''] = homes(cluster, 'k');

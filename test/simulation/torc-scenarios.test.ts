@@ -153,7 +153,7 @@ test('a command that its client has given up is run by nobody any more, though a
     if (peer === undefined) return t.fail();
     const rows = new ByteWriter();
     writeCommand(rows, 0, 2 | (2 << 10), 0, words);
-    peer.frameDelayMs = 0;
+    peer.frameSentMs = cluster.scheduler.nowMs;
     router.onCommands(peer, torc.Commands.create({ firstId: 1_000_000, rows: rows.take() }));
   });
   await cluster.scheduler.runFor(500);

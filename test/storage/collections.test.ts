@@ -106,7 +106,7 @@ class History {
     const { loader } = this.store.store;
     const here = this.store.store.partition(partition);
     here.pins++;
-    if (element === undefined) await loader.loadCollection(here, collection);
+    if (element === undefined) await this.until((done) => void loader.loadCollection(here, collection).then(done));
     else await this.until((done) => loader.loadElements(here, collection, [element], done));
     here.pins--;
   }

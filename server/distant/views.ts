@@ -1,0 +1,144 @@
+/** Collections that were brought from another partition, as a command sees them. They are read whole, so each is a table made when it is first asked for. */
+import type { Reply } from '../../protocol/resp/reply.js';
+import type { CollectionView, ListView, ScannedElements, ScoredMember, SortedView } from '../../storage/execution.js';
+import { scanHash, sliceOf } from '../../storage/key-order.js';
+import { decodeScore } from '../../storage/score-value.js';
+
+interface Element {
+  readonly bytes: Buffer;
+  readonly value: Buffer;
+  /** Unix ms; 0 = never. */
+  readonly expiresAtMs: number;
+}
+
+const noValue: Buffer = Buffer.alloc(0);
+const nameOf = (element: Buffer): string => element.toString('latin1');
+
+export class DistantCollection implements CollectionView {
+  protected readonly all: readonly Element[];
+  private byName: ReadonlyMap<string, Element> | undefined = undefined;
+
+  /** `step` parts make an element: itself, its value, when it expires. What has expired by now is left out. */
+  constructor(parts: readonly Buffer[], step: 1 | 2 | 3, nowMs: number) {
+    const all: Element[] = [];
+    for (let i = 0; i < parts.length; i += step) {
+      const expiresAtMs = step === 3 ? Number(parts[i + 2]) : 0;
+      if (expiresAtMs !== 0 && expiresAtMs <= nowMs) continue;
+      all.push({ bytes: parts[i] as Buffer, value: step === 1 ? noValue : (parts[i + 1] as Buffer), expiresAtMs });
+    }
+    this.all = all;
+  }
+
+  get size(): number {
+    return this.all.length;
+  }
+
+  has(element: Buffer): boolean {
+    return this.find(element) !== undefined;
+  }
+
+  get(element: Buffer): Buffer | undefined {
+    return this.find(element)?.value;
+  }
+
+  get mayExpire(): boolean {
+    return this.all.some(({ expiresAtMs }) => expiresAtMs !== 0);
+  }
+
+  expiryOf(element: Buffer): number | undefined {
+    return this.find(element)?.expiresAtMs;
+  }
+
+  pairs(): Buffer[] {
+    return this.all.flatMap(({ bytes, value }) => [bytes, value]);
+  }
+
+  elements(): Buffer[] {
+    return this.all.map(({ bytes }) => bytes);
+  }
+
+  elementAt(at: number): Buffer {
+    return this.all[at]?.bytes ?? noValue;
+  }
+
+  valueAt(at: number): Buffer {
+    return this.all[at]?.value ?? noValue;
+  }
+
+  scan(position: number, limit: number): ScannedElements {
+    const { keys, next } = sliceOf(this.all, ({ bytes }) => scanHash(bytes), position, limit);
+    return { pairs: keys.flatMap(({ bytes, value }) => [bytes, value]), next };
+  }
+
+  private find(element: Buffer): Element | undefined {
+    this.byName ??= new Map(this.all.map((each) => [nameOf(each.bytes), each]));
+    return this.byName.get(nameOf(element));
+  }
+}
+
+export class DistantSortedSet extends DistantCollection implements SortedView {
+  private inOrder: readonly ScoredMember[] | undefined = undefined;
+
+  scoreOf(member: Buffer): number | undefined {
+    const score = this.get(member);
+    return score === undefined ? undefined : decodeScore(score);
+  }
+
+  rankOf(member: Buffer): number | undefined {
+    const rank = this.row.findIndex((each) => each.member.equals(member));
+    return rank < 0 ? undefined : rank;
+  }
+
+  countToScore(score: number, orEqual: boolean): number {
+    return this.countWhile((each) => each.score < score || (orEqual && each.score === score));
+  }
+
+  countToMember(member: Buffer, orEqual: boolean): number {
+    return this.countWhile((each) => {
+      const order = Buffer.compare(each.member, member);
+      return order < 0 || (orEqual && order === 0);
+    });
+  }
+
+  slice(from: number, to: number): ScoredMember[] {
+    return this.row.slice(Math.max(0, from), Math.max(0, to));
+  }
+
+  private countWhile(holds: (each: ScoredMember) => boolean): number {
+    const end = this.row.findIndex((each) => !holds(each));
+    return end < 0 ? this.row.length : end;
+  }
+
+  private get row(): readonly ScoredMember[] {
+    this.inOrder ??= this.all
+      .map(({ bytes, value }) => ({ member: bytes, score: decodeScore(value) }))
+      .sort((x, y) => (x.score === y.score ? Buffer.compare(x.member, y.member) : x.score < y.score ? -1 : 1));
+    return this.inOrder;
+  }
+}
+
+export class DistantList implements ListView {
+  constructor(private readonly values: readonly Buffer[]) {}
+
+  get size(): number {
+    return this.values.length;
+  }
+
+  slice(from: number, to: number): Buffer[] {
+    return this.values.slice(Math.max(0, from), Math.max(0, to));
+  }
+
+  range(from: number, to: number): Reply {
+    return this.slice(from, to);
+  }
+
+  indexesOf(value: Buffer, fromEnd: boolean, most: number, lookedAt: number): number[] {
+    const found: number[] = [];
+    const { length } = this.values;
+    for (let i = 0; i < Math.min(length, lookedAt) && found.length < most; i++) {
+      const at = fromEnd ? length - 1 - i : i;
+      if (this.values[at]?.equals(value) === true) found.push(at);
+    }
+    return found;
+  }
+}
