@@ -3,7 +3,7 @@ import { BulkArrayWriter } from '../protocol/resp/bulk-array.js';
 import type { Reply } from '../protocol/resp/reply.js';
 import { CollectionReader } from './collection-reader.js';
 import type { ListView } from './execution.js';
-import { ListOrder } from './list-order.js';
+import { ElementOrder } from './element-order.js';
 
 /** Elements put in order by the command that needs it; of a longer list the rest before it runs again. */
 const orderedAtOnce = 1024;
@@ -71,8 +71,8 @@ export class ListReader extends CollectionReader implements ListView {
     return this.collection.size - this.collection.living;
   }
 
-  private get order(): ListOrder {
-    return this.collection.index as ListOrder;
+  private get order(): ElementOrder {
+    return this.collection.index as ElementOrder;
   }
 
   /** All of it is in memory and in order. */
@@ -85,7 +85,7 @@ export class ListReader extends CollectionReader implements ListView {
         .sort((x, y) => Buffer.compare(x.position, y.position));
       return true;
     }
-    collection.index ??= new ListOrder(partition.table, collection);
+    collection.index ??= new ElementOrder(partition.table, collection);
     if (!collection.index.isFilled) collection.index.fill(orderedAtOnce);
     if (!collection.index.isFilled) this.transaction.needOrder(collection);
     return collection.index.isFilled;
