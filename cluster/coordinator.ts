@@ -78,7 +78,7 @@ export class Coordinator {
   /** This node should run the call. */
   submit(call: Call): void {
     this.noticePause();
-    if (call.trace !== undefined) call.trace.enter('coordinate', 'internal', { 'torc.partition': call.partition });
+    if (call.trace !== undefined) call.trace.enter('coordinate', 'internal', { 'torc.partition.id': call.partition });
     const coordination = this.options.coordination(call.partition);
     if (this.isQuorumRead(call)) {
       if (coordination.waiting === 0) this.options.read(call);
@@ -189,7 +189,7 @@ export class Coordinator {
   /** Calls `loaded` once the elements, or whole collections, that a run of the call lacked are in memory, or the call is to be tried again. `waiting` is told while that goes on. */
   loadNeeds(call: Call, needs: readonly Need[], then: () => void, waiting: { goesOn(nowMs: number): void } = call): void {
     this.loadsWaitedFor++;
-    const span = call.trace?.begin('storage/load', 'internal', { 'torc.collections': needs.length });
+    const span = call.trace?.begin('storage/load', 'internal', { 'torc.collection.count': needs.length });
     const loaded = span === undefined ? then : (): void => (span.end(), then());
     const { store, turn, clock } = this.options;
     const goesOn = (): void => waiting.goesOn(clock.monotonicMs());
@@ -365,7 +365,7 @@ export class Coordinator {
     this.batchesWritten++;
     const { trace } = call;
     if (trace !== undefined) {
-      const span = trace.begin('storage/log', 'internal', { 'torc.bytes': length });
+      const span = trace.begin('storage/log', 'internal', { 'torc.batch.size': length });
       turn.whenWritten(() => span.end());
     }
     if (large !== undefined) coordination.largeBytes += length;

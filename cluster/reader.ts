@@ -33,7 +33,7 @@ import { IdWindow } from './id-window.js';
 import { isAgreed, KeyQuestion, questionOf, readQuestion, recordQuestion } from './key-questions.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
-import { contextsById, type Tracer } from './tracing.js';
+import { beginRequest, contextsById, type Tracer } from './tracing.js';
 import type { Turn } from './turn.js';
 
 /** No record's version: who asks with it gets the record in any case. */
@@ -125,7 +125,7 @@ export class Reader {
     if (!coordinator.isLoaded(call)) return coordinator.load(call, () => this.submit(call));
     const arriving = this.options.arrivingBytes(call.partition);
     if (arriving > 0) return this.park(call, arriving);
-    if (call.trace !== undefined) call.trace.enter('read', 'internal', { 'torc.partition': call.partition });
+    if (call.trace !== undefined) call.trace.enter('read', 'internal', { 'torc.partition.id': call.partition });
     const { quorums } = membership;
     // A node that stands in for home replicas never counts for a read.
     if (!membership.isHome(call.partition)) return call.answer(noReplicas(quorums.read, membership.reachableHomes(call.partition), 'read'));
@@ -236,8 +236,7 @@ export class Reader {
     const { tracer } = this.options;
     const contexts = tracer === undefined ? undefined : contextsById(traces);
     if (tracer === undefined || contexts === undefined) return;
-    for (const [id, context] of contexts)
-      link.answersWithin(id, tracer.begin('torc.peer/compare', 'server', context, { 'rpc.system': 'torc', 'rpc.method': 'compare' }));
+    for (const [id, context] of contexts) link.answersWithin(id, beginRequest(tracer, 'torc.peer/compare', context));
   }
 
   /** A peer asks about a key's collections. What it is about is loaded first. */

@@ -6,7 +6,7 @@ import { batchHeaderBytes } from '../protocol/batch.js';
 import type { torc } from '../protocol/generated/messages.js';
 import type { AppliedListener, Store } from '../storage/store.js';
 import type { Peer } from './peer.js';
-import { contextsIn, type OpenSpan, type Tracer } from './tracing.js';
+import { beginRequest, contextsIn, type OpenSpan, type Tracer } from './tracing.js';
 import type { Turn } from './turn.js';
 
 export class Replica implements AppliedListener {
@@ -43,8 +43,7 @@ export class Replica implements AppliedListener {
   }
 
   private spansOf(traces: Uint8Array, tracer: Tracer): OpenSpan[] {
-    const attributes = { 'rpc.system': 'torc', 'rpc.method': 'replicate' };
-    return contextsIn(traces).map((context) => tracer.begin('torc.peer/replicate', 'server', context, attributes));
+    return contextsIn(traces).map((context) => beginRequest(tracer, 'torc.peer/replicate', context));
   }
 
   /** What the log takes of it is a span of the storage's. */

@@ -16,7 +16,7 @@ import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
 import { fromCoordinatorBit } from './peer-link.js';
 import type { Reader } from './reader.js';
-import { CallTrace, contextsById, type Tracer } from './tracing.js';
+import { CallTrace, contextsById, requestAttributes, type Tracer } from './tracing.js';
 
 /** From a front node to a coordinator, and from one that is not first any more to the one that is. */
 const hopsMax = 2;
@@ -114,7 +114,7 @@ export class Router {
         const context = traced?.get(id);
         if (tracer !== undefined && context !== undefined) {
           call.trace = new CallTrace(tracer, context);
-          call.trace.enter('torc.peer/forward', 'server', { 'rpc.system': 'torc', 'rpc.method': 'forward', 'torc.partition': partition });
+          call.trace.enter('torc.peer/forward', 'server', requestAttributes('torc.peer/forward'));
         }
         this.submit(call);
       } catch (error) {

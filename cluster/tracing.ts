@@ -58,6 +58,18 @@ export class CallTrace {
   }
 }
 
+/** What another node asks of this one, as `service/method`: the name of the span and, by OpenTelemetry's conventions for RPC, of the method. */
+type PeerMethod = `torc.peer/${string}`;
+
+export function requestAttributes(method: PeerMethod): SpanAttributes {
+  return { 'rpc.system.name': 'torc', 'rpc.method': method };
+}
+
+/** `context`: of the span on the node that asks. */
+export function beginRequest(tracer: Tracer, method: PeerMethod, context: TraceContext): OpenSpan {
+  return tracer.begin(method, 'server', context, requestAttributes(method));
+}
+
 /** Contexts back to back, as a frame brings them; a rest that is none is dropped, for traces are never worth a stream. */
 export function contextsIn(bytes: Uint8Array): TraceContext[] {
   const contexts: TraceContext[] = [];

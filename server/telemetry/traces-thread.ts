@@ -4,8 +4,20 @@
  */
 import { api, core, NodeSDK, resources, type tracing } from '@opentelemetry/sdk-node';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { FinishedSpan } from './traces.js';
+import type { SpanAttributes, SpanKind, TraceContext } from '../../cluster/tracing.js';
 import type { ThreadResource } from './metrics-thread.js';
+
+export interface FinishedSpan {
+  readonly name: string;
+  readonly kind: SpanKind;
+  readonly context: TraceContext;
+  readonly parent: TraceContext | undefined;
+  /** Unix ms, with fractions. */
+  readonly beganMs: number;
+  readonly endedMs: number;
+  readonly attributes: SpanAttributes;
+  readonly errorCode: string | undefined;
+}
 
 /** From the thread: spans were taken, or could not be sent. */
 export type TracesAnswer = { readonly taken: true } | { readonly problem: string };
@@ -53,7 +65,8 @@ function begin(port: NonNullable<typeof parentPort>, { nodeId, clusterName, vers
           });
     const span = tracer.startSpan(name, { kind: kinds[kind], startTime: hrTime(beganMs), attributes: { ...attributes } }, within);
     if (errorCode !== undefined) {
-      span.setAttributes({ 'error.type': errorCode, ...(parent === undefined ? { 'db.response.status_code': errorCode } : {}) });
+      span.setAttribute('error.type', errorCode);
+      if (kind === 'server') span.setAttribute(parent === undefined ? 'db.response.status_code' : 'rpc.response.status_code', errorCode);
       span.setStatus({ code: api.SpanStatusCode.ERROR });
     }
     span.end(hrTime(endedMs));

@@ -16,7 +16,7 @@ import {
   type Tracer,
 } from '../../cluster/tracing.js';
 import type { ThreadResource } from './metrics-thread.js';
-import type { TracesAnswer } from './traces-thread.js';
+import type { FinishedSpan, TracesAnswer } from './traces-thread.js';
 
 /** Also the thread's (OpenTelemetry's default). */
 const spansMax = 2048;
@@ -24,18 +24,6 @@ const roundMs = 1000;
 /** How long a node that stops waits for what it has still to send. */
 const lastRoundMs = 1000;
 const traceIdBytes = 16;
-
-export interface FinishedSpan {
-  readonly name: string;
-  readonly kind: SpanKind;
-  readonly context: TraceContext;
-  readonly parent: TraceContext | undefined;
-  /** Unix ms, with fractions. */
-  readonly beganMs: number;
-  readonly endedMs: number;
-  readonly attributes: SpanAttributes;
-  readonly errorCode: string | undefined;
-}
 
 export interface TracesOptions extends ThreadResource {
   /** Of an OTLP receiver over HTTP; spans go to its path /v1/traces. */

@@ -10,6 +10,20 @@ import { OtlpReceiver, type ReceivedSpan } from '../harness/otlp-receiver.js';
 import { startCluster, startNode } from '../harness/processes.js';
 import { until } from '../harness/until.js';
 
+/** By OpenTelemetry's conventions for databases, RPC and errors; ours stand in a namespace of their own. */
+const attributeNames = new Set([
+  'db.system.name',
+  'db.operation.name',
+  'db.response.status_code',
+  'error.type',
+  'rpc.system.name',
+  'rpc.method',
+  'rpc.response.status_code',
+  'torc.partition.id',
+  'torc.batch.size',
+  'torc.collection.count',
+]);
+
 const children = (spans: readonly ReceivedSpan[], of: ReceivedSpan, name: string): ReceivedSpan[] =>
   spans.filter(({ parent, name: found, trace }) => parent === of.id && found === name && trace === of.trace);
 
@@ -26,7 +40,7 @@ test('a SET and a GET on three nodes are one trace each: front node, coordinator
     await client.ask('SET', `hidden-key-${i}`, 'hidden-value');
     await client.ask('GET', `hidden-key-${i}`);
   }
-  t.is((await client.ask('INCR', 'hidden-key-1')).kind, 'error');
+  for (let i = 0; i < 12; i++) t.is((await client.ask('INCR', `hidden-key-${i}`)).kind, 'error');
   t.is((await client.ask('EXISTS', ...Array.from({ length: 12 }, (_, i) => `hidden-key-${i}`))).kind, 'integer');
   await client.ask('CONFIG', 'SET', 'tracing-sample-rate', '0');
   for (let i = 0; i < 100; i++) await client.ask('SET', `hidden-key-${i}`, 'hidden-value');
@@ -39,18 +53,19 @@ test('a SET and a GET on three nodes are one trace each: front node, coordinator
       roots('SET').length === 12 &&
       roots('GET').length === 12 &&
       roots('EXISTS').length === 1 &&
-      roots('INCR').length === 1 &&
+      roots('INCR').length === 12 &&
       spans.filter(({ name }) => name === 'torc.peer/replicate').length >= 24 &&
       spans.filter(({ name }) => name === 'torc.peer/compare').length >= 24,
     () => `all spans: ${spans.map(({ name }) => name).join(' ')}`,
   );
   t.deepEqual(receiver.wrong, []);
-  t.is(spans.filter(({ parent }) => parent === '').length, 26, 'with rate 0 nothing was traced');
+  t.is(spans.filter(({ parent }) => parent === '').length, 37, 'with rate 0 nothing was traced');
   const ids = new Map(spans.map((span) => [span.id, span]));
   t.is(ids.size, spans.length);
   for (const span of spans) {
     if (span.parent !== '') t.is(ids.get(span.parent)?.trace, span.trace, span.name);
     t.true(span.endedMs >= span.beganMs, span.name);
+    for (const name of span.attributes.keys()) t.true(attributeNames.has(name), name);
   }
 
   const front = roots('SET')[0]?.node ?? '';
@@ -65,8 +80,8 @@ test('a SET and a GET on three nodes are one trace each: front node, coordinator
       forwarded++;
       t.not(forward.node, front);
       t.is(forward.kind, 2);
-      t.is(forward.attributes.get('rpc.system'), 'torc');
-      t.is(forward.attributes.get('rpc.method'), 'forward');
+      t.is(forward.attributes.get('rpc.system.name'), 'torc');
+      t.is(forward.attributes.get('rpc.method'), 'torc.peer/forward');
     }
     const [coordinate] = children(spans, forward ?? root, 'coordinate');
     if (coordinate === undefined) return t.fail('nobody coordinated');
@@ -76,7 +91,7 @@ test('a SET and a GET on three nodes are one trace each: front node, coordinator
     const replicas = children(spans, coordinate, 'torc.peer/replicate');
     t.deepEqual(new Set([...replicas.map(({ node }) => node), coordinate.node]).size, 3, 'all three have it');
     for (const replica of replicas) {
-      t.is(replica.attributes.get('rpc.method'), 'replicate');
+      t.is(replica.attributes.get('rpc.method'), 'torc.peer/replicate');
       t.is(children(spans, replica, 'storage/log').length, 1);
     }
   }
@@ -90,13 +105,19 @@ test('a SET and a GET on three nodes are one trace each: front node, coordinator
     t.true(compared.length >= 1);
     for (const { node, attributes } of compared) {
       t.not(node, front);
-      t.is(attributes.get('rpc.method'), 'compare');
+      t.is(attributes.get('rpc.method'), 'torc.peer/compare');
     }
   }
-  const [failed] = roots('INCR');
-  t.true(failed?.isError);
-  t.is(failed?.attributes.get('error.type'), 'ERR');
-  t.is(failed?.attributes.get('db.response.status_code'), 'ERR');
+  for (const root of roots('INCR')) {
+    t.is(root.attributes.get('db.response.status_code'), 'ERR');
+    const [forward] = children(spans, root, 'torc.peer/forward');
+    if (forward !== undefined) t.is(forward.attributes.get('rpc.response.status_code'), 'ERR');
+    const [coordinate] = children(spans, forward ?? root, 'coordinate');
+    for (const span of [root, forward ?? root, coordinate]) {
+      t.true(span?.isError);
+      t.is(span?.attributes.get('error.type'), 'ERR');
+    }
+  }
   const [split] = roots('EXISTS');
   t.true(split !== undefined && children(spans, split, 'read').length > 1, 'its parts are within it');
   for (const body of receiver.bodies) t.false(body.includes('hidden'), 'no key, no value');
