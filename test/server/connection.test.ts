@@ -84,6 +84,7 @@ async function fixture(
       statistics,
       submit,
       nowMs: () => 1,
+      traces: { isOn: false, sample: () => undefined },
       gate: new ClientGate({ monotonicMs: () => performance.now(), unixMicroseconds: () => 1_700_000_000_123_456 }),
       budget: new TurnBudget((callback) => void setImmediate(callback)),
       timings: new CommandTimings({ slowLog, latency, monotonicMs: () => performance.now(), flushAtEnd }),
