@@ -80,6 +80,7 @@ export class Coordinator {
   /** This node should run the call. */
   submit(call: Call): void {
     this.noticePause();
+    if (call.trace !== undefined) call.trace.enter('coordinate', 'internal', { 'torc.partition.id': call.partition });
     const coordination = this.options.coordination(call.partition);
     if (this.isQuorumRead(call)) {
       if (coordination.waiting === 0) this.options.read(call);
@@ -162,8 +163,10 @@ export class Coordinator {
   }
 
   /** Calls `loaded` once `isLoaded(call)` holds or the call is to be tried again. */
-  load(call: Call, loaded: () => void): void {
+  load(call: Call, then: () => void): void {
     this.loadsWaitedFor++;
+    const span = call.trace?.begin('storage/load', 'internal', {});
+    const loaded = span === undefined ? then : (): void => (span.end(), then());
     const { store, membership, turn } = this.options;
     const partition = store.partition(call.partition);
     const { keys, wholePartition } = call.operation;
@@ -186,8 +189,10 @@ export class Coordinator {
   }
 
   /** Calls `loaded` once the elements, or whole collections, that a run of the call lacked are in memory, or the call is to be tried again. `waiting` is told while that goes on. */
-  loadNeeds(call: Call, needs: readonly Need[], loaded: () => void, waiting: { goesOn(nowMs: number): void } = call): void {
+  loadNeeds(call: Call, needs: readonly Need[], then: () => void, waiting: { goesOn(nowMs: number): void } = call): void {
     this.loadsWaitedFor++;
+    const span = call.trace?.begin('storage/load', 'internal', { 'torc.collection.count': needs.length });
+    const loaded = span === undefined ? then : (): void => (span.end(), then());
     const { store, turn, clock } = this.options;
     const goesOn = (): void => waiting.goesOn(clock.monotonicMs());
     const partition = store.partition(call.partition);
@@ -364,6 +369,11 @@ export class Coordinator {
     const { offset, length } =
       large === undefined ? store.writeBatch(partition, dot, term, epoch, transaction) : { offset: 0, length: large.length };
     this.batchesWritten++;
+    const { trace } = call;
+    if (trace !== undefined) {
+      const span = trace.begin('storage/log', 'internal', { 'torc.batch.size': length });
+      turn.whenWritten(() => span.end());
+    }
     if (large !== undefined) coordination.largeBytes += length;
     if (coordination.largeBytes > 0) call.moves(coordination.largeBytes + this.largeBytesBefore(call.partition));
     if (membership.memberCount === 1 && store.isDurableOnceAppended && !turn.isEnding && large === undefined) {
@@ -383,6 +393,7 @@ export class Coordinator {
       this.whenSettled,
     );
     settlement.beganMs = turn.nowMs;
+    if (trace !== undefined) settlement.traced = trace.context;
     this.unsettled.push(settlement);
     coordination.begun(settlement);
     if (large !== undefined) return this.logLarge(coordination, settlement, large);
@@ -518,10 +529,13 @@ export class Coordinator {
 
 /** Runs a call's operation; a client's error becomes its reply. */
 export function run(call: Call, transaction: Transaction): Reply {
+  const span = call.trace === undefined ? undefined : call.trace.begin('storage/run', 'internal', {});
   try {
     return call.operation.run(transaction);
   } catch (error) {
     if (error instanceof CommandError) return error.reply;
     throw error;
+  } finally {
+    if (span !== undefined) span.end();
   }
 }

@@ -35,6 +35,7 @@ import { isAgreed, KeyQuestion, questionOf, readQuestion, recordQuestion } from 
 import { abandon, carryOn } from './long-replies.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
+import { beginRequest, contextsById, type Tracer } from './tracing.js';
 import type { Turn } from './turn.js';
 
 /** No record's version: who asks with it gets the record in any case. */
@@ -89,6 +90,7 @@ export interface ReaderOptions {
   readonly reroute: (calls: readonly Call[]) => void;
   /** Bytes of large batches of the partition that are on their way here. */
   readonly arrivingBytes: (partition: number) => number;
+  readonly tracer: Tracer | undefined;
 }
 
 export class Reader {
@@ -125,6 +127,7 @@ export class Reader {
     if (!coordinator.isLoaded(call)) return coordinator.load(call, () => this.submit(call));
     const arriving = this.options.arrivingBytes(call.partition);
     if (arriving > 0) return this.park(call, arriving);
+    if (call.trace !== undefined) call.trace.enter('read', 'internal', { 'torc.partition.id': call.partition });
     const { quorums } = membership;
     // A node that stands in for home replicas never counts for a read.
     if (!membership.isHome(call.partition)) return call.answer(noReplicas(quorums.read, membership.reachableHomes(call.partition), 'read'));
@@ -213,6 +216,7 @@ export class Reader {
     const bytes = reads.rows as Buffer;
     const reader = new ByteReader(bytes);
     const { row } = this;
+    this.trace(peer, reads);
     for (let id = reads.firstId; reader.remaining > 0; id++) {
       readRead(reader, row);
       const { slot, actor, counter, keyAt, keyLength, token } = row;
@@ -231,6 +235,14 @@ export class Reader {
         this.options.turn.schedule();
       }
     }
+  }
+
+  /** Each of the peer's traced questions is a span here, until it is answered. */
+  private trace({ link }: Peer, { traces }: torc.Reads): void {
+    const { tracer } = this.options;
+    const contexts = tracer === undefined ? undefined : contextsById(traces);
+    if (tracer === undefined || contexts === undefined) return;
+    for (const [id, context] of contexts) link.answersWithin(id, beginRequest(tracer, 'torc.peer/compare', context));
   }
 
   /** A peer asks about a key's collections. What it is about is loaded first. */
@@ -382,6 +394,8 @@ export class Reader {
     const asked = this.windowOf(peer);
     const question: Asked = { read, peer, firstId: peer.link.nextReadId, open: keys.length };
     read.asked.push(question);
+    const context = read.call.trace?.context;
+    if (context !== undefined) peer.link.traceRead(question.firstId, context);
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] as Buffer;
       const shown = read.shown[i];
