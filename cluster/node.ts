@@ -452,16 +452,16 @@ export class Node {
   }
 
   /** This replica's own record of `key`, read from the engine if need be. */
-  ownRecord(partition: number, key: Buffer): Promise<VersionedRecord | undefined> {
+  ownRecord(partition: number, recordKey: RecordKey): Promise<VersionedRecord | undefined> {
     const { store } = this.options;
     const here = store.partition(partition);
     const record = (): VersionedRecord | undefined => {
-      const entry = here.find(key);
+      const entry = here.findRecord(recordKey);
       return entry === noEntry ? undefined : store.table.recordOf(entry);
     };
-    if (here.isLoaded(key)) return Promise.resolve(record());
+    if (here.isRecordLoaded(recordKey)) return Promise.resolve(record());
     return new Promise((resolve) => {
-      store.loader.load(here, key, slotOf(key), () => resolve(record()));
+      store.loader.loadRecord(here, recordKey, () => resolve(record()));
       this.turn.schedule();
     });
   }

@@ -2,7 +2,7 @@
 import type { Reply } from '../protocol/resp/reply.js';
 import type { RepairPlan } from '../cluster/anti-entropy.js';
 import type { ConflictReport } from '../cluster/conflict-report.js';
-import type { KeyVersion } from '../cluster/key-versions.js';
+import type { ElementName, KeyVersion } from '../cluster/key-versions.js';
 import type { ClusterView } from '../cluster/view.js';
 import type { CommandCount } from './command-count.js';
 import type { LatencyMonitor } from './latency-monitor.js';
@@ -157,7 +157,7 @@ export interface LocalContext {
   /** TORC DRAIN: the node begins to stop as on SIGTERM. */
   readonly drain: () => void;
   /** TORC VERSION: each home replica's record context of `key` as printable text, or why it did not answer. */
-  readonly versionsOf: (key: Buffer) => Promise<readonly KeyVersion[]>;
+  readonly versionsOf: (key: Buffer, of?: ElementName) => Promise<readonly KeyVersion[]>;
   /** TORC CONFLICTS: the newest that this node met, so many at most. */
   readonly conflicts: (count: number) => ConflictReport;
 }
