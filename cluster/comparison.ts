@@ -4,7 +4,15 @@
  * rebuilds a doubtful replica. What clocks cannot show, a record that a disk lost silently, anti-entropy.ts finds.
  */
 import type { torc } from '../protocol/generated/messages.js';
-import { decodeRecord, encodeRecord, emptyClock, versionKind, type VectorClock, type VersionedRecord } from '../protocol/record.js';
+import {
+  decodeRecord,
+  deletionTerm,
+  encodeRecord,
+  emptyClock,
+  versionKind,
+  type VectorClock,
+  type VersionedRecord,
+} from '../protocol/record.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { noTerm, type Dot, type Term } from '../protocol/dot.js';
 import type { Clock, Random } from '../storage/clock.js';
@@ -12,7 +20,7 @@ import { noEntry } from '../storage/key-table.js';
 import { clockBytes, clockOf, encodeAhead } from '../storage/partition-clocks.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
-import { covers, coversClock } from '../storage/vector-clock.js';
+import { covers, coversClock, withoutActor } from '../storage/vector-clock.js';
 import type { Peer } from './peer.js';
 import { firstId } from './peer-link.js';
 import { slotsOfPartition } from './ring.js';
@@ -384,7 +392,7 @@ export class Comparison {
 }
 
 function isNewer(record: VersionedRecord, since: VectorClock): boolean {
-  return record.versions.some((version) => !covers(since, version)) || !coversClock(since, record.context);
+  return record.versions.some((version) => !covers(since, version)) || !coversClock(since, withoutActor(record.context, deletionTerm));
 }
 
 function versionName(key: string, { actor, counter }: Dot): string {

@@ -6,6 +6,7 @@
  */
 import { compareTerms, type Dot, type Term } from '../protocol/dot.js';
 import type { torc } from '../protocol/generated/messages.js';
+import { LongReply } from '../protocol/resp/long-reply.js';
 import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
@@ -15,7 +16,8 @@ import type { ValueLimits } from '../storage/execution.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
 import type { Collection } from '../storage/collection.js';
-import { Transaction, type Need } from '../storage/transaction.js';
+import type { Need } from '../storage/transaction-reads.js';
+import { Transaction } from '../storage/transaction.js';
 import { diskFull, noReplicas, notServedInTime, unknownOutcome, type Call, type ReadFrom } from './call.js';
 import type { Coordination } from './coordination.js';
 import { abandon, carryOn } from './long-replies.js';
@@ -190,21 +192,26 @@ export class Coordinator {
     const goesOn = (): void => waiting.goesOn(clock.monotonicMs());
     const partition = store.partition(call.partition);
     const byCollection = new Map<Collection, Buffer[] | 'all' | 'order'>();
-    for (const { collection, element, order } of needs) {
+    const ranges: Need[] = [];
+    for (const need of needs) {
+      const { collection, element, order } = need;
       const known = byCollection.get(collection);
-      if (order) byCollection.set(collection, 'order');
+      if (need.range !== undefined) ranges.push(need);
+      else if (order) byCollection.set(collection, 'order');
       else if (element === undefined) byCollection.set(collection, 'all');
       else if (known === undefined) byCollection.set(collection, [Buffer.from(element)]);
       else if (Array.isArray(known)) known.push(Buffer.from(element));
     }
     partition.pins++; // what is loaded stays until all of it is
-    let open = byCollection.size;
+    let open = byCollection.size + ranges.length;
     const ended = (): void => {
       if (--open > 0) return;
       partition.pins--;
       turn.schedule(); // memory that grew by this is looked through at the turn's end
       loaded();
     };
+    for (const { collection, range } of ranges)
+      if (range !== undefined) store.loader.loadRange(partition, collection, range, ended, goesOn);
     for (const [collection, elements] of byCollection) {
       if (elements === 'order') store.orders.fill(partition, collection, ended, goesOn);
       else if (elements !== 'all') store.loader.loadElements(partition, collection, elements, ended);
@@ -312,13 +319,13 @@ export class Coordinator {
     const partition = store.partition(call.partition);
     const { transaction } = this;
     this.executed++;
-    transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp);
+    transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp, this.ordersDeletions);
     const reply = run(call, transaction);
     if (transaction.needs.length > 0) {
       abandon(reply);
       return this.loadForHead(coordination, call, transaction.needs);
     }
-    carryOn(reply, call, this.options.clock, () => turn.schedule());
+    if (reply instanceof LongReply) carryOn(reply, call, this.options.clock, () => turn.schedule());
     let dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
     if (dot === undefined) {
       transaction.discard();
@@ -341,6 +348,11 @@ export class Coordinator {
     this.transaction.discard();
     if (stopped) this.noticePause(issuedMs);
     return true;
+  }
+
+  /** Under strict quorums nothing that was acknowledged in an older term can be missing here; alone in its cluster a node has nobody to be superseded by. */
+  private get ordersDeletions(): boolean {
+    return !this.options.standIns.sloppy && this.options.membership.memberCount > 1;
   }
 
   private write(coordination: Coordination, partition: Partition, dot: Dot, call: Call, reply: Reply): void {

@@ -15,7 +15,7 @@ import { typeOfByte, type CollectionType } from '../storage/collection-types.js'
 import { noEntry } from '../storage/key-table.js';
 import { effectiveContext, recordVersion } from '../storage/merge.js';
 import type { Partition } from '../storage/partition.js';
-import type { Look } from '../storage/transaction.js';
+import type { Look } from '../storage/transaction-reads.js';
 import { coversClock, maxClock } from '../storage/vector-clock.js';
 
 const questionKind = { record: 1, whole: 2, elements: 3 } as const;

@@ -423,7 +423,8 @@ export class Node {
 
   /** For the readiness probe. */
   readiness(): Readiness {
-    return readiness(this.membership, this.rebuild.doubtfulPartitions, this.presence.leaving);
+    const { meeting, leaving } = this.presence;
+    return readiness(this.membership, { meeting, leaving, doubtfulPartitions: this.rebuild.doubtfulPartitions });
   }
 
   /** Says nothing more to anyone. The store is the caller's to close. */

@@ -3,13 +3,14 @@
  * would fill with what is no more. What the others have seen is known from their gossip of clocks. It may be out of date when one of them has lost its
  * disk since: such a one learns from `purged` that it cannot know by itself what was removed (comparison.ts).
  *
- * Nothing is forgotten in a partition while a home replica of it is in doubt or has not told its clock.
+ * Nothing is forgotten in a partition while a home replica of it is in doubt or has not told its clock. And what all had seen at one look goes only when, at a later
+ * one, all have seen whatever any of them had seen then: what a superseded coordinator wrote before it saw a deletion is here by then, and is buried (storage/merge.ts).
  */
 import type { VectorClock } from '../protocol/record.js';
 import type { Clock } from '../storage/clock.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
-import { clocksEqual } from '../storage/vector-clock.js';
+import { clocksEqual, coversClock, maxClock, minClock } from '../storage/vector-clock.js';
 import type { Membership } from './membership.js';
 import { slotsOfPartition } from './ring.js';
 import type { Turn } from './turn.js';
@@ -34,6 +35,14 @@ export interface PurgerOptions {
   readonly failed: (error: Error) => void;
 }
 
+/** What home replicas had seen of a partition at one look. */
+interface Horizon {
+  /** All of them. */
+  readonly least: VectorClock;
+  /** Any of them. */
+  readonly most: VectorClock;
+}
+
 /** What a partition's last whole pass went by: the next one waits until one of them has changed. */
 interface Pass {
   readonly seenByAll: VectorClock;
@@ -52,6 +61,10 @@ export class Purger {
   /** Partitions to go through. */
   private readonly queue = new Map<number, PassUnderWay>();
   private readonly passes = new Map<number, Pass>();
+  /** By partition with something to forget: an earlier look, which they have not all reached yet. */
+  private readonly horizons = new Map<number, Horizon>();
+  /** By partition: what may be forgotten. */
+  private readonly forgettable = new Map<number, VectorClock>();
   /** By partition: when its rows were read last, and by which clock. */
   private readonly looks = new Map<number, { readonly atMs: number; readonly seenByAll: VectorClock; readonly hidings: number }>();
   private looking = false;
@@ -69,6 +82,10 @@ export class Purger {
       const partition = store.partition(number);
       const { contexts, contextsAdded, hasHiddenContexts } = partition;
       if (contexts === 0) this.passes.delete(number);
+      if (contexts === 0 && !hasHiddenContexts) {
+        this.horizons.delete(number);
+        this.forgettable.delete(number);
+      } else this.lookAhead(number);
       if ((contexts === 0 && !hasHiddenContexts) || this.queue.has(number)) continue;
       const seenByAll = this.seenByAll(number);
       if (seenByAll === undefined || seenByAll.size === 0) continue;
@@ -118,22 +135,38 @@ export class Purger {
     this.closed = true;
   }
 
-  /** What every home replica has seen of the partition, as far as this node knows; undefined = one of them cannot tell, or is not to be believed. */
+  /** What may be forgotten by what every home replica has seen; undefined = one of them cannot tell, or is not to be believed, or it is not known yet. */
   private seenByAll(number: number): VectorClock | undefined {
+    const now = this.horizonOf(number);
+    const forgettable = this.forgettable.get(number);
+    // A node may have lost some of what it had seen then.
+    return now === undefined || forgettable === undefined ? undefined : minClock(now.least, forgettable);
+  }
+
+  /** All have reached what any had seen at the earlier look: what all had seen then may go, and what they have seen now is the next to be reached. */
+  private lookAhead(number: number): void {
+    const now = this.horizonOf(number);
+    if (now === undefined) return;
+    const earlier = this.horizons.get(number);
+    if (earlier !== undefined && !coversClock(now.least, earlier.most)) return;
+    if (earlier !== undefined) this.forgettable.set(number, earlier.least);
+    this.horizons.set(number, now);
+  }
+
+  /** As far as this node knows; undefined = a home replica cannot tell, or is not to be believed. */
+  private horizonOf(number: number): Horizon | undefined {
     const { store, membership, isDoubtful } = this.options;
     if (isDoubtful(number)) return undefined;
-    let least = new Map(store.partition(number).seen);
+    const { seen: own } = store.partition(number);
+    let least: VectorClock = own;
+    let most: VectorClock = own;
     for (const peer of membership.otherHomes(number)) {
       const theirs = peer.seenOf(number);
       if (theirs === undefined || peer.doubtful) return undefined;
-      const both = new Map<number, number>();
-      for (const [actor, counter] of least) {
-        const seen = Math.min(counter, theirs.get(actor) ?? 0);
-        if (seen > 0) both.set(actor, seen);
-      }
-      least = both;
+      least = minClock(least, theirs);
+      most = maxClock(most, theirs);
     }
-    return least;
+    return { least, most };
   }
 
   /** What was evicted, or stood on disk before this start, is not counted in memory: now and then the rows are read. */

@@ -15,7 +15,8 @@ import type { Dot } from '../protocol/dot.js';
 import { questionActor, ReadRow, readRead, tokenActor } from '../protocol/peer/packed-rows.js';
 import { decodeRecordKey, recordPart } from '../protocol/record-key.js';
 import { decodeRecord } from '../protocol/record.js';
-import { heldReply, ownReply, type Reply } from '../protocol/resp/reply.js';
+import { LongReply } from '../protocol/resp/long-reply.js';
+import { heldReply, ownReply, type EncodedPieces, type Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
 import { DurationHistogram } from '../storage/duration-histogram.js';
@@ -135,7 +136,7 @@ export class Reader {
       abandon(reply);
       return coordinator.loadNeeds(call, needs, () => this.submit(call));
     }
-    this.carryOn(reply, call);
+    if (reply instanceof LongReply) this.carryOn(reply, call);
     const needed = this.options.isDoubtful(call.partition) ? quorum : quorum - 1;
     if (needed === 0 || call.operation.keys.length === 0) return call.answer(reply);
     const reachable = membership.reachableHomes(call.partition);
@@ -347,7 +348,7 @@ export class Reader {
     }
   }
 
-  private carryOn(reply: Reply, call: Call): void {
+  private carryOn(reply: LongReply<EncodedPieces>, call: Call): void {
     carryOn(reply, call, this.options.clock, () => this.options.turn.schedule());
   }
 
@@ -472,7 +473,7 @@ export class Reader {
       abandon(read.reply);
       return this.toCoordinator(read);
     }
-    this.carryOn(read.reply, read.call);
+    if (read.reply instanceof LongReply) this.carryOn(read.reply, read.call);
     read.shown = this.shownOf(read.call.operation.keys);
     if (read.shown.some((shown) => shown instanceof KeyQuestion)) return this.toCoordinator(read);
     const now = versionOf(read.shown[index]);

@@ -283,7 +283,7 @@ export class TakeOver {
       if (!promised.includes(number) && mine.state !== 'draining') continue;
       const attempt = this.attempts.get(number);
       if (attempt !== undefined) this.abandon(attempt);
-      calls.push(...mine.stop());
+      for (const call of mine.stop()) calls.push(call);
     }
     turn.whenWritten(() => {
       const partitions = promised.map((number) => store.partition(number));

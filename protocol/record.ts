@@ -10,7 +10,7 @@
  *
  *   record    0x01 | version to the end                       one version, empty context
  *             0x02 | clock | count u16 | (length u32 | version)*     any other; versions by actor, ascending
- *   clock     count u16 | (actor u32 | counter u64)*          by actor, ascending
+ *   clock     count u16 | (actor u32 | counter u64)*          by actor, ascending; in a context actor 0 stands for `deletionTerm`
  *   version   kind u8 | actor u32 | counter u64 | term u64 | [expiry u64] | body
  *             the kind's high bit says that the expiry (Unix ms) is there
  *   body      plain (1): the value, to the end
@@ -25,6 +25,12 @@ import { FormatError } from './format-error.js';
 
 /** actor -> counter. Never mutated once it is part of a record or was handed out. */
 export type VectorClock = ReadonlyMap<number, number>;
+
+/**
+ * In a record's context, in place of an actor: the newest term in which the record was deleted under strict quorums. Members have numbers from 1 on, so no actor
+ * is 0. It is no dot that a replica could have seen (storage/merge.ts).
+ */
+export const deletionTerm = 0;
 
 export const emptyClock: VectorClock = new Map();
 

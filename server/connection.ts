@@ -25,7 +25,7 @@ import { clientLine } from './commands/client-line.js';
 import { noAuthentication } from './commands/errors.js';
 import type { ClientView, LocalContext, ReplyMode, Unblock } from './local-context.js';
 import type { Statistics } from './statistics.js';
-import { shortArguments, type RestingClient, type TurnBudget } from './turn-budget.js';
+import { repliesBytesMax, shortArguments, type RestingClient, type TurnBudget } from './turn-budget.js';
 
 /** Commands of one connection under way before it is read on, and when it is again. */
 const pendingMax = 1024;
@@ -178,7 +178,10 @@ export class Connection implements ClientView, Origin, RestingClient {
       request: (args) => this.request(args),
       protocolError: (text) => this.protocolError(text),
     });
-    socket.on('drain', () => this.resumeIfClear());
+    socket.on('drain', () => {
+      this.wake();
+      this.resumeIfClear();
+    });
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       this.closing = true;
@@ -326,8 +329,9 @@ export class Connection implements ClientView, Origin, RestingClient {
     this.resumeIfClear();
   }
 
+  /** Whoever has not taken its replies rests on until it has. */
   wake(): void {
-    if (this.resting) this.release();
+    if (this.resting && this.socket.writableLength <= untakenBytesMax) this.release();
   }
 
   /** Takes what the client sent; the chunk is given away. */
@@ -365,6 +369,11 @@ export class Connection implements ClientView, Origin, RestingClient {
     if (row instanceof ErrorReply) {
       server.statistics.rejected(row, server.lookup.rowOf(args));
       return this.refuse(row);
+    }
+    if (this.writer.pendingBytes > repliesBytesMax) {
+      server.budget.rest(this);
+      this.resting = true;
+      return this.hold(args);
     }
     if (args.length > shortArguments && !server.budget.mayBegin(args.length, this)) {
       this.resting = true;

@@ -1,13 +1,18 @@
 /**
  * What clients may have done in one turn of the event loop, in arguments of long commands: a pipeline of SADDs of 500 members each, from one client or from
  * many, is cut into turns of a few milliseconds instead of holding everyone up until all of it is done. Short commands are not counted: a piece of input
- * holds only so many of them. One command is never cut.
+ * holds only so many of them; but a client whose replies of a turn are large rests, and counts. One command is never cut.
  */
 
 /** A command with no more arguments than this costs what any command costs. */
 export const shortArguments = 32;
 /** Arguments of long commands in a turn: two to seven microseconds each. */
 const argumentsMax = 1000;
+
+/** A client that has had so many bytes of replies in a turn rests. */
+export const repliesBytesMax = 256 * 1024;
+/** What they count for. */
+const repliesArguments = 100;
 
 /** A connection that keeps what it has read until there is room in a turn. */
 export interface RestingClient {
@@ -32,6 +37,13 @@ export class TurnBudget {
     }
     this.spent += args;
     return true;
+  }
+
+  /** The client has had `repliesBytesMax`: it is woken in a later turn. */
+  rest(client: RestingClient): void {
+    this.schedule();
+    this.spent += repliesArguments;
+    this.resting.push(client);
   }
 
   private schedule(): void {

@@ -129,7 +129,7 @@ export class CollectionReader implements CollectionView {
     return { pairs: living.flatMap((entry) => [table.keyBytes(entry), table.valueOf(entry)]), next };
   }
 
-  private lookAtAll(): void {
+  protected lookAtAll(): void {
     if (this.hasLooked) return;
     this.hasLooked = true;
     this.transaction.look(this.key, this.collection.type, undefined);

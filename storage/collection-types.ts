@@ -13,13 +13,16 @@ export interface CollectionType {
   readonly number: number;
   /** Its elements have values that can differ. */
   readonly hasValues: boolean;
+  /** Its order holds what is in memory, whether or not that is all; else it is made anew once all is. */
+  readonly isOrderedInParts: boolean;
 }
 
 export const collectionTypes = {
-  hash: { name: 'hash', byte: recordType.hash, number: 1, hasValues: true },
-  set: { name: 'set', byte: recordType.set, number: 2, hasValues: false },
-  zset: { name: 'zset', byte: recordType.zset, number: 3, hasValues: true },
-  list: { name: 'list', byte: recordType.list, number: 4, hasValues: true },
+  hash: { name: 'hash', byte: recordType.hash, number: 1, hasValues: true, isOrderedInParts: false },
+  set: { name: 'set', byte: recordType.set, number: 2, hasValues: false, isOrderedInParts: false },
+  zset: { name: 'zset', byte: recordType.zset, number: 3, hasValues: true, isOrderedInParts: false },
+  list: { name: 'list', byte: recordType.list, number: 4, hasValues: true, isOrderedInParts: false },
+  stream: { name: 'stream', byte: recordType.stream, number: 5, hasValues: true, isOrderedInParts: true },
 } as const satisfies Readonly<Record<string, CollectionType>>;
 
 const byByte = new Map<number, CollectionType>(Object.values(collectionTypes).map((type) => [type.byte, type]));

@@ -12,6 +12,7 @@ import { recordPart } from '../protocol/record-key.js';
 import { kindOf, type CollectionType } from './collection-types.js';
 import { ElementExpiries } from './element-expiries.js';
 import type { KeyOrder } from './key-order.js';
+import { LoadedRanges } from './loaded-ranges.js';
 import { noEntry, type KeyTable } from './key-table.js';
 
 const smallestRow = 4;
@@ -71,6 +72,8 @@ export class Collection {
   index: ElementIndex | undefined = undefined;
   /** Those who read by the order, told before it goes. */
   readers: readonly (() => void)[] = noReaders;
+  /** Of one that is not whole: ranges of elements of which all records are in memory. Its type is ordered in parts. */
+  readonly loaded = new LoadedRanges();
   /** The order of HSCAN, of a large collection that is whole; made by whoever needs it. */
   private scanOrder: KeyOrder | undefined = undefined;
   private orderBytes = 0;
@@ -122,6 +125,24 @@ export class Collection {
   /** The `at`th entry of the row; those below `living` live. */
   at(at: number): number {
     return this.entries[at] as number;
+  }
+
+  /** Memory has all there is of an element: without an entry it is not there. */
+  hasAllOf(element: Buffer): boolean {
+    return this.whole || this.loaded.has(element);
+  }
+
+  /** An element in memory, at this entry, leaves it. */
+  left(entry: number): void {
+    const { loaded, table, type } = this;
+    if (!type.isOrderedInParts) this.dropIndex();
+    else {
+      if (this.whole) loaded.addAll();
+      loaded.cutBehind(table.keyBytes(entry));
+      if (table.isAlive(entry)) this.index?.changed(entry, false);
+    }
+    this.whole = false;
+    this.order = undefined;
   }
 
   /** Living elements; holds when isCounted(). */
@@ -260,6 +281,7 @@ export class Collection {
     this.order = undefined;
     if (!this.whole) this.unswept = true;
     this.whole = true; // what rows there are, are dead
+    this.loaded.clear();
   }
 
   /** It begins anew, or is not whole any more. */

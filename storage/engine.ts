@@ -20,8 +20,12 @@ export interface Engine {
   getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]>;
   /** Atomic: all or nothing, also after a crash. With `sync` it and all before it are durable when the promise resolves. */
   write(batch: EngineBatch, options: { readonly sync: boolean }): Promise<void>;
-  /** The range in key order as of the call, in chunks of at most `chunkEntries`. Entries are owned by the caller. */
-  iterate(range: EngineRange, chunkEntries?: number): AsyncIterable<readonly (readonly [key: Buffer, value: Buffer])[]>;
+  /** The range in key order as of the call, or `backwards` in the opposite order, in chunks of at most `chunkEntries`. Entries are owned by the caller. */
+  iterate(
+    range: EngineRange,
+    chunkEntries?: number,
+    backwards?: boolean,
+  ): AsyncIterable<readonly (readonly [key: Buffer, value: Buffer])[]>;
   /** Rejects nothing; pending calls settle first. */
   close(): Promise<void>;
 }

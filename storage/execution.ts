@@ -2,6 +2,7 @@
  * What a command sees while it runs: the objects of one partition and the batch it writes. Running is synchronous and is all or nothing:
  * the records collected here become one batch under one dot, or, when the command throws or answers an error, nothing.
  */
+import type { Dot } from '../protocol/dot.js';
 import type { ErrorReply, Reply, StoredValue } from '../protocol/resp/reply.js';
 
 /** A living string, as the type's rule shows it. */
@@ -16,7 +17,7 @@ export interface StringObject {
 export type TypeName = 'string' | 'hash' | 'set' | 'zset' | 'list' | 'stream';
 
 /** Types whose values are made of elements. */
-export type CollectionName = 'hash' | 'set' | 'zset' | 'list';
+export type CollectionName = 'hash' | 'set' | 'zset' | 'list' | 'stream';
 
 /** What is shown of each element, and in what. */
 export type LongShape = 'map of elements' | 'set of elements' | 'elements' | 'values';
@@ -89,6 +90,20 @@ export interface ListView {
   indexesOf(value: Buffer, fromEnd: boolean, most: number, lookedAt: number): number[];
 }
 
+/** An element of a stream, owned by the caller. */
+export interface OrderedElement {
+  readonly element: Buffer;
+  readonly value: Buffer;
+}
+
+/** A living stream: elements in the order of their bytes. What of a range is not in memory is loaded by itself, without the rest of the stream. */
+export interface StreamView extends CollectionView {
+  /** At most `most` elements from `from` (inclusive) to `to` (exclusive), from the first on or from the last. O(log n), and what is returned. */
+  range(from: Buffer, to: Buffer, most?: number, backwards?: boolean): OrderedElement[];
+  /** How many there are in such a range. Needs all of it in memory. O(log n). */
+  countIn(from: Buffer, to: Buffer): number;
+}
+
 export interface ScannedSlot {
   readonly keys: readonly Buffer[];
   /** How many keys were looked at, those that are not living any more included. */
@@ -136,6 +151,10 @@ export interface Execution extends ValueLimits {
   sorted(key: Buffer): SortedView | undefined;
   /** The same of a list. */
   list(key: Buffer): ListView | undefined;
+  /** The same of a stream. */
+  stream(key: Buffer): StreamView | undefined;
+  /** Of what the command writes: its actor is the coordinator. Each time the same. */
+  readonly writtenDot: Dot;
   /** Bytes of memory that the key takes, its elements included; 0 when there is none. */
   bytesOf(key: Buffer): number;
   /** Undefined when absent or expired. */

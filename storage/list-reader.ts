@@ -5,7 +5,7 @@ import { CollectionReader } from './collection-reader.js';
 import { CollectionSnapshot } from './collection-snapshot.js';
 import { longElements } from './long-elements.js';
 import type { ListView } from './execution.js';
-import { ListOrder } from './list-order.js';
+import { ElementOrder } from './element-order.js';
 
 /** Elements put in order by the command that needs it; of a longer list the rest before it runs again. */
 const orderedAtOnce = 1024;
@@ -75,8 +75,8 @@ export class ListReader extends CollectionReader implements ListView {
     return this.collection.size - this.collection.living;
   }
 
-  private get order(): ListOrder {
-    return this.collection.index as ListOrder;
+  private get order(): ElementOrder {
+    return this.collection.index as ElementOrder;
   }
 
   /** All of it is in memory and in order. */
@@ -89,7 +89,7 @@ export class ListReader extends CollectionReader implements ListView {
         .sort((x, y) => Buffer.compare(x.position, y.position));
       return true;
     }
-    collection.index ??= new ListOrder(partition.table, collection);
+    collection.index ??= new ElementOrder(partition.table, collection);
     if (!collection.index.isFilled) collection.index.fill(orderedAtOnce);
     if (!collection.index.isFilled) this.transaction.needOrder(collection);
     return collection.index.isFilled;

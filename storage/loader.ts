@@ -10,10 +10,14 @@ import { StorageError, type Engine } from './engine.js';
 import { decodeHeader } from './header-row.js';
 import { noEntry, type KeyTable } from './key-table.js';
 import { elementRow, elementRows, headerRow, keyOfHeader, slotRows, stringRow, table as tables } from './rows.js';
+import { justAfter } from './loaded-ranges.js';
 import type { Partition } from './partition.js';
+import type { ElementRange } from './stream-reader.js';
 
 /** Rows read, and merged, between two turns of the event loop. */
 const sliceRows = 500;
+/** Of a range at least so many rows are read at once. */
+const rangeRowsLeast = 8;
 
 /** The same of a collection's elements, each of which is put into its place: some 9 us. */
 const sliceElements = 250;
@@ -132,6 +136,49 @@ export class Loader {
     }
     if (goesOn !== undefined) load.watchers.push(goesOn);
     return load.over;
+  }
+
+  /** Calls `loaded` once so many living elements of the range as it asks for are in memory, or all there are. The collection's key is loaded. */
+  loadRange(partition: Partition, collection: Collection, range: ElementRange, loaded: () => void, goesOn?: () => void): void {
+    partition.pins++;
+    this.readRange(partition, collection, range, goesOn).then(
+      () => {
+        partition.pins--;
+        loaded();
+      },
+      (error: unknown) => this.fail(error),
+    );
+  }
+
+  private async readRange(
+    partition: Partition,
+    collection: Collection,
+    { from, to, most, backwards }: ElementRange,
+    goesOn: (() => void) | undefined,
+  ): Promise<void> {
+    const { table } = this;
+    const { owner, type } = collection;
+    const rowOf = (element: Buffer): Buffer => elementRow(table.slotOf(owner), table.keyBytes(owner), type.byte, element);
+    // One more, and no fewer than a few: some of them may be dead.
+    const atOnce = Math.min(sliceElements, most + rangeRowsLeast);
+    let living = 0;
+    let last: Buffer | undefined;
+    for await (const chunk of this.engine.iterate({ from: rowOf(from), to: rowOf(to) }, atOnce, backwards)) {
+      this.reads += chunk.length;
+      for (const [row, value] of chunk) {
+        last = Buffer.from(decodeRecordKey(row.subarray(1)).element);
+        const record = decodeRecord(value);
+        partition.collections.take(collection, last, record);
+        if (record.versions.length > 0) living++;
+      }
+      if (living >= most) break;
+      last = undefined;
+      goesOn?.();
+      if (chunk.length === sliceElements) await this.nextTurn();
+    }
+    if (last === undefined) partition.collections.becameLoaded(collection, from, to);
+    else if (backwards) partition.collections.becameLoaded(collection, last, to);
+    else partition.collections.becameLoaded(collection, from, justAfter(last));
   }
 
   private async readCollection(partition: Partition, collection: Collection, watchers: readonly (() => void)[]): Promise<void> {

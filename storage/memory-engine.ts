@@ -39,12 +39,12 @@ export class MemoryEngine implements Engine {
     return Promise.resolve();
   }
 
-  iterate(range: EngineRange, chunkEntries = 1000): AsyncIterable<readonly (readonly [key: Buffer, value: Buffer])[]> {
+  iterate(range: EngineRange, chunkEntries = 1000, backwards = false): AsyncIterable<readonly (readonly [key: Buffer, value: Buffer])[]> {
     const { sortedKeys, values } = this.stored;
     const from = firstNotBefore(sortedKeys, range.from.toString('latin1'));
     const to = firstNotBefore(sortedKeys, range.to.toString('latin1'));
     const snapshot = sortedKeys.slice(from, to).map((key) => [key, values.get(key)] as const);
-    return this.#chunks(snapshot, chunkEntries);
+    return this.#chunks(backwards ? snapshot.reverse() : snapshot, chunkEntries);
   }
 
   async *#chunks(snapshot: readonly (readonly [string, Buffer | undefined])[], chunkEntries: number) {

@@ -4,11 +4,23 @@
  * pointwise maximum; a version stays if both records have it, or if the other's context does not cover its dot. That is
  * commutative, associative and idempotent; a single value with "later wins" is not.
  *
+ * A deletion under strict quorums says its term as well (`deletionTerm`, in the context, so the maximum of both is kept): versions of older terms are buried, though
+ * nobody who deleted had seen them. Whoever took over had all that was acknowledged before, so they are of a coordinator that was superseded, and what such
+ * a one made of the value that it still held must not outlive the deletion (docs/decisions, "Deletions say their term").
+ *
  * Invariant: every record made here is in normal form (record.ts): versions by actor, and a context without what they already say.
  */
 import type { Dot } from '../protocol/dot.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
-import { emptyClock, encodeClock, versionKind, type VectorClock, type Version, type VersionedRecord } from '../protocol/record.js';
+import {
+  deletionTerm,
+  emptyClock,
+  encodeClock,
+  versionKind,
+  type VectorClock,
+  type Version,
+  type VersionedRecord,
+} from '../protocol/record.js';
 import { clocksEqual, covers, coversClock, maxClock, plusDot, withoutActor } from './vector-clock.js';
 
 const noBytes: Buffer = Buffer.alloc(0);
@@ -16,8 +28,13 @@ const noBytes: Buffer = Buffer.alloc(0);
 /** What a replica holds where it has no record. */
 export const emptyRecord: VersionedRecord = { context: emptyClock, versions: [] };
 
-/** All that the record has seen: its context and its versions' dots. */
+/** All that the record has seen: the dots of its context and of its versions. */
 export function effectiveContext(record: VersionedRecord): VectorClock {
+  return withoutActor(wholeContext(record), deletionTerm);
+}
+
+/** The same with the newest deletion's term: what a record that follows this one has to carry on. */
+function wholeContext(record: VersionedRecord): VectorClock {
   let result = record.context;
   for (const version of record.versions) result = plusDot(result, version);
   return result;
@@ -36,7 +53,19 @@ export function mergeRecords(x: VersionedRecord, y: VersionedRecord): VersionedR
   if (x === y || supersedes(x, y)) return x;
   if (supersedes(y, x)) return y;
   const versions = survivors(x, y);
-  return { context: contextBeside(maxClock(effectiveContext(x), effectiveContext(y)), versions), versions };
+  return { context: contextBeside(maxClock(wholeContext(x), wholeContext(y)), versions), versions };
+}
+
+/** Whether a deletion that the record has seen is of a newer term than the version. No record holds a version that it buries itself. */
+function buries({ context }: VersionedRecord, version: Version): boolean {
+  return context.size > 0 && (context.get(deletionTerm) ?? 0) > version.term;
+}
+
+/** The record as it has to be where its versions may be of an older term than a deletion that it has seen: then they are gone at once. */
+export function unburied(record: VersionedRecord): VersionedRecord {
+  if (!record.versions.some((version) => buries(record, version))) return record;
+  const versions = record.versions.filter((version) => !buries(record, version));
+  return { context: contextBeside(wholeContext(record), versions), versions };
 }
 
 /** Whether merging leaves `newer`: both have at most one version, and all that `older` has seen, and not the version of `newer`, is covered. */
@@ -64,10 +93,10 @@ function survivors(x: VersionedRecord, y: VersionedRecord): Version[] {
       i++;
       j++;
     } else if (mine !== undefined && (theirs === undefined || mine.actor <= theirs.actor)) {
-      if (!recordCovers(y, mine)) result.push(mine);
+      if (!recordCovers(y, mine) && !buries(y, mine)) result.push(mine);
       i++;
     } else if (theirs !== undefined) {
-      if (!recordCovers(x, theirs)) result.push(theirs);
+      if (!recordCovers(x, theirs) && !buries(x, theirs)) result.push(theirs);
       j++;
     }
   }
@@ -117,14 +146,14 @@ export function mergeFromPeer(
 export function applyCut(record: VersionedRecord, cut: VectorClock): VersionedRecord {
   if (cut.size === 0 || !record.versions.some((version) => covers(cut, version))) return record;
   const versions = record.versions.filter((version) => !covers(cut, version));
-  return { context: contextBeside(effectiveContext(record), versions), versions };
+  return { context: contextBeside(wholeContext(record), versions), versions };
 }
 
 /** The same as it is to be stored: nothing at all where the cut covers all that it has seen, since then the deletion, which is kept, says as much. */
 export function underCut(record: VersionedRecord, cut: VectorClock): VersionedRecord {
   if (cut.size === 0) return record;
   const left = applyCut(record, cut);
-  return left.versions.length === 0 && coversClock(cut, left.context) ? emptyRecord : left;
+  return left.versions.length === 0 && coversClock(cut, effectiveContext(left)) ? emptyRecord : left;
 }
 
 /**
@@ -163,19 +192,19 @@ export function replacing(old: VersionedRecord | undefined, version: Version): V
   const first = old.versions[0];
   if (first !== undefined && old.versions.length === 1 && first.actor === version.actor && old.context.size === 0)
     return { context: emptyClock, versions: [version] };
-  return { context: withoutActor(effectiveContext(old), version.actor), versions: [version] };
+  return unburied({ context: withoutActor(wholeContext(old), version.actor), versions: [version] });
 }
 
-/** The record of a deletion that saw `old`: a tombstone. */
-export function deleting(old: VersionedRecord | undefined, dot: Dot): VersionedRecord {
-  if (old === undefined) return { context: plusDot(emptyClock, dot), versions: [] };
-  assertNotBelow(old, dot);
-  return { context: plusDot(effectiveContext(old), dot), versions: [] };
+/** The record of a deletion that saw `old`: a tombstone. With `term`, above 0, it buries what it did not see of older terms. */
+export function deleting(old: VersionedRecord | undefined, dot: Dot, term = 0): VersionedRecord {
+  if (old !== undefined) assertNotBelow(old, dot);
+  const context = plusDot(wholeContext(old ?? emptyRecord), dot);
+  return { context: term === 0 ? context : plusDot(context, { actor: deletionTerm, counter: term }), versions: [] };
 }
 
 /** The record as one sees it whose versions have expired: all of it seen, nothing shown. What a write over them starts from. */
 export function withoutVersions(record: VersionedRecord): VersionedRecord {
-  return { context: effectiveContext(record), versions: [] };
+  return { context: wholeContext(record), versions: [] };
 }
 
 /** Whether both have seen the same and hold the same versions: then they are interchangeable. */

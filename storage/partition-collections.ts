@@ -48,22 +48,21 @@ export class PartitionCollections {
 
   /** Open ones, few. */
   private readonly snapshots = new Set<CollectionSnapshot>();
+  /** True: `beforeChange` has to hear of every element that is about to change. A field, since every write looks at it. */
+  hasSnapshots = false;
 
   constructor(private readonly around: Surroundings) {}
-
-  /** True: `beforeChange` has to hear of every element that is about to change. */
-  get hasSnapshots(): boolean {
-    return this.snapshots.size > 0;
-  }
 
   /** From now on until it is closed the snapshot hears of what is about to change. The partition is pinned meanwhile. */
   open(collection: Collection, snapshot: CollectionSnapshot): void {
     this.snapshots.add(snapshot);
+    this.hasSnapshots = true;
     if (snapshot instanceof OrderedSnapshot) collection.readers = [...collection.readers, snapshot.gatherRest];
   }
 
   close(collection: Collection, snapshot: CollectionSnapshot): void {
     this.snapshots.delete(snapshot);
+    this.hasSnapshots = this.snapshots.size > 0;
     if (snapshot instanceof OrderedSnapshot) collection.readers = collection.readers.filter((each) => each !== snapshot.gatherRest);
   }
 
@@ -132,7 +131,9 @@ export class PartitionCollections {
     if (found !== noEntry) return found;
     const { table, account } = this.around;
     const isElement = part === recordPart.element;
-    const isComplete = isElement ? collection.whole : collection.known;
+    const isComplete = isElement
+      ? collection.whole || (collection.loaded.size > 0 && collection.hasAllOf(bytes.subarray(from, from + length)))
+      : collection.known;
     const entry = table.insertPart(collection.owner, kindOf(collection.type, part), bytes, from, isElement ? length : 0, isComplete);
     account(table.byteSizeOf(entry));
     if (part === recordPart.deleted) collection.deleted = entry;
@@ -318,10 +319,20 @@ export class PartitionCollections {
     this.complete(this.findOrInsert(collection, recordPart.element, element), row);
   }
 
+  /** All rows were read of the elements from `from` to before `to`. */
+  becameLoaded(collection: Collection, from: Buffer, to: Buffer): void {
+    const { table } = this.around;
+    if (collection.whole) return;
+    for (const entry of collection.incomplete)
+      if (table.compareKeyTo(entry, from) >= 0 && table.compareKeyTo(entry, to) < 0) this.complete(entry, undefined);
+    collection.loaded.add(from, to);
+  }
+
   /** All rows of the collection were read. */
   becameWhole(collection: Collection): void {
     this.completeOthers(collection);
     collection.whole = true;
+    collection.loaded.clear();
     collection.elsewhere = collection.soonestElsewhereMs = 0;
     if (!collection.counted) {
       collection.counted = true;
@@ -363,9 +374,7 @@ export class PartitionCollections {
     const collection = this.ofPart(entry);
     if (table.isAlive(entry)) collection.elsewhere++;
     collection.noteElsewhere(table.expiresOf(entry));
-    collection.whole = false;
-    collection.dropIndex();
-    collection.order = undefined;
+    collection.left(entry);
     this.around.leaves(entry);
     this.drop(collection, entry);
   }

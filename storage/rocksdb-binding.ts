@@ -27,7 +27,12 @@ export interface RocksdbDatabase {
   getMany(keys: readonly Buffer[], callback: (error: Error | null | undefined, values: (Buffer | undefined)[]) => void): void;
   batch(): RocksdbBatch;
   /** `highWaterMark`: bytes fetched ahead at once. */
-  iterator(options: { readonly gte: Buffer; readonly lt: Buffer; readonly highWaterMark: number }): RocksdbIterator;
+  iterator(options: {
+    readonly gte: Buffer;
+    readonly lt: Buffer;
+    readonly reverse: boolean;
+    readonly highWaterMark: number;
+  }): RocksdbIterator;
 }
 
 const require = createRequire(import.meta.url);

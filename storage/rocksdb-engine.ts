@@ -24,6 +24,8 @@ const openFilesMax = 1000;
 /** The binding reads sizes as 32 bits and would wrap a larger one around. */
 const bytesMax = 2 ** 32 - 1;
 const readAheadBytes = 256 * 1024;
+/** No more than this for each entry that was asked for at once. */
+const readAheadBytesEach = 1024;
 
 /** Sorts after every key in use; deleted by an empty batch with `sync`, as the binding does not pass on a batch without entries. */
 const neverWrittenKey = Buffer.alloc(64, 0xff);
@@ -88,10 +90,12 @@ export class RocksdbEngine implements Engine {
     });
   }
 
-  iterate(range: EngineRange, chunkEntries = 1000): AsyncIterable<readonly (readonly [key: Buffer, value: Buffer])[]> {
+  iterate(range: EngineRange, chunkEntries = 1000, backwards = false): AsyncIterable<readonly (readonly [key: Buffer, value: Buffer])[]> {
     // An empty bound means "no bound" to the binding; nothing sorts before an empty `to`.
     if (this.#closing !== undefined || Buffer.compare(range.from, range.to) >= 0) return this.#chunks(undefined, chunkEntries);
-    return this.#chunks(this.database.iterator({ gte: range.from, lt: range.to, highWaterMark: readAheadBytes }), chunkEntries);
+    const highWaterMark = Math.min(readAheadBytes, chunkEntries * readAheadBytesEach);
+    const options = { gte: range.from, lt: range.to, reverse: backwards, highWaterMark };
+    return this.#chunks(this.database.iterator(options), chunkEntries);
   }
 
   async *#chunks(iterator: RocksdbIterator | undefined, chunkEntries: number): AsyncGenerator<EngineChunk> {

@@ -22,7 +22,7 @@ import {
   type VersionedRecord,
 } from '../protocol/record.js';
 import { joinable, joinHyperLogLogs } from './hyperloglog.js';
-import { assertNotBelow, replacing } from './merge.js';
+import { assertNotBelow, replacing, unburied } from './merge.js';
 
 export const int64Min = -(2n ** 63n);
 export const int64Max = 2n ** 63n - 1n;
@@ -200,7 +200,7 @@ export function besideOtherSums(old: VersionedRecord, version: CounterVersion | 
     if (!livesOn && (context.get(other.actor) ?? 0) < other.counter) context.set(other.actor, other.counter);
   }
   context.delete(version.actor);
-  return { context: context.size === 0 ? emptyClock : context, versions: [version] };
+  return unburied({ context: context.size === 0 ? emptyClock : context, versions: [version] });
 }
 
 function plainVersion({ actor, counter }: Dot, term: number, expiresAtMs: number, bytes: Buffer): PlainVersion {

@@ -30,6 +30,16 @@ export function maxClock(x: VectorClock, y: VectorClock): VectorClock {
   return result;
 }
 
+/** The pointwise minimum. */
+export function minClock(x: VectorClock, y: VectorClock): VectorClock {
+  const result = new Map<number, number>();
+  for (const [actor, counter] of x) {
+    const both = Math.min(counter, y.get(actor) ?? 0);
+    if (both > 0) result.set(actor, both);
+  }
+  return result;
+}
+
 /** The clock raised to cover a dot. */
 export function plusDot(clock: VectorClock, dot: Dot): VectorClock {
   if (covers(clock, dot)) return clock;

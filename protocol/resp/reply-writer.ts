@@ -169,8 +169,6 @@ export class ReplyWriter {
       this.writeRaw(reply.bytes);
     } else if (reply instanceof EncodedPieces) {
       for (const piece of reply.pieces) this.writeRaw(piece);
-    } else if (reply instanceof LongReply) {
-      throw new Error('a long reply is written before it is whole');
     } else if (reply instanceof StatusReply) {
       this.writeLine(Type.Status, reply.text);
     } else if (reply instanceof ErrorReply) {
@@ -197,6 +195,8 @@ export class ReplyWriter {
     } else if (reply instanceof VerbatimReply) {
       if (resp === 3) this.writeBulkText(Type.Verbatim, `${reply.format}:`, reply.text);
       else this.writeBulkText(Type.Bulk, '', reply.text);
+    } else if (reply instanceof LongReply) {
+      throw new Error('a long reply is written before it is whole');
     } else {
       this.writeItems(Type.Array, reply, resp);
     }

@@ -38,6 +38,8 @@ import { sortRows } from './sort.js';
 import { sortedSetAlgebraRows } from './sorted-set-algebra.js';
 import { sortedSetRangeRows } from './sorted-set-ranges.js';
 import { sortedSetRows } from './sorted-sets.js';
+import { streamInfoRows, streamReadRows } from './stream-reads.js';
+import { streamRows } from './streams.js';
 import { stringRows } from './strings.js';
 import { torcRows } from './torc.js';
 import { waitRows } from './wait.js';
@@ -60,6 +62,9 @@ export const allRows: readonly CommandRow[] = [
   ...sortedSetAlgebraRows,
   ...listRows,
   ...listIndexRows,
+  ...streamRows,
+  ...streamReadRows,
+  ...streamInfoRows,
   ...geoRows,
   ...geoSearchRows,
   ...keyRows,

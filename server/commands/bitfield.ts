@@ -82,7 +82,7 @@ const parseBitfield =
       };
     }
     if (readOnly) return getOnly;
-    const length = Math.max(...writes.map(({ offset, bits }) => Math.floor((offset + bits - 1) / 8) + 1));
+    const length = writes.reduce((most, { offset, bits }) => Math.max(most, Math.floor((offset + bits - 1) / 8) + 1), 0);
     return (execution) => {
       checkBitOffset(execution, 8 * length - 1);
       return write(execution, key, accesses, length);

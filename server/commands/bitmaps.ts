@@ -160,7 +160,7 @@ function invert(bytes: Buffer): Buffer {
 
 /** As long as the longest; the others go on in zeros. */
 function combineAll(values: readonly Buffer[], combine: Combine): Buffer {
-  const result = Buffer.alloc(Math.max(...values.map((bytes) => bytes.length)));
+  const result = Buffer.alloc(values.reduce((longest, { length }) => Math.max(longest, length), 0));
   values[0]?.copy(result);
   for (const bytes of values.slice(1)) {
     for (let at = 0; at < bytes.length; at++) result[at] = combine(result[at] as number, bytes[at] as number);

@@ -3,12 +3,10 @@
  * that is not named here is meant to be as Redis 7.2's.
  */
 export const departures: Readonly<Record<string, string>> = {
-  auth: 'one user, `default`; ACL users are to come',
   geohash: 'of a score that is no place `00000000000`, where Redis answers what its memory holds',
   georadius: "distances that are stored may differ from Redis' in the last digit of a double",
   georadiusbymember: 'as GEORADIUS',
   geosearchstore: 'as GEORADIUS',
-  hello: '`AUTH` takes user `default` only',
   select: 'database 0 only; another is refused',
   'client|list': 'every client is a normal one; what Redis keeps per client and Torc does not is 0',
   'client|info': 'as CLIENT LIST',

@@ -29,10 +29,8 @@ export function withValues(
   keys: readonly Buffer[],
   command: readonly Buffer[],
 ): Buffer[] {
-  const args = [isWrite ? writesWith : readsWith, Buffer.from(String(values.length))];
-  for (const words of values) for (const word of words) args.push(word);
-  args.push(Buffer.from(String(keys.length)), ...keys, ...command);
-  return args;
+  const head = [isWrite ? writesWith : readsWith, Buffer.from(String(values.length))];
+  return [...head, ...values.flat(), Buffer.from(String(keys.length)), ...keys, ...command];
 }
 
 function take(args: readonly Buffer[]): Taken | undefined {

@@ -4,8 +4,9 @@ import type { Reply } from '../../protocol/resp/reply.js';
 import type { KeyedRow, Run } from '../command-table.js';
 import { isToken, parseInteger } from './arguments.js';
 import { notAnInteger, syntaxError } from './errors.js';
-import { listDocs as docs, listRow as row } from './list-row.js';
-import { firstIsKey } from './row.js';
+import { familyOf, firstIsKey } from './row.js';
+
+const { docs, row } = familyOf('list');
 
 const longMost = 2n ** 63n - 1n;
 const noSuchKey = new ErrorReply('ERR no such key');

@@ -6,8 +6,9 @@ import type { KeyedRow, Run } from '../command-table.js';
 import { isToken, parseInteger } from './arguments.js';
 import { countedFrom } from './counted-keys.js';
 import { notPositive, syntaxError, wrongArity } from './errors.js';
-import { listDocs as docs, listRow as row } from './list-row.js';
-import { firstIsKey } from './row.js';
+import { familyOf, firstIsKey } from './row.js';
+
+const { docs, row } = familyOf('list');
 
 type End = 'left' | 'right';
 

@@ -1,5 +1,5 @@
 /** The words that rows are made of, so that a row says in a few lines what COMMAND, ACL and routing need to know of it. */
-import type { CommandDocs, CommandRow, KeyPositions, LocalRow } from '../command-table.js';
+import type { CommandDocs, CommandRow, KeyedRow, KeyPositions, LocalRow } from '../command-table.js';
 import { StatusReply } from '../../protocol/resp/reply.js';
 import { unknownSubcommand } from './errors.js';
 
@@ -11,6 +11,24 @@ export const keyValuePairs: KeyPositions = { first: 1, last: -1, step: 2 };
 /** Docs of one family: everything but the group. */
 export function docsOf(group: CommandDocs['group']) {
   return (since: string, complexity: string, summary: string, syntax = ''): CommandDocs => ({ summary, since, group, complexity, syntax });
+}
+
+/** Docs and rows of a family of commands on keys, whose ACL category is its group's name. */
+export function familyOf(group: CommandDocs['group']) {
+  const category = group.replace('-', '');
+  const row = (
+    name: string,
+    arity: number,
+    flags: KeyedRow['flags'],
+    keys: KeyPositions,
+    docs: CommandDocs,
+    parse: KeyedRow['parse'],
+  ): KeyedRow => {
+    const categories = [flags.includes('write') ? 'write' : 'read', category, flags.includes('fast') ? 'fast' : 'slow'];
+    if (flags.includes('blocking')) categories.push('blocking');
+    return { scope: 'keys', name, arity, flags, keys, categories, docs, parse };
+  };
+  return { docs: docsOf(group), row };
 }
 
 type Container = Pick<LocalRow, 'name' | 'categories' | 'docs'> &

@@ -2,15 +2,15 @@
 import { ErrorReply, SetReply } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';
 import type { CollectionView, Execution } from '../../storage/execution.js';
-import type { KeyedRow, KeyPositions, Run } from '../command-table.js';
+import type { KeyedRow, Run } from '../command-table.js';
 import { parseInteger } from './arguments.js';
 import { parseElementScan } from './element-scan.js';
 import { notAnInteger, notPositive, syntaxError } from './errors.js';
 import { differentPlaces, randomPlaces } from './random-elements.js';
 import { combined, type SetOperation } from './set-algebra.js';
-import { allAreKeys, docsOf, firstIsKey } from './row.js';
+import { allAreKeys, familyOf, firstIsKey } from './row.js';
 
-const docs = docsOf('set');
+const { docs, row } = familyOf('set');
 const longMost = 2n ** 63n - 1n;
 const noValue = Buffer.alloc(0);
 const notEnoughKeys = new ErrorReply('ERR numkeys should be greater than 0');
@@ -150,18 +150,6 @@ const read = ['readonly', 'fast'] as const;
 const slowRead = ['readonly'] as const;
 const write = ['write', 'fast'] as const;
 const store = ['write', 'denyoom'] as const;
-
-function row(
-  name: string,
-  arity: number,
-  flags: KeyedRow['flags'],
-  keys: KeyPositions,
-  rowDocs: KeyedRow['docs'],
-  parse: KeyedRow['parse'],
-): KeyedRow {
-  const categories = [flags.includes('write') ? 'write' : 'read', 'set', flags.includes('fast') ? 'fast' : 'slow'];
-  return { scope: 'keys', name, arity, flags, keys, categories, docs: rowDocs, parse };
-}
 
 const ofAll = 'O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.';
 const ofSum = 'O(N) where N is the total number of elements in all given sets.';

@@ -8,8 +8,10 @@ import { countedFrom } from './counted-keys.js';
 import { notAnInteger, syntaxError } from './errors.js';
 import { parseScore } from './score-arguments.js';
 import { scoredReply } from './scored-reply.js';
-import { sortedDocs as docs, sortedRow as row } from './sorted-row.js';
 import { store } from './sorted-set-ranges.js';
+import { familyOf } from './row.js';
+
+const { docs, row } = familyOf('sorted-set');
 
 const notAWeight = new ErrorReply('ERR weight value is not a float');
 const negativeLimit = new ErrorReply("ERR LIMIT can't be negative");

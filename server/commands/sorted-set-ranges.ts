@@ -7,9 +7,10 @@ import type { KeyedRow, Run } from '../command-table.js';
 import { isToken, parseInteger } from './arguments.js';
 import { notAnInteger, syntaxError } from './errors.js';
 import { countOf, limited, parseRange, type RangeKind, type RangeQuestion } from './rank-range.js';
-import { firstIsKey } from './row.js';
+import { familyOf, firstIsKey } from './row.js';
 import { scoredReply } from './scored-reply.js';
-import { sortedDocs as docs, sortedRow as row } from './sorted-row.js';
+
+const { docs, row } = familyOf('sorted-set');
 
 const limitOfRanks = new ErrorReply('ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX');
 const scoresOfMembers = new ErrorReply('ERR syntax error, WITHSCORES not supported in combination with BYLEX');

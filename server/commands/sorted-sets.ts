@@ -9,10 +9,11 @@ import { countedFrom } from './counted-keys.js';
 import { parseElementScan } from './element-scan.js';
 import { notAFloat, notAnInteger, notPositive, outOfRange, syntaxError, wrongArity } from './errors.js';
 import { randomPlaces } from './random-elements.js';
-import { firstIsKey } from './row.js';
+import { familyOf, firstIsKey } from './row.js';
 import { parseScore } from './score-arguments.js';
 import { flatPairs, nestedPairs, scoredReply } from './scored-reply.js';
-import { sortedDocs as docs, sortedRow as row } from './sorted-row.js';
+
+const { docs, row } = familyOf('sorted-set');
 
 const bothExistences = new ErrorReply('ERR XX and NX options at the same time are not compatible');
 const bothDirections = new ErrorReply('ERR GT, LT, and/or NX options at the same time are not compatible');

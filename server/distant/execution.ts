@@ -2,6 +2,7 @@
  * What a command sees that names keys of several partitions: those of the partition that it runs in as they are, and values that were brought of the others, which it
  * can read and not write.
  */
+import type { Dot } from '../../protocol/dot.js';
 import { ErrorReply, type StoredValue } from '../../protocol/resp/reply.js';
 import {
   CommandError,
@@ -11,6 +12,7 @@ import {
   type ListView,
   type ScannedSlot,
   type SortedView,
+  type StreamView,
   type StringObject,
   type TypeName,
 } from '../../storage/execution.js';
@@ -18,7 +20,7 @@ import type { DistantValue } from './value.js';
 import { DistantCollection, DistantList, DistantSortedSet } from './views.js';
 
 const wrongType = new ErrorReply('WRONGTYPE Operation against a key holding the wrong kind of value');
-const partsOfElement = { set: 1, zset: 2, hash: 3, list: 1 } as const;
+const partsOfElement = { set: 1, zset: 2, hash: 3, list: 1, stream: 2 } as const;
 
 export class DistantExecution implements Execution {
   constructor(
@@ -81,6 +83,17 @@ export class DistantExecution implements Execution {
     if (value === undefined) return this.here.list(key);
     const parts = this.partsOf(value, 'list');
     return parts === undefined ? undefined : new DistantList(parts);
+  }
+
+  /** Streams are not brought from elsewhere: what was is another type, or nothing. */
+  stream(key: Buffer): StreamView | undefined {
+    const value = this.valueOf(key);
+    if (value !== undefined) this.partsOf(value, 'stream');
+    return value === undefined ? this.here.stream(key) : undefined;
+  }
+
+  get writtenDot(): Dot {
+    return this.here.writtenDot;
   }
 
   typeOf(key: Buffer): TypeName | undefined {

@@ -1,23 +1,25 @@
 /**
- * What clients of a simulated cluster do with sets, hashes, sorted sets and lists, recorded for the checkers. A hash's field is a register, and beside it in the same
+ * What clients of a simulated cluster do with sets, hashes, sorted sets, lists and streams, recorded for the checkers. A hash's field is a register, and beside it in the same
  * hash another is a counter; so is a sorted set's member.
  */
 import { DoubleReply, MapReply, SetReply, type Reply } from '../../protocol/resp/reply.js';
 import { decodeScore } from '../../storage/score-value.js';
+import { decodeFields, entryElement } from '../../server/streams/stream-elements.js';
 import type { ClientHistories } from './client-histories.js';
+import { parseId } from '../../server/streams/stream-id.js';
 import type { Ending } from './history.js';
 import type { SeededRandom } from './random.js';
 
-export type CollectionWorkload = 'set' | 'field' | 'tally' | 'score' | 'queue';
+export type CollectionWorkload = 'set' | 'field' | 'tally' | 'score' | 'queue' | 'log';
 
-const collectionWorkloads: ReadonlySet<string> = new Set<CollectionWorkload>(['set', 'field', 'tally', 'score', 'queue']);
+const collectionWorkloads: ReadonlySet<string> = new Set<CollectionWorkload>(['set', 'field', 'tally', 'score', 'queue', 'log']);
 
 export function isCollectionWorkload(workload: string): workload is CollectionWorkload {
   return collectionWorkloads.has(workload);
 }
 
 /** Whether what is checked under this name lies in a collection. */
-export const isOfCollection = (name: string): boolean => /^(set|field|tally|score|queue)\d/.test(name);
+export const isOfCollection = (name: string): boolean => /^(set|field|tally|score|queue|log)\d/.test(name);
 
 /** The key in the cluster: a field and a tally of one number lie in one hash. */
 export const storedKey = (name: string): string => name.replace(/^(field|tally)(?=\d)/, 'hash');
@@ -25,6 +27,10 @@ export const storedKey = (name: string): string => name.replace(/^(field|tally)(
 /** What is finally there, as text: `pairs` are a collection's elements and values, in latin1. */
 export function finallyShown(name: string, pairs: readonly (readonly [element: string, value: string])[]): string | null {
   if (name.startsWith('set')) return pairs.map(([element]) => `${element};`).join('');
+  if (name.startsWith('log')) {
+    const entries = pairs.filter(([element]) => element.length === entryElement(0n).length);
+    return entries.map(([, fields]) => `${decodeFields(Buffer.from(fields, 'latin1'))[1]?.toString()};`).join('');
+  }
   if (name.startsWith('queue')) {
     const inOrder = pairs.toSorted(([x], [y]) => (x < y ? -1 : 1));
     return inOrder.map(([, value]) => `${value};`).join('');
@@ -55,10 +61,24 @@ function membersOf(reply: Reply): string[] {
   return members.map((member) => textOrNull(member) ?? '?');
 }
 
+/** Ahead of all clocks: every id of a stream that has one such is chosen right behind the last. */
+const farAheadMs = 9_999_999_999_999;
+
+/** The values of XRANGE's entries, whose ids have to grow. */
+function loggedIn(reply: Reply): string[] {
+  const entries = (Array.isArray(reply) ? reply : []) as readonly (readonly [Reply, readonly Reply[]])[];
+  const ids = entries.map(([id]) => parseId(Buffer.from(textOrNull(id) ?? ''), 0n) ?? -1n);
+  if (ids.some((id, i) => i > 0 && id <= (ids[i - 1] ?? 0n))) throw new Error(`the ids of a stream do not grow: ${ids.join(' ')}`);
+  return entries.map(([, fields]) => textOrNull(fields[1] ?? null) ?? '?');
+}
+
 export class CollectionClients {
   #serial = 0;
   /** The last members that were added, by key: what SREM takes, and what LINSERT stands beside. */
   readonly #added = new Map<string, string[]>();
+
+  /** Ids and values of the last entries that were added, by key. */
+  readonly #logged = new Map<string, (readonly [id: string, member: string])[]>();
 
   constructor(private readonly histories: ClientHistories) {}
 
@@ -66,6 +86,7 @@ export class CollectionClients {
     const key = storedKey(name);
     if (workload === 'set') return this.#changeSet(client, name, random, order);
     if (workload === 'queue') return this.#changeQueue(client, name, random, order);
+    if (workload === 'log') return this.#changeLog(client, name, random, order);
     if (workload === 'tally') {
       const by = random.pick([1, 1, 5, -2]);
       const ending = this.histories.counters.invoke(client, name, { kind: 'increment', by }, order);
@@ -88,6 +109,10 @@ export class CollectionClients {
     if (/^set\d/.test(name)) {
       const ending = this.histories.sets.invoke(client, name, { kind: 'read' }, order);
       return { words: ['SMEMBERS', key], ending: withOutput(ending, membersOf) };
+    }
+    if (/^log\d/.test(name)) {
+      const ending = this.histories.sets.invoke(client, name, { kind: 'read' }, order);
+      return { words: ['XRANGE', name, '-', '+'], ending: withOutput(ending, loggedIn) };
     }
     if (/^queue\d/.test(name)) {
       const ending = this.histories.queues.invoke(client, name, { kind: 'read' }, order);
@@ -126,6 +151,27 @@ export class CollectionClients {
       return { words: ['LINSERT', name, random.pick(['BEFORE', 'AFTER']), random.pick(known), value], ending: inserted };
     }
     return { words: [random.pick(['RPUSH', 'RPUSH', 'LPUSH']), name, value], ending: withOutput(ending, () => null) };
+  }
+
+  /** Entries of unique values, by ids that the server chooses. Where one came back that was given before, its entry took the other's place, which is missing then. */
+  #changeLog(client: string, name: string, random: SeededRandom, order: string | undefined): Asked {
+    const { sets } = this.histories;
+    const known = this.#logged.get(name) ?? [];
+    if (known.length > 0 && random.chance(0.2)) {
+      const [id, member] = random.pick(known);
+      return {
+        words: ['XDEL', name, id],
+        ending: withOutput(sets.invoke(client, name, { kind: 'remove', member }, order), () => null),
+      };
+    }
+    const member = `e${++this.#serial}`;
+    const ending = sets.invoke(client, name, { kind: 'add', member }, order);
+    const added = (reply: Reply): null => {
+      this.#logged.set(name, [...(this.#logged.get(name) ?? []), [textOrNull(reply) ?? '?', member] as const].slice(-8));
+      return null;
+    };
+    const id = random.pick(['*', '*', `${farAheadMs}-*`]);
+    return { words: ['XADD', name, id, 'member', member], ending: withOutput(ending, added) };
   }
 
   #changeSet(client: string, name: string, random: SeededRandom, order: string | undefined): Asked {

@@ -1,59 +1,21 @@
 /** Named scenarios on a simulated cluster of real nodes: lists that both sides of a partition push to, insert into, pop from and set. */
 import test, { type ExecutionContext } from 'ava';
-import { convergenceFault } from './convergence.js';
-import { ask, started, well } from './scenario.js';
-import type { TorcCluster } from './torc-cluster.js';
-
-interface Sides {
-  readonly cluster: TorcCluster;
-  /** Asks `a`, which is cut off from the others. */
-  readonly left: (...words: string[]) => Promise<string | null>;
-  /** Asks `b`, which reaches `c`. */
-  readonly right: (...words: string[]) => Promise<string | null>;
-  /** Joins the sides, and waits until all is as it should be; what every node then shows of `l`. */
-  readonly healed: (t: ExecutionContext) => Promise<string[]>;
-}
-
-/** As often as it takes the node to notice that it has to run the command itself. */
-async function insistent(cluster: TorcCluster, name: string, words: readonly string[]): Promise<string | null> {
-  let reply: string | null = null;
-  for (let i = 0; i < 10; i++)
-    if (!/^(UNKNOWNOUTCOME|NOREPLICAS)/.test(String((reply = await ask(cluster, name, words, true))))) return reply;
-  throw new Error(`${words.join(' ')} at ${name}: always ${reply}`);
-}
+import { ask } from './scenario.js';
+import { partedAfter, type Sides } from './two-sides.js';
 
 const valuesOf = (reply: string | null): string[] =>
   (JSON.parse(reply ?? '[]') as { readonly data: readonly number[] }[]).map(({ data }) => Buffer.from(data).toString());
 
-/** A list `l` of `before`, and a partition between `a` and the others. */
-async function parted(...before: string[]): Promise<Sides> {
-  const cluster = await started({ sloppyQuorum: true, writeQuorum: 1, readQuorum: 1 });
-  if (before.length > 0) await ask(cluster, 'a', ['RPUSH', 'l', ...before]);
-  await cluster.scheduler.runFor(1000);
-  for (const other of ['b', 'c']) {
-    cluster.network.block('a', other);
-    cluster.network.block(other, 'a');
-  }
-  await cluster.scheduler.runFor(15_000);
-  // A take-over makes the first command after it one of unknown outcome: both sides begin with one that changes nothing.
-  for (const name of ['a', 'b']) await insistent(cluster, name, ['LREM', 'l', '0', 'nobody']);
-  return {
-    cluster,
-    left: (...words) => insistent(cluster, 'a', words),
-    right: (...words) => insistent(cluster, 'b', words),
-    healed: async (t) => {
-      for (const other of ['b', 'c']) {
-        cluster.network.unblock('a', other);
-        cluster.network.unblock(other, 'a');
-      }
-      await well(cluster);
-      t.is(await convergenceFault(cluster), undefined);
-      const shown = [];
-      for (const name of cluster.nodes) shown.push(valuesOf(await ask(cluster, name, ['LRANGE', 'l', '0', '-1'])));
-      for (const other of shown.slice(1)) t.deepEqual(other, shown[0], 'one order on every node');
-      return shown[0] ?? [];
-    },
-  };
+/** A list `l` of `before`, and a partition between `a` and the others. In the end, its values. */
+async function parted(
+  ...before: string[]
+): Promise<Omit<Sides, 'healed'> & { readonly healed: (t: ExecutionContext) => Promise<string[]> }> {
+  const sides = await partedAfter(
+    before.length > 0 ? [['RPUSH', 'l', ...before]] : [],
+    ['LREM', 'l', '0', 'nobody'],
+    ['LRANGE', 'l', '0', '-1'],
+  );
+  return { ...sides, healed: async (t) => valuesOf(await sides.healed(t)) };
 }
 
 test('both sides push to both ends: all of it stays, in one order, in which each side has its own', async (t) => {

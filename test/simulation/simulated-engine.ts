@@ -132,9 +132,10 @@ export class SimulatedEngine implements Engine {
     }
   }
 
-  iterate(range: EngineRange, chunkEntries = 256): AsyncIterable<readonly Entry[]> {
+  iterate(range: EngineRange, chunkEntries = 256, backwards = false): AsyncIterable<readonly Entry[]> {
     this.#demandOpen();
-    return this.#chunks(this.#contents.current.within(range), chunkEntries);
+    const entries = this.#contents.current.within(range);
+    return this.#chunks(backwards ? entries.reverse() : entries, chunkEntries);
   }
 
   async close(): Promise<void> {

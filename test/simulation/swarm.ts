@@ -65,8 +65,15 @@ export function swarmOf(seed: number): RunSettings {
   const collections = features.pick<Workload[]>([[], ['set', 'score'], ['field', 'tally'], ['set', 'field', 'tally', 'score']]);
   // Drawn apart, so that seeds are what they were in all else.
   const queues = new SeededRandom(seed).fork('queues').pick<Workload[]>([[], ['queue']]);
+  const logs = new SeededRandom(seed).fork('logs').pick<Workload[]>([[], ['log']]);
   const timed: Workload[] = new SeededRandom(seed).fork('timed').chance(0.25) ? ['brief'] : [];
-  const workloads = [...(sloppyQuorum ? strict.filter((workload) => workload !== 'list') : strict), ...collections, ...queues, ...timed];
+  const workloads = [
+    ...(sloppyQuorum ? strict.filter((workload) => workload !== 'list') : strict),
+    ...collections,
+    ...queues,
+    ...logs,
+    ...timed,
+  ];
   const largeBytes = new SeededRandom(seed).fork('large').pick([undefined, undefined, 60, 120, 200]);
   return {
     cluster: { ...cluster, ...repair, largeBytes, readFrom, sloppyQuorum, gossipIntervalMs },

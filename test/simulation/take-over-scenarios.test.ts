@@ -220,3 +220,71 @@ test('found by a seed: what no stand-in took is settled once its home has it, an
   for (const name of cluster.nodes) t.is(await ask(cluster, name, ['GET', 'n']), '2', name);
   t.is(await convergenceFault(cluster), undefined);
 });
+
+test('found by a seed: what a superseded coordinator makes of a value does not outlive a deletion that was acknowledged', async (t) => {
+  const changes = [
+    ['PEXPIRE', 'k', '100000'],
+    ['APPEND', 'k', 'more'],
+    ['SETRANGE', 'k', '1', 'x'],
+    ['HPEXPIRE', 'h', '100000', 'FIELDS', '1', 'f'],
+    ['HINCRBY', 'h', 'n', '1'],
+    ['ZINCRBY', 'z', '1', 'm'],
+  ];
+  for (const change of changes) {
+    const cluster = await started({ partitions: 1, network: { spikeChance: 0, cutChance: 0, lateDetectionMs: 1 } });
+    const [first = '', second = '', third = ''] = homes(cluster, 'k');
+    for (const words of [
+      ['SET', 'k', 'old'],
+      ['HSET', 'h', 'f', 'old', 'n', '10', 'stays', '1'],
+      ['ZADD', 'z', '10', 'm', '1', 'stays'],
+    ])
+      await ask(cluster, first, words);
+    for (const other of [second, third]) cluster.network.block(other, first); // it hears nobody, and does not know yet
+    for (const words of [
+      ['DEL', 'k'],
+      ['HDEL', 'h', 'f', 'n'],
+      ['ZREM', 'z', 'm'],
+    ])
+      t.regex(String(await ask(cluster, second, words, true)), /^[12]$/, words.join(' '));
+    const late = begin(cluster, first, change, true);
+    await cluster.scheduler.runFor(50);
+    t.is(late.reply(), undefined);
+    const look = async (name: string): Promise<(string | null)[]> => [
+      await ask(cluster, name, ['GET', 'k']),
+      await ask(cluster, name, ['HGET', 'h', 'f']),
+      await ask(cluster, name, ['HGET', 'h', 'n']),
+      await ask(cluster, name, ['ZSCORE', 'z', 'm']),
+    ];
+    t.deepEqual(await look(third), [null, null, null, null], `${change.join(' ')}, meanwhile`);
+    for (const other of [second, third]) cluster.network.unblock(other, first);
+    await cluster.scheduler.runFor(5000, () => late.reply() !== undefined);
+    t.regex(textOf(late.reply()), /^(UNKNOWNOUTCOME|NOREPLICAS) /, change.join(' '));
+    await well(cluster);
+    for (const name of cluster.nodes) t.deepEqual(await look(name), [null, null, null, null], `${change.join(' ')}, ${name}`);
+    t.is(await convergenceFault(cluster), undefined);
+  }
+});
+
+test('a deletion is not forgotten while what a superseded coordinator wrote before it saw it is still on its way in pieces', async (t) => {
+  const network = { latencyMinMs: 3, latencyMeanMs: 4, spikeChance: 0, cutChance: 0 };
+  const cluster = await started({ partitions: 1, largeBytes: 120, gossipIntervalMs: 400, network });
+  const [first = '', second = '', third = ''] = homes(cluster, 'k');
+  t.is(await ask(cluster, first, ['SET', 'k', 'old']), 'OK');
+  await well(cluster);
+  for (const other of [second, third]) cluster.network.block(other, first);
+  t.is(await ask(cluster, second, ['DEL', 'k'], true), '1');
+  const late = begin(cluster, first, ['APPEND', 'k', 'more'.repeat(5000)], true);
+  await cluster.scheduler.runFor(20);
+  for (const other of [second, third]) cluster.network.unblock(other, first);
+  await cluster.scheduler.runFor(5000, () => late.reply() !== undefined);
+  t.regex(textOf(late.reply()), /^UNKNOWNOUTCOME /);
+  // Over new streams it tells at once what it has seen, and the pieces begin anew.
+  for (const other of [second, third]) cluster.network.breakStreams(first, other);
+  await well(cluster);
+  const { peers } = cluster.runningNow(first).node;
+  await cluster.scheduler.runFor(30_000, () => [...peers.all()].every(({ link }) => link.largeBytes === 0));
+  await cluster.scheduler.runFor(3000);
+  for (const name of cluster.nodes) t.is(await ask(cluster, name, ['STRLEN', 'k']), '0', name);
+  t.is(await convergenceFault(cluster), undefined);
+  for (const name of cluster.nodes) t.is(cluster.runningNow(name).store.partition(0).contexts, 0, name);
+});

@@ -1,9 +1,9 @@
 /** A list that only the engine has: what its length, a push, an index and a range bring into memory, and that memory which runs out in between changes nothing. */
 import test from 'ava';
-import { slotOf } from '../../protocol/slot.js';
 import { MemoryEngine } from '../../storage/memory-engine.js';
 import { MemoryLogFiles } from '../../storage/memory-log-files.js';
 import type { Transaction } from '../../storage/transaction.js';
+import { runCold } from './cold-command.js';
 import { HandClock, seededRandom } from './log-fixtures.js';
 import { command, openStore, type OpenedStore } from './store-fixtures.js';
 
@@ -11,39 +11,8 @@ const key = Buffer.from('list');
 const partition = 0;
 const valueOf = (i: number): Buffer => Buffer.from(`value-${i}`);
 
-async function until(clock: HandClock, begin: (done: () => void) => void): Promise<void> {
-  let isDone = false;
-  begin(() => (isDone = true));
-  for (let i = 0; i < 400 && !isDone; i++) await clock.advance(0);
-  if (!isDone) throw new Error('nothing came');
-}
-
-/** Runs a command until it has all that it needs, and writes what it stages; how often it ran, and what it gave. */
-async function run<T>(opened: OpenedStore, clock: HandClock, body: (transaction: Transaction) => T): Promise<{ runs: number; result: T }> {
-  const { store, transaction } = opened;
-  const here = store.partition(partition);
-  for (let runs = 1; runs < 10; runs++) {
-    if (!here.isLoaded(key)) await until(clock, (done) => (store.loader.load(here, key, slotOf(key), done), store.loader.flush()));
-    transaction.begin(here, 1, 1, 2);
-    const result = body(transaction);
-    const { needs } = transaction;
-    if (needs.length === 0) {
-      const dot = transaction.batchDot;
-      if (dot !== undefined) store.writeBatch(here, dot, 1, 1, transaction);
-      store.endTurn(() => undefined);
-      return { runs, result };
-    }
-    transaction.discard();
-    here.pins++;
-    for (const { collection, element, order } of needs) {
-      if (order) await until(clock, (done) => store.orders.fill(here, collection, done));
-      else if (element !== undefined) await until(clock, (done) => store.loader.loadElements(here, collection, [element], done));
-      else await until(clock, (done) => void store.loader.loadCollection(here, collection).then(done));
-    }
-    here.pins--;
-  }
-  throw new Error('a command never had what it needs');
-}
+const run = <T>(opened: OpenedStore, clock: HandClock, body: (transaction: Transaction) => T): Promise<{ runs: number; result: T }> =>
+  runCold(opened, clock, key, body);
 
 test('a cold list is counted without being read; the rest needs all of it, put in order in slices, and then nothing more', async (t) => {
   const count = 6000;

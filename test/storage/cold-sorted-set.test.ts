@@ -1,10 +1,10 @@
 /** A sorted set that only the engine has: what reads and writes of single members, ranks and ranges bring into memory. */
 import test from 'ava';
-import { slotOf } from '../../protocol/slot.js';
 import { MemoryEngine } from '../../storage/memory-engine.js';
 import { MemoryLogFiles } from '../../storage/memory-log-files.js';
 import { encodeScore } from '../../storage/score-value.js';
 import type { Transaction } from '../../storage/transaction.js';
+import { runCold } from './cold-command.js';
 import { HandClock } from './log-fixtures.js';
 import { command, openStore, type OpenedStore } from './store-fixtures.js';
 
@@ -13,32 +13,8 @@ const partition = 0;
 const count = 6000;
 const memberOf = (i: number): Buffer => Buffer.from(`member-${i}`);
 
-async function until(clock: HandClock, begin: (done: () => void) => void): Promise<void> {
-  let isDone = false;
-  begin(() => (isDone = true));
-  for (let i = 0; i < 200 && !isDone; i++) await clock.advance(0);
-  if (!isDone) throw new Error('nothing came');
-}
-
-/** Runs a read until it has all that it needs; how often it ran, and what it gave. */
-async function read<T>(opened: OpenedStore, clock: HandClock, body: (transaction: Transaction) => T): Promise<{ runs: number; result: T }> {
-  const { store, transaction } = opened;
-  const here = store.partition(partition);
-  if (!here.isLoaded(key)) await until(clock, (done) => (store.loader.load(here, key, slotOf(key), done), store.loader.flush()));
-  for (let runs = 1; runs < 10; runs++) {
-    transaction.begin(here, 1, 1, 2);
-    const result = body(transaction);
-    const { needs } = transaction;
-    transaction.discard();
-    if (needs.length === 0) return { runs, result };
-    for (const { collection, element, order } of needs) {
-      if (order) await until(clock, (done) => store.orders.fill(here, collection, done));
-      else if (element !== undefined) await until(clock, (done) => store.loader.loadElements(here, collection, [element], done));
-      else await until(clock, (done) => void store.loader.loadCollection(here, collection).then(done));
-    }
-  }
-  throw new Error('a command never had what it needs');
-}
+const read = <T>(opened: OpenedStore, clock: HandClock, body: (transaction: Transaction) => T): Promise<{ runs: number; result: T }> =>
+  runCold(opened, clock, key, body);
 
 test('single members are read and written without the rest; a rank needs all, put in order in slices', async (t) => {
   const engine = new MemoryEngine();

@@ -14,7 +14,8 @@ import { CommandError, type CollectionName } from '../../storage/execution.js';
 import { MemoryEngine } from '../../storage/memory-engine.js';
 import { MemoryLogFiles } from '../../storage/memory-log-files.js';
 import { decodeScore, encodeScore } from '../../storage/score-value.js';
-import type { Need, Transaction } from '../../storage/transaction.js';
+import type { Need } from '../../storage/transaction-reads.js';
+import type { Transaction } from '../../storage/transaction.js';
 import { HandClock, seededRandom } from './log-fixtures.js';
 import { command, openInMemory, openStore, self, type OpenedStore } from './store-fixtures.js';
 

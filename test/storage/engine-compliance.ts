@@ -63,6 +63,20 @@ export function engineCompliance(test: TestFn, name: string, open: () => Promise
     t.deepEqual(await keysIn('', ''), []);
   });
 
+  withEngine('a range backwards is the same range, from its other end', async (t, { engine }) => {
+    const puts = Array.from({ length: 25 }, (_, index) => [Buffer.from([index]), Buffer.alloc(3, index)] as const);
+    await engine.write({ puts, deletes: [] }, { sync: false });
+    const range = { from: Buffer.from([5]), to: Buffer.from([20]) };
+    for (const chunkEntries of [1, 4, 100]) {
+      const keys: number[] = [];
+      for await (const chunk of engine.iterate(range, chunkEntries, true)) keys.push(...chunk.map(([key]) => key[0] as number));
+      t.deepEqual(
+        keys,
+        Array.from({ length: 15 }, (_, i) => 19 - i),
+      );
+    }
+  });
+
   withEngine('chunks hold at most what was asked for', async (t, { engine }) => {
     const puts = Array.from({ length: 25 }, (_, index) => [Buffer.from([index]), Buffer.alloc(3, index)] as const);
     await engine.write({ puts, deletes: [] }, { sync: false });

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { versionKind, emptyClock, type PlainVersion, type VectorClock, type VersionedRecord } from '../../protocol/record.js';
+import { deletionTerm, versionKind, emptyClock, type PlainVersion, type VectorClock, type VersionedRecord } from '../../protocol/record.js';
 import {
   applyCut,
   deleting,
@@ -37,10 +37,11 @@ function mergedPlainly(x: VersionedRecord, y: VersionedRecord): { context: Vecto
   const name = (dot: { actor: number; counter: number }): string => `${dot.actor}:${dot.counter}`;
   const inX = new Set(x.versions.map(name));
   const inY = new Set(y.versions.map(name));
+  const deletedIn = Math.max(x.context.get(deletionTerm) ?? 0, y.context.get(deletionTerm) ?? 0);
   const stay = [
     ...x.versions.filter((version) => inY.has(name(version)) || !covers(other, version)),
     ...y.versions.filter((version) => !inX.has(name(version)) && !covers(one, version)),
-  ];
+  ].filter(({ term }) => term >= deletedIn);
   return { context: maxClock(one, other), dots: stay.map(name).sort() };
 }
 
@@ -78,7 +79,10 @@ test('every reachable record is in normal form', (t) => {
       all.every(({ context, versions }) =>
         versions.every((version, i) => {
           const before = versions[i - 1];
-          return (before === undefined || before.actor < version.actor) && (context.get(version.actor) ?? Infinity) > version.counter;
+          const isInOrder = before === undefined || before.actor < version.actor;
+          return (
+            isInOrder && (context.get(version.actor) ?? Infinity) > version.counter && version.term >= (context.get(deletionTerm) ?? 0)
+          );
         }),
       ),
     ),
@@ -188,4 +192,22 @@ test('clocks: covering, dots and equality', (t) => {
   t.false(clocksEqual(clock([1, 5]), x));
   t.true(recordCovers(record(clock([2, 3]), plain(1, 5)), { actor: 1, counter: 4 }));
   t.false(recordCovers(record(clock([2, 3]), plain(1, 5)), { actor: 2, counter: 4 }));
+});
+
+test('a deletion that says its term buries what it had not seen of older terms, in whatever order they meet', (t) => {
+  const inTerm = (version: PlainVersion, term: number): PlainVersion => ({ ...version, term });
+  const old = record(emptyClock, inTerm(plain(1, 1), 1));
+  const stale = replacing(old, inTerm(plain(2, 20), 5)); // of a coordinator that was superseded, and has not seen the deletion
+  const gone = deleting(old, { actor: 1, counter: 10 }, 7);
+  const after = replacing(gone, inTerm(plain(1, 11), 7));
+  for (const merged of [mergeRecords(stale, gone), mergeRecords(gone, stale)]) {
+    t.deepEqual(merged.versions, []);
+    t.true(recordCovers(merged, { actor: 2, counter: 20 }), 'it has been seen');
+  }
+  for (const merged of [mergeRecords(stale, after), mergeRecords(after, stale), mergeRecords(mergeRecords(stale, gone), after)])
+    t.deepEqual(merged.versions, after.versions);
+  t.deepEqual(replacing(gone, inTerm(plain(2, 21), 5)).versions, [], 'nor does it outlive one that it has seen');
+  // Of a newer term, or beside a deletion that says none, an update lives.
+  t.is(mergeRecords(replacing(old, inTerm(plain(2, 20), 8)), gone).versions.length, 1);
+  t.is(mergeRecords(stale, deleting(old, { actor: 1, counter: 10 })).versions.length, 1);
 });

@@ -87,7 +87,8 @@ function write(mine: VersionedRecord, { kind, amount }: Step, dot: Dot): Version
       return replacing(mine, { kind: versionKind.plain, ...dot, term, expiresAtMs: 0, bytes });
     }
     case 'delete':
-      return deleting(mine, dot);
+      // Some say their term, as under strict quorums.
+      return deleting(mine, dot, amount % 2 === 0 ? term : 0);
     case 'increment': {
       const result = incremented(mine, dot, term, BigInt(amount));
       return typeof result === 'string' ? undefined : result.record;

@@ -14,6 +14,7 @@ import { hyperLogLogFamily } from '../generated/hyperloglogs.js';
 import { keyFamily } from '../generated/keys.js';
 import { listFamily } from '../generated/lists.js';
 import { sortedSetFamily } from '../generated/sorted-sets.js';
+import { streamFamily } from '../generated/streams.js';
 import { sortFamily } from '../generated/sort.js';
 import { stringFamily } from '../generated/strings.js';
 import { spread, type Words } from '../generated/words.js';
@@ -106,6 +107,26 @@ test('sequences on lists answer as Redis answers', async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.array(commands, { minLength: 5, maxLength: 40 }), (sequence) => follow(redis, sequence)),
     { numRuns: Number(process.env['TORC_LIST_RUNS'] ?? 1000), includeErrorInReport: true },
+  );
+  t.pass();
+});
+
+test('sequences on streams answer as Redis answers', async (t) => {
+  const redis = await RedisOracle.start();
+  if (!redis) return t.pass();
+  t.teardown(() => redis.stop());
+  const family = streamFamily({ any: fc.constantFrom('a', 'a', 'a', '{a}2', 'list'), near: fc.constantFrom('a', 'a', '{a}2') });
+  const commands = fc.oneof(
+    { weight: 4, arbitrary: family['xadd'] as fc.Arbitrary<Words> },
+    { weight: 9, arbitrary: fc.oneof(...Object.values(family)) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom<Words>(['OBJECT', 'ENCODING', 'a'], ['COPY', 'a', '{a}2', 'REPLACE'], ['TYPE', 'a'], ['DEL', '{a}2']),
+    },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(commands, { minLength: 5, maxLength: 40 }), (sequence) => follow(redis, sequence)),
+    { numRuns: Number(process.env['TORC_STREAM_RUNS'] ?? 500), includeErrorInReport: true },
   );
   t.pass();
 });

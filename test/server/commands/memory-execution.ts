@@ -12,10 +12,12 @@ import type {
   CollectionView,
   Execution,
   ListView,
+  OrderedElement,
   ScannedElements,
   ScannedSlot,
   ScoredMember,
   SortedView,
+  StreamView,
   StringObject,
   TypeName,
 } from '../../../storage/execution.js';
@@ -142,6 +144,17 @@ export class MemoryExecution implements Execution {
     if (entry !== undefined && entry.type !== 'list') throw new CommandError(wrongType);
     return entry === undefined ? undefined : new MemoryList(() => this.entries.get(nameOf(key))?.values ?? []);
   }
+
+  stream(key: Buffer): StreamView | undefined {
+    return this.collection(key, 'stream') === undefined
+      ? undefined
+      : new MemoryStream(
+          () => this.elementsAt(key),
+          () => undefined,
+        );
+  }
+
+  readonly writtenDot = { actor: 0, counter: 1 };
 
   insertIntoList(key: Buffer, at: number, values: readonly Buffer[]): void {
     this.list(key);
@@ -326,6 +339,19 @@ class MemoryList implements ListView {
     const indexes = this.values().map((_, index) => index);
     const looked = (fromEnd ? indexes.reverse() : indexes).slice(0, lookedAt);
     return looked.filter((index) => this.values()[index]?.equals(value)).slice(0, most);
+  }
+}
+
+class MemoryStream extends MemoryCollection implements StreamView {
+  range(from: Buffer, to: Buffer, most = Infinity, backwards = false): OrderedElement[] {
+    const within = this.elements()
+      .filter((element) => Buffer.compare(element, from) >= 0 && Buffer.compare(element, to) < 0)
+      .sort((x, y) => Buffer.compare(x, y));
+    return (backwards ? within.reverse() : within).slice(0, most).map((element) => ({ element, value: this.get(element) as Buffer }));
+  }
+
+  countIn(from: Buffer, to: Buffer): number {
+    return this.range(from, to).length;
   }
 }
 

@@ -13,6 +13,7 @@ import { keyFamily, keyspaceFamily } from './keys.js';
 import { listFamily } from './lists.js';
 import { sortedSetFamily } from './sorted-sets.js';
 import { sortFamily } from './sort.js';
+import { streamFamily } from './streams.js';
 import { stringFamily } from './strings.js';
 import { value, type Family, type Keys, type Words } from './words.js';
 
@@ -25,6 +26,7 @@ export function everyFamily(keys: Keys): Family {
     ...setFamily(keys),
     ...sortedSetFamily(keys),
     ...listFamily(keys),
+    ...streamFamily(keys),
     ...geoFamily(keys),
     ...hashExpiryFamily(),
     ...sortFamily(keys),
@@ -64,6 +66,9 @@ export function anyCommand(family: Family): fc.Arbitrary<Words> {
             'LINSERT',
             'LMPOP',
             'GEOADD',
+            'XADD',
+            'XRANGE',
+            'XREAD',
             'GEODIST',
             'nonsense',
             'NON SENSE',

@@ -2,7 +2,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { positionsBetween } from '../../storage/list-position.js';
-import { ListOrder } from '../../storage/list-order.js';
+import { ElementOrder } from '../../storage/element-order.js';
 import type { Collection } from '../../storage/collection.js';
 import { collectionTypes } from '../../storage/collection-types.js';
 import { recordPart } from '../../protocol/record-key.js';
@@ -60,9 +60,9 @@ test('whatever comes and goes, the order has each element at its index', async (
       const elements = new Elements(partition);
       const { collection } = elements;
       const bytesBefore = store.memoryBytes - collection.byteSize;
-      let order: ListOrder | undefined;
+      let order: ElementOrder | undefined;
       for (const [step, { kind, where, any, count }] of actions.entries()) {
-        if (step === madeAt) collection.index = order = new ListOrder(table, collection);
+        if (step === madeAt) collection.index = order = new ElementOrder(table, collection);
         const { length } = elements.positions;
         const at = where === 'first' ? 0 : where === 'last' ? length : any % (length + 1);
         if (kind === 'insert') elements.insert(at, count);

@@ -1,14 +1,14 @@
 /**
- * A list's elements in the order of their positions: rows of entry numbers, chunk after chunk. Pushing to and popping from an end touches one chunk; an index is
- * found by binary search among the chunks' first indexes, a position among their first elements.
+ * A collection's elements in the order of their bytes, which are a list's positions or a stream's ids: rows of entry numbers, chunk after chunk. Pushing to and
+ * popping from an end touches one chunk; an index is found by binary search among the chunks' first indexes, an element among their first elements.
  *
  *   chunks   [ . . e e e ] [ e e e e e ] [ e e e . . ]
  *   starts      s            s + 3         s + 8           index of each one's first element, less `starts[0]`
  *
  * What comes or goes in the middle moves the starts behind it: of a million elements two to four thousand numbers, a few microseconds.
  *
- * Made when a command first needs it, which is when the list is whole: small ones at once, large ones in slices. What is there at first is taken from the end of
- * the collection's row to its beginning, as a sorted set's is (score-index.ts).
+ * Made when a command first needs it: small ones at once, large ones in slices. What is there at first is taken from the end of the collection's row to its
+ * beginning, as a sorted set's is (score-index.ts). A list's is made when the list is whole; a stream's has what is in memory, which may be a part of it.
  */
 import type { Collection, ElementIndex } from './collection.js';
 import { noEntry, type KeyTable } from './key-table.js';
@@ -72,7 +72,7 @@ class Chunk {
   }
 }
 
-export class ListOrder implements ElementIndex {
+export class ElementOrder implements ElementIndex {
   private chunks: Chunk[] = [];
   private starts: number[] = [];
   private count = 0;
@@ -161,6 +161,26 @@ export class ListOrder implements ElementIndex {
       const start = this.startOf(at);
       for (let index = chunk.size - 1; index >= 0; index--) if (take(chunk.at(index), start + index) === false) return;
     }
+  }
+
+  /** How many elements come before these bytes. O(log n). */
+  countBefore(bytes: Buffer): number {
+    const { chunks, table } = this;
+    let [low, high] = [0, chunks.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (table.compareKeyTo((chunks[middle] as Chunk).at(0), bytes) < 0) low = middle + 1;
+      else high = middle;
+    }
+    if (low === 0) return 0;
+    const chunk = chunks[low - 1] as Chunk;
+    let [from, to] = [1, chunk.size];
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if (table.compareKeyTo(chunk.at(middle), bytes) < 0) from = middle + 1;
+      else to = middle;
+    }
+    return this.startOf(low - 1) + from;
   }
 
   private startOf(at: number): number {

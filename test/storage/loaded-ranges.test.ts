@@ -1,0 +1,44 @@
+/** Which ranges are in memory: against a model that has every element by itself. */
+import test from 'ava';
+import { LoadedRanges } from '../../storage/loaded-ranges.js';
+import { seededRandom } from './log-fixtures.js';
+
+test('has what was read, and nothing that left since', (t) => {
+  for (let seed = 1; seed <= 200; seed++) {
+    const random = seededRandom(seed);
+    const ranges = new LoadedRanges();
+    const read = new Set<number>();
+    for (let step = 0; step < 30; step++) {
+      const [a, b] = [random.integer(40), random.integer(40)];
+      if (random.integer(4) > 0) {
+        ranges.add(Buffer.of(a), Buffer.of(b));
+        for (let i = a; i < b; i++) read.add(i);
+      } else {
+        ranges.cutBehind(Buffer.of(a));
+        read.delete(a);
+      }
+      for (let i = 0; i < 40; i++) {
+        const has = ranges.has(Buffer.of(i));
+        t.false(has && !read.has(i), `seed ${seed}: ${i} is not in memory`);
+        const end = ranges.endFrom(Buffer.of(i));
+        for (let j = i; end !== undefined && j < (end[0] ?? 0); j++) t.true(read.has(j));
+        const beginning = ranges.beginningBefore(Buffer.of(i));
+        for (let j = beginning[0] ?? 0; j < i; j++) t.true(beginning.length > 1 || read.has(j));
+      }
+    }
+    ranges.addAll();
+    t.true(ranges.has(Buffer.of(200)));
+    ranges.clear();
+    t.is(ranges.size, 0);
+  }
+});
+
+test('the end of a range stays when an element in it leaves', (t) => {
+  const ranges = new LoadedRanges();
+  ranges.add(Buffer.of(1), Buffer.of(9));
+  ranges.cutBehind(Buffer.of(4));
+  t.false(ranges.has(Buffer.of(3)));
+  t.false(ranges.has(Buffer.of(4)));
+  t.true(ranges.has(Buffer.of(5)));
+  t.true(ranges.has(Buffer.of(4, 0)));
+});
