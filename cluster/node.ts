@@ -5,7 +5,7 @@
 import type { torc } from '../protocol/generated/messages.js';
 import type { VectorClock, VersionedRecord } from '../protocol/record.js';
 import { decodeBatches } from '../protocol/batch.js';
-import { slotOf } from '../protocol/slot.js';
+import type { RecordKey } from '../protocol/record-key.js';
 import { counterAt, memberNumberOf } from '../protocol/dot.js';
 import { clockBytes } from '../storage/partition-clocks.js';
 import { noEntry } from '../storage/key-table.js';
@@ -452,7 +452,7 @@ export class Node {
     return this.options.clock.monotonicMs() + wholePartitionPatience * this.options.peerTimeoutMs;
   }
 
-  /** This replica's own record of `key`, read from the engine if need be. */
+  /** This replica's own record, read from the engine if need be. */
   ownRecord(partition: number, recordKey: RecordKey): Promise<VersionedRecord | undefined> {
     const { store } = this.options;
     const here = store.partition(partition);

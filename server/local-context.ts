@@ -148,15 +148,15 @@ export interface LocalContext {
   /** Undefined = the directive aclfile is not set. */
   readonly aclFile: AclFile | undefined;
   readonly torcVersion: string;
-  /** Runs `args` (name first) through the table at a partition's coordinator and resolves with its reply: COUNTKEYSINSLOT, GETKEYSINSLOT. */
   /** Runs a client's command on keys. */
   readonly ask: (args: readonly Buffer[]) => Promise<Reply>;
+  /** Runs `args` (name first) through the table at a partition's coordinator and resolves with its reply: COUNTKEYSINSLOT, GETKEYSINSLOT. */
   readonly atPartition: (partition: number, args: readonly Buffer[]) => Promise<Reply>;
   /** TORC REPAIR: begins it; how many pairs of partition and peer are compared, or why it cannot begin. */
   readonly repair: (plan: RepairPlan) => number | 'under way' | 'no peer';
   /** TORC DRAIN: the node begins to stop as on SIGTERM. */
   readonly drain: () => void;
-  /** TORC VERSION: each home replica's record context of `key` as printable text, or why it did not answer. */
+  /** TORC VERSION: the record context of `key`, or of an element of it, at each home replica, as printable text, or why it did not answer. */
   readonly versionsOf: (key: Buffer, of?: ElementName) => Promise<readonly KeyVersion[]>;
   /** TORC CONFLICTS: the newest that this node met, so many at most. */
   readonly conflicts: (count: number) => ConflictReport;

@@ -223,7 +223,12 @@ export const torcRows: readonly LocalRow[] = [
       row(
         'version',
         -3,
-        docs(since, 'O(N) where N is the number of replicas.', "Returns each home replica's version of a key, or of an element of it.", 'key [element]'),
+        docs(
+          since,
+          'O(N) where N is the number of replicas.',
+          "Returns each home replica's version of a key, or of an element of it.",
+          'key [element]',
+        ),
         version,
         secondIsKey,
       ),
