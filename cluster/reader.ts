@@ -48,6 +48,8 @@ interface Asked {
   readonly firstId: number;
   /** Keys that the peer has not agreed on, or been written, yet. */
   open: number;
+  /** Nothing more will come of it: the peer could not say just then, or its link broke. */
+  failed: boolean;
 }
 
 /** A record asked for to be looked at. */
@@ -301,7 +303,7 @@ export class Reader {
     }
     for (const id of answers.doubtful) {
       const question = asked.take(id);
-      if (question !== undefined && 'read' in question) this.askAnother(question.read);
+      if (question !== undefined && 'read' in question) this.failed(question);
     }
     for (const { id, transfer } of answers.different) {
       const question = asked.take(id ?? 0);
@@ -323,7 +325,7 @@ export class Reader {
     if (asked === undefined) return;
     this.asked.delete(peer);
     for (const question of asked.takeAll()) {
-      if ('read' in question) this.askAnother(question.read);
+      if ('read' in question) this.failed(question);
       else question.inspected(undefined);
     }
   }
@@ -336,7 +338,7 @@ export class Reader {
     if (this.pending.length > 0) this.pending = this.pending.filter(({ done }) => !done);
     for (const read of this.pending) {
       if (this.isOverdue(read, now)) this.finish(read, notServedInTime);
-      else if (now - read.sentMs > patienceMs * read.asked.length) this.askAnother(read);
+      else if (now - read.sentMs > patienceMs * read.asked.length) this.askMore(read);
       else if (now - read.sentMs < patienceMs) break; // those behind it were sent later
     }
     // Answers that came from elsewhere first: their questions need not be kept for ever.
@@ -392,7 +394,7 @@ export class Reader {
   private ask(read: PendingRead, peer: Peer): void {
     const { keys } = read.call.operation;
     const asked = this.windowOf(peer);
-    const question: Asked = { read, peer, firstId: peer.link.nextReadId, open: keys.length };
+    const question: Asked = { read, peer, firstId: peer.link.nextReadId, open: keys.length, failed: false };
     read.asked.push(question);
     const context = read.call.trace?.context;
     if (context !== undefined) peer.link.traceRead(question.firstId, context);
@@ -413,12 +415,32 @@ export class Reader {
     return asked;
   }
 
-  private askAnother(read: PendingRead): void {
-    if (read.done) return;
+  private failed(question: Asked): void {
+    question.failed = true;
+    this.askAnother(question.read);
+  }
+
+  private askMore(read: PendingRead): void {
+    if (!this.askAnother(read)) this.askAgain(read);
+  }
+
+  /** False: there is no other. */
+  private askAnother(read: PendingRead): boolean {
+    if (read.done) return true;
     const next = this.options.membership
       .otherHomes(read.call.partition)
       .find((peer) => peer.reachable && !read.asked.some((question) => question.peer === peer));
     if (next !== undefined) this.ask(read, next);
+    return next !== undefined;
+  }
+
+  /** Where all home replicas are needed, or others are away, one that could not say may be able to by now. */
+  private askAgain(read: PendingRead): void {
+    const { asked } = read;
+    const again = asked.find(
+      ({ peer, failed }) => failed && peer.reachable && !asked.some((other) => other.peer === peer && !other.failed),
+    );
+    if (again !== undefined) this.ask(read, again.peer);
   }
 
   private answerRead(
@@ -512,7 +534,7 @@ export class Reader {
     const entry = key === undefined ? noEntry : partition.find(key);
     if (entry === noEntry) return this.agreed(question);
     this.options.comparison.pushRecord(partition, peer, entry, (result) => {
-      if (result === 'failed') this.askAnother(question.read);
+      if (result === 'failed') this.failed(question);
       else this.agreed(question);
     });
   }

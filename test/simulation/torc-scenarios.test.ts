@@ -161,3 +161,42 @@ test('a command that its client has given up is run by nobody any more, though a
   t.regex(textOf(call.replies[0]), /^NOREPLICAS .* nothing was executed/);
   t.is(await ask(cluster, sleeper, ['GET', 'k']), 'acknowledged');
 });
+
+test('found by a seed: a read that needs every replica asks one again that could not answer while it was sending the very record', async (t) => {
+  const cluster = await started({ readQuorum: 3, largeBytes: 120, network: { spikeChance: 0, latencyMinMs: 20 } });
+  const value = 'new '.repeat(100);
+  t.is(await ask(cluster, 'a', ['SET', 'k', 'old']), 'OK');
+  await cluster.scheduler.runFor(500);
+  const stale = entryAt(cluster, 'c', 'k').record;
+  if (stale === undefined) return t.fail('no record');
+  t.is(await ask(cluster, 'b', ['SET', 'k', value]), 'OK');
+  await cluster.scheduler.runFor(5000);
+  cluster
+    .runningNow('c')
+    .store.partition(entryAt(cluster, 'c', 'k').partition)
+    .put(entryAt(cluster, 'c', 'k').id, stale);
+  t.is(entryAt(cluster, 'c', 'k').bytes.toString(), 'old');
+  const first = begin(cluster, 'c', ['GET', 'k']);
+  await cluster.scheduler.runFor(30); // the record begins to come
+  const second = begin(cluster, 'c', ['GET', 'k']);
+  await cluster.scheduler.runFor(20_000, () => first.reply() !== undefined && second.reply() !== undefined);
+  t.is(textOf(first.reply()), value);
+  t.is(textOf(second.reply()), value);
+});
+
+test('found by a seed: a large reply and a large write over a slow network have their time, though pieces take longer than a command may', async (t) => {
+  const value = 'v'.repeat(1000);
+  for (const readFrom of ['any', 'coordinator'] as const) {
+    const cluster = await started({
+      nodes: ['a', 'b', 'c', 'd', 'e'],
+      largeBytes: 60,
+      readFrom,
+      network: { spikeChance: 0, latencyMinMs: 50 },
+    });
+    const away = cluster.nodes.find((name) => !homes(cluster, 'k').includes(name)) ?? '';
+    t.is(await ask(cluster, away, ['SET', 'k', value]), 'OK');
+    const beganMs = cluster.scheduler.nowMs;
+    t.is(await ask(cluster, away, ['GET', 'k']), value);
+    t.true(cluster.scheduler.nowMs - beganMs > 1000, 'longer than the peers have for a command of a few bytes');
+  }
+});
