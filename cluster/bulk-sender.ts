@@ -9,6 +9,7 @@
  * has come, and of batches when they are stored. Bounds: the bytes that wait are the caller's to bound (`bytes`); those on their way and not heard of are at most `windowBytes`.
  */
 import type { torc } from '../protocol/generated/messages.js';
+import { usualBulkPatience, type BulkPatience } from './call.js';
 import { bytesOf, type Settlement } from './settlement.js';
 
 export interface BulkSizes {
@@ -17,6 +18,7 @@ export interface BulkSizes {
   readonly pieceBytes: number;
   /** Sent and not heard of yet. */
   readonly windowBytes: number;
+  readonly patience: BulkPatience;
 }
 
 /** A piece is encoded within a millisecond, and a window is a few milliseconds of a fast network. */
@@ -24,6 +26,7 @@ export const bulkSizes: BulkSizes = {
   messageBytesMin: 2 * 1024 * 1024 + 64 * 1024,
   pieceBytes: 512 * 1024,
   windowBytes: 2 * 1024 * 1024,
+  patience: usualBulkPatience,
 };
 
 interface Message {

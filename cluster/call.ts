@@ -24,16 +24,22 @@ export const notServedInTime = new ErrorReply('NOREPLICAS no coordinator was fou
 /** Which home replica answers a read of keys. */
 export type ReadFrom = 'any' | 'coordinator';
 
-/** The slowest that bytes may move before a command that moves them is given up. */
-const slowestBytesPerMs = 4 * 1024;
-/** A command that moves fewer has no more time for them. */
-const freeBytes = 1024 * 1024;
+/** How much longer than its deadline a command may take for the bytes that it moves. */
+export interface BulkPatience {
+  /** A command that moves fewer has no more time for them. */
+  readonly freeBytes: number;
+  /** The slowest that bytes may move before a command that moves them is given up. */
+  readonly slowestBytesPerMs: number;
+}
+
+/** It goes with the sizes of pieces (bulk-sender.ts): two windows a second. */
+export const usualBulkPatience: BulkPatience = { freeBytes: 1024 * 1024, slowestBytesPerMs: 4 * 1024 };
 
 /** What a call may still take after it was seen that what it waits for goes on. */
 const patienceMs = 1000;
 
 /** How much longer a command may take that moves so many bytes, ms. */
-export function bulkPatienceMs(bytes: number): number {
+export function bulkPatienceMs({ freeBytes, slowestBytesPerMs }: BulkPatience, bytes: number): number {
   return bytes <= freeBytes ? 0 : bytes / slowestBytesPerMs;
 }
 
@@ -80,6 +86,8 @@ export abstract class Call {
   fromCoordinator = false;
   /** What its bytes take longer (`moves`). */
   graceMs = 0;
+  /** What `moves` goes by. */
+  patience: BulkPatience = usualBulkPatience;
   /** A batch of an earlier run may be held somewhere: no refusal can say any more that nothing was executed. */
   mayHaveWritten = false;
   /** Set where the command was sampled. */
@@ -106,13 +114,13 @@ export abstract class Call {
 
   /** It waits for so many bytes to be moved: its own arguments or reply, the batch that it wrote, one before it. */
   moves(bytes: number): void {
-    this.graceMs = Math.max(this.graceMs, bulkPatienceMs(bytes));
+    this.graceMs = Math.max(this.graceMs, bulkPatienceMs(this.patience, bytes));
   }
 
   /** What it waits for, a load of its key, goes on: it has some time from `nowMs` on, whatever its deadline was. Whoever forwarded it is told. */
   goesOn(nowMs: number): void {
     if (nowMs + patienceMs / 2 < this.deadlineMs) return;
-    this.moves((nowMs + patienceMs - this.options.deadlineMs) * slowestBytesPerMs);
+    this.moves((nowMs + patienceMs - this.options.deadlineMs) * this.patience.slowestBytesPerMs);
   }
 
   /**

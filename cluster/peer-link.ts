@@ -13,7 +13,7 @@ import { beginFrame, framed, framedWithTail, FrameSplitter, FramingError } from 
 import { writeCommand, writeRead, writeReply } from '../protocol/peer/packed-rows.js';
 import type { Clock, Random } from '../storage/clock.js';
 import { bulkSizes, BulkSender, type BulkSizes } from './bulk-sender.js';
-import { bulkPatienceMs, type Call } from './call.js';
+import { bulkPatienceMs, type BulkPatience, type Call } from './call.js';
 import { ForwardedCalls } from './forwarded-calls.js';
 import { addWords, bringsRecords, bytesOfRecords, bytesOfTransfer, type RareWords } from './rare-words.js';
 import { bytesOf, type Settlement } from './settlement.js';
@@ -108,6 +108,8 @@ export class PeerLink {
   owedHints = 0;
 
   private readonly bulk: BulkSender;
+  /** For what goes in pieces. */
+  readonly patience: BulkPatience;
   /** When the front of the large messages last moved, or could not, monotonic. */
   private bulkMovedMs = 0;
 
@@ -145,7 +147,9 @@ export class PeerLink {
     this.dials = firstId(options.random);
     this.echo = new StreamEcho(options.clock, this.dials);
     // Its own count of messages begins where the dials do: each draw of a random number would shift those after it in a simulation.
-    this.bulk = new BulkSender(options.bulkSizes ?? bulkSizes, this.dials, (piece) => this.say({ bulkPieces: [piece] }));
+    const sizes = options.bulkSizes ?? bulkSizes;
+    this.patience = sizes.patience;
+    this.bulk = new BulkSender(sizes, this.dials, (piece) => this.say({ bulkPieces: [piece] }));
   }
 
   get isOpen(): boolean {
@@ -441,7 +445,8 @@ export class PeerLink {
 
   /** A large message that does not move is sent again, over a new stream. */
   watchBulk(nowMs: number, patienceMs: number): void {
-    if (!this.opened || !this.bulk.isMoving || nowMs - this.bulkMovedMs < patienceMs + bulkPatienceMs(this.bulk.bytes)) return;
+    if (!this.opened || !this.bulk.isMoving || nowMs - this.bulkMovedMs < patienceMs + bulkPatienceMs(this.patience, this.bulk.bytes))
+      return;
     this.bulkMovedMs = nowMs;
     this.reset('a large message does not move');
   }

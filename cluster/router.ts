@@ -110,6 +110,7 @@ export class Router {
       try {
         const call = new ForwardedCall(args, decoder.decode(args), partition, options, peer, id);
         call.hops = (bits >> 10) & 3;
+        call.patience = peer.link.patience;
         call.fromCoordinator = (bits & fromCoordinatorBit) !== 0;
         const context = traced?.get(id);
         if (tracer !== undefined && context !== undefined) {

@@ -6,7 +6,8 @@
 import { Node } from '../../cluster/node.js';
 import { Session } from '../../cluster/session.js';
 import type { PeerAddress } from '../../cluster/transport.js';
-import type { Call } from '../../cluster/call.js';
+import type { BulkSizes } from '../../cluster/bulk-sender.js';
+import { usualBulkPatience, type Call } from '../../cluster/call.js';
 import { emptyClock, type VectorClock } from '../../protocol/record.js';
 import { EncodedReply, ownReply, type Reply } from '../../protocol/resp/reply.js';
 import { ErrorReply } from '../../protocol/resp/reply.js';
@@ -264,7 +265,7 @@ export class TorcCluster {
       peerTimeoutMs: settings.peerTimeoutMs ?? 1000,
       hintBytesMax: settings.hintBytesMax ?? 1 << 20,
       hintAgeMaxMs: settings.hintAgeMaxMs ?? 10_800_000,
-      bulkSizes: settings.largeBytes === undefined ? undefined : { messageBytesMin: settings.largeBytes, pieceBytes: 20, windowBytes: 60 },
+      bulkSizes: bulkSizesOf(settings),
       stringBytesMax: 512 << 20,
       sparseBytesMax: 3000,
       repairBytesPerSecond: 8 << 20,
@@ -320,6 +321,18 @@ export class TorcCluster {
   }
 }
 
+/** As much smaller as messages are larger than what is large here, and time for them in proportion: pieces take as many round trips as those of real ones. */
+function bulkSizesOf({ largeBytes }: TorcSettings): BulkSizes | undefined {
+  if (largeBytes === undefined) return undefined;
+  const windowBytes = 60;
+  return {
+    messageBytesMin: largeBytes,
+    pieceBytes: 20,
+    windowBytes,
+    patience: { freeBytes: windowBytes / 2, slowestBytesPerMs: (2 * windowBytes) / 1000 },
+  };
+}
+
 /** A connection as server/connection.ts keeps one, without the bytes: an order of its own, and replies that leave at the end of a turn. */
 export class ClientConnection {
   /** True time at which the last command that was sent over it arrives. */
@@ -360,6 +373,7 @@ export class ClientConnection {
     const origin = {
       options: { resp: 2, writeQuorum: 0, readQuorum: 0, deadlineMs: node.deadlineMs() },
       attach: (call: Call) => {
+        call.patience = bulkSizesOf(this.cluster.settings)?.patience ?? usualBulkPatience;
         if (here) call.hops = 2;
         else if (this.cluster.settings.plantedNoOrder !== true) call.session = this.#session;
       },
