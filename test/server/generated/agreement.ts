@@ -108,7 +108,8 @@ export function agree(asked: Words, ours: string, theirs: string): boolean {
   const slack = slackOf[name] ?? 0;
   const [a, b] = [ours, theirs].map((shown) => (/^:\d+$/.test(shown) ? Number(shown.slice(1)) : -1)) as [number, number];
   if (slack > 0) return a > 0 && b > 0 && Math.abs(a - b) <= slack;
-  if (/^X(ADD|LEN|RANGE|REVRANGE|READ|DEL|TRIM|SETID|INFO)$/.test(name)) return shownOfStream(asked, ours) === shownOfStream(asked, theirs);
+  if (/^X(ADD|LEN|RANGE|REVRANGE|READ|DEL|TRIM|SETID|INFO|GROUP|READGROUP|ACK|PENDING|CLAIM|AUTOCLAIM)$/.test(name))
+    return shownOfStream(asked, ours) === shownOfStream(asked, theirs);
   if (name === 'KEYS' || name === 'SCAN') return sorted(ours) === sorted(theirs);
   if (/^(HRANDFIELD|SRANDMEMBER|ZRANDMEMBER)$/.test(name)) return shapeOf(ours) === shapeOf(theirs);
   if (asked.some((word) => /^novalues$/i.test(String(word)))) return theirs === '-ERR syntax error' && ours.startsWith('*'); // newer than 7.0
