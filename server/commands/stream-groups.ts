@@ -187,7 +187,7 @@ function giveNext(execution: Execution, stream: Stream, group: Group, consumer: 
   const { nowMs } = execution;
   const known = group.consumer(consumer);
   const before = group.delivered;
-  const { entries, delivered } = group.next(stream, most);
+  const { entries, delivered } = group.next(most);
   const ids = entries.map(({ id }) => id);
   const isChanged = !areEqual(delivered, before);
   const entriesRead = isChanged ? countAfter(stream, group.lastId, group.entriesRead, ids) : undefined;

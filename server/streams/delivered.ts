@@ -55,19 +55,15 @@ export function join(x: Delivered, y: Delivered): Delivered {
 export const withAlways = (clock: VectorClock, actor: number): VectorClock => new Map(clock).set(actor, always);
 
 /**
- * The same where the actor, whose latest write to the stream is `latest`, says that what it adds from here on lies behind all steps: those that lack none of what it
- * wrote before need not be looked through for it any more.
+ * The same where the actor, whose latest write to the stream is `latest`, says that what it adds from here on lies behind `lastId`: steps up to there that lack none of
+ * what it wrote before need not be looked through for it any more.
  */
-export function adoptedBy(delivered: Delivered, actor: number, latest: number): Delivered {
-  if (delivered.every(({ clock }) => isAlways(clock, actor) || !covers(clock, { actor, counter: latest }))) return delivered;
-  return normal(
-    delivered.map((step) =>
-      covers(step.clock, { actor, counter: latest }) ? { to: step.to, clock: withAlways(step.clock, actor) } : step,
-    ),
-  );
+export function adoptedBy(delivered: Delivered, actor: number, latest: number, lastId: StreamId): Delivered {
+  const isToSay = ({ to, clock }: Step): boolean =>
+    to <= lastId && clock.get(actor) !== always && covers(clock, { actor, counter: latest });
+  if (!delivered.some(isToSay)) return delivered;
+  return normal(delivered.map((step) => (isToSay(step) ? { to: step.to, clock: withAlways(step.clock, actor) } : step)));
 }
-
-const isAlways = (clock: VectorClock, actor: number): boolean => clock.get(actor) === always;
 
 export function areEqual(x: Delivered, y: Delivered): boolean {
   return x.length === y.length && x.every(({ to, clock }, i) => to === y[i]?.to && clocksEqual(clock, y[i].clock));

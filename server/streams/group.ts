@@ -45,8 +45,7 @@ import {
   type Holding,
 } from './group-elements.js';
 import { idMax, type StreamId } from './stream-id.js';
-import { entryElement, type Span } from './stream-elements.js';
-import type { StreamEntry } from './stream.js';
+import { entryElement, type Span, type StreamEntry } from './stream-elements.js';
 
 /** An entry that was given to a consumer and is not acknowledged yet. */
 export interface Pending extends Holding {
@@ -68,8 +67,9 @@ export interface GroupContent {
   readonly pending: readonly (Holding & { readonly id: StreamId })[];
 }
 
-/** Entries, from which the group reads. */
+/** The stream that the group reads. */
 export interface Entries {
+  readonly lastId: StreamId;
   entries(first: StreamId, last: StreamId, most?: number): StreamEntry[];
 }
 
@@ -91,6 +91,7 @@ export class Group {
     private readonly execution: Execution,
     private readonly key: Buffer,
     private readonly view: StreamView,
+    private readonly stream: Entries,
     readonly name: Buffer,
     private readonly cursors: ReadonlyMap<number, Cursor>,
   ) {}
@@ -160,10 +161,12 @@ export class Group {
   }
 
   /** The next entries that the group has not been given, at most `most`, in the order of their ids. Reads only: what they are given as is written by `give`. */
-  next(stream: Entries, most: number): Delivery {
-    const known = this.known();
+  next(most: number): Delivery {
+    const { stream } = this;
+    const known = this.known;
+    const vouching = withAlways(known, this.actor);
     const found: StreamEntry[] = [];
-    let delivered = adoptedBy(this.delivered, this.actor, this.latest);
+    let delivered = this.adopted;
     let looked = lookedMost;
     for (const { after, to, clock } of openRanges(delivered, this.view.top, idMax)) {
       const isNew = clock.size === 0;
@@ -176,48 +179,46 @@ export class Group {
         if (found.length === most) break;
         const dot = this.view.dotOf(entryElement(entry.id));
         // What came before something of its writer's that is still missing waits for that: else nobody would know what was delivered.
-        if (!covers(clock, dot) && covers(known, dot)) found.push(entry);
+        if (!covers(clock, dot) && covers(vouching, dot)) found.push(entry);
         upTo = entry.id;
       }
       const isOver = entries.length < budget && upTo === (entries.at(-1)?.id ?? after);
       if (isOver && to !== idMax) upTo = to;
-      if (upTo > after) delivered = join(delivered, deliveredWithin(after, upTo, known));
+      // What it adds later may lie before an id that the stream has not come to yet.
+      if (upTo > after) delivered = join(delivered, deliveredWithin(after, upTo, upTo <= stream.lastId ? vouching : known));
     }
     return { entries: found, delivered };
   }
 
-  /** What is here of all that was ever written to the stream, and of the coordinator's own what is yet to come. */
-  private known(): VectorClock {
+  /** What is here, without gaps, of all that was ever written to the stream. */
+  private get known(): VectorClock {
     const { seen, top } = this.view;
-    return withAlways(
-      new Map([...top.keys()].flatMap((actor) => (seen.has(actor) ? [[actor, seen.get(actor) as number]] : []))),
-      this.actor,
-    );
+    return new Map([...top.keys()].flatMap((actor) => (seen.has(actor) ? [[actor, seen.get(actor) as number]] : [])));
   }
 
-  /** Up to an id all counts as delivered. */
+  /** Up to an id all counts as delivered, also what this coordinator adds later. */
   upTo(id: StreamId): Delivered {
-    return id === 0n ? nothing : deliveredWithin(0n, id, this.known());
+    return id === 0n ? nothing : deliveredWithin(0n, id, withAlways(this.known, this.actor));
   }
 
   private get actor(): number {
     return this.execution.writtenDot.actor;
   }
 
-  /** The coordinator's latest write to the stream. */
-  private get latest(): number {
-    return this.view.top.get(this.actor) ?? 0;
+  /** What was given, where this coordinator says of it what it may. */
+  private get adopted(): Delivered {
+    return adoptedBy(this.delivered, this.actor, this.view.top.get(this.actor) ?? 0, this.stream.lastId);
   }
 
-  /** Whether `adopt` has something to write. Reads all that it needs. */
+  /** Whether `adopt` has something to write. */
   get isToBeAdopted(): boolean {
     const { delivered } = this;
-    return !areEqual(adoptedBy(delivered, this.actor, this.latest), delivered);
+    return delivered.length > 0 && !areEqual(this.adopted, delivered);
   }
 
-  /** Says, where it is so, that what this coordinator adds to the stream from here on lies behind what was delivered. */
+  /** Says, where it is so, that what this coordinator adds to the stream from here on lies behind what was delivered. Reads nothing, after `isToBeAdopted`. */
   adopt(): void {
-    this.setCursor({ delivered: adoptedBy(this.delivered, this.actor, this.latest), entriesRead: this.entriesRead });
+    this.setCursor({ delivered: this.adopted, entriesRead: this.entriesRead });
   }
 
   /** In place of all that its cursors said before. Makes the group where there was none. */
@@ -271,7 +272,7 @@ export class Group {
 
   /** Up to there all was given that was ever added; a copy of the stream begins there. */
   get settledId(): StreamId {
-    return deliveredUpTo(adoptedBy(this.delivered, this.actor, this.latest), this.view.top);
+    return deliveredUpTo(this.adopted, this.view.top);
   }
 
   content(lastId: StreamId): GroupContent {
@@ -280,7 +281,7 @@ export class Group {
 }
 
 /** Of all groups of a stream, by their names. */
-export function groupsOf(execution: Execution, key: Buffer, view: StreamView, within: Span): Group[] {
+export function groupsOf(execution: Execution, key: Buffer, view: StreamView, stream: Entries, within: Span): Group[] {
   const cursors = new Map<string, { readonly name: Buffer; readonly byActor: Map<number, Cursor> }>();
   for (const { element, value } of view.range(within.from, within.to)) {
     const name = groupName(element);
@@ -289,7 +290,7 @@ export function groupsOf(execution: Execution, key: Buffer, view: StreamView, wi
     if (group === undefined) cursors.set(id, (group = { name, byActor: new Map() }));
     group.byActor.set(element.readUInt32BE(element.length - 4), decodeCursor(value));
   }
-  const groups = [...cursors.values()].map(({ name, byActor }) => new Group(execution, key, view, name, byActor));
+  const groups = [...cursors.values()].map(({ name, byActor }) => new Group(execution, key, view, stream, name, byActor));
   return groups.sort((x, y) => Buffer.compare(x.name, y.name));
 }
 

@@ -15,6 +15,12 @@ import { idBytes, idMax, putId, readId, type StreamId } from './stream-id.js';
 /** The first byte of an element, fixed on disk. */
 export const kind = { mark: 1, removed: 2, cursor: 3, consumer: 4, pending: 5, entry: 64 } as const;
 
+export interface StreamEntry {
+  readonly id: StreamId;
+  /** Fields and values, one after the other. */
+  readonly fields: readonly Buffer[];
+}
+
 /** Elements from `from` (inclusive) to `to` (exclusive). */
 export interface Span {
   readonly from: Buffer;

@@ -24,14 +24,11 @@ import {
   markElement,
   marks,
   removedElement,
+  type StreamEntry,
 } from './stream-elements.js';
 import { idBytes, idMax, putId, readId, type StreamId } from './stream-id.js';
 
-export interface StreamEntry {
-  readonly id: StreamId;
-  /** Fields and values, one after the other. */
-  readonly fields: readonly Buffer[];
-}
+export type { StreamEntry } from './stream-elements.js';
 
 export interface Mark {
   readonly lastId: StreamId;
@@ -52,6 +49,7 @@ const greatest = (x: StreamId, y: StreamId): StreamId => (x > y ? x : y);
 
 export class Stream {
   private readGroups: readonly Group[] | undefined;
+  private readMark: Mark | undefined;
 
   constructor(
     private readonly execution: Execution,
@@ -71,7 +69,16 @@ export class Stream {
     return this.view.size - this.view.countIn(from, to);
   }
 
+  /** As it was when it was first asked for. */
   get mark(): Mark {
+    return (this.readMark ??= this.readMarks());
+  }
+
+  get lastId(): StreamId {
+    return this.mark.lastId;
+  }
+
+  private readMarks(): Mark {
     let [lastId, greatestDeletedId] = [0n, 0n];
     for (const { value } of this.view.range(marks.from, marks.to)) {
       lastId = greatest(lastId, readId(value, 0));
@@ -105,16 +112,16 @@ export class Stream {
 
   /** By name. */
   get groups(): readonly Group[] {
-    return (this.readGroups ??= groupsOf(this.execution, this.key, this.view, allCursors));
+    return (this.readGroups ??= groupsOf(this.execution, this.key, this.view, this, allCursors));
   }
 
   group(name: Buffer): Group | undefined {
-    return groupsOf(this.execution, this.key, this.view, cursorsOf(name))[0];
+    return groupsOf(this.execution, this.key, this.view, this, cursorsOf(name))[0];
   }
 
   /** One of which there is nothing. */
   newGroup(name: Buffer): Group {
-    return new Group(this.execution, this.key, this.view, name, new Map());
+    return new Group(this.execution, this.key, this.view, this, name, new Map());
   }
 
   /**

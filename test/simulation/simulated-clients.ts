@@ -295,5 +295,5 @@ export function textOf(reply: Reply | undefined): string {
   if (reply instanceof ErrorReply || reply instanceof StatusReply) return reply.text;
   if (Buffer.isBuffer(reply)) return reply.toString();
   if (typeof reply === 'bigint' || typeof reply === 'string') return reply.toString();
-  return JSON.stringify(reply ?? null);
+  return JSON.stringify(reply ?? null, (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value));
 }

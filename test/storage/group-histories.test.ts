@@ -1,6 +1,6 @@
 /**
  * Histories of a consumer group on three replicas of which every one may write: entries are added behind the last id that the replica knows, read through the group,
- * acknowledged, claimed, read once more, and the group is set back; batches are late, lost and repeated, disks are lost, and replicas compare. Whoever wrote
+ * acknowledged, claimed, read once more, and the group is set back; batches are late, lost and repeated, disks are lost with the end of what was written to them, and replicas compare. Whoever wrote
  * what two replicas hold was told. In the end replicas hold the same, and each entry, once the group was read to its end, was given to somebody who was told, or
  * is pending; what was acknowledged by someone who had seen all deliveries is not.
  *
@@ -32,7 +32,7 @@ function giveNext(transaction: Transaction, most: number, consumer: Buffer): Str
   const stream = Stream.at(transaction, key);
   const group = stream?.group(name);
   if (stream === undefined || group === undefined) return [];
-  const { entries, delivered } = group.next(stream, most);
+  const { entries, delivered } = group.next(most);
   group.setCursor({ delivered, entriesRead: undefined });
   for (const { id } of entries) group.give(id, { consumer, sinceMs: 0, times: 1n });
   return entries.map(({ id }) => id);
@@ -67,7 +67,7 @@ async function play(seed: number): Promise<string | undefined> {
   const random = seededRandom(seed);
   const pick = (below: number): number => random.integer(below);
   const owners = await Promise.all([1, 2, 3].map((actor) => new Replica(subject, actor, undefined).open()));
-  const wire: Message[] = [];
+  let wire: (Message & { readonly from: number })[] = [];
   const writes: Write[] = [];
   let lives = 3;
   const told = new Set<StreamId>();
@@ -84,13 +84,19 @@ async function play(seed: number): Promise<string | undefined> {
     });
     if (batch === undefined) return;
     writes.push({ batch, given });
-    for (const to of owners) if (to !== self) wire.push({ to, deliver: (replica) => replica.apply(batch) });
+    for (const to of owners) if (to !== self) wire.push({ to, from: self.actor, deliver: (replica) => replica.apply(batch) });
   };
   const compareAll = (): void => {
     for (let round = 0; round < 3; round++) for (const one of owners) for (const other of owners) if (one !== other) one.compareWith(other);
   };
   const loseDisk = async (lost: Replica): Promise<void> => {
     const at = owners.indexOf(lost);
+    const others = owners.filter((each) => each !== lost);
+    // A disk takes along the end of what its owner wrote, not what came before something that others have: links keep the order (decision 41 says what else would be lost).
+    const own = writes.map(({ batch }) => batch).filter(({ dot }) => dot.actor === lost.actor);
+    const known = own.findLastIndex(({ heldBy }) => others.some((each) => heldBy.has(each)));
+    for (const batch of own.slice(0, known + 1 + pick(own.length - known))) for (const each of others) each.apply(batch);
+    wire = wire.filter(({ from }) => from !== lost.actor);
     const reborn = await new Replica(subject, ++lives, undefined).open();
     for (const message of wire) if (message.to === lost) message.to = reborn;
     owners[at] = reborn;
@@ -208,3 +214,44 @@ test('while one replica coordinates at a time, and has all that was there before
     t.deepEqual(given, given.toSorted((x, y) => (x < y ? -1 : 1)), `seed ${seed}: in order`); // prettier-ignore
   }
 });
+
+test('what another replica added among many is looked for a thousand at a time, beside what is new', async (t) => {
+  const [here, there] = await Promise.all([1, 2].map((actor) => new Replica(subject, actor, undefined).open()));
+  if (here === undefined || there === undefined) return t.fail();
+  const give = (most: number): bigint[] => {
+    let given: StreamId[] = [];
+    here.write((transaction) => {
+      given = giveNext(transaction, most, consumers[0]!);
+      t.deepEqual(transaction.needs, []);
+    });
+    return given;
+  };
+  const begun = here.write((transaction) => {
+    add(transaction, 1);
+    Stream.at(transaction, key)?.newGroup(name).setCursor({ delivered: [], entriesRead: undefined });
+  });
+  there.apply(begun!);
+  t.deepEqual(give(1), [1n]);
+  const elsewhere = there.write((transaction) => {
+    for (const id of [3n, 4001n]) addEntry(transaction, key, { id, fields: [] });
+  });
+  here.write((transaction) => {
+    for (let id = 10n; id < 5010n; id += 2n) addEntry(transaction, key, { id, fields: [] });
+  });
+  t.is(give(Infinity).length, 2500);
+  t.deepEqual(give(Infinity), []);
+  here.apply(elsewhere!);
+  here.write((transaction) => addEntry(transaction, key, { id: 9999n, fields: [] }));
+  t.deepEqual(give(1), [3n]);
+  t.deepEqual(give(9), [9999n], 'what is new does not wait');
+  t.deepEqual(give(9), [4001n]);
+  t.deepEqual(give(9), []);
+  const { delivered = [] } = readGroup(here);
+  t.is(delivered.length, 1, 'nothing is left to be looked through');
+});
+
+function readGroup(replica: Replica): { delivered?: readonly unknown[] } {
+  let delivered: readonly unknown[] | undefined;
+  replica.write((transaction) => void (delivered = Stream.at(transaction, key)?.group(name)?.delivered));
+  return delivered === undefined ? {} : { delivered };
+}

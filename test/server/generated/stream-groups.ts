@@ -1,5 +1,6 @@
 /** Generated commands on consumer groups of streams, by row; and what of their replies is not compared. */
 import fc from 'fast-check';
+import type { StreamContent } from '../../../server/streams/stream.js';
 import { anyId, count, id } from './stream-ids.js';
 import { many, options, words, type Family, type Keys, type Words } from './words.js';
 
@@ -71,9 +72,24 @@ export function streamGroupFamily({ any, near }: Keys): Family {
 /** An instant, or a span since one, Unix ms: in units so large that it does not matter how fast a server answers. */
 const age = (ms: number): string => `#${Math.round((ms > 1e11 ? Date.now() - ms : ms) / 100_000)}`;
 
+/** The whole of a stream, as text. */
+export function shownContent({ entries, groups, ...rest }: StreamContent): string {
+  const texts = entries.map(({ id, fields }) => `${id}: ${fields.map((each) => each.toString('hex')).join()}`);
+  const groupTexts = groups.map(({ name, lastId, entriesRead, consumers, pending }) => {
+    const held = pending
+      .toSorted((x, y) => (x.id < y.id ? -1 : 1))
+      .map(({ id, consumer, sinceMs, times }) => `${id} ${consumer.toString()} ${age(sinceMs)} ${times}`);
+    const names = consumers.filter(
+      (each) => !/^k/.test(each.name.toString()) || pending.some(({ consumer }) => consumer.equals(each.name)),
+    );
+    return `${name.toString('hex')} ${lastId} ${entriesRead} [${held.join()}] ${names.map((each) => `${each.name.toString()} ${age(each.seenMs)}`).join()}`;
+  });
+  return `${texts.join(' ')} ${Object.values(rest).join(' ')} ${groupTexts.join(' ')}`;
+}
+
 export function shownOfGroups([name, subcommand]: Words, shown: string): string {
   let rest = shown
-    .replace(/Unbalanced 'xreadgroup' (list of streams: for each stream key an ID or )'>'/, "Unbalanced XREAD $1'$'") // as 7.0 says it
+    .replace(/Unbalanced 'xreadgroup' (list of streams: for each stream key an ID or )'>'/, (_, rest) => `Unbalanced XREAD ${rest}'$'`) // as 7.0 says it
     .replaceAll(/, \$(inactive|active-time), :-?\d+/g, '') // newer than 7.0
     .replaceAll(/(\$(?:idle|seen-time)), :(\d+)/g, (_, field, ms) => `${field}, ${age(Number(ms))}`);
   if (/^x(pending|info)$/i.test(String(name)))
