@@ -250,6 +250,24 @@ test('what another replica added among many is looked for a thousand at a time, 
   t.is(delivered.length, 1, 'nothing is left to be looked through');
 });
 
+test('who has a cursor and not the entries that it speaks of vouches for nothing that it adds before them', async (t) => {
+  const [here, there] = await Promise.all([1, 2].map((actor) => new Replica(subject, actor, undefined).open()));
+  if (here === undefined || there === undefined) return t.fail();
+  const begun = here.write((transaction) => {
+    add(transaction, 1);
+    Stream.at(transaction, key)?.newGroup(name).setCursor({ delivered: [], entriesRead: undefined });
+  });
+  there.apply(begun!);
+  const added = here.write((transaction) => addEntry(transaction, key, { id: 21n, fields: [] }));
+  const cursor = here.write((transaction) => void giveNext(transaction, 9, consumers[0]!));
+  there.apply(cursor!);
+  there.write((transaction) => add(transaction, 5));
+  there.apply(added!);
+  let given: StreamId[] = [];
+  there.write((transaction) => void (given = giveNext(transaction, 9, consumers[0]!)));
+  t.deepEqual(given, [6n]);
+});
+
 function readGroup(replica: Replica): { delivered?: readonly unknown[] } {
   let delivered: readonly unknown[] | undefined;
   replica.write((transaction) => void (delivered = Stream.at(transaction, key)?.group(name)?.delivered));
