@@ -2,7 +2,9 @@
  * A call: one operation on its way to a reply, from a client of this node or from a peer that forwarded it. It is answered exactly once.
  */
 import { EncodedReply, ErrorReply, type Reply } from '../protocol/resp/reply.js';
+import { LongReply } from '../protocol/resp/long-reply.js';
 import type { Operation } from './command.js';
+import type { CallTrace } from './tracing.js';
 
 export const loading = new ErrorReply('LOADING the node is joining its cluster or recovering its data');
 export const unknownOutcome = new ErrorReply(
@@ -80,6 +82,8 @@ export abstract class Call {
   graceMs = 0;
   /** A batch of an earlier run may be held somewhere: no refusal can say any more that nothing was executed. */
   mayHaveWritten = false;
+  /** Set where the command was sampled. */
+  trace: CallTrace | undefined = undefined;
 
   constructor(
     /** Name first; borrowed from the connection's input, kept alive by this reference. */
@@ -122,13 +126,20 @@ export abstract class Call {
 
   /** Gives the reply; once. What waited for it in its session goes on. */
   answer(reply: Reply): void {
+    if (reply instanceof LongReply) return reply.whenWhole((whole) => this.answer(whole));
     const { session } = this;
+    if (this.trace !== undefined) this.trace.end(errorCodeOf(reply));
     this.deliver(this.mayHaveWritten && isError(reply) ? unknownOutcome : reply);
     session?.leave(this);
   }
 
   /** Brings the reply to whoever asked. */
   protected abstract deliver(reply: Reply): void;
+}
+
+/** An error reply's first word; undefined = the reply is none. */
+export function errorCodeOf(reply: Reply): string | undefined {
+  return reply instanceof ErrorReply ? reply.code : reply instanceof EncodedReply ? reply.errorCode : undefined;
 }
 
 function isError(reply: Reply): boolean {

@@ -6,6 +6,7 @@
  */
 import { compareTerms, type Dot, type Term } from '../protocol/dot.js';
 import type { torc } from '../protocol/generated/messages.js';
+import { LongReply } from '../protocol/resp/long-reply.js';
 import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
@@ -19,6 +20,7 @@ import type { Need } from '../storage/transaction-reads.js';
 import { Transaction } from '../storage/transaction.js';
 import { diskFull, noReplicas, notServedInTime, unknownOutcome, type Call, type ReadFrom } from './call.js';
 import type { Coordination } from './coordination.js';
+import { abandon, carryOn } from './long-replies.js';
 import type { Membership } from './membership.js';
 import { slotsOfPartition } from './ring.js';
 import { Settlement } from './settlement.js';
@@ -78,6 +80,7 @@ export class Coordinator {
   /** This node should run the call. */
   submit(call: Call): void {
     this.noticePause();
+    if (call.trace !== undefined) call.trace.enter('coordinate', 'internal', { 'torc.partition.id': call.partition });
     const coordination = this.options.coordination(call.partition);
     if (this.isQuorumRead(call)) {
       if (coordination.waiting === 0) this.options.read(call);
@@ -160,8 +163,10 @@ export class Coordinator {
   }
 
   /** Calls `loaded` once `isLoaded(call)` holds or the call is to be tried again. */
-  load(call: Call, loaded: () => void): void {
+  load(call: Call, then: () => void): void {
     this.loadsWaitedFor++;
+    const span = call.trace?.begin('storage/load', 'internal', {});
+    const loaded = span === undefined ? then : (): void => (span.end(), then());
     const { store, membership, turn } = this.options;
     const partition = store.partition(call.partition);
     const { keys, wholePartition } = call.operation;
@@ -184,8 +189,10 @@ export class Coordinator {
   }
 
   /** Calls `loaded` once the elements, or whole collections, that a run of the call lacked are in memory, or the call is to be tried again. `waiting` is told while that goes on. */
-  loadNeeds(call: Call, needs: readonly Need[], loaded: () => void, waiting: { goesOn(nowMs: number): void } = call): void {
+  loadNeeds(call: Call, needs: readonly Need[], then: () => void, waiting: { goesOn(nowMs: number): void } = call): void {
     this.loadsWaitedFor++;
+    const span = call.trace?.begin('storage/load', 'internal', { 'torc.collection.count': needs.length });
+    const loaded = span === undefined ? then : (): void => (span.end(), then());
     const { store, turn, clock } = this.options;
     const goesOn = (): void => waiting.goesOn(clock.monotonicMs());
     const partition = store.partition(call.partition);
@@ -319,7 +326,11 @@ export class Coordinator {
     this.executed++;
     transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp, this.ordersDeletions);
     const reply = run(call, transaction);
-    if (transaction.needs.length > 0) return this.loadForHead(coordination, call, transaction.needs);
+    if (transaction.needs.length > 0) {
+      abandon(reply);
+      return this.loadForHead(coordination, call, transaction.needs);
+    }
+    if (reply instanceof LongReply) carryOn(reply, call, this.options.clock, () => turn.schedule());
     let dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
     if (dot === undefined) {
       transaction.discard();
@@ -358,6 +369,11 @@ export class Coordinator {
     const { offset, length } =
       large === undefined ? store.writeBatch(partition, dot, term, epoch, transaction) : { offset: 0, length: large.length };
     this.batchesWritten++;
+    const { trace } = call;
+    if (trace !== undefined) {
+      const span = trace.begin('storage/log', 'internal', { 'torc.batch.size': length });
+      turn.whenWritten(() => span.end());
+    }
     if (large !== undefined) coordination.largeBytes += length;
     if (coordination.largeBytes > 0) call.moves(coordination.largeBytes + this.largeBytesBefore(call.partition));
     if (membership.memberCount === 1 && store.isDurableOnceAppended && !turn.isEnding && large === undefined) {
@@ -377,6 +393,7 @@ export class Coordinator {
       this.whenSettled,
     );
     settlement.beganMs = turn.nowMs;
+    if (trace !== undefined) settlement.traced = trace.context;
     this.unsettled.push(settlement);
     coordination.begun(settlement);
     if (large !== undefined) return this.logLarge(coordination, settlement, large);
@@ -512,10 +529,13 @@ export class Coordinator {
 
 /** Runs a call's operation; a client's error becomes its reply. */
 export function run(call: Call, transaction: Transaction): Reply {
+  const span = call.trace === undefined ? undefined : call.trace.begin('storage/run', 'internal', {});
   try {
     return call.operation.run(transaction);
   } catch (error) {
     if (error instanceof CommandError) return error.reply;
     throw error;
+  } finally {
+    if (span !== undefined) span.end();
   }
 }

@@ -36,7 +36,7 @@ export interface FrameListeners {
 
 /** `bulk`: of the stream that brought it. `isFull`: this node's disk is, and of what others push it takes only what a read of theirs waits for. Throws FormatError, GossipError and RangeError: the stream is to be ended. */
 export function distribute(frame: torc.Frame, peer: Peer, bulk: BulkReceiver, to: FrameListeners, isFull: boolean): void {
-  if (frame.batches.length > 0) to.replica.receive(peer, frame.batches as Buffer);
+  if (frame.batches.length > 0) to.replica.receive(peer, frame.batches as Buffer, frame.batchTraces);
   for (const hints of frame.hints) to.handOff.onHints(peer, hints as torc.Hints);
   for (const piece of frame.bulkPieces) to.bulkIntake.receive(peer, piece as torc.BulkPiece, bulk);
   for (const ack of frame.bulkAcks) to.bulkAcknowledged(peer, ack as torc.BulkAck);

@@ -8,6 +8,7 @@ import type { ReadFrom } from './call.js';
 import type { CommandDecoder } from './command.js';
 import type { NodeDescription } from './configuration.js';
 import type { EventLog } from './events.js';
+import type { Tracer } from './tracing.js';
 import type { PeerAddress, Transport } from './transport.js';
 
 /** The limits of values may change while the node runs, too. */
@@ -49,6 +50,8 @@ export interface NodeOptions extends ValueLimits {
   readonly random: Random;
   readonly decoder: CommandDecoder;
   readonly log: EventLog;
+  /** Takes the spans of traced commands; undefined = nothing is traced on this node. */
+  readonly tracer?: Tracer | undefined;
   /** The node cannot go on: its directory belongs to another cluster, a frame broke an invariant. */
   readonly onFailure: (error: Error) => void;
 }

@@ -268,12 +268,14 @@ export class Node {
       isDoubtful,
       reroute,
       arrivingBytes: (partition) => this.bulkIntake.arrivingBytes(partition),
+      tracer: options.tracer,
     });
     this.replica = new Replica(
       store,
       turn,
       (partition, from) => comparison.fetchMissing(partition, from),
       (partition) => this.rebuild.isTermKnown(partition),
+      options.tracer,
     );
     this.bulkIntake = new BulkIntake({
       store,
@@ -329,6 +331,7 @@ export class Node {
       isDoubtful: (partition) => this.presence.leaving || isDoubtful(partition),
       // Also where a partition is sure already: its new life begins when all are.
       coordinatesNothing: () => this.presence.leaving || this.rebuild.isInDoubt,
+      tracer: options.tracer,
     });
     this.roundLog = new RoundLog(options.log, this.takeOver, handOff, standIns);
     this.inquiries = new SeenInquiries({ store, membership, clock });
@@ -423,7 +426,8 @@ export class Node {
 
   /** For the readiness probe. */
   readiness(): Readiness {
-    return readiness(this.membership, this.rebuild.doubtfulPartitions, this.presence.leaving);
+    const { meeting, leaving } = this.presence;
+    return readiness(this.membership, { meeting, leaving, doubtfulPartitions: this.rebuild.doubtfulPartitions });
   }
 
   /** Says nothing more to anyone. The store is the caller's to close. */

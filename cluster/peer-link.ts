@@ -18,6 +18,7 @@ import { ForwardedCalls } from './forwarded-calls.js';
 import { addWords, bringsRecords, bytesOfRecords, bytesOfTransfer, type RareWords } from './rare-words.js';
 import { bytesOf, type Settlement } from './settlement.js';
 import { StreamEcho, type HeardStream } from './stream-echo.js';
+import { contextRow, type OpenSpan } from './tracing.js';
 import type { PeerAddress, PeerStream, Transport } from './transport.js';
 
 export const protocolVersion = 1;
@@ -33,6 +34,8 @@ const bulkBytesField = 4;
 const noBytes = Buffer.alloc(0);
 /** Memory for a turn's rows that a link keeps. */
 const rowsKeptBytes = 1024 * 1024;
+/** Spans of questions without an answer that a link keeps. */
+const spansMax = 1024;
 
 export interface PeerLinkOptions {
   readonly transport: Transport;
@@ -125,6 +128,12 @@ export class PeerLink {
   private acks: torc.Ack.$Shape[] = [];
   private rest: torc.Frame.$Shape = {};
   private gathered = false;
+  /** Contexts for this turn's frame; undefined = nothing in it is traced. */
+  private commandTraces: Buffer[] | undefined = undefined;
+  private readTraces: Buffer[] | undefined = undefined;
+  private batchTraces: Buffer[] | undefined = undefined;
+  /** Spans of questions of the peer's that have no answer yet. */
+  private answering: Map<number, OpenSpan> | undefined = undefined;
 
   constructor(
     private readonly options: PeerLinkOptions,
@@ -285,6 +294,7 @@ export class PeerLink {
       this.commandsBeganMs = this.options.clock.monotonicMs();
     }
     writeCommand(this.commands, call.partition, optionBits(call), call.deadlineMs - this.commandsBeganMs, call.args);
+    if (call.trace?.context !== undefined) (this.commandTraces ??= []).push(contextRow(id, call.trace.context));
     if (call.operation.access === 'write') call.release();
     this.gather();
   }
@@ -295,7 +305,9 @@ export class PeerLink {
     const remainingMs = call.deadlineMs - this.options.clock.monotonicMs();
     writeCommand(rows, call.partition, optionBits(call), remainingMs, call.args);
     if (call.operation.access === 'write') call.release();
-    this.sayInPieces({ commands: { firstId: id, rows: rows.view() } });
+    const commands: torc.Commands.$Shape = { firstId: id, rows: rows.view() };
+    if (call.trace?.context !== undefined) commands.traces = contextRow(id, call.trace.context);
+    this.sayInPieces({ commands });
   }
 
   /** A forwarded call that was not answered yet. */
@@ -331,6 +343,25 @@ export class PeerLink {
     return id;
   }
 
+  /** The question that was sent last is part of a traced command. */
+  traceRead(id: number, context: Buffer): void {
+    (this.readTraces ??= []).push(contextRow(id, context));
+  }
+
+  /** `span` ends when the peer's question `id` is answered. */
+  answersWithin(id: number, span: OpenSpan): void {
+    this.answering ??= new Map();
+    if (this.answering.size >= spansMax) this.answering.clear(); // whose streams broke
+    this.answering.set(id, span);
+  }
+
+  private endAnswer(id: number): void {
+    const span = this.answering?.get(id);
+    if (span === undefined) return;
+    this.answering?.delete(id);
+    span.end();
+  }
+
   reply(id: number, reply: Buffer): void {
     if (this.isLarge(reply.length)) return this.replyInPieces(id, reply);
     writeReply(this.replies, id, reply);
@@ -345,6 +376,7 @@ export class PeerLink {
   }
 
   answerEqual(id: number): void {
+    if (this.answering !== undefined) this.endAnswer(id);
     const { equal, equalCount } = this.answers;
     if (id === this.equalEnd && equal.length > 0) equalCount[equal.length - 1] = (equalCount[equal.length - 1] ?? 0) + 1;
     else {
@@ -356,11 +388,13 @@ export class PeerLink {
   }
 
   answerDoubtful(id: number): void {
+    if (this.answering !== undefined) this.endAnswer(id);
     this.answers.doubtful.push(id);
     this.gather();
   }
 
   answerDifferent(id: number, transfer: torc.Transfer.$Shape): void {
+    if (this.answering !== undefined) this.endAnswer(id);
     if (this.isLarge(bytesOfTransfer(transfer))) {
       if (this.isFullOfLarge) this.answerDoubtful(id);
       else this.sayInPieces({ readAnswers: { different: [{ id, transfer }] } });
@@ -432,9 +466,12 @@ export class PeerLink {
     this.rest = {};
     frame.clock = this.options.counter();
     if (turnBatches !== undefined && !this.holdsBatches) frame.batches = turnBatches;
+    if (this.batchTraces !== undefined && frame.batches) frame.batchTraces = Buffer.concat(this.batchTraces);
     if (this.acks.length > 0) frame.ack = this.acks;
     if (this.commands.length > 0) frame.commands = { firstId: this.firstCommandId, rows: this.commands.view() };
     if (this.reads.length > 0) frame.reads = { firstId: this.firstReadId, rows: this.reads.view() };
+    if (this.commandTraces !== undefined && frame.commands) frame.commands.traces = Buffer.concat(this.commandTraces);
+    if (this.readTraces !== undefined && frame.reads) frame.reads.traces = Buffer.concat(this.readTraces);
     if (this.replies.length > 0) frame.replies = { rows: this.replies.view() };
     if (this.answers.equal.length + this.answers.different.length + this.answers.doubtful.length > 0) frame.readAnswers = this.answers;
     this.write(stream, frame);
@@ -513,6 +550,7 @@ export class PeerLink {
     for (const settlement of sent) {
       this.unacked.push(settlement);
       sum += settlement.length;
+      if (settlement.traced !== undefined) (this.batchTraces ??= []).push(settlement.traced);
     }
     this.unackedBytes += sum;
     const [first] = sent;
@@ -643,6 +681,7 @@ export class PeerLink {
   }
 
   private clearColumns(): void {
+    this.commandTraces = this.readTraces = this.batchTraces = undefined;
     if (this.acks.length > 0) this.acks = [];
     empty(this.commands);
     empty(this.reads);

@@ -11,7 +11,7 @@ import type { Peer } from './peer.js';
 const lookMs = 10;
 /** A node that steps aside is done when its peers have asked nothing of it for so long, and waits no longer than so long. */
 const stepAsideMs = { quiet: 100, most: 1000 };
-/** How long a node waits for links to enough peers before it says that it is ready all the same. */
+/** How long a node that began waits for links to its peers, in both directions, before it says that it is ready all the same. */
 const readyWaitMs = 5000;
 
 /**
@@ -40,6 +40,8 @@ export interface PresenceOptions {
 export class Presence {
   /** It is about to stop, and coordinates nothing. */
   leaving = false;
+  /** It has not said yet that it is ready: the links between it and its peers are being made. */
+  meeting = true;
   /** Of gossip, since the node began. */
   private rounds = 0;
   /** Pieces that had come by the last round. */
@@ -72,16 +74,26 @@ export class Presence {
 
   /** A node that knows its configuration but has no link to its peers yet would refuse what it is asked: it says that it is ready a moment later. */
   announceReady(): void {
-    const { membership, isReady, clock } = this.options;
-    if (this.whenReady.length === 0 || !isReady()) return;
+    if (this.meeting && this.meets()) return;
+    for (const resolve of this.whenReady.splice(0)) resolve();
+  }
+
+  /**
+   * In both directions: an answer comes over a link that the peer has opened. And with every peer that is there, or whoever restarts node after node
+   * by what they say of themselves would stop the only one that reaches this one.
+   */
+  private meets(): boolean {
+    const { membership, isReady, clock, peers } = this.options;
+    if (!isReady()) return true;
     let reachable = 0;
-    // In both directions: an answer comes over a link that the peer has opened.
     for (let member = 0; member < membership.memberCount; member++) {
       if (membership.isReachable(member) && (membership.peer(member)?.streams ?? 1) > 0) reachable++;
     }
+    let isOneWay = false;
+    for (const { member, link, streams } of peers()) isOneWay ||= member >= 0 && link.isOpen !== streams > 0;
     const wanted = Math.max(membership.quorums.write, membership.quorums.read);
-    if (reachable < wanted && clock.monotonicMs() < this.readyByMs) return;
-    for (const resolve of this.whenReady.splice(0)) resolve();
+    this.meeting = (isOneWay || reachable < wanted) && clock.monotonicMs() < this.readyByMs;
+    return this.meeting;
   }
 
   /** A round of gossip has begun. */

@@ -15,7 +15,8 @@ import type { Dot } from '../protocol/dot.js';
 import { questionActor, ReadRow, readRead, tokenActor } from '../protocol/peer/packed-rows.js';
 import { decodeRecordKey, recordPart } from '../protocol/record-key.js';
 import { decodeRecord } from '../protocol/record.js';
-import { heldReply, ownReply, type Reply } from '../protocol/resp/reply.js';
+import { LongReply } from '../protocol/resp/long-reply.js';
+import { heldReply, ownReply, type EncodedPieces, type Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
 import { DurationHistogram } from '../storage/duration-histogram.js';
@@ -31,8 +32,10 @@ import type { Coordination } from './coordination.js';
 import { run, type Coordinator } from './coordinator.js';
 import { IdWindow } from './id-window.js';
 import { isAgreed, KeyQuestion, questionOf, readQuestion, recordQuestion } from './key-questions.js';
+import { abandon, carryOn } from './long-replies.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
+import { beginRequest, contextsById, type Tracer } from './tracing.js';
 import type { Turn } from './turn.js';
 
 /** No record's version: who asks with it gets the record in any case. */
@@ -87,6 +90,7 @@ export interface ReaderOptions {
   readonly reroute: (calls: readonly Call[]) => void;
   /** Bytes of large batches of the partition that are on their way here. */
   readonly arrivingBytes: (partition: number) => number;
+  readonly tracer: Tracer | undefined;
 }
 
 export class Reader {
@@ -123,6 +127,7 @@ export class Reader {
     if (!coordinator.isLoaded(call)) return coordinator.load(call, () => this.submit(call));
     const arriving = this.options.arrivingBytes(call.partition);
     if (arriving > 0) return this.park(call, arriving);
+    if (call.trace !== undefined) call.trace.enter('read', 'internal', { 'torc.partition.id': call.partition });
     const { quorums } = membership;
     // A node that stands in for home replicas never counts for a read.
     if (!membership.isHome(call.partition)) return call.answer(noReplicas(quorums.read, membership.reachableHomes(call.partition), 'read'));
@@ -130,7 +135,11 @@ export class Reader {
     this.executed++;
     const reply = this.run(call);
     const { needs } = this.transaction;
-    if (needs.length > 0) return coordinator.loadNeeds(call, needs, () => this.submit(call));
+    if (needs.length > 0) {
+      abandon(reply);
+      return coordinator.loadNeeds(call, needs, () => this.submit(call));
+    }
+    if (reply instanceof LongReply) this.carryOn(reply, call);
     const needed = this.options.isDoubtful(call.partition) ? quorum : quorum - 1;
     if (needed === 0 || call.operation.keys.length === 0) return call.answer(reply);
     const reachable = membership.reachableHomes(call.partition);
@@ -207,6 +216,7 @@ export class Reader {
     const bytes = reads.rows as Buffer;
     const reader = new ByteReader(bytes);
     const { row } = this;
+    this.trace(peer, reads);
     for (let id = reads.firstId; reader.remaining > 0; id++) {
       readRead(reader, row);
       const { slot, actor, counter, keyAt, keyLength, token } = row;
@@ -225,6 +235,14 @@ export class Reader {
         this.options.turn.schedule();
       }
     }
+  }
+
+  /** Each of the peer's traced questions is a span here, until it is answered. */
+  private trace({ link }: Peer, { traces }: torc.Reads): void {
+    const { tracer } = this.options;
+    const contexts = tracer === undefined ? undefined : contextsById(traces);
+    if (tracer === undefined || contexts === undefined) return;
+    for (const [id, context] of contexts) link.answersWithin(id, beginRequest(tracer, 'torc.peer/compare', context));
   }
 
   /** A peer asks about a key's collections. What it is about is loaded first. */
@@ -342,6 +360,10 @@ export class Reader {
     }
   }
 
+  private carryOn(reply: LongReply<EncodedPieces>, call: Call): void {
+    carryOn(reply, call, this.options.clock, () => this.options.turn.schedule());
+  }
+
   private run(call: Call): Reply {
     const { store } = this.options;
     this.transaction.begin(store.partition(call.partition), 0, store.hybridClock.nowMsAt(this.options.turn.nowMs), call.options.resp);
@@ -372,6 +394,8 @@ export class Reader {
     const asked = this.windowOf(peer);
     const question: Asked = { read, peer, firstId: peer.link.nextReadId, open: keys.length };
     read.asked.push(question);
+    const context = read.call.trace?.context;
+    if (context !== undefined) peer.link.traceRead(question.firstId, context);
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] as Buffer;
       const shown = read.shown[i];
@@ -459,7 +483,11 @@ export class Reader {
     read.differs = true;
     read.reply = ownReply(this.run(read.call));
     const shownBefore = read.shown;
-    if (this.transaction.needs.length > 0) return this.toCoordinator(read);
+    if (this.transaction.needs.length > 0) {
+      abandon(read.reply);
+      return this.toCoordinator(read);
+    }
+    if (read.reply instanceof LongReply) this.carryOn(read.reply, read.call);
     read.shown = this.shownOf(read.call.operation.keys);
     if (read.shown.some((shown) => shown instanceof KeyQuestion)) return this.toCoordinator(read);
     const now = versionOf(read.shown[index]);

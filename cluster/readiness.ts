@@ -7,6 +7,8 @@ import type { Membership } from './membership.js';
 export interface Readiness {
   /** The configuration is known: which node holds what. */
   readonly ringKnown: boolean;
+  /** It began a moment ago, and the links between it and the others are still being made. */
+  readonly meeting: boolean;
   /** This node leaves what it coordinates to others and is about to stop. */
   readonly leaving: boolean;
   /** Its disk is nearly full: it takes no writes. */
@@ -19,7 +21,13 @@ export interface Readiness {
   readonly homePartitions: number;
 }
 
-export function readiness(membership: Membership, doubtfulPartitions: number, leaving: boolean): Readiness {
+/** Whether clients should be sent to it. */
+export function isReady({ ringKnown, meeting, leaving, full, doubtfulPartitions, shortPartitions }: Readiness): boolean {
+  return ringKnown && !meeting && !leaving && !full && doubtfulPartitions === 0 && shortPartitions === 0;
+}
+
+/** What the membership does not know comes from the node. */
+export function readiness(membership: Membership, own: Pick<Readiness, 'meeting' | 'leaving' | 'doubtfulPartitions'>): Readiness {
   const { configuration, quorums } = membership;
   const wanted = Math.max(quorums.write, quorums.read);
   let homePartitions = 0;
@@ -32,5 +40,5 @@ export function readiness(membership: Membership, doubtfulPartitions: number, le
     for (const peer of membership.otherHomes(partition)) if (peer.reachable && peer.streams > 0) linked++;
     if (linked < wanted) shortPartitions++;
   }
-  return { ringKnown: configuration !== undefined, leaving, full: membership.full, doubtfulPartitions, shortPartitions, homePartitions };
+  return { ...own, ringKnown: configuration !== undefined, full: membership.full, shortPartitions, homePartitions };
 }

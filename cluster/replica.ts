@@ -6,6 +6,7 @@ import { batchHeaderBytes } from '../protocol/batch.js';
 import type { torc } from '../protocol/generated/messages.js';
 import type { AppliedListener, Store } from '../storage/store.js';
 import type { Peer } from './peer.js';
+import { beginRequest, contextsIn, type OpenSpan, type Tracer } from './tracing.js';
 import type { Turn } from './turn.js';
 
 export class Replica implements AppliedListener {
@@ -27,15 +28,31 @@ export class Replica implements AppliedListener {
     private readonly fetchMissing: (partition: number, from: Peer) => void,
     /** This replica remembers every term that it has promised of the partition. */
     private readonly isTermKnown: (partition: number) => boolean,
+    private readonly tracer: Tracer | undefined,
   ) {}
 
-  /** Stores `bytes`, batches back to back, borrowed. Throws FormatError. */
-  receive(peer: Peer, bytes: Buffer): void {
+  /** Stores `bytes`, batches back to back, borrowed; `traces`: the contexts of those that are traced. Throws FormatError. */
+  receive(peer: Peer, bytes: Buffer, traces: Uint8Array): void {
+    const spans = traces.length > 0 && this.tracer !== undefined ? this.spansOf(traces, this.tracer) : [];
     this.sender = peer;
     this.actor = 0;
     this.store.applyBatches(bytes, this);
+    if (spans.length > 0) this.endWhenWritten(spans);
     this.acknowledge(peer);
     this.sender = undefined;
+  }
+
+  private spansOf(traces: Uint8Array, tracer: Tracer): OpenSpan[] {
+    return contextsIn(traces).map((context) => beginRequest(tracer, 'torc.peer/replicate', context));
+  }
+
+  /** What the log takes of it is a span of the storage's. */
+  private endWhenWritten(spans: readonly OpenSpan[]): void {
+    const logs = spans.map(({ context }) => this.tracer?.begin('storage/log', 'internal', context, {}));
+    this.turn.whenWritten(() => {
+      for (const log of logs) log?.end();
+      for (const span of spans) span.end();
+    });
   }
 
   /** Stores one large batch, whose bytes are given away; the message that brought it is `id`. Throws FormatError. */

@@ -16,6 +16,7 @@ import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
 import { fromCoordinatorBit } from './peer-link.js';
 import type { Reader } from './reader.js';
+import { CallTrace, contextsById, requestAttributes, type Tracer } from './tracing.js';
 
 /** From a front node to a coordinator, and from one that is not first any more to the one that is. */
 const hopsMax = 2;
@@ -44,6 +45,8 @@ export interface RouterOptions {
   readonly isDoubtful: (partition: number) => boolean;
   /** This node is not to coordinate anything. */
   readonly coordinatesNothing: () => boolean;
+  /** Undefined = what others traced is not traced on. */
+  readonly tracer: Tracer | undefined;
 }
 
 export class Router {
@@ -92,6 +95,8 @@ export class Router {
     const sentMs = peer.frameSentMs;
     const reader = new ByteReader(commands.rows as Buffer);
     const { row } = this;
+    const { tracer } = this.options;
+    const traced = tracer === undefined ? undefined : contextsById(commands.traces);
     for (let id = commands.firstId; reader.remaining > 0; id++) {
       readCommand(reader, row);
       const { args, partition, options: bits, remainingMs } = row;
@@ -106,6 +111,11 @@ export class Router {
         const call = new ForwardedCall(args, decoder.decode(args), partition, options, peer, id);
         call.hops = (bits >> 10) & 3;
         call.fromCoordinator = (bits & fromCoordinatorBit) !== 0;
+        const context = traced?.get(id);
+        if (tracer !== undefined && context !== undefined) {
+          call.trace = new CallTrace(tracer, context);
+          call.trace.enter('torc.peer/forward', 'server', requestAttributes('torc.peer/forward'));
+        }
         this.submit(call);
       } catch (error) {
         if (!(error instanceof CommandError)) throw error;

@@ -4,6 +4,7 @@
  */
 import { ownReply, type Reply } from '../protocol/resp/reply.js';
 import { notServedInTime, unknownOutcome, type Call } from './call.js';
+import type { TraceContext } from './tracing.js';
 
 interface Waiter {
   readonly call: Call;
@@ -16,6 +17,8 @@ export class Settlement {
   turnBytes: Buffer | undefined = undefined;
   /** It travels alone, in pieces. */
   isLarge = false;
+  /** Of the span that wrote it, where that is traced: replicas' spans are within it. */
+  traced: TraceContext | undefined = undefined;
   /** When it was written, monotonic ms; NaN = nobody wants to know. */
   beganMs = NaN;
   /** The command that wrote it, until it is answered. */

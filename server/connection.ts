@@ -6,9 +6,9 @@
  */
 import type { Socket } from 'node:net';
 import { Session } from '../cluster/session.js';
-import { Call, type CallOptions } from '../cluster/call.js';
+import { Call, errorCodeOf, type CallOptions } from '../cluster/call.js';
 import type { Operation } from '../cluster/command.js';
-import { EncodedReply, ErrorReply, ownReply, type Reply, type StatusReply } from '../protocol/resp/reply.js';
+import { ErrorReply, ownReply, type Reply, type StatusReply } from '../protocol/resp/reply.js';
 import { ReplyWriter } from '../protocol/resp/reply-writer.js';
 import { RequestDecoder, type RequestLimits } from '../protocol/resp/request-decoder.js';
 import type { ClientGate } from './client-gate.js';
@@ -25,6 +25,8 @@ import { clientLine } from './commands/client-line.js';
 import { noAuthentication } from './commands/errors.js';
 import type { ClientView, LocalContext, ReplyMode, Unblock } from './local-context.js';
 import type { Statistics } from './statistics.js';
+import { CallTrace } from '../cluster/tracing.js';
+import type { Traces } from './telemetry/traces.js';
 import { repliesBytesMax, shortArguments, type RestingClient, type TurnBudget } from './turn-budget.js';
 
 /** Commands of one connection under way before it is read on, and when it is again. */
@@ -87,6 +89,7 @@ export interface ServerState {
   /** Of all clients together. */
   readonly budget: TurnBudget;
   readonly timings: CommandTimings;
+  readonly traces: Pick<Traces, 'isOn' | 'sample'>;
   readonly nowMs: () => number;
   /** Of what is read now, ms of the monotonic clock. */
   readonly arrivalMs: () => number;
@@ -157,6 +160,8 @@ export class Connection implements ClientView, Origin, RestingClient {
   private resting = false;
   /** A command that begins when all before it were answered. */
   private next: { readonly place: Place; readonly begin: () => void } | undefined;
+  /** Of the command that is being split into calls. */
+  private splitTrace: CallTrace | undefined;
   /** A bit for each partition that was written to, for WAIT. */
   private writtenTo: Uint32Array | undefined;
 
@@ -297,6 +302,8 @@ export class Connection implements ClientView, Origin, RestingClient {
   }
 
   attach(call: Call): void {
+    const { splitTrace } = this;
+    if (splitTrace !== undefined) call.trace = new CallTrace(splitTrace.tracer, splitTrace.context);
     call.session = this.session;
     if (call.operation.access === 'write') this.noteWrite(call.partition);
   }
@@ -478,6 +485,7 @@ export class Connection implements ClientView, Origin, RestingClient {
     }
     const call = new ClientCall(args, operation, partition, this.options, this.silent, this, count);
     call.session = this.session;
+    if (server.traces.isOn) call.trace = server.traces.sample(row.name);
     if (operation.access === 'write') this.noteWrite(partition);
     this.places.push(call);
     server.submit(call);
@@ -489,8 +497,16 @@ export class Connection implements ClientView, Origin, RestingClient {
 
   private runElsewhere(row: Exclude<CommandRow, LocalRow>, args: Buffer[], count: CommandCount): void {
     const place = this.newPlace(args);
+    const { traces, dispatcher } = this.server;
+    const trace = traces.isOn ? traces.sample(row.name) : undefined;
     this.places.push(place);
-    this.server.dispatcher.run(row, args, this, (reply) => this.answered(place, reply, count));
+    // What a command on keys becomes is all begun here. A visit to whole partitions is a thousand calls, and stays one span.
+    this.splitTrace = row.scope === 'keys' ? trace : undefined;
+    dispatcher.run(row, args, this, (reply) => {
+      if (trace !== undefined) trace.end(errorCodeOf(reply));
+      this.answered(place, reply, count);
+    });
+    this.splitTrace = undefined;
   }
 
   private runLocal(row: LocalRow, args: readonly Buffer[], count: CommandCount): void {
@@ -534,7 +550,7 @@ export class Connection implements ClientView, Origin, RestingClient {
 
   /** A command was answered: its reply is written when all before it are. */
   answered(place: Place, reply: Reply, count: CommandCount): void {
-    const errorCode = reply instanceof ErrorReply || reply instanceof EncodedReply ? errorCodeOf(reply) : undefined;
+    const errorCode = errorCodeOf(reply);
     if (errorCode !== undefined) {
       count.failed++;
       this.server.statistics.failed(errorCode);
@@ -614,9 +630,4 @@ export class Connection implements ClientView, Origin, RestingClient {
       this.socket.destroy();
     }
   }
-}
-
-/** Another node's reply comes ready-made. */
-function errorCodeOf(reply: ErrorReply | EncodedReply): string | undefined {
-  return reply instanceof ErrorReply ? reply.code : reply.errorCode;
 }

@@ -41,6 +41,7 @@ import { systemClock, systemRandom, unixMicroseconds } from './system-clock.js';
 import { TcpTransport } from './tcp-transport.js';
 import { TlsFiles } from './tls-files.js';
 import { Telemetry } from './telemetry/telemetry.js';
+import { Traces } from './telemetry/traces.js';
 import { TurnBudget } from './turn-budget.js';
 
 /** Redis' limit on inline commands and header lines. */
@@ -159,6 +160,18 @@ async function startServing(
   const doubtful = begun.reason === 'writes may be lost' || begun.reason === 'log damaged';
   await directory.write({ ...record, life, cleanStop: false });
 
+  const traces = new Traces({
+    nodeId: configuration.nodeId,
+    clusterName: configuration.clusterName,
+    version,
+    startedAtMs: performance.timeOrigin,
+    endpoint: configuration.tracingEndpoint,
+    rate: () => running.current.tracingSampleRate,
+    chance: () => systemRandom.integer(2 ** 32) / 2 ** 32,
+    nowMs: () => unixMicroseconds() / 1000,
+    problem: (text) => log.warning({ event: 'traces', endpoint: configuration.tracingEndpoint }, `traces: ${text}`),
+  });
+  running.onChange('tracingSampleRate', () => traces.rateChanged());
   const eventLog: EventLog = (level, message, event) => (level === 'warn' ? log.warning(event, message) : log.notice(event, message));
   const hasher = new HashingPool(fail);
   const lookup = new CommandLookup(allRows);
@@ -236,6 +249,7 @@ async function startServing(
     random: systemRandom,
     decoder: dispatcher,
     log: eventLog,
+    tracer: traces,
     onFailure: fail,
   });
 
@@ -292,6 +306,7 @@ async function startServing(
     nowMs: () => systemClock.wallMs(),
     arrivalMs: () => node.turn.nowMs,
     commandTimeoutMs: () => running.current.peerTimeoutMs,
+    traces,
     users,
     aclLog,
     requestLimits: () => ({
@@ -390,6 +405,7 @@ async function startServing(
     await directory.write({ ...record, life, cleanStop: true });
     log.notice({ event: 'stopped' }, 'stopped: log and storage are closed');
     http.close();
+    await traces.close();
     await telemetry.close();
   };
   return {

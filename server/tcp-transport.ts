@@ -62,6 +62,8 @@ export class TcpTransport implements Transport {
         server.once('error', reject);
         server.listen({ host, port }, resolve);
       });
+      // Whoever dials before this node listens (it replays its log) would wait for a welcome: it dials again.
+      server.on(connectionEvent(tls), refuse);
       transport.servers.push(server);
     }
     return transport;
@@ -101,7 +103,8 @@ export class TcpTransport implements Transport {
   listen(accept: (stream: PeerStream) => PeerStreamEvents): void {
     for (const server of this.servers) {
       const { tls } = this;
-      server.on(tls === undefined ? 'connection' : 'secureConnection', (accepted: Socket) => {
+      server.off(connectionEvent(tls), refuse);
+      server.on(connectionEvent(tls), (accepted: Socket) => {
         if (tls !== undefined && refusesUntrusted(accepted, tls)) return;
         const socket = readShared(accepted, (chunk) => events.data(chunk));
         this.keep(socket);
@@ -121,6 +124,15 @@ export class TcpTransport implements Transport {
     this.sockets.add(socket);
     socket.once('close', () => this.sockets.delete(socket));
   }
+}
+
+function connectionEvent(tls: PeerTls | undefined): 'connection' | 'secureConnection' {
+  return tls === undefined ? 'connection' : 'secureConnection';
+}
+
+function refuse(accepted: Socket): void {
+  accepted.on('error', () => undefined);
+  accepted.destroy();
 }
 
 function tlsServer(tls: PeerTls): TlsServer {

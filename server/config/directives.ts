@@ -541,6 +541,20 @@ export const directives = {
     whileRunning: true,
     doc: "The percentiles in INFO's section latencystats.",
   }),
+  tracingSampleRate: row({
+    name: 'tracing-sample-rate',
+    type: decimal(0, 1),
+    default: '0',
+    whileRunning: true,
+    doc: "The share of the commands of this node's clients whose way is traced, from 0 to 1; 0 is none. What another node has sampled is traced here too.",
+  }),
+  tracingEndpoint: row({
+    name: 'tracing-endpoint',
+    type: text('needed'),
+    default: 'http://127.0.0.1:4318',
+    whileRunning: false,
+    doc: 'Where traces go: a receiver of OTLP over HTTP, to whose path /v1/traces they are posted.',
+  }),
   debugCommand: row({
     name: 'enable-debug-command',
     type: oneOf('no', 'yes', 'local'),

@@ -39,12 +39,14 @@ function startupChecks({ storageOpen, listening }: ProbedNode): Check[] {
 function readinessChecks(node: ProbedNode): Check[] {
   const { readiness } = node;
   const known = readiness?.ringKnown === true;
-  const { shortPartitions = 0, homePartitions = 0, doubtfulPartitions = 0, leaving = false, full = false } = readiness ?? {};
+  const { shortPartitions = 0, homePartitions = 0, doubtfulPartitions = 0 } = readiness ?? {};
+  const { meeting = false, leaving = false, full = false } = readiness ?? {};
   const few = `${shortPartitions} of ${homePartitions} partitions have fewer reachable replicas than a write or read needs`;
   return [
     ...startupChecks(node),
     check('ring', known, 'no configuration is known: initial-nodes nodes have not met, or the others are not reached'),
     check('quorum', known && shortPartitions === 0, known ? few : 'no configuration is known'),
+    check('peers', !known || !meeting, 'the node began a moment ago: links between it and the others are still being made'),
     check('rebuilt', doubtfulPartitions === 0, `${doubtfulPartitions} partitions are still compared with their other replicas`),
     check('disk', !full, 'less than min-free-space is left on the disk: writes are refused here'),
     check('not-draining', !leaving, 'the node is about to stop'),

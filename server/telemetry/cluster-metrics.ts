@@ -1,7 +1,7 @@
 /** Metrics of the cluster's side of a node: replication, peers, hints, repair. What INFO shows under the same roof is read from the same figures. */
 import type { PeerFigures } from '../../cluster/node-figures.js';
 import type { NodeHealth } from '../../cluster/node-health.js';
-import type { Readiness } from '../../cluster/readiness.js';
+import { isReady, type Readiness } from '../../cluster/readiness.js';
 import type { DurationHistogram } from '../../storage/duration-histogram.js';
 import { histogramPoint, metric, single, type Metric, type MetricKind } from './metric.js';
 
@@ -38,9 +38,9 @@ function byPeer(
 }
 
 export const clusterMetrics: readonly Metric<ClusterSource>[] = [
-  single('gauge', 'torc_ready', '1', '1 when clients should be sent to this node: what /readyz says.', ({ readiness }) => {
-    return Number(readiness.ringKnown && !readiness.leaving && readiness.doubtfulPartitions === 0 && readiness.shortPartitions === 0);
-  }),
+  single('gauge', 'torc_ready', '1', '1 when clients should be sent to this node: what /readyz says.', ({ readiness }) =>
+    Number(isReady(readiness)),
+  ),
   single(
     'gauge',
     'torc_partitions_short',

@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import test, { type ExecutionContext } from 'ava';
 import type { Call } from '../../cluster/call.js';
 import { EncodedReply, ErrorReply, ok, type Reply } from '../../protocol/resp/reply.js';
@@ -84,6 +84,7 @@ async function fixture(
       statistics,
       submit,
       nowMs: () => 1,
+      traces: { isOn: false, sample: () => undefined },
       gate: new ClientGate({ monotonicMs: () => performance.now(), unixMicroseconds: () => 1_700_000_000_123_456 }),
       budget: new TurnBudget((callback) => void setImmediate(callback)),
       timings: new CommandTimings({ slowLog, latency, monotonicMs: () => performance.now(), flushAtEnd }),

@@ -1,5 +1,5 @@
 /** Generated commands on consumer groups of streams, by row; and what of their replies is not compared. */
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import type { StreamContent } from '../../../server/streams/stream.js';
 import { anyId, count, id } from './stream-ids.js';
 import { many, options, words, type Family, type Keys, type Words } from './words.js';

@@ -1,5 +1,5 @@
 /** Ids and counts for generated commands on streams: few, so that later ones find them. */
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 
 export const last = '18446744073709551615';
 export const id = fc.constantFrom('1-1', '2', '2-1', '3-0', '5-5', '7-1', '9', '11-3', '20-1', '20-2', '31', '40-40', '55-1');

@@ -3,7 +3,15 @@ import test from 'ava';
 import type { Readiness } from '../../../cluster/readiness.js';
 import { probeRoutes, type ProbedNode } from '../../../server/probes/probes.js';
 
-const ready: Readiness = { ringKnown: true, leaving: false, full: false, doubtfulPartitions: 0, shortPartitions: 0, homePartitions: 1024 };
+const ready: Readiness = {
+  ringKnown: true,
+  meeting: false,
+  leaving: false,
+  full: false,
+  doubtfulPartitions: 0,
+  shortPartitions: 0,
+  homePartitions: 1024,
+};
 const serving: ProbedNode = { storageOpen: true, listening: true, readiness: ready };
 
 async function ask(
@@ -31,6 +39,7 @@ test('a node that replays its log is live, and neither started nor ready', async
 const states: readonly (readonly [string, Partial<Readiness>, readonly string[], RegExp])[] = [
   ['that knows no configuration', { ringKnown: false }, ['ring', 'quorum'], /initial-nodes nodes have not met/],
   ['that reaches too few replicas', { shortPartitions: 17 }, ['quorum'], /^17 of 1024 partitions have fewer reachable replicas/],
+  ['that has just begun', { meeting: true }, ['peers'], /links between it and the others are still being made/],
   ['that rebuilds', { doubtfulPartitions: 3 }, ['rebuilt'], /^3 partitions are still compared/],
   ['whose disk is nearly full', { full: true }, ['disk'], /less than min-free-space is left/],
   ['that drains', { leaving: true }, ['not-draining'], /about to stop/],

@@ -1,6 +1,6 @@
 /** The laws of what a group was given (server/streams/delivered.ts), whatever two coordinators gave it. */
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { counterMax } from '../../../protocol/dot.js';
 import {
   adoptedBy,
