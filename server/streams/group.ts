@@ -133,7 +133,8 @@ export class Group {
 
   /** Those of these ids, both inclusive, in order. `orphans` gets the ids of claims whose delivery is gone. */
   *pending(first: StreamId = 0n, last: StreamId = idMax, orphans: StreamId[] = []): Generator<Pending, void, undefined> {
-    let { from, to } = pendingBetween(this.name, first, last);
+    const { from: begin, to } = pendingBetween(this.name, first, last);
+    let from = begin;
     let held: OrderedElement | undefined;
     for (;;) {
       const read = this.view.range(from, to, chunk);

@@ -14,7 +14,11 @@ function opened(reply: string | null): Shown {
 
 /** Ids in the reply of XREADGROUP of one stream. */
 const idsOf = (reply: string | null): string[] => {
-  const [[, entries] = ['', []]] = (opened(reply) ?? []) as readonly (readonly [string, readonly (readonly [string, Shown])[]])[];
+  const shown = opened(reply);
+  const [[, entries] = ['', []]] = (Array.isArray(shown) ? shown : []) as readonly (readonly [
+    string,
+    readonly (readonly [string, Shown])[],
+  ])[];
   return entries.map(([id]) => id);
 };
 /** `[id, consumer, times]` of what `g` has pending, in the reply of XINFO STREAM FULL. */

@@ -38,7 +38,7 @@ function giveNext(transaction: Transaction, most: number, consumer: Buffer): Str
   return entries.map(({ id }) => id);
 }
 
-function add(transaction: Transaction, by: number): void {
+function add(transaction: Transaction, by: number): undefined {
   const stream = Stream.at(transaction, key);
   const id = (stream?.mark.lastId ?? 0n) + BigInt(by);
   for (const group of stream?.groupsToAdopt() ?? []) group.adopt();
@@ -113,7 +113,7 @@ async function play(seed: number): Promise<string | undefined> {
   for (let step = 0; step < steps; step++) {
     const action = pick(32);
     const self = anyOwner();
-    if (action < 6) change(self, (transaction) => void add(transaction, 1 + pick(5)));
+    if (action < 6) change(self, (transaction) => add(transaction, 1 + pick(5)));
     else if (action < 11) change(self, (transaction) => giveNext(transaction, 1 + pick(4), consumers[pick(2)]!));
     else if (action < 14) {
       change(self, (transaction) => {

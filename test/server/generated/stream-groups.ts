@@ -80,7 +80,7 @@ export function shownContent({ entries, groups, ...rest }: StreamContent): strin
       .toSorted((x, y) => (x.id < y.id ? -1 : 1))
       .map(({ id, consumer, sinceMs, times }) => `${id} ${consumer.toString()} ${age(sinceMs)} ${times}`);
     const names = consumers.filter(
-      (each) => !/^k/.test(each.name.toString()) || pending.some(({ consumer }) => consumer.equals(each.name)),
+      (each) => !each.name.toString().startsWith('k') || pending.some(({ consumer }) => consumer.equals(each.name)),
     );
     return `${name.toString('hex')} ${lastId} ${entriesRead} [${held.join()}] ${names.map((each) => `${each.name.toString()} ${age(each.seenMs)}`).join()}`;
   });
