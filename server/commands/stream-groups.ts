@@ -80,7 +80,7 @@ function startOf(start: Buffer, stream: Stream | undefined, isStrict: boolean): 
 }
 
 /** Before something is written to the stream: its groups hear of it. */
-export function adopt(stream: Stream): void {
+function adopt(stream: Stream): void {
   for (const group of stream.groupsToAdopt()) group.adopt();
 }
 
