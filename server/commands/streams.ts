@@ -64,13 +64,14 @@ function add(execution: Execution, { key, id: asked, fields, trimming, makes }: 
   if (id instanceof ErrorReply) return id;
   const trimmed = trimming === undefined ? [] : trimmedOf(stream, trimming, id);
   if (trimmed.at(-1) === id) {
-    const entriesAdded = (stream?.entriesAdded ?? 0) + 1;
-    const expiresAtMs = execution.expiryOf(key) ?? 0;
-    writeStream(execution, key, { ...mark, lastId: id, entriesAdded, entries: [] }, expiresAtMs);
-  } else {
-    stream?.remove(trimmed, false);
-    addEntry(execution, key, { id, fields });
+    if (stream === undefined) writeStream(execution, key, { ...mark, lastId: id, entriesAdded: 1, entries: [], groups: [] }, 0);
+    else stream.remove(trimmed.slice(0, -1), false, id);
+    return idReply(id);
   }
+  const adopting = stream?.groupsToAdopt() ?? [];
+  stream?.remove(trimmed, false);
+  for (const group of adopting) group.adopt();
+  addEntry(execution, key, { id, fields });
   return idReply(id);
 }
 

@@ -66,12 +66,14 @@ export function swarmOf(seed: number): RunSettings {
   // Drawn apart, so that seeds are what they were in all else.
   const queues = new SeededRandom(seed).fork('queues').pick<Workload[]>([[], ['queue']]);
   const logs = new SeededRandom(seed).fork('logs').pick<Workload[]>([[], ['log']]);
+  const feeds = new SeededRandom(seed).fork('feeds').pick<Workload[]>([[], [], ['feed']]);
   const timed: Workload[] = new SeededRandom(seed).fork('timed').chance(0.25) ? ['brief'] : [];
   const workloads = [
     ...(sloppyQuorum ? strict.filter((workload) => workload !== 'list') : strict),
     ...collections,
     ...queues,
     ...logs,
+    ...feeds,
     ...timed,
   ];
   const largeBytes = new SeededRandom(seed).fork('large').pick([undefined, undefined, 60, 120, 200]);
