@@ -74,11 +74,16 @@ export function swarmOf(seed: number): RunSettings {
     ...logs,
     ...timed,
   ];
-  const largeBytes = new SeededRandom(seed).fork('large').pick([undefined, undefined, 60, 120, 200]);
+  const usualLargeBytes = new SeededRandom(seed).fork('large').pick([undefined, undefined, 60, 120, 200]);
+  // Nearly everything goes in pieces then, and most of it in two.
+  const tiny = new SeededRandom(seed).fork('tiny');
+  const largeBytes = tiny.chance(0.15) ? tiny.pick([20, 24, 28]) : usualLargeBytes;
+  const nearlyFull = new SeededRandom(seed).fork('room').chance(0.3);
   return {
     cluster: { ...cluster, ...repair, largeBytes, readFrom, sloppyQuorum, gossipIntervalMs },
     clients: { workloads },
     kinds: [...faultKinds, ...diskFaultKinds],
+    nearlyFull,
     awayMax,
     loadMs,
   };
