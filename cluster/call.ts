@@ -2,6 +2,7 @@
  * A call: one operation on its way to a reply, from a client of this node or from a peer that forwarded it. It is answered exactly once.
  */
 import { EncodedReply, ErrorReply, type Reply } from '../protocol/resp/reply.js';
+import { LongReply } from '../protocol/resp/long-reply.js';
 import type { Operation } from './command.js';
 import type { CallTrace } from './tracing.js';
 
@@ -125,6 +126,7 @@ export abstract class Call {
 
   /** Gives the reply; once. What waited for it in its session goes on. */
   answer(reply: Reply): void {
+    if (reply instanceof LongReply) return reply.whenWhole((whole) => this.answer(whole));
     const { session } = this;
     if (this.trace !== undefined) this.trace.end(errorCodeOf(reply));
     this.deliver(this.mayHaveWritten && isError(reply) ? unknownOutcome : reply);

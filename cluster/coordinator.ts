@@ -6,6 +6,7 @@
  */
 import { compareTerms, type Dot, type Term } from '../protocol/dot.js';
 import type { torc } from '../protocol/generated/messages.js';
+import { LongReply } from '../protocol/resp/long-reply.js';
 import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
@@ -19,6 +20,7 @@ import type { Need } from '../storage/transaction-reads.js';
 import { Transaction } from '../storage/transaction.js';
 import { diskFull, noReplicas, notServedInTime, unknownOutcome, type Call, type ReadFrom } from './call.js';
 import type { Coordination } from './coordination.js';
+import { abandon, carryOn } from './long-replies.js';
 import type { Membership } from './membership.js';
 import { slotsOfPartition } from './ring.js';
 import { Settlement } from './settlement.js';
@@ -324,7 +326,11 @@ export class Coordinator {
     this.executed++;
     transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp, this.ordersDeletions);
     const reply = run(call, transaction);
-    if (transaction.needs.length > 0) return this.loadForHead(coordination, call, transaction.needs);
+    if (transaction.needs.length > 0) {
+      abandon(reply);
+      return this.loadForHead(coordination, call, transaction.needs);
+    }
+    if (reply instanceof LongReply) carryOn(reply, call, this.options.clock, () => turn.schedule());
     let dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
     if (dot === undefined) {
       transaction.discard();

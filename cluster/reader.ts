@@ -15,7 +15,8 @@ import type { Dot } from '../protocol/dot.js';
 import { questionActor, ReadRow, readRead, tokenActor } from '../protocol/peer/packed-rows.js';
 import { decodeRecordKey, recordPart } from '../protocol/record-key.js';
 import { decodeRecord } from '../protocol/record.js';
-import { heldReply, ownReply, type Reply } from '../protocol/resp/reply.js';
+import { LongReply } from '../protocol/resp/long-reply.js';
+import { heldReply, ownReply, type EncodedPieces, type Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
 import { DurationHistogram } from '../storage/duration-histogram.js';
@@ -31,6 +32,7 @@ import type { Coordination } from './coordination.js';
 import { run, type Coordinator } from './coordinator.js';
 import { IdWindow } from './id-window.js';
 import { isAgreed, KeyQuestion, questionOf, readQuestion, recordQuestion } from './key-questions.js';
+import { abandon, carryOn } from './long-replies.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
 import { beginRequest, contextsById, type Tracer } from './tracing.js';
@@ -133,7 +135,11 @@ export class Reader {
     this.executed++;
     const reply = this.run(call);
     const { needs } = this.transaction;
-    if (needs.length > 0) return coordinator.loadNeeds(call, needs, () => this.submit(call));
+    if (needs.length > 0) {
+      abandon(reply);
+      return coordinator.loadNeeds(call, needs, () => this.submit(call));
+    }
+    if (reply instanceof LongReply) this.carryOn(reply, call);
     const needed = this.options.isDoubtful(call.partition) ? quorum : quorum - 1;
     if (needed === 0 || call.operation.keys.length === 0) return call.answer(reply);
     const reachable = membership.reachableHomes(call.partition);
@@ -354,6 +360,10 @@ export class Reader {
     }
   }
 
+  private carryOn(reply: LongReply<EncodedPieces>, call: Call): void {
+    carryOn(reply, call, this.options.clock, () => this.options.turn.schedule());
+  }
+
   private run(call: Call): Reply {
     const { store } = this.options;
     this.transaction.begin(store.partition(call.partition), 0, store.hybridClock.nowMsAt(this.options.turn.nowMs), call.options.resp);
@@ -473,7 +483,11 @@ export class Reader {
     read.differs = true;
     read.reply = ownReply(this.run(read.call));
     const shownBefore = read.shown;
-    if (this.transaction.needs.length > 0) return this.toCoordinator(read);
+    if (this.transaction.needs.length > 0) {
+      abandon(read.reply);
+      return this.toCoordinator(read);
+    }
+    if (read.reply instanceof LongReply) this.carryOn(read.reply, read.call);
     read.shown = this.shownOf(read.call.operation.keys);
     if (read.shown.some((shown) => shown instanceof KeyQuestion)) return this.toCoordinator(read);
     const now = versionOf(read.shown[index]);

@@ -1,7 +1,10 @@
 /** A living collection as one command sees it: what memory holds under what the command has staged. Where memory lacks something, the transaction is told. */
 import { recordPart } from '../protocol/record-key.js';
 import type { Collection } from './collection.js';
-import type { CollectionView, ScannedElements } from './execution.js';
+import type { Reply } from '../protocol/resp/reply.js';
+import { CollectionSnapshot } from './collection-snapshot.js';
+import type { CollectionView, LongShape, ScannedElements } from './execution.js';
+import { LongElements, longElements, type LongForm } from './long-elements.js';
 import type { Partition } from './partition.js';
 import type { CollectionType } from './collection-types.js';
 import { sliceOf } from './key-order.js';
@@ -14,6 +17,7 @@ export interface Reading {
   sizeOf(collection: Collection): number;
   elementAt(collection: Collection, entry: number, element: Buffer): Buffer | undefined;
   readonly nowMs: number;
+  readonly resp: 2 | 3;
   /** Unix ms; 0 = never. Undefined when there is no such element. */
   expiryAt(collection: Collection, entry: number, element: Buffer): number | undefined;
   /** The command itself has changed something of the collection. */
@@ -83,6 +87,16 @@ export class CollectionReader implements CollectionView {
     const elements: Buffer[] = [];
     for (let at = 0; at < collection.living; at++) elements.push(table.keyBytes(collection.at(at)));
     return elements;
+  }
+
+  long(shape: LongShape): Reply | undefined {
+    const { collection, partition } = this;
+    if (!this.isReady() || this.changed !== undefined || collection.living < longElements) return undefined;
+    return this.longOf(new CollectionSnapshot(partition.table, collection, collection.livingEntries()), shape);
+  }
+
+  protected longOf(snapshot: CollectionSnapshot, form: LongForm, isReverse = false): Reply {
+    return new LongElements(this.partition, this.collection, snapshot, form, this.transaction.resp, isReverse);
   }
 
   elementAt(at: number): Buffer {

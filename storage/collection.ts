@@ -16,6 +16,7 @@ import { LoadedRanges } from './loaded-ranges.js';
 import { noEntry, type KeyTable } from './key-table.js';
 
 const smallestRow = 4;
+const noReaders: readonly (() => void)[] = [];
 /** What the object takes beside its row, about. */
 const objectBytes = 480;
 /** What the order of HSCAN takes for each element, about. */
@@ -69,6 +70,8 @@ export class Collection {
   /** Raised with every change of an element. */
   changes = 0;
   index: ElementIndex | undefined = undefined;
+  /** Those who read by the order, told before it goes. */
+  readers: readonly (() => void)[] = noReaders;
   /** Of one that is not whole: ranges of elements of which all records are in memory. Its type is ordered in parts. */
   readonly loaded = new LoadedRanges();
   /** The order of HSCAN, of a large collection that is whole; made by whoever needs it. */
@@ -283,6 +286,7 @@ export class Collection {
 
   /** It begins anew, or is not whole any more. */
   dropIndex(): void {
+    for (const each of this.readers) each();
     this.index?.dispose();
     this.index = undefined;
   }

@@ -140,6 +140,20 @@ export class ElementOrder implements ElementIndex {
     }
   }
 
+  /** The same entries as a row of their own: a copy, a chunk at a time. */
+  copy(from: number, to: number): Int32Array {
+    const last = Math.min(to, this.count);
+    const row = new Int32Array(Math.max(0, last - from));
+    for (let at = this.chunkAt(from), done = 0; done < row.length; at++) {
+      const chunk = this.chunks[at] as Chunk;
+      const first = from + done - this.startOf(at);
+      const length = Math.min(chunk.size - first, row.length - done);
+      row.set(chunk.row.subarray(chunk.from + first, chunk.from + first + length), done);
+      done += length;
+    }
+    return row;
+  }
+
   /** The same of all, from the last to the first. */
   forEachBack(take: (entry: number, index: number) => boolean | void): void {
     for (let at = this.chunks.length - 1; at >= 0; at--) {

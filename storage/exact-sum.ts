@@ -25,7 +25,8 @@ export function exactSum(terms: readonly number[]): number {
     partials.length = kept;
     if (rest !== 0) partials.push(rest);
   }
-  return partials.length === 0 ? terms.reduce((total, each) => total + each, -0) : rounded(partials);
+  if (partials.length === 0) return terms.every((term) => Object.is(term, -0)) ? -0 : 0;
+  return rounded(partials);
 }
 
 function rounded(partials: readonly number[]): number {

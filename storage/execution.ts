@@ -19,6 +19,9 @@ export type TypeName = 'string' | 'hash' | 'set' | 'zset' | 'list' | 'stream';
 /** Types whose values are made of elements. */
 export type CollectionName = 'hash' | 'set' | 'zset' | 'list' | 'stream';
 
+/** What is shown of each element, and in what. */
+export type LongShape = 'map of elements' | 'set of elements' | 'elements' | 'values';
+
 /** A part of a walk over a collection's elements. */
 export interface ScannedElements {
   /** Element and value, one after the other. Owned by the caller. */
@@ -45,6 +48,8 @@ export interface CollectionView {
   pairs(): Buffer[];
   /** All elements, in no order. Owned by the caller. */
   elements(): Buffer[];
+  /** The same as a whole reply, where it is so long that it should not be made in one turn; undefined where it is not, or cannot be made otherwise. */
+  long(shape: LongShape): Reply | undefined;
   /** The `at`th of `size`, in an order that holds until something is written. Owned by the caller. */
   elementAt(at: number): Buffer;
   valueAt(at: number): Buffer;
@@ -69,6 +74,8 @@ export interface SortedView extends CollectionView {
   countToMember(member: Buffer, orEqual: boolean): number;
   /** Those of rank `from` to before `to`. */
   slice(from: number, to: number): ScoredMember[];
+  /** The same as a whole reply, the last one first if `isReverse`; undefined as in `long`. */
+  longSlice(from: number, to: number, withScores: boolean, isReverse: boolean): Reply | undefined;
 }
 
 /** A living list; indexes count from 0. Needs all of it in memory, and in order, but for its size. */

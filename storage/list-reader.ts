@@ -2,6 +2,8 @@
 import { BulkArrayWriter } from '../protocol/resp/bulk-array.js';
 import type { Reply } from '../protocol/resp/reply.js';
 import { CollectionReader } from './collection-reader.js';
+import { CollectionSnapshot } from './collection-snapshot.js';
+import { longElements } from './long-elements.js';
 import type { ListView } from './execution.js';
 import { ElementOrder } from './element-order.js';
 
@@ -32,6 +34,8 @@ export class ListReader extends CollectionReader implements ListView {
     if (!this.isOrdered()) return [];
     if (this.row !== undefined) return this.slice(from, to);
     const { table } = this.partition;
+    if (Math.min(to, this.order.size) - from >= longElements)
+      return this.longOf(new CollectionSnapshot(table, this.collection, this.order.copy(from, to)), 'values');
     bulks.begin(Math.max(0, Math.min(to, this.order.size) - from));
     this.order.forEach(from, to, (entry) => bulks.add(table.pageOf(entry), table.valueAt(entry), table.valueLengthOf(entry)));
     return bulks.end();

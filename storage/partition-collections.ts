@@ -6,6 +6,7 @@ import { noEntry, type KeyTable } from './key-table.js';
 import { recordPart } from '../protocol/record-key.js';
 import { emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
 import { Collection } from './collection.js';
+import { OrderedSnapshot, type CollectionSnapshot } from './collection-snapshot.js';
 import { kindOf, partOfKind, typeOfKind, type CollectionType } from './collection-types.js';
 import type { CollectionHeader } from './header-row.js';
 import { cutOf, effectiveContext, emptyRecord, underCut } from './merge.js';
@@ -45,7 +46,32 @@ export class PartitionCollections {
   /** Keys at which values of several types are alive. */
   private readonly contested = new Set<number>();
 
+  /** Open ones, few. */
+  private readonly snapshots = new Set<CollectionSnapshot>();
+  /** True: `beforeChange` has to hear of every element that is about to change. A field, since every write looks at it. */
+  hasSnapshots = false;
+
   constructor(private readonly around: Surroundings) {}
+
+  /** From now on until it is closed the snapshot hears of what is about to change. The partition is pinned meanwhile. */
+  open(collection: Collection, snapshot: CollectionSnapshot): void {
+    this.snapshots.add(snapshot);
+    this.hasSnapshots = true;
+    if (snapshot instanceof OrderedSnapshot) collection.readers = [...collection.readers, snapshot.gatherRest];
+  }
+
+  close(collection: Collection, snapshot: CollectionSnapshot): void {
+    this.snapshots.delete(snapshot);
+    this.hasSnapshots = this.snapshots.size > 0;
+    if (snapshot instanceof OrderedSnapshot) collection.readers = collection.readers.filter((each) => each !== snapshot.gatherRest);
+  }
+
+  /** The record of a part's entry is about to become another. */
+  beforeChange(entry: number): void {
+    const { table } = this.around;
+    for (const snapshot of this.snapshots)
+      if (table.kindOf(entry) === snapshot.kind && table.ownerOf(entry) === snapshot.owner) snapshot.beforeChange(entry);
+  }
 
   /** Keys with collections. */
   get keys(): Iterable<number> {

@@ -300,6 +300,7 @@ export class Partition {
     length: number,
   ): void {
     const { table } = this;
+    if (this.collections.hasSnapshots) this.beforeChange(entry);
     const wasAlive = table.isAlive(entry);
     const expiredAtMs = table.expiresOf(entry);
     const size = table.byteSizeOf(entry);
@@ -324,6 +325,7 @@ export class Partition {
     const { table } = this;
     if (2 * length < bytes.length || length <= cellBytesMax)
       return this.putPlain(entry, actor, counter, term, expiresAtMs, bytes, valueAt, length);
+    if (this.collections.hasSnapshots) this.beforeChange(entry);
     const wasAlive = table.isAlive(entry);
     const expiredAtMs = table.expiresOf(entry);
     const size = table.byteSizeOf(entry);
@@ -334,6 +336,7 @@ export class Partition {
   /** Replaces an entry's record, keeping counts, the expiry index and the memory account true. `record` is copied. */
   put(entry: number, record: VersionedRecord): void {
     const { table } = this;
+    if (this.collections.hasSnapshots) this.beforeChange(entry);
     const wasAlive = table.isAlive(entry);
     const expiredAtMs = table.expiresOf(entry);
     const size = table.byteSizeOf(entry);
@@ -342,6 +345,10 @@ export class Partition {
     else table.setRecord(entry, record);
     if (table.hasContext(entry)) this.enterRing(entry);
     this.changed(entry, wasAlive, expiredAtMs, size);
+  }
+
+  private beforeChange(entry: number): void {
+    if (this.table.kindOf(entry) !== 0) this.collections.beforeChange(entry);
   }
 
   /** An entry whose record has a context, and the next one with each call, for ever round; noEntry when there is none. */

@@ -85,6 +85,23 @@ export class ScoreIndex implements ElementIndex {
     return rank + nodes.size(nodes.left(at));
   }
 
+  /** It is in the order. */
+  holds(entry: number): boolean {
+    return this.table.nodes.isIn(entry, this.order);
+  }
+
+  /** The score by which an entry stands in the order. */
+  scoreIn(entry: number): number {
+    return this.table.nodes.score(entry);
+  }
+
+  /** The entry of a rank; noEntry where there is none. */
+  at(rank: number): number {
+    let found = noEntry;
+    this.forEach(rank, rank + 1, (entry) => (found = entry));
+    return found;
+  }
+
   /** How many are at the beginning of which this holds: of all up to one, and of none after it. */
   countWhile(holds: (entry: number, score: number) => boolean): number {
     const { nodes } = this.table;

@@ -1,5 +1,8 @@
 /** A living sorted set as one command sees it: its members in order beside what every collection shows. */
+import type { Reply } from '../protocol/resp/reply.js';
 import { CollectionReader } from './collection-reader.js';
+import { OrderedSnapshot } from './collection-snapshot.js';
+import { longElements } from './long-elements.js';
 import type { ScoredMember, SortedView } from './execution.js';
 import { noEntry } from './key-table.js';
 import { recordPart } from '../protocol/record-key.js';
@@ -67,6 +70,14 @@ export class SortedReader extends CollectionReader implements SortedView {
     const found: ScoredMember[] = [];
     this.index.forEach(from, to, (entry, score) => found.push({ member: table.keyBytes(entry), score }));
     return found;
+  }
+
+  longSlice(from: number, to: number, withScores: boolean, isReverse: boolean): Reply | undefined {
+    if (!this.isOrdered() || this.row !== undefined) return undefined;
+    const [first, last] = [Math.max(0, from), Math.min(to, this.index.size)];
+    if (last - first < longElements) return undefined;
+    const snapshot = new OrderedSnapshot(this.partition.table, this.collection, this.index, first, last);
+    return this.longOf(snapshot, withScores ? 'scored members' : 'elements', isReverse);
   }
 
   private get index(): ScoreIndex {

@@ -8,8 +8,10 @@ const keptBytes = 1 << 20;
 const headerBytes = 16;
 /** Up to this length a loop beats the call into the runtime's copy. */
 const loopedBytes = 64;
-const array = 0x2a;
-const bulk = 0x24;
+/** Type bytes of RESP. */
+export const headerType = { array: 0x2a, bulk: 0x24, map: 0x25, set: 0x7e } as const;
+const { array, bulk } = headerType;
+const comma = 0x2c;
 const zero = 0x30;
 
 /** Used again for each reply; one is written at a time. */
@@ -21,6 +23,35 @@ export class BulkArrayWriter {
     this.used = 0;
     this.reserve(headerBytes);
     this.header(array, count);
+  }
+
+  /** A header within the reply, of a map, a set, an array in it. */
+  open(type: number, count: number): void {
+    this.reserve(headerBytes);
+    this.header(type, count);
+  }
+
+  /** A RESP3 double. */
+  addDouble(text: string): void {
+    this.reserve(text.length + 3);
+    const { memory } = this;
+    memory[this.used++] = comma;
+    this.used += memory.write(text, this.used, 'latin1');
+    memory[this.used++] = 0x0d;
+    memory[this.used++] = 0x0a;
+  }
+
+  /** Bytes that were written and not taken yet. */
+  get length(): number {
+    return this.used;
+  }
+
+  /** A copy of what was written since the last piece. */
+  takePiece(): Buffer {
+    const piece = Buffer.from(this.memory.subarray(0, this.used));
+    this.used = 0;
+    if (this.memory.length > keptBytes) this.memory = Buffer.allocUnsafeSlow(firstBytes);
+    return piece;
   }
 
   /** Copies `length` bytes of `bytes` from `from`. */

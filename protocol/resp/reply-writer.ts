@@ -9,6 +9,7 @@
  * Invariant: the chunks, then the block's bytes from start to used, are the pending replies in order; `pendingBytes` is their sum.
  * Shapes: https://redis.io/docs/latest/develop/reference/protocol-spec/ and, where that is silent, what redis-server 7.0 answers to DEBUG PROTOCOL.
  */
+import { LongReply } from './long-reply.js';
 import { doubleText } from './double-text.js';
 import {
   DecimalReply,
@@ -194,6 +195,8 @@ export class ReplyWriter {
     } else if (reply instanceof VerbatimReply) {
       if (resp === 3) this.writeBulkText(Type.Verbatim, `${reply.format}:`, reply.text);
       else this.writeBulkText(Type.Bulk, '', reply.text);
+    } else if (reply instanceof LongReply) {
+      throw new Error('a long reply is written before it is whole');
     } else {
       this.writeItems(Type.Array, reply, resp);
     }

@@ -6,6 +6,8 @@
  *   string -> bulk string, UTF-8        number, bigint -> integer        null -> nil        boolean -> #t/#f, in RESP2 :1/:0
  *   array -> array                      the classes below -> everything else
  */
+import type { LongReply } from './long-reply.js';
+
 export type Reply =
   | Buffer
   | string
@@ -25,6 +27,7 @@ export type Reply =
   | NilArrayReply
   | EncodedReply
   | EncodedPieces
+  | LongReply<EncodedPieces>
   | StoredValue;
 
 /** `+OK`. Use a shared instance. */

@@ -216,7 +216,10 @@ export const setRows: readonly KeyedRow[] = [
     slowRead,
     firstIsKey,
     docs('1.0.0', 'O(N) where N is the set cardinality.', 'Returns all members of a set.', 'key'),
-    (args) => (execution) => new SetReply(setAt(execution, args[1] as Buffer)?.elements() ?? []),
+    (args) => (execution) => {
+      const set = setAt(execution, args[1] as Buffer);
+      return set?.long('set of elements') ?? new SetReply(set?.elements() ?? []);
+    },
   ),
   row(
     'spop',

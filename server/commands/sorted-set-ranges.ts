@@ -70,7 +70,9 @@ const parseReading =
     if (read instanceof ErrorReply) return read;
     return (execution) => {
       const set = execution.sorted(args[1] as Buffer);
-      return set === undefined ? [] : scoredReply(execution, membersOf(set, read), read.withScores);
+      if (set === undefined) return [];
+      const { from, to } = limited(read.range(set), read.offset, read.limit, read.isReverse);
+      return set.longSlice(from, to, read.withScores, read.isReverse) ?? scoredReply(execution, membersOf(set, read), read.withScores);
     };
   };
 

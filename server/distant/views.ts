@@ -57,6 +57,10 @@ export class DistantCollection implements CollectionView {
     return this.all.map(({ bytes }) => bytes);
   }
 
+  long(): undefined {
+    return undefined;
+  }
+
   elementAt(at: number): Buffer {
     return this.all[at]?.bytes ?? noValue;
   }
@@ -102,6 +106,10 @@ export class DistantSortedSet extends DistantCollection implements SortedView {
 
   slice(from: number, to: number): ScoredMember[] {
     return this.row.slice(Math.max(0, from), Math.max(0, to));
+  }
+
+  longSlice(): undefined {
+    return undefined;
   }
 
   private countWhile(holds: (each: ScoredMember) => boolean): number {

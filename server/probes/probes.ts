@@ -46,7 +46,7 @@ function readinessChecks(node: ProbedNode): Check[] {
     ...startupChecks(node),
     check('ring', known, 'no configuration is known: initial-nodes nodes have not met, or the others are not reached'),
     check('quorum', known && shortPartitions === 0, known ? few : 'no configuration is known'),
-    check('peers', !meeting, 'the node began a moment ago: links between it and the others are still being made'),
+    check('peers', !known || !meeting, 'the node began a moment ago: links between it and the others are still being made'),
     check('rebuilt', doubtfulPartitions === 0, `${doubtfulPartitions} partitions are still compared with their other replicas`),
     check('disk', !full, 'less than min-free-space is left on the disk: writes are refused here'),
     check('not-draining', !leaving, 'the node is about to stop'),

@@ -1,7 +1,7 @@
 /**
  * Large messages in pieces: whatever is put, and whenever the stream breaks, the receiver gets every batch whole, in order, and of frames those whose stream held.
  */
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import test from 'ava';
 import { BulkReceiver } from '../../cluster/bulk-receiver.js';
 import { BulkSender } from '../../cluster/bulk-sender.js';

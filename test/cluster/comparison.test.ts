@@ -2,7 +2,7 @@
  * Two replicas of a partition and their links, played by hand: whatever each holds, after a pull and a push both hold the merge of both, and
  * their clocks are the pointwise maximum; an exchange that does not move fails.
  */
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import test from 'ava';
 import { Comparison } from '../../cluster/comparison.js';
 import { Peer } from '../../cluster/peer.js';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { type Configuration, encodeConfiguration, type NodeDescription } from '../../cluster/configuration.js';
 import {
   decodeFormationDurable,

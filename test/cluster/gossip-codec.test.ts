@@ -1,6 +1,6 @@
 /** Gossip on the wire: what was said is what is heard, and what makes no sense is refused. */
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { decodeExchange, encodeExchange, GossipError, type Exchange } from '../../cluster/gossip-codec.js';
 import { statuses, type MemberState } from '../../cluster/gossip-state.js';
 import { torc } from '../../protocol/generated/messages.js';

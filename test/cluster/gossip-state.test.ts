@@ -1,6 +1,6 @@
 /** How states of a node meet: the laws without which views would depend on the road that news took. */
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { compareDigests, merge, newsFor, statuses, type MemberState } from '../../cluster/gossip-state.js';
 
 /** What a node says of itself is a function of its incarnation and heartbeat; others may add a status. */

@@ -1,6 +1,6 @@
 /** What one node makes of what it hears, and does not hear, of others; and three-message exchanges between views. */
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import type { NodeDescription } from '../../cluster/configuration.js';
 import { phiOf } from '../../cluster/phi-accrual.js';
 import { GossipView, type Change } from '../../cluster/gossip-view.js';

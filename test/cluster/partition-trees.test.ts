@@ -2,7 +2,7 @@
  * Trees over a store: whatever was written, written behind, forgotten by memory and read again, the root is that of the records; a write hashes its
  * leaf alone; and a row that the disk lost or changed is seen when all is read anew.
  */
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import test from 'ava';
 import { PartitionTrees } from '../../cluster/partition-trees.js';
 import { ByteWriter } from '../../protocol/byte-writer.js';

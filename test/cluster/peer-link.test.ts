@@ -2,7 +2,7 @@
  * The link to one peer: batches reach it in order and are kept until they are acknowledged, commands are never sent twice, and no queue
  * grows without bound, whenever the stream breaks.
  */
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import test from 'ava';
 import { BulkReceiver } from '../../cluster/bulk-receiver.js';
 import type { PeerLink } from '../../cluster/peer-link.js';

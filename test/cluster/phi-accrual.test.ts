@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { heartbeat, phi, phiAccrual, phiOf } from '../../cluster/phi-accrual.js';
 
 const options = { firstIntervalMs: 1000, intervalsMax: 100, deviationMinMs: 100 };

@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { preferenceList } from '../../cluster/preference-list.js';
 import { buildRing, partitionPosition, type RingMember } from '../../cluster/ring.js';
 import type { MemberLabels } from '../../cluster/preference-list.js';

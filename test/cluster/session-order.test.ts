@@ -1,5 +1,5 @@
 /** A connection's order: on one partition its commands run as they came, whatever their routes and whenever they are answered. */
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import test from 'ava';
 import { Session } from '../../cluster/session.js';
 import { TestCall } from './calls.js';

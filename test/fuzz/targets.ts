@@ -1,6 +1,6 @@
 /** What is fed with inputs that are nearly right, and what it may throw: an error that whoever calls it expects, and nothing else. */
 import { isDeepStrictEqual } from 'node:util';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { decodeFormationMessage, encodeFormationMessage } from '../../cluster/formation-codec.js';
 import { ConfigurationError as ClusterConfigurationError } from '../../cluster/configuration.js';
 import { decodeExchange, GossipError } from '../../cluster/gossip-codec.js';

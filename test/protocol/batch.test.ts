@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { BatchEncoder, batchDot, batchLength, decodeBatches, type Batch } from '../../protocol/batch.js';
 import { FormatError } from '../../protocol/format-error.js';
 import { recordPart, recordType } from '../../protocol/record-key.js';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { ByteWriter } from '../../protocol/byte-writer.js';
 import { FormatError } from '../../protocol/format-error.js';
 import {

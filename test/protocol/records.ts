@@ -1,5 +1,5 @@
 /** Arbitrary records in normal form, for the codecs' properties: every kind of version, and numbers up to their limits. */
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { counterMax } from '../../protocol/dot.js';
 import { noBase, versionKind, type VectorClock, type Version, type VersionedRecord } from '../../protocol/record.js';
 

@@ -1,6 +1,6 @@
 /** Counts, histograms, the slow log and the latency monitor, on a clock that the test moves. */
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { CommandCount } from '../../server/command-count.js';
 import { CommandTimings } from '../../server/command-timings.js';
 import { LatencyMonitor } from '../../server/latency-monitor.js';

@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import test, { type ExecutionContext } from 'ava';
 import type { Call } from '../../cluster/call.js';
 import { EncodedReply, ErrorReply, ok, type Reply } from '../../protocol/resp/reply.js';

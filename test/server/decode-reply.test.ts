@@ -1,5 +1,5 @@
 /** What this version's writer writes for another node is read back as it was. */
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import test from 'ava';
 import { DoubleReply, ErrorReply, MapReply, SetReply, StatusReply, type Reply } from '../../protocol/resp/reply.js';
 import { encodeReply } from '../../protocol/resp/reply-writer.js';

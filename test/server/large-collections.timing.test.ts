@@ -24,6 +24,9 @@ interface Kind {
   /** Adds elements from `first` on to a key. */
   readonly add: (key: string, first: number, count: number) => string[];
   readonly count: string;
+  /** Reads all of it; and how many parts of the reply an element has. */
+  readonly all: (key: string) => string[];
+  readonly parts: number;
   /** Reads of one element, with the reply that shows it. */
   readonly reads: readonly ((key: string, index: number) => readonly [command: string[], reply: string])[];
 }
@@ -36,18 +39,24 @@ const kinds: readonly Kind[] = [
     name: 'hash',
     add: (key, first, count) => ['HSET', key, ...each(first, count, (index) => [`field:${index}`, `value:${index}`])],
     count: 'HLEN',
+    all: (key) => ['HGETALL', key],
+    parts: 2,
     reads: [(key, index) => [['HGET', key, `field:${index}`], `$value:${index}`]],
   },
   {
     name: 'set',
     add: (key, first, count) => ['SADD', key, ...each(first, count, (index) => [`member:${index}`])],
     count: 'SCARD',
+    all: (key) => ['SMEMBERS', key],
+    parts: 1,
     reads: [(key, index) => [['SISMEMBER', key, `member:${index}`], ':1']],
   },
   {
     name: 'sorted set',
     add: (key, first, count) => ['ZADD', key, ...each(first, count, (index) => [String(index), `member:${index}`])],
     count: 'ZCARD',
+    all: (key) => ['ZRANGE', key, '0', '-1', 'WITHSCORES'],
+    parts: 2,
     reads: [
       (key, index) => [['ZSCORE', key, `member:${index}`], `$${index}`],
       (key, index) => [['ZRANK', key, `member:${index}`], `:${index}`],
@@ -134,6 +143,12 @@ for (const kind of kinds)
       t.log(`${name}: ${least.toFixed(1)} us, in a pipeline of 1000`);
       t.true(least < 1000, `${name} takes ${least} us`);
     }
+
+    await metered.figures();
+    const wholeBeganMs = performance.now();
+    const [whole = ''] = await client.ask(kind.all(key));
+    t.is(whole.split(', ').length, kind.parts * filled);
+    await judge(`${kind.all(key)[0]} of all, answered after ${(performance.now() - wholeBeganMs).toFixed(1)} ms`);
 
     await client.end();
     await metered.server.stop();

@@ -1,5 +1,5 @@
 /** A split command is the command: every key goes to its partition once, and the joined reply is what one partition would have answered. */
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import test from 'ava';
 import { ErrorReply, ok, type Reply } from '../../protocol/resp/reply.js';
 import { slotOf } from '../../protocol/slot.js';

@@ -8,9 +8,9 @@
  * TORC_WIRE_RUNS (default 12) is the number of sequences per set-up and protocol; 2000 is a long run.
  */
 import test, { type ExecutionContext } from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { redisServer, requireRedisTools, type ServerGroup, startCluster, startNode } from '../harness/processes.js';
-import { agree } from './generated/agreement.js';
+import { agree, endsComparison } from './generated/agreement.js';
 import { anyCommand, Coverage, everyFamily, samplesOfEach } from './generated/all.js';
 import { eachOption } from './generated/each-option.js';
 import { spread, type Words } from './generated/words.js';
@@ -67,6 +67,7 @@ async function compare(t: ExecutionContext, torc: ServerGroup, redis: ServerGrou
       const ours = isScan(words) ? await scanned(node, words) : ((await node.ask(words))[0] ?? '');
       const expected = asScanned(words, theirs[i] ?? '');
       coverage.note(words, ours.startsWith('-'));
+      if (endsComparison(ours, expected)) return;
       if (!agree(words, ours, expected)) throw new Error(`${JSON.stringify(words)}: ${ours} and not ${expected}`);
     }
   };
@@ -91,8 +92,10 @@ async function comparePipelined(torc: ServerGroup, redis: ServerGroup): Promise<
       await ours.ask(['FLUSHALL']);
       await oracle.ask(['FLUSHALL']);
       const [mine, theirs] = await Promise.all([ours.ask(...ordered), oracle.ask(...ordered)]);
-      for (const [i, words] of ordered.entries())
+      for (const [i, words] of ordered.entries()) {
+        if (endsComparison(mine[i] ?? '', theirs[i] ?? '')) return;
         if (!agree(words, mine[i] ?? '', theirs[i] ?? '')) throw new Error(`${JSON.stringify(words)}: ${mine[i]} and not ${theirs[i]}`);
+      }
     }),
     { numRuns: runs, includeErrorInReport: true },
   );

@@ -1,6 +1,6 @@
 /** Each checker accepts what may happen and refuses what must not: a checker that cannot refuse proves nothing. */
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { checkCounterReads, checkFinalCounter, type CounterInput, type CounterOutput } from './counter-checker.js';
 import { History, type Verdict } from './history.js';
 import { checkFinalList, checkList, checkListReadsKeepUp, type ListInput, type ListOutput } from './list-checker.js';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { StorageError } from '../../storage/engine.js';
 import { encodeSegmentHeader, entryHeaderBytes, segmentHeaderBytes, segmentName } from '../../storage/log-segment.js';
 import { MemoryLogFiles } from '../../storage/memory-log-files.js';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { ElementExpiries } from '../../storage/element-expiries.js';
 
 const inOrder = (x: number, y: number): number => x - y;

@@ -1,6 +1,6 @@
 /** A list's order in memory against a plain array: elements come and go anywhere, and are put in order in slices while they do. */
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { positionsBetween } from '../../storage/list-position.js';
 import { ElementOrder } from '../../storage/element-order.js';
 import type { Collection } from '../../storage/collection.js';

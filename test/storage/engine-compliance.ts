@@ -1,6 +1,6 @@
 /** What every engine must do, as one suite; `engine.test.ts` runs it on each. */
 import type { ExecutionContext, TestFn } from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { StorageError, type Engine, type EngineRange } from '../../storage/engine.js';
 
 export interface EngineUnderTest {

@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { counterEpochMs, counterMax, counterMs, countersPerMs } from '../../protocol/dot.js';
 import type { Clock, Timer } from '../../storage/clock.js';
 import { HybridClock } from '../../storage/hybrid-clock.js';

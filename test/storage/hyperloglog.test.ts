@@ -1,6 +1,6 @@
 /** The join of HyperLogLogs: the greatest of each register, whatever the encodings, the order and the grouping; and what strings show of concurrent ones. */
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { emptyClock, versionKind, type PlainVersion, type VersionedRecord } from '../../protocol/record.js';
 import { slotOf } from '../../protocol/slot.js';
 import {

@@ -1,6 +1,6 @@
 /** The order of SCAN: the same in a large partition as in a small one, at every step, while keys come and go. */
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { KeyOrder, positionEnd, scanHash, sliceOf } from '../../storage/key-order.js';
 
 /** Entry n is the key {tag}n. */

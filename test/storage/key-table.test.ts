@@ -1,6 +1,6 @@
 /** The key table against a Map of objects: whatever is put, replaced and removed, both hold the same, and no cell is used twice. */
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { CellArena, cellBytesMax } from '../../storage/cell-arena.js';
 import { KeyTable, noEntry } from '../../storage/key-table.js';
 import { recordsEqual } from '../../storage/merge.js';

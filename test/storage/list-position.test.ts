@@ -1,6 +1,6 @@
 /** Positions of lists: in order, between their neighbours, never twice, and short where lists are used as lists are. */
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import type { Dot } from '../../protocol/dot.js';
 import { positionsBetween, type Side } from '../../storage/list-position.js';
 

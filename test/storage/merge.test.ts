@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { deletionTerm, versionKind, emptyClock, type PlainVersion, type VectorClock, type VersionedRecord } from '../../protocol/record.js';
 import {
   applyCut,

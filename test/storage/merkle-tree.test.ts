@@ -1,5 +1,5 @@
 /** Trees and the hashing below them: equal sets of records give equal roots whatever the order of arrival; a different one does not; a write marks one path. */
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import test from 'ava';
 import { rowBytes, runHashing } from '../../storage/merkle-hashing.js';
 import { differences, digestBytes, leafCount, leafNumbers, leafOf, MerkleTree, sha256 } from '../../storage/merkle-tree.js';

@@ -1,5 +1,5 @@
 /** Other bytes under one dot: the majority of the home replicas decides; without one and with all asked, the bytes that sort last; every replica alike. */
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import test from 'ava';
 import { ByteWriter } from '../../protocol/byte-writer.js';
 import { encodeRecordKey, recordPart, recordType } from '../../protocol/record-key.js';

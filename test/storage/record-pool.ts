@@ -2,7 +2,7 @@
  * Reachable records: what four replicas of one record hold and send while they write, delete, increment, set expiries, cut and
  * merge in an order drawn at random. Laws of merging hold for these and not for any record at all: a real actor never writes the same dot twice.
  */
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import type { Dot } from '../../protocol/dot.js';
 import { versionKind, type VersionedRecord } from '../../protocol/record.js';
 import { applyCut, deleting, effectiveContext, emptyRecord, mergeRecords, replacing } from '../../storage/merge.js';

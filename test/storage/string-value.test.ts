@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../harness/properties.js';
 import { emptyClock, noBase, versionKind, type CounterVersion, type PlainVersion, type VersionedRecord } from '../../protocol/record.js';
 import { deleting, emptyRecord, mergeRecords, recordsEqual, replacing, withoutVersions } from '../../storage/merge.js';
 import { incremented, int64Max, int64Min, parseInteger, shownString, withExpiry } from '../../storage/string-value.js';

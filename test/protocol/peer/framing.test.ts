@@ -1,5 +1,5 @@
 /** Frames on a stream: the same messages however it is cut, nothing kept for rubbish, and what follows a stop handed over. */
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import test from 'ava';
 import { frameChunks, FrameSplitter, FramingError } from '../../../protocol/peer/framing.js';
 

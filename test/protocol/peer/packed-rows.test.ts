@@ -1,6 +1,6 @@
 /** Packed rows: what was written is what is read, and rubbish is refused by a FormatError, never read past the end. */
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { ByteReader } from '../../../protocol/byte-reader.js';
 import { ByteWriter } from '../../../protocol/byte-writer.js';
 import { FormatError } from '../../../protocol/format-error.js';

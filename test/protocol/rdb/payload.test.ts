@@ -1,6 +1,6 @@
 /** Dumps as redis-server 7.0 makes them, byte for byte, and what is refused. */
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { FormatError } from '../../../protocol/format-error.js';
 import { crc64 } from '../../../protocol/rdb/crc64.js';
 import { decompressLzf } from '../../../protocol/rdb/lzf.js';

@@ -1,5 +1,5 @@
 /** An array of bulk strings comes out as the reply writer writes it, whatever the lengths are, one after the other. */
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import test from 'ava';
 import { BulkArrayWriter } from '../../../protocol/resp/bulk-array.js';
 import { encodeReply } from '../../../protocol/resp/reply-writer.js';

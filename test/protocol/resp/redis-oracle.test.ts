@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { createServer, connect, type AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { splitInlineArguments } from '../../../protocol/resp/inline-arguments.js';
 import { DoubleReply, ErrorReply } from '../../../protocol/resp/reply.js';
 import { encodeReply } from '../../../protocol/resp/reply-writer.js';

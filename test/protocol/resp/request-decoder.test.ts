@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { decodeCut, decodeWhole, encodeRequest, newDecoder } from './decoding.js';
 
 const texts = (requests: Buffer[][]): string[][] => requests.map((args) => args.map((arg) => arg.toString('latin1')));

@@ -7,7 +7,7 @@
  * TORC_ACL_RUNS (default 60) is the number of users that are made.
  */
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { ErrorReply, type Reply } from '../../../protocol/resp/reply.js';
 import type { CommandRow } from '../../../server/command-table.js';
 import { allRows } from '../../../server/commands/all.js';

@@ -1,11 +1,11 @@
 /** Generated sequences of string and key commands: the same replies, error texts included, as a real Redis. */
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { ErrorReply } from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';
 import { CommandLookup } from '../../../server/command-lookup.js';
 import { allRows } from '../../../server/commands/all.js';
-import { agree } from '../generated/agreement.js';
+import { agree, endsComparison } from '../generated/agreement.js';
 import { anyCommand } from '../generated/all.js';
 import { bitmapFamily } from '../generated/bitmaps.js';
 import { hashFamily, setFamily } from '../generated/collections.js';
@@ -56,6 +56,7 @@ async function follow(redis: RedisOracle, generated: readonly Words[]): Promise<
     const args = words.map((word) => Buffer.from(word));
     const ours = shown(run(execution, args));
     const expected = shown(theirs[i] as Reply);
+    if (endsComparison(ours, expected)) return;
     if (!agree(words, ours, expected)) throw new Error(`${JSON.stringify(words)}: ${ours} and not ${expected}`);
   }
 }

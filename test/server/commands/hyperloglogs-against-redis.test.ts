@@ -3,7 +3,7 @@
  * from one to the other under several limits, merged, exchanged by GET and SET and by DUMP and RESTORE, corrupted.
  */
 import test, { type ExecutionContext } from 'ava';
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { ErrorReply, type Reply } from '../../../protocol/resp/reply.js';
 import { CommandLookup } from '../../../server/command-lookup.js';
 import { allRows } from '../../../server/commands/all.js';

@@ -1,6 +1,6 @@
 /** DBSIZE, FLUSHALL and SCAN over a cluster of memory partitions, and the glob patterns that SCAN matches. */
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { slotOf } from '../../../protocol/slot.js';
 import { ErrorReply } from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';

@@ -1,6 +1,6 @@
 /** The arithmetic of INCRBYFLOAT against redis-server's, on texts near every edge. */
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { ErrorReply } from '../../../protocol/resp/reply.js';
 import { addLongDoubles, longDoubleText, parseLongDouble } from '../../../server/commands/long-double.js';
 import { RedisOracle } from './redis-oracle.js';

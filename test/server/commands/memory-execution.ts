@@ -302,6 +302,10 @@ class MemoryCollection implements CollectionView {
     return [...this.map().keys()].map((name) => Buffer.from(name, 'latin1'));
   }
 
+  long(): undefined {
+    return undefined;
+  }
+
   elementAt(at: number): Buffer {
     return this.elements()[at] ?? Buffer.alloc(0);
   }
@@ -368,6 +372,10 @@ class MemorySortedSet extends MemoryCollection implements SortedView {
 
   countToMember(member: Buffer, orEqual: boolean): number {
     return this.inOrder().filter((each) => Buffer.compare(each.member, member) < (orEqual ? 1 : 0)).length;
+  }
+
+  longSlice(): undefined {
+    return undefined;
   }
 
   slice(from: number, to: number): ScoredMember[] {

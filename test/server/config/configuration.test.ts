@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { ConfigurationError, parseConfigurationFile, splitWords } from '../../../server/config/configuration-file.js';
 import { directiveKeyOf, directiveKeys, directiveNames, directiveOf, directives } from '../../../server/config/directives.js';
 import { loadConfiguration, resolveConfiguration } from '../../../server/config/load-configuration.js';

@@ -1,6 +1,6 @@
 /** CONFIG REWRITE's text, whatever the values and whatever the file was: read again it comes to the same configuration. */
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { parseConfigurationFile } from '../../../server/config/configuration-file.js';
 import { directiveKeys, directiveOf } from '../../../server/config/directives.js';
 import { resolveConfiguration } from '../../../server/config/load-configuration.js';

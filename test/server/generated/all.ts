@@ -1,5 +1,5 @@
 /** Every generated command by the name of its row, and what the generated ones have covered. */
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { ErrorReply } from '../../../protocol/resp/reply.js';
 import { CommandLookup } from '../../../server/command-lookup.js';
 import type { CommandRow } from '../../../server/command-table.js';

@@ -1,5 +1,5 @@
 /** Generated commands on bits, by row. */
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { many, numeral, options, smallNumber, value, words, type Family, type Keys } from './words.js';
 
 const bit = fc.constantFrom('0', '1', '0', '1', '2', '-1', 'x');

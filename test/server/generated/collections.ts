@@ -1,5 +1,5 @@
 /** Generated commands on hashes and sets, by row. */
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { many, numeral, options, smallNumber, value, words, type Family, type Keys } from './words.js';
 
 const field = fc.constantFrom('f', 'g', 'h', 'n', 'n', '', 'f\u00efeld');

@@ -2,7 +2,7 @@
  * Generated commands on places, by row. `{a}geo` and `{a}geo2` hold nothing but places, each member's its own, so that no two are equally far; of what is no place Redis
  * answers what happens to be in its memory. `{a}far` takes stored distances.
  */
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { many, options, words, type Family, type Keys, type Words } from './words.js';
 
 const homes: Readonly<Record<string, readonly string[]>> = {

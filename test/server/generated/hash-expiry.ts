@@ -2,7 +2,7 @@
  * Generated commands on fields that expire, by row. The redis-server that is compared with does not know them: what they answer is tested by tables (hash-expiry.test.ts),
  * and here only that they are answered, by any node, among all the others. They keep to a key that nothing else looks into, and neither make nor delete it.
  */
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { hashExpiryRows } from '../../../server/commands/hash-expiry.js';
 import { options, words, type Family } from './words.js';
 

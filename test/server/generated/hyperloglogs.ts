@@ -2,7 +2,7 @@
  * Generated commands on HyperLogLogs, by row. A count of one key is asked of keys only that no command on strings looks into: Redis writes it into the
  * value, Torc does not.
  */
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { many, value, words, type Family, type Keys } from './words.js';
 
 const own = fc.constantFrom('hll', '{a}hll', 'other');

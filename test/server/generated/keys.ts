@@ -1,5 +1,5 @@
 /** Generated commands on keys of any type, by row. `near` has no lists. */
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import {
   many,
   milliseconds,

@@ -1,5 +1,5 @@
 /** Generated commands on lists, by row. `{a}set` is a set. Values repeat, so that pivots, positions and removals by value find something. */
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { many, options, words, type Family, type Keys } from './words.js';
 
 const value = fc.oneof(

@@ -2,7 +2,7 @@
  * Generated SORTs. What patterns name is of one slot: `{a}w_*` are weights, `{a}o_*` hashes with a price. Other patterns are refused, as in a cluster. Only keys
  * of this family's own are sorted.
  */
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { many, options, words, type Family, type Keys, type Words } from './words.js';
 
 const number = fc.constantFrom('1', '2', '3', '10', '-5', '0', '7', '100', '22', '-1');

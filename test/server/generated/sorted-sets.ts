@@ -1,5 +1,5 @@
 /** Generated commands on sorted sets, by row. `{a}set` is a set, and members of `{a}lex` have one score each time: ranges of members mean nothing else. */
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { many, options, smallNumber, words, type Family, type Keys } from './words.js';
 
 const member = fc.oneof(

@@ -2,7 +2,7 @@
  * Generated commands on streams, by row. Ids are told, and few, so that later ones find them; where the server chooses them, in `{a}auto`, which nothing else
  * touches, they are left out of the comparison.
  */
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import { many, options, words, type Family, type Keys, type Words } from './words.js';
 
 export const autoKey = '{a}auto';

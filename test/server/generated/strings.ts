@@ -1,5 +1,5 @@
 /** Generated commands on strings, by row. */
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 import {
   many,
   milliseconds,

@@ -1,5 +1,5 @@
 /** What generated commands are made of: keys, values, numbers, spans, and options in any case. */
-import fc from 'fast-check';
+import fc from '../../harness/properties.js';
 
 export type Words = readonly (string | Buffer)[];
 export type Family = Readonly<Record<string, fc.Arbitrary<Words>>>;

@@ -1,0 +1,31 @@
+/**
+ * A reply that is too long to be made in one turn of the event loop: it is made a slice a turn, from what was there when its command ran. Whoever runs the command drives
+ * it to its end, also when nobody waits for it any more; whoever answers waits until it is whole.
+ */
+/** `Whole`: what it comes to. */
+export abstract class LongReply<Whole> {
+  private whole: Whole | undefined = undefined;
+  private waiting: ((whole: Whole) => void)[] = [];
+
+  /** Makes the next slice; true once there is none left. */
+  proceed(): boolean {
+    this.whole ??= this.slice();
+    if (this.whole === undefined) return false;
+    const { waiting, whole } = this;
+    this.waiting = [];
+    for (const each of waiting) each(whole);
+    return true;
+  }
+
+  /** Calls back with all of it, now or later. */
+  whenWhole(callback: (whole: Whole) => void): void {
+    if (this.whole === undefined) this.waiting.push(callback);
+    else callback(this.whole);
+  }
+
+  /** Gives up what it holds; not to be used any more. */
+  abstract abandon(): void;
+
+  /** All of it, once it is there. */
+  protected abstract slice(): Whole | undefined;
+}

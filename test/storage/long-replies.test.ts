@@ -1,0 +1,182 @@
+/** Long replies of a collection: what was there when the command ran, whatever is written between the slices in which they are made. */
+import test from 'ava';
+import { DoubleReply, MapReply, SetReply, type Reply } from '../../protocol/resp/reply.js';
+import { LongReply } from '../../protocol/resp/long-reply.js';
+import { encodeReply } from '../../protocol/resp/reply-writer.js';
+import type { CollectionName } from '../../storage/execution.js';
+import { encodeScore } from '../../storage/score-value.js';
+import type { Transaction } from '../../storage/transaction.js';
+import { HandClock } from './log-fixtures.js';
+import { command, openInMemory, type OpenedStore } from './store-fixtures.js';
+
+const key = Buffer.from('k');
+const count = 12_000;
+const histories = Number(process.env['TORC_LONG_REPLIES'] ?? 6);
+const bytes = (text: string | number): Buffer => Buffer.from(String(text));
+
+/** Numbers that look drawn and are the same each time. */
+function drawer(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
+
+const valueFor = (type: CollectionName, draw: (below: number) => number): Buffer =>
+  type === 'zset' ? encodeScore(draw(500)) : type === 'set' ? Buffer.alloc(0) : bytes(`value ${draw(1_000_000)}`);
+
+function write(opened: OpenedStore, body: (transaction: Transaction) => void): void {
+  command(opened, 0, 1, body);
+}
+
+/** A change that a client might make. */
+function change(opened: OpenedStore, type: CollectionName, draw: (below: number) => number): void {
+  write(opened, (transaction) => {
+    const which = draw(100);
+    if (which === 0) {
+      transaction.delete(key);
+      if (type === 'list') transaction.insertIntoList(key, 0, [bytes('after')], 'left');
+      else transaction.setElement(key, type, bytes(`element ${draw(count)}`), valueFor(type, draw));
+    } else if (type === 'list') {
+      const size = transaction.list(key)?.size ?? 0;
+      const at = draw(size);
+      if (which < 40 || size === 0) transaction.insertIntoList(key, at, [bytes(`new ${draw(1000)}`)], 'left');
+      else if (which < 70) transaction.replaceInList(key, at, bytes(`other ${draw(1000)}`));
+      else transaction.removeFromList(key, [[at, at + 1]]);
+    } else if (which < 40) transaction.removeElement(key, type, bytes(`element ${draw(count)}`));
+    else transaction.setElement(key, type, bytes(`element ${draw(2 * count)}`), valueFor(type, draw));
+  });
+}
+
+type Ask = (transaction: Transaction) => { readonly long: Reply | undefined; readonly expected: Reply };
+
+const pairsOf = (flat: readonly Buffer[]): [Buffer, Buffer][] =>
+  flat.flatMap((one, i) => (i % 2 === 0 ? [[one, flat[i + 1] as Buffer] as [Buffer, Buffer]] : []));
+
+function asks(type: CollectionName, draw: (below: number) => number): Ask[] {
+  if (type === 'list') {
+    const from = draw(3000);
+    return [
+      (transaction) => {
+        const list = transaction.list(key);
+        return { long: list?.range(from, count), expected: list?.slice(from, count) ?? [] };
+      },
+    ];
+  }
+  if (type === 'zset') {
+    const [from, to, isReverse, resp] = [draw(3000), 6000 + draw(9000), draw(2) === 0, draw(2) === 0 ? 2 : 3] as const;
+    return [
+      (transaction) => {
+        transaction.resp = resp;
+        const set = transaction.sorted(key);
+        const members = set?.slice(from, to) ?? [];
+        if (isReverse) members.reverse();
+        const shown = members.map(({ member, score }): Reply[] => [member, new DoubleReply(score)]);
+        return { long: set?.longSlice(from, to, true, isReverse), expected: resp === 3 ? shown : shown.flat() };
+      },
+      (transaction) => {
+        const set = transaction.sorted(key);
+        return { long: set?.longSlice(from, to, false, false), expected: set?.slice(from, to).map(({ member }) => member) ?? [] };
+      },
+    ];
+  }
+  const whole = (transaction: Transaction) => transaction.collection(key, type);
+  return [
+    (transaction) => {
+      transaction.resp = 3;
+      return { long: whole(transaction)?.long('map of elements'), expected: new MapReply(pairsOf(whole(transaction)?.pairs() ?? [])) };
+    },
+    (transaction) => ({
+      long: whole(transaction)?.long('set of elements'),
+      expected: new SetReply(whole(transaction)?.elements() ?? []),
+    }),
+    (transaction) => ({
+      long: whole(transaction)?.long('values'),
+      expected:
+        whole(transaction)
+          ?.pairs()
+          .filter((_, i) => i % 2 === 1) ?? [],
+    }),
+  ];
+}
+
+for (const type of ['hash', 'set', 'zset', 'list'] as const)
+  test(`a long reply of a ${type} is of the instant of its command`, async (t) => {
+    for (let seed = 1; seed <= histories; seed++) {
+      const draw = drawer(seed);
+      const clock = new HandClock();
+      const opened = await openInMemory({ clock });
+      const here = opened.store.partition(0);
+      write(opened, (transaction) => {
+        if (type === 'list')
+          return transaction.insertIntoList(
+            key,
+            0,
+            Array.from({ length: count }, (_, i) => bytes(i)),
+            'left',
+          );
+        for (let i = 0; i < count; i++) transaction.setElement(key, type, bytes(`element ${i}`), valueFor(type, draw));
+      });
+      for (const ask of asks(type, draw)) {
+        let seen: ReturnType<Ask> | undefined;
+        for (let runs = 0; seen === undefined; runs++) {
+          if (runs > 3) throw new Error('a read never had what it needs');
+          opened.transaction.begin(here, 1, 1, 2);
+          const result = ask(opened.transaction);
+          const [need] = opened.transaction.needs;
+          if (need === undefined) seen = result;
+          else {
+            let isFilled = false;
+            opened.store.orders.fill(here, need.collection, () => (isFilled = true));
+            for (let i = 0; i < 200 && !isFilled; i++) await clock.advance(0);
+          }
+        }
+        const { long, expected } = seen;
+        const { resp } = opened.transaction;
+        const wanted = encodeReply(expected, resp);
+        if (!(long instanceof LongReply)) return t.fail(`a ${type} of ${count} is answered at once`);
+        let made: Buffer | undefined;
+        long.whenWhole((pieces) => (made = Buffer.concat(pieces.pieces)));
+        let slices = 0;
+        do {
+          for (let i = draw(40); i > 0; i--) change(opened, type, draw);
+          await clock.advance(0); // the sweeper takes what was deleted
+          slices++;
+        } while (!long.proceed());
+        t.true(slices > 3, `${slices} slices`);
+        t.true(made?.equals(wanted), `seed ${seed}: another reply than at the instant`);
+        t.is(here.collections.hasSnapshots, false);
+        // For the next one all is as it was.
+        write(opened, (transaction) => {
+          transaction.delete(key);
+          if (type === 'list')
+            return transaction.insertIntoList(
+              key,
+              0,
+              Array.from({ length: count }, (_, i) => bytes(i)),
+              'left',
+            );
+          for (let i = 0; i < count; i++) transaction.setElement(key, type, bytes(`element ${i}`), valueFor(type, draw));
+        });
+      }
+      await opened.close();
+    }
+  });
+
+test('a long reply that is given up holds nothing', async (t) => {
+  const opened = await openInMemory();
+  const here = opened.store.partition(0);
+  const { pins } = here;
+  write(opened, (transaction) => {
+    for (let i = 0; i < count; i++) transaction.setElement(key, 'zset', bytes(i), encodeScore(i));
+  });
+  opened.transaction.begin(here, 1, 1, 2);
+  const long = opened.transaction.collection(key, 'zset')?.long('elements');
+  t.is(here.pins, pins + 1);
+  t.true(here.collections.hasSnapshots);
+  if (long instanceof LongReply) long.abandon();
+  t.is(here.pins, pins);
+  t.false(here.collections.hasSnapshots);
+  await opened.close();
+});
