@@ -18,7 +18,7 @@ import type { CommandTimings } from './command-timings.js';
 import type { CommandRow, KeyedRow, LocalRow } from './command-table.js';
 import { operationOf, type Dispatcher, type Origin } from './dispatcher.js';
 import type { AclLog } from './acl/acl-log.js';
-import { denial, denialText } from './acl/permission.js';
+import { denial, denialText, patternDenial } from './acl/permission.js';
 import type { User } from './acl/user.js';
 import type { Users } from './acl/users.js';
 import { clientLine } from './commands/client-line.js';
@@ -183,6 +183,7 @@ export class Connection implements ClientView, Origin, RestingClient {
       request: (args) => this.request(args),
       protocolError: (text) => this.protocolError(text),
     });
+    this.decoder.isOfStranger = this.mustSayWho;
     socket.on('drain', () => {
       this.wake();
       this.resumeIfClear();
@@ -421,10 +422,10 @@ export class Connection implements ClientView, Origin, RestingClient {
 
   /** Why the client may not run this: it has not said who it is, or its user lacks a right. */
   private refusal(row: CommandRow, args: readonly Buffer[]): ErrorReply | undefined {
-    const { users, aclLog, nowMs } = this.server;
-    if (!this.authenticated && !users.default.isOpen && !row.flags.includes('no_auth')) return noAuthentication;
+    const { aclLog, nowMs } = this.server;
+    if (this.mustSayWho && !row.flags.includes('no_auth')) return noAuthentication;
     const denied = denial(this.user, row, args);
-    if (denied === undefined) return undefined;
+    if (denied === undefined) return patternDenial(this.user, row, args);
     const { reason, object } = denied;
     aclLog.add({ reason, object, username: this.user.name, clientInfo: clientLine(this, nowMs()) });
     return new ErrorReply(`NOPERM ${denialText(this.user, denied, false)}`, 'latin1');
@@ -440,7 +441,12 @@ export class Connection implements ClientView, Origin, RestingClient {
     this.skipped();
   }
 
+  private get mustSayWho(): boolean {
+    return !this.authenticated && !this.server.users.default.isOpen;
+  }
+
   private judge(): void {
+    this.decoder.isOfStranger = this.mustSayWho;
     this.isPlain = this.authenticated && this.user.isUnrestricted && this.replyMode === 'on';
   }
 
