@@ -14,7 +14,7 @@ import { RawClient } from '../raw-client.js';
 /** What each metric, summed over its labels, rises by on one node at least; negative: falls. */
 type Moves = Readonly<Record<string, number>>;
 
-export interface Trouble {
+interface Trouble {
   readonly what: string;
   readonly moves: Moves;
   readonly happens: (cluster: ServerGroup, watch: Watch) => Promise<void>;
@@ -70,7 +70,7 @@ class Watch {
 
 /** Who is not there shows nothing. */
 const scrapes = (cluster: ServerGroup, except: ReadonlySet<number> = new Set()): Promise<(Scrape | undefined)[]> =>
-  Promise.all(cluster.ports.map((port, node) => (except.has(node) ? undefined : Scrape.of(port).catch(() => undefined))));
+  Promise.all(cluster.ports.map((port, node) => (except.has(node) ? Promise.resolve(undefined) : Scrape.of(port).catch(() => undefined))));
 
 export async function allReady(cluster: ServerGroup): Promise<void> {
   await until(async () => (await scrapes(cluster)).every((one) => one?.value('torc_ready') === 1), 'all are ready again');
