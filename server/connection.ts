@@ -487,7 +487,7 @@ export class Connection implements ClientView, Origin, RestingClient {
     const partition = server.dispatcher.partitionOfKeys(operation.keys);
     if (partition < 0) {
       if (!server.dispatcher.isDistant(row, args, operation)) return this.runElsewhere(row, args, count);
-      return this.runHolding((done) => server.dispatcher.run(row, args, this, done), args, count);
+      return this.runHolding((done) => this.runByDispatcher(row, args, done), args, count);
     }
     const call = new ClientCall(args, operation, partition, this.options, this.silent, this, count);
     call.session = this.session;
@@ -502,15 +502,23 @@ export class Connection implements ClientView, Origin, RestingClient {
   }
 
   private runElsewhere(row: Exclude<CommandRow, LocalRow>, args: Buffer[], count: CommandCount): void {
+    // FLUSHALL goes over the partitions for a while: what follows it is not to be flushed.
+    if (row.scope === 'keyspace' && row.flags.includes('write')) {
+      return this.runHolding((done) => this.runByDispatcher(row, args, done), args, count);
+    }
     const place = this.newPlace(args);
+    this.places.push(place);
+    this.runByDispatcher(row, args, (reply) => this.answered(place, reply, count));
+  }
+
+  private runByDispatcher(row: Exclude<CommandRow, LocalRow>, args: Buffer[], done: (reply: Reply) => void): void {
     const { traces, dispatcher } = this.server;
     const trace = traces.isOn ? traces.sample(row.name) : undefined;
-    this.places.push(place);
-    // What a command on keys becomes is all begun here. A visit to whole partitions is a thousand calls, and stays one span.
+    // What a command on keys becomes at once is within its span. A visit to whole partitions is a thousand calls, and stays one.
     this.splitTrace = row.scope === 'keys' ? trace : undefined;
     dispatcher.run(row, args, this, (reply) => {
       if (trace !== undefined) trace.end(errorCodeOf(reply));
-      this.answered(place, reply, count);
+      done(reply);
     });
     this.splitTrace = undefined;
   }
