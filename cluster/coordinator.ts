@@ -30,6 +30,8 @@ import type { Turn } from './turn.js';
 
 /** After a longer gap between two looks at the clock this process may have been stopped, and others may have taken over. */
 const pauseMs = 1000;
+/** What a run copies in a millisecond on a slow and busy machine. */
+const copiedBytesPerMs = 100_000;
 
 export interface CoordinatorOptions {
   readonly store: Store;
@@ -344,14 +346,16 @@ export class Coordinator {
   /**
    * The process may have stood still in the middle of this turn, after the turn read its clock, and others may have taken over and written since: a batch that bears a
    * later time than theirs would be the latest. So what counts is the reading that the batch's counter was made of. True: the batch is dropped, and the call,
-   * which has not run, has to find its coordinator anew.
+   * which has not run, has to find its coordinator anew. A run that copies hundreds of megabytes takes its time by itself.
    */
   private hasStopped(call: Call): boolean {
-    const { issuedMs } = this.options.store.hybridClock;
-    const stopped = issuedMs - this.lastLookMs > pauseMs;
-    if (!stopped && issuedMs <= call.deadlineMs) return false;
+    const { store, membership } = this.options;
+    const { issuedMs } = store.hybridClock;
+    const pausedMs = membership.memberCount > 1 ? issuedMs - this.lastLookMs - pauseMs : 0;
+    const lateMs = Math.max(pausedMs, issuedMs - call.deadlineMs);
+    if (lateMs <= 0 || lateMs <= this.transaction.stagedBytes / copiedBytesPerMs) return false;
     this.transaction.discard();
-    if (stopped) this.noticePause(issuedMs);
+    if (pausedMs > 0) this.noticePause(issuedMs);
     return true;
   }
 

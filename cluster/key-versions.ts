@@ -1,6 +1,6 @@
-/** What every home replica holds of one key, in words: TORC VERSION. */
+/** What every home replica holds of one record, a string's or an element's, in words: TORC VERSION. */
 import { decodeRecord, type VersionedRecord } from '../protocol/record.js';
-import { encodeRecordKey, recordPart, recordType } from '../protocol/record-key.js';
+import { encodeRecordKey, recordPart, recordType, type RecordKey } from '../protocol/record-key.js';
 import { slotOf } from '../protocol/slot.js';
 import { effectiveContext, emptyRecord, mergeRecords, recordsEqual } from '../storage/merge.js';
 import { clockText } from './actor-names.js';
@@ -20,17 +20,29 @@ export interface KeyVersion {
 }
 
 const timeoutMs = 1000;
+const noElement: Buffer = Buffer.alloc(0);
+
+/** An element of a collection: a field, a member. */
+export interface ElementName {
+  readonly type: 'hash' | 'set' | 'zset';
+  readonly element: Buffer;
+}
 
 /** One entry per home replica, in preference order. */
-export async function keyVersions(node: Node, key: Buffer): Promise<KeyVersion[]> {
+export async function keyVersions(node: Node, key: Buffer, of?: ElementName): Promise<KeyVersion[]> {
   const { membership } = node;
   const { configuration } = membership;
   if (configuration === undefined) return [];
-  const partition = partitionOfSlot(slotOf(key), configuration.partitions);
+  const slot = slotOf(key);
+  const partition = partitionOfSlot(slot, configuration.partitions);
+  const recordKey =
+    of === undefined
+      ? { slot, key, type: recordType.string, part: recordPart.value, element: noElement }
+      : { slot, key, type: recordType[of.type], part: recordPart.element, element: of.element };
   const answers = await Promise.all(
     membership.preferenceList(partition).map(async (index) => {
       const member = configuration.members[index]?.nodeId ?? '?';
-      return { member, record: await recordAt(node, index, partition, key) };
+      return { member, record: await recordAt(node, index, partition, recordKey) };
     }),
   );
   const merged = answers.reduce((all, { record }) => (record === undefined ? all : mergeRecords(all, record)), emptyRecord);
@@ -42,10 +54,11 @@ export async function keyVersions(node: Node, key: Buffer): Promise<KeyVersion[]
 }
 
 /** The record that the member holds, empty when it has none; undefined when it does not say. */
-async function recordAt(node: Node, member: number, partition: number, key: Buffer): Promise<VersionedRecord | undefined> {
+async function recordAt(node: Node, member: number, partition: number, recordKey: RecordKey): Promise<VersionedRecord | undefined> {
   const peer = node.membership.peer(member);
-  if (peer === undefined) return (await node.ownRecord(partition, key)) ?? emptyRecord;
-  const transfer = await node.reader.inspect(peer, encodeRecordKey(slotOf(key), key, recordType.string, recordPart.value), timeoutMs);
+  if (peer === undefined) return (await node.ownRecord(partition, recordKey)) ?? emptyRecord;
+  const { slot, key, type, part, element } = recordKey;
+  const transfer = await node.reader.inspect(peer, encodeRecordKey(slot, key, type, part, element), timeoutMs);
   if (transfer === undefined) return undefined;
   const bytes = transfer.record[0];
   return bytes === undefined ? emptyRecord : decodeRecord(bytes as Buffer);

@@ -5,7 +5,7 @@
 import type { torc } from '../protocol/generated/messages.js';
 import type { VectorClock, VersionedRecord } from '../protocol/record.js';
 import { decodeBatches } from '../protocol/batch.js';
-import { slotOf } from '../protocol/slot.js';
+import type { RecordKey } from '../protocol/record-key.js';
 import { counterAt, memberNumberOf } from '../protocol/dot.js';
 import { clockBytes } from '../storage/partition-clocks.js';
 import { noEntry } from '../storage/key-table.js';
@@ -455,17 +455,17 @@ export class Node {
     return this.options.clock.monotonicMs() + wholePartitionPatience * this.options.peerTimeoutMs;
   }
 
-  /** This replica's own record of `key`, read from the engine if need be. */
-  ownRecord(partition: number, key: Buffer): Promise<VersionedRecord | undefined> {
+  /** This replica's own record, read from the engine if need be. */
+  ownRecord(partition: number, recordKey: RecordKey): Promise<VersionedRecord | undefined> {
     const { store } = this.options;
     const here = store.partition(partition);
     const record = (): VersionedRecord | undefined => {
-      const entry = here.find(key);
+      const entry = here.findRecord(recordKey);
       return entry === noEntry ? undefined : store.table.recordOf(entry);
     };
-    if (here.isLoaded(key)) return Promise.resolve(record());
+    if (here.isRecordLoaded(recordKey)) return Promise.resolve(record());
     return new Promise((resolve) => {
-      store.loader.load(here, key, slotOf(key), () => resolve(record()));
+      store.loader.loadRecord(here, recordKey, () => resolve(record()));
       this.turn.schedule();
     });
   }

@@ -2,7 +2,7 @@
 import type { Reply } from '../protocol/resp/reply.js';
 import type { RepairPlan } from '../cluster/anti-entropy.js';
 import type { ConflictReport } from '../cluster/conflict-report.js';
-import type { KeyVersion } from '../cluster/key-versions.js';
+import type { ElementName, KeyVersion } from '../cluster/key-versions.js';
 import type { ClusterView } from '../cluster/view.js';
 import type { CommandCount } from './command-count.js';
 import type { LatencyMonitor } from './latency-monitor.js';
@@ -148,16 +148,16 @@ export interface LocalContext {
   /** Undefined = the directive aclfile is not set. */
   readonly aclFile: AclFile | undefined;
   readonly torcVersion: string;
-  /** Runs `args` (name first) through the table at a partition's coordinator and resolves with its reply: COUNTKEYSINSLOT, GETKEYSINSLOT. */
   /** Runs a client's command on keys. */
   readonly ask: (args: readonly Buffer[]) => Promise<Reply>;
+  /** Runs `args` (name first) through the table at a partition's coordinator and resolves with its reply: COUNTKEYSINSLOT, GETKEYSINSLOT. */
   readonly atPartition: (partition: number, args: readonly Buffer[]) => Promise<Reply>;
   /** TORC REPAIR: begins it; how many pairs of partition and peer are compared, or why it cannot begin. */
   readonly repair: (plan: RepairPlan) => number | 'under way' | 'no peer';
   /** TORC DRAIN: the node begins to stop as on SIGTERM. */
   readonly drain: () => void;
-  /** TORC VERSION: each home replica's record context of `key` as printable text, or why it did not answer. */
-  readonly versionsOf: (key: Buffer) => Promise<readonly KeyVersion[]>;
+  /** TORC VERSION: the record context of `key`, or of an element of it, at each home replica, as printable text, or why it did not answer. */
+  readonly versionsOf: (key: Buffer, of?: ElementName) => Promise<readonly KeyVersion[]>;
   /** TORC CONFLICTS: the newest that this node met, so many at most. */
   readonly conflicts: (count: number) => ConflictReport;
 }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { RepairPlan } from '../cluster/anti-entropy.js';
 import { Node } from '../cluster/node.js';
 import { conflictFigures, conflictReport } from '../cluster/conflict-report.js';
-import { keyVersions } from '../cluster/key-versions.js';
+import { keyVersions, type ElementName } from '../cluster/key-versions.js';
 import type { Readiness } from '../cluster/readiness.js';
 import { DataDirectory, nextLife } from '../storage/data-directory.js';
 import { StorageError } from '../storage/engine.js';
@@ -286,7 +286,7 @@ async function startServing(
     node: nodeControl({ node, store, gate, shutDown: (how) => askToStop(how) }),
     torcVersion: version,
     drain: () => askToStop('in order'),
-    versionsOf: (key: Buffer) => keyVersions(node, key),
+    versionsOf: (key: Buffer, of?: ElementName) => keyVersions(node, key, of),
     conflicts: (count: number) => conflictReport(store.conflicts, node.membership.configuration, count),
     repair: (plan: RepairPlan) => node.repair(plan),
   };

@@ -7,11 +7,14 @@ import type { Collection, ElementIndex } from './collection.js';
 import { KeyOrder } from './key-order.js';
 import type { KeyTable } from './key-table.js';
 import type { Partition } from './partition.js';
+import { TurnSlice } from './turn-slice.js';
 
 /** Elements put in order in one turn: about a millisecond. */
 const sliceElements = 2048;
-/** The same of a type's own order: about two milliseconds. */
+/** The same of a type's own order, at most. */
 const indexedInSlice = 512;
+/** Of these so many between two looks at how long it takes. */
+const indexedAtOnce = 32;
 
 export class CollectionOrders {
   constructor(
@@ -30,8 +33,13 @@ export class CollectionOrders {
 
   private fillIndex(partition: Partition, collection: Collection, index: ElementIndex, filled: () => void, goesOn: () => void): void {
     partition.pins++;
+    const slice = new TurnSlice(this.clock, indexedInSlice / indexedAtOnce, 1);
     const step = (): void => {
-      if (collection.index === index) index.fill(indexedInSlice);
+      slice.begin();
+      while (collection.index === index && !index.isFilled) {
+        index.fill(indexedAtOnce);
+        if (slice.isOver()) break;
+      }
       if (collection.index === index && !index.isFilled) {
         goesOn();
         this.clock.after(0, step);

@@ -12,8 +12,9 @@ import { noEntry, type KeyTable } from './key-table.js';
 import { underCut } from './merge.js';
 import type { Partition } from './partition.js';
 import { elementRows } from './rows.js';
+import { TurnSlice } from './turn-slice.js';
 
-/** Entries, or rows, between two turns of the event loop: two to four milliseconds. */
+/** Rows read at once, and entries or rows between two turns of the event loop at most. */
 const sliceEntries = 400;
 
 export class CollectionSweeper {
@@ -67,6 +68,7 @@ export class CollectionSweeper {
   }
 
   private async sweep(partition: Partition, collection: Collection): Promise<void> {
+    const slice = new TurnSlice(this.clock, sliceEntries);
     while (!this.closed) {
       const row = collection.condemned[0];
       if (row !== undefined) {
@@ -76,22 +78,26 @@ export class CollectionSweeper {
             partition.collections.settle(collection, entry);
             this.swept++;
           }
-          if (at % sliceEntries === sliceEntries - 1) await this.nextTurn();
+          if (slice.isOver()) await slice.nextTurn();
         }
         collection.condemned.splice(collection.condemned.indexOf(row), 1);
-      } else if (collection.unswept) await this.sweepRows(partition, collection);
+      } else if (collection.unswept) await this.sweepRows(partition, collection, slice);
       else return;
     }
   }
 
   /** Rows of elements that memory does not know: what is dead is deleted by the next round of writing behind. */
-  private async sweepRows(partition: Partition, collection: Collection): Promise<void> {
+  private async sweepRows(partition: Partition, collection: Collection, slice: TurnSlice): Promise<void> {
     const { table } = this;
     const { owner, type, cut } = collection;
     const rows = elementRows(table.slotOf(owner), table.keyBytes(owner), type.byte);
     for await (const chunk of this.engine.iterate(rows, sliceEntries)) {
       if (this.closed) return;
       for (const [row, value] of chunk) {
+        if (slice.isOver()) {
+          await slice.nextTurn();
+          if (this.closed) return;
+        }
         const { element } = decodeRecordKey(row.subarray(1));
         if (table.findPart(owner, kindOf(type, recordPart.element), element, 0, element.length) !== noEntry) continue;
         const left = underCut(decodeRecord(value), cut);
@@ -104,12 +110,7 @@ export class CollectionSweeper {
         this.mark(entry);
         this.swept++;
       }
-      await this.nextTurn();
     }
     if (collection.cut === cut) collection.unswept = false; // else more was deleted meanwhile
-  }
-
-  private nextTurn(): Promise<void> {
-    return new Promise((resolve) => this.clock.after(0, resolve));
   }
 }

@@ -80,6 +80,8 @@ export class Collection {
   private entries = new Int32Array(smallestRow);
   private used = 0;
   private livingCount = 0;
+  /** Entries in the row that have a record. */
+  private recordedCount = 0;
 
   constructor(
     private readonly table: KeyTable,
@@ -241,7 +243,18 @@ export class Collection {
     if (this.used === this.entries.length) this.grow();
     this.entries[this.used] = entry;
     this.table.setPlace(entry, this.used++);
+    this.table.setRecorded(entry, false);
+    this.countRecord(entry);
     if (isLiving) this.revive(entry);
+  }
+
+  /** The entry may have got a record, or lost it. */
+  countRecord(entry: number): void {
+    const { table } = this;
+    const has = table.hasRecord(entry);
+    if (has === table.isRecorded(entry)) return;
+    table.setRecorded(entry, has);
+    this.recordedCount += has ? 1 : -1;
   }
 
   /** An entry came to live. */
@@ -257,6 +270,7 @@ export class Collection {
   /** Takes an entry out of the row. */
   remove(entry: number): void {
     if (this.table.placeOf(entry) < this.livingCount) this.retire(entry);
+    if (this.table.isRecorded(entry)) this.recordedCount--;
     this.swap(this.table.placeOf(entry), this.used - 1);
     this.used--;
   }
@@ -268,7 +282,7 @@ export class Collection {
     this.entries = new Int32Array(smallestRow);
     this.account(this.entries.byteLength);
     this.used = 0;
-    this.livingCount = 0;
+    this.livingCount = this.recordedCount = 0;
     this.elsewhere = 0;
     this.soonestElsewhereMs = 0;
     this.account(-(this.timed?.byteSize ?? 0));
@@ -297,9 +311,7 @@ export class Collection {
 
   /** No element of it has a record, in memory or on disk. */
   get isBare(): boolean {
-    if (!this.known || !this.whole || this.unswept || this.condemned.length > 0 || this.livingCount > 0) return false;
-    for (let at = 0; at < this.used; at++) if (this.table.hasRecord(this.at(at))) return false;
-    return true;
+    return this.known && this.whole && !this.unswept && this.condemned.length === 0 && this.livingCount === 0 && this.recordedCount === 0;
   }
 
   /** Nothing is left of it. */

@@ -4,8 +4,13 @@
  */
 export interface EngineBatch {
   /** Buffers are borrowed until the promise of `write` settles. */
-  readonly puts: readonly (readonly [key: Buffer, value: Buffer])[];
-  readonly deletes: readonly Buffer[];
+  readonly puts: Items<readonly [key: Buffer, value: Buffer]>;
+  readonly deletes: Items<Buffer>;
+}
+
+/** An array, or what stands for a very long one. */
+export interface Items<Item> extends Iterable<Item> {
+  readonly length: number;
 }
 
 export interface EngineRange {

@@ -73,6 +73,8 @@ const kindMask = kindBits << kindShift;
 const stored = 1 << 27;
 /** Of a key: it has collections. */
 const withParts = 1 << 28;
+/** Of a part: its collection counts it among those with a record. */
+const recorded = withParts;
 /** Of a key with collections: it is counted among its partition's living keys. */
 const counted = 1 << 29;
 /** Key and value are too large for a cell and lie, apart from each other, in bytes that others hold too: a batch's. */
@@ -262,6 +264,15 @@ export class KeyTable {
 
   setStored(part: number, is: boolean): void {
     this.setState(part, stored, is ? stored : 0);
+  }
+
+  /** Its collection counts it among its elements with a record. */
+  isRecorded(part: number): boolean {
+    return (this.stateOf(part) & recorded) !== 0;
+  }
+
+  setRecorded(part: number, is: boolean): void {
+    this.setState(part, recorded, is ? recorded : 0);
   }
 
   isInUse(entry: number): boolean {

@@ -6,11 +6,13 @@ import { decodeRecord } from '../protocol/record.js';
 import { decodeRecordKey, recordPart, type RecordKey } from '../protocol/record-key.js';
 import type { Collection } from './collection.js';
 import { typeOfByte, typeOfKind } from './collection-types.js';
+import type { Clock } from './clock.js';
 import { StorageError, type Engine } from './engine.js';
 import { decodeHeader } from './header-row.js';
 import { noEntry, type KeyTable } from './key-table.js';
 import { elementRow, elementRows, headerRow, keyOfHeader, slotRows, stringRow, table as tables } from './rows.js';
 import { justAfter } from './loaded-ranges.js';
+import { TurnSlice } from './turn-slice.js';
 import type { Partition } from './partition.js';
 import type { ElementRange } from './stream-reader.js';
 
@@ -19,7 +21,7 @@ const sliceRows = 500;
 /** Of a range at least so many rows are read at once. */
 const rangeRowsLeast = 8;
 
-/** The same of a collection's elements, each of which is put into its place: some 9 us. */
+/** The same of a collection's elements at most: each is put into its place, some 9 us. */
 const sliceElements = 250;
 
 /** Whole partitions read at once: all of it stays in memory until it was used. */
@@ -60,7 +62,7 @@ export class Loader {
     private readonly table: KeyTable,
     private readonly partition: (number: number) => Partition,
     private readonly onFailure: (error: StorageError) => void,
-    private readonly nextTurn: () => Promise<void>,
+    private readonly clock: Clock,
   ) {}
 
   /** Calls `loaded` once `key` may be used (partition.isLoaded); its read goes out with the turn's others at flush(). */
@@ -187,13 +189,15 @@ export class Loader {
     partition.pins++;
     try {
       const rows = elementRows(table.slotOf(owner), table.keyBytes(owner), type.byte);
+      const slice = new TurnSlice(this.clock);
       for await (const chunk of this.engine.iterate(rows, sliceElements)) {
         this.reads += chunk.length;
         for (const [row, value] of chunk) {
           partition.collections.take(collection, decodeRecordKey(row.subarray(1)).element, decodeRecord(value));
+          if (!slice.isOver()) continue;
+          for (const goesOn of watchers) goesOn();
+          await slice.nextTurn();
         }
-        for (const goesOn of watchers) goesOn();
-        if (chunk.length === sliceElements) await this.nextTurn(); // the engine has the next slice ready at once
       }
       partition.collections.becameWhole(collection);
     } finally {
@@ -327,6 +331,10 @@ export class Loader {
     }
     partition.resident = true;
     partition.hasHiddenContexts = false;
+  }
+
+  private nextTurn(): Promise<void> {
+    return new Promise((resolve) => this.clock.after(0, resolve));
   }
 
   private fail(error: unknown): void {

@@ -181,6 +181,7 @@ export class PartitionCollections {
     if (part === recordPart.element) {
       const isAlive = table.isAlive(entry);
       if (collection.condemned.length > 0 && !collection.holds(entry)) return;
+      collection.countRecord(entry);
       if (isAlive !== wasAlive) {
         if (isAlive) collection.revive(entry);
         else collection.retire(entry);

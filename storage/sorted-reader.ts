@@ -10,7 +10,7 @@ import { decodeScore } from './score-value.js';
 import { ScoreIndex } from './score-index.js';
 
 /** Members put in order by the command that needs it; of a larger set the rest before it runs again. */
-const orderedAtOnce = 1024;
+const orderedAtOnce = 256;
 
 const inOrder = (x: ScoredMember, y: ScoredMember): number =>
   x.score === y.score ? Buffer.compare(x.member, y.member) : x.score - y.score < 0 ? -1 : 1;

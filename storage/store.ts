@@ -61,7 +61,7 @@ export interface StoreOptions {
   readonly hashSeed: number;
   /** What a large batch is; by default largeBatchBytes. */
   readonly largeBatchBytes?: number | undefined;
-  /** Records that are written behind at once; by default roundPartBytes of write-behind.ts. */
+  /** Records that are written behind at once; by default those of round-parts.ts. */
   readonly roundPartBytes?: number | undefined;
   /** The disk failed: nothing more is acknowledged, and the node has to stop. Called once. */
   readonly onFailure: (error: StorageError) => void;
@@ -117,10 +117,9 @@ export class Store {
     this.table = new KeyTable(options.hashSeed);
     this.conflicts = new ConflictLog(options.clock);
     const partition = (number: number): Partition => this.partition(number);
-    const nextTurn = (): Promise<void> => new Promise((resolve) => options.clock.after(0, resolve));
     this.orders = new CollectionOrders(options.clock, this.table);
     this.sweeper = new CollectionSweeper(options.engine, options.clock, this.table, this.markEntry, (error) => options.onFailure(error));
-    this.loader = new Loader(options.engine, this.table, partition, (error) => options.onFailure(error), nextTurn);
+    this.loader = new Loader(options.engine, this.table, partition, (error) => options.onFailure(error), options.clock);
     this.evictor = new Evictor(this.table, partition, options.cacheBytesMax);
     this.scan = new RecordScan(options.engine, options.clock, this.table, (entry) => this.writeBehind.mark(entry));
     this.forgetting = new Forgetting(options.engine, this.table, this.loader, (here, entry) => {

@@ -16,9 +16,11 @@ import { StorageError, type Engine } from './engine.js';
 import type { HintStore } from './hint-store.js';
 import type { KeyTable } from './key-table.js';
 import type { Loader } from './loader.js';
+import { ChunkedList } from './chunked-list.js';
 import { clockBytes, clockOf, encodePartitionClocks, restorePartitionClocks } from './partition-clocks.js';
 import type { Partition } from './partition.js';
 import type { SlicedEntries } from './sliced-entries.js';
+import { partBytesMost, RoundParts, type RoundPart } from './round-parts.js';
 import { maxClock } from './vector-clock.js';
 import { elementRow, factRow, headerRow, hintTotalsRow, partitionRow, positionRow, purgedRow, stringRow, table as tables } from './rows.js';
 
@@ -28,18 +30,8 @@ const roundBytes = 128 * 1024 * 1024;
 const roundDelayMs = 60_000;
 /** With memory full, rounds wait for this many dirty entries. */
 const pressedEntries = 1000;
-/** Records are written in parts of about this size. */
-const roundPartBytes = 8 * 1024 * 1024;
 /** Entries encoded before the event loop gets its turn. */
 const sliceEntries = 500;
-
-/** What the batch that ends a round has of records. */
-interface RoundsLast {
-  readonly puts: [Buffer, Buffer][];
-  readonly deletes: Buffer[];
-  /** Keys of collections whose header rows go with it. */
-  readonly owners: ReadonlySet<number>;
-}
 
 export interface Recovered {
   /** No record is in the engine. */
@@ -51,7 +43,7 @@ export interface Recovered {
 
 export class WriteBehind {
   /** Entries of the key table; what is dirty is not evicted. */
-  private dirty: number[] = [];
+  private dirty = new ChunkedList<number>(sliceEntries);
   private dirtyFacts = new Map<string, Buffer>();
   private readonly partitions = new Set<Partition>();
   private round = 1;
@@ -71,7 +63,7 @@ export class WriteBehind {
     private readonly sliced: SlicedEntries,
     private readonly partition: (number: number) => Partition,
     private readonly onFailure: (error: StorageError) => void,
-    private readonly partBytes: number = roundPartBytes,
+    private readonly partBytes: number = partBytesMost,
   ) {}
 
   get dirtyEntries(): number {
@@ -177,7 +169,7 @@ export class WriteBehind {
     const entries = this.dirty;
     const facts = this.dirtyFacts;
     const position = (this.roundPosition = log.endPosition);
-    this.dirty = [];
+    this.dirty = new ChunkedList(sliceEntries);
     this.dirtyFacts = new Map();
     const clocks: [Buffer, Buffer][] = [];
     for (const partition of this.partitions) {
@@ -190,70 +182,64 @@ export class WriteBehind {
     if (hintTotals !== undefined) clocks.push(hintTotals as [Buffer, Buffer]);
     await log.sync(); // the engine must not know more than the log would replay
     await this.hints.writeOut();
-    const { puts, deletes, owners } = await this.writeRecords(entries);
-    await this.encodeHeaders(owners, puts, deletes);
+    const emptied = new ChunkedList<number>(sliceEntries);
+    const last = await this.writeRecords(entries, emptied);
+    await this.encodeHeaders(last, emptied);
     const positionValue = Buffer.alloc(8);
     positionValue.writeDoubleBE(position);
-    puts.push(...clocks, [positionRow, positionValue]);
-    this.addPurged(puts);
-    await this.engine.write({ puts, deletes }, { sync: true });
-    for (let i = 0; i < entries.length; i++) {
-      const entry = entries[i] as number;
-      if (this.table.dirtyOf(entry) === round) this.written(entry);
-      if (i % (2 * sliceEntries) === 0) await this.nextTurn();
+    for (const clock of clocks) last.puts.push(clock);
+    last.puts.push([positionRow, positionValue]);
+    this.addPurged(last.puts);
+    await this.engine.write(last, { sync: true });
+    for (const slice of entries.chunks) {
+      for (const entry of slice) if (this.table.dirtyOf(entry) === round) this.written(entry);
+      await this.nextTurn();
     }
-    await this.dropVacant(owners);
+    await this.dropVacant(emptied);
     this.rounds++;
     await log.dropBefore(position);
   }
 
   /**
-   * Encodes the entries' records, and writes those of strings as they fill a part; returns the rest, for the batch that ends the round. What a part brings the log
-   * will bring again if that batch never comes. The rows of collections all go with that batch, since their keys' header rows say what is in them.
+   * Encodes the entries' records, and writes them as they fill a part, those of collections with their keys' header rows; returns the rest, for the batch that ends the
+   * round. What a part brings the log will bring again if that batch never comes.
    */
-  private async writeRecords(entries: readonly number[]): Promise<RoundsLast> {
+  private async writeRecords(entries: ChunkedList<number>, emptied: ChunkedList<number>): Promise<RoundPart> {
     const { table } = this;
-    const puts: [Buffer, Buffer][] = [];
-    const deletes: Buffer[] = [];
-    const owners = new Set<number>();
-    let part: [Buffer, Buffer][] = [];
+    const parts = new RoundParts(table, this.partition, this.partBytes);
     const writer = new ByteWriter();
-    let bytes = 0;
-    for (let from = 0; from < entries.length; from += sliceEntries) {
-      const slice = entries.slice(from, from + sliceEntries);
+    for (const slice of entries.chunks) {
       await this.loader.complete(slice);
       for (const entry of slice) {
-        const row = this.rowOf(entry, owners);
+        const part = parts.of(entry);
+        const row = this.rowOf(entry, part.owners);
         if (row === undefined) continue;
         const record = table.recordOf(entry);
-        if (record === undefined) {
-          deletes.push(row);
-          continue;
+        if (record === undefined) part.delete(row);
+        else {
+          writer.reset();
+          encodeRecord(writer, record);
+          const value = writer.length > this.partBytes ? writer.take() : Buffer.from(writer.view());
+          if (value.length > this.partBytes) await this.nextTurn(); // its encoding has taken long enough
+          part.put(row, value);
         }
-        writer.reset();
-        encodeRecord(writer, record);
-        const value = writer.length > this.partBytes ? writer.take() : Buffer.from(writer.view());
-        if (value.length > this.partBytes) await this.nextTurn(); // its encoding has taken long enough
-        if (table.kindOf(entry) !== 0) {
-          puts.push([row, value]);
-          continue;
-        }
-        part.push([row, value]);
-        bytes += row.length + value.length;
-        if (bytes < this.partBytes) continue;
-        this.addPurged(part);
-        await this.engine.write({ puts: part, deletes: [] }, { sync: false });
-        part = [];
-        bytes = 0;
+        if (parts.isFull(part)) await this.writePart(part, emptied);
       }
-      if (slice.length === sliceEntries) await this.nextTurn();
+      await this.nextTurn();
     }
-    for (const put of part) puts.push(put);
-    return { puts, deletes, owners };
+    const [rest, other] = parts.ends();
+    if (other !== undefined) await this.writePart(other, emptied);
+    return rest;
+  }
+
+  private async writePart(part: RoundPart, emptied: ChunkedList<number>): Promise<void> {
+    await this.encodeHeaders(part, emptied);
+    this.addPurged(part.puts);
+    await this.engine.write(part, { sync: false });
   }
 
   /** What was forgotten of records that are among the puts goes with them. */
-  private addPurged(puts: [Buffer, Buffer][]): void {
+  private addPurged(puts: { push(put: [Buffer, Buffer]): unknown }): void {
     for (const partition of this.partitions) {
       if (!partition.purgedDirty) continue;
       partition.purgedDirty = false;
@@ -278,13 +264,18 @@ export class WriteBehind {
     return elementRow(table.slotOf(owner), table.keyBytes(owner), typeOfKind(kind).byte, table.keyBytes(entry));
   }
 
-  /** What is said of a key's collections must be true of exactly the rows that are written with it: so it is said after them. */
-  private async encodeHeaders(owners: ReadonlySet<number>, puts: [Buffer, Buffer][], deletes: Buffer[]): Promise<void> {
+  /**
+   * What is said of a key's collections must be true of exactly the rows that are in the engine with it: so it is said after those of the same batch, and again with
+   * each later one that has more of them. `emptied` gets the keys of which a collection has no header row any more.
+   */
+  private async encodeHeaders({ owners, puts, deletes }: RoundPart, emptied: ChunkedList<number>): Promise<void> {
     const { table } = this;
     let count = 0;
     for (const owner of owners) {
       const row = headerRow(table.slotOf(owner), table.keyBytes(owner));
-      const headers = this.partition(table.partitionOf(owner)).collections.headersOf(owner);
+      const { collections } = this.partition(table.partitionOf(owner));
+      const headers = collections.headersOf(owner);
+      if (headers.length < collections.of(owner).length || headers.length === 0) emptied.push(owner);
       if (headers.length === 0) deletes.push(row);
       else {
         this.loader.hasCollections = true;
@@ -295,16 +286,17 @@ export class WriteBehind {
   }
 
   /** Collections of which nothing is left, and keys that had nothing else, go. */
-  private async dropVacant(owners: ReadonlySet<number>): Promise<void> {
+  private async dropVacant(emptied: ChunkedList<number>): Promise<void> {
     const { table } = this;
-    let count = 0;
-    for (const owner of owners) {
-      if (++count % sliceEntries === 0) await this.nextTurn();
-      if (!table.isInUse(owner) || table.kindOf(owner) !== 0 || !table.hasParts(owner)) continue;
-      const partition = this.partition(table.partitionOf(owner));
-      if (partition.pins > 0) continue;
-      partition.collections.dropVacant(owner);
-      if (!table.hasParts(owner) && !table.hasRecord(owner) && table.dirtyOf(owner) === 0) partition.removeEmpty(owner);
+    for (const owners of emptied.chunks) {
+      for (const owner of owners) {
+        if (!table.isInUse(owner) || table.kindOf(owner) !== 0 || !table.hasParts(owner)) continue;
+        const partition = this.partition(table.partitionOf(owner));
+        if (partition.pins > 0) continue;
+        partition.collections.dropVacant(owner);
+        if (!table.hasParts(owner) && !table.hasRecord(owner) && table.dirtyOf(owner) === 0) partition.removeEmpty(owner);
+      }
+      await this.nextTurn();
     }
   }
 

@@ -136,6 +136,7 @@ function parseSetId(args: readonly Buffer[]): Run | ErrorReply {
       const count = parseInteger(value);
       if (count === undefined) return notAnInteger;
       if (count < 0) return error('entries_added must be positive');
+      if (typeof count === 'bigint') return error(`entries_added above ${Number.MAX_SAFE_INTEGER} is not supported`);
       entriesAdded = Number(count);
     } else if (isToken(args[i] as Buffer, 'MAXDELETEDID')) {
       const id = parseId(value, 0n);

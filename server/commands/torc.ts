@@ -2,6 +2,7 @@
 import { slotOf } from '../../protocol/slot.js';
 import type { RepairPlan } from '../../cluster/anti-entropy.js';
 import type { ReportedConflict } from '../../cluster/conflict-report.js';
+import type { ElementName } from '../../cluster/key-versions.js';
 import type { NodeHealth } from '../../cluster/node-health.js';
 import type { MemberView } from '../../cluster/view.js';
 import { ErrorReply, MapReply, ok, StatusReply } from '../../protocol/resp/reply.js';
@@ -42,9 +43,20 @@ function preferenceList({ cluster }: LocalContext, args: readonly Buffer[]): Rep
   ]);
 }
 
-/** What each home replica holds of the key's record. */
-async function version({ versionsOf }: LocalContext, args: readonly Buffer[]): Promise<Reply> {
-  const versions = await versionsOf(args[2] as Buffer);
+/** What each home replica holds of the key's record, or of an element's. */
+async function version({ versionsOf, ask }: LocalContext, args: readonly Buffer[]): Promise<Reply> {
+  const [, , key, element] = args as readonly [Buffer, Buffer, Buffer, Buffer | undefined];
+  if (args.length > 4) return wrongArity('torc|version');
+  let of: ElementName | undefined;
+  if (element !== undefined) {
+    const answer = await ask([Buffer.from('TYPE'), key]);
+    if (answer instanceof ErrorReply) return answer;
+    const type = answer instanceof StatusReply ? answer.text : '';
+    if (type !== 'hash' && type !== 'set' && type !== 'zset')
+      return new ErrorReply('ERR TORC VERSION names elements of hashes, sets and sorted sets');
+    of = { type, element };
+  }
+  const versions = await versionsOf(key, of);
   return versions.map(({ member, context, values, equal, error }) => {
     const entries: (readonly [Reply, Reply])[] = [['member', member]];
     if (error === undefined) entries.push(['context', context], ['values', values], ['equal', equal ? 'yes' : 'no']);
@@ -186,8 +198,8 @@ const secondIsKey = { ...firstIsKey, first: 2, last: 2 };
 const help = [
   'PREFLIST <key>',
   '    Return the slot, the partition and the home replicas of <key>, in preference order.',
-  'VERSION <key>',
-  '    Return what each home replica holds of the record of <key>.',
+  'VERSION <key> [<element>]',
+  '    Return what each home replica holds of the record of <key>, or of a field or member of it.',
   'CONFLICTS [<count>]',
   '    Return the newest <count> conflicts that this node met (16 unless told), and counts of all by type.',
   'QUORUM [<w> <r> | DEFAULT]',
@@ -213,8 +225,13 @@ export const torcRows: readonly LocalRow[] = [
       row('preflist', 3, docs(since, 'O(1)', 'Returns the home replicas of a key.', 'key'), preferenceList, secondIsKey),
       row(
         'version',
-        3,
-        docs(since, 'O(N) where N is the number of replicas.', "Returns each home replica's version of a key.", 'key'),
+        -3,
+        docs(
+          since,
+          'O(N) where N is the number of replicas.',
+          "Returns each home replica's version of a key, or of an element of it.",
+          'key [element]',
+        ),
         version,
         secondIsKey,
       ),

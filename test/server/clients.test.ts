@@ -260,3 +260,45 @@ test.serial('TORC says where a key lives, what its replicas hold, how many must 
   }
   t.is(new Set(lists).size, 1);
 });
+
+test.serial('TORC VERSION shows each replica of one field or member', async (t) => {
+  const client = await RawClient.connect(servers.ports[0] as number);
+  const key = (name: string): string => `{of one}${name}`;
+  t.deepEqual(
+    await client.ask(
+      ['HSET', key('hash'), 'field', 'a', 'other', 'b'],
+      ['SADD', key('set'), 'member'],
+      ['ZADD', key('zset'), '1', 'member'],
+      ['RPUSH', key('list'), 'a'],
+      ['TORC', 'QUORUM', '3', '1'],
+      ['HSET', key('hash'), 'field', 'c'],
+    ),
+    [':2', ':1', ':1', ':1', '+OK', ':0'],
+  );
+  const versions = async (...of: string[]): Promise<{ members: number; contexts: Set<string>; values: string[]; equal: number }> => {
+    const [reply = ''] = await client.ask(['TORC', 'VERSION', ...of]);
+    return {
+      members: reply.match(/\$member/g)?.length ?? 0,
+      contexts: new Set(reply.match(/\$\{[^}]*\}/g)),
+      values: [...reply.matchAll(/\$values, :(\d)/g)].map(([, count = '']) => count),
+      equal: reply.match(/\$equal, \$yes/g)?.length ?? 0,
+    };
+  };
+  const field = await versions(key('hash'), 'field');
+  t.deepEqual([field.members, field.values, field.equal, field.contexts.size], [3, ['1', '1', '1'], 3, 1]);
+  const other = await versions(key('hash'), 'other');
+  t.notDeepEqual(other.contexts, field.contexts, 'each field has a version of its own');
+  for (const name of ['set', 'zset']) t.deepEqual((await versions(key(name), 'member')).values, ['1', '1', '1'], name);
+  const none = await versions(key('set'), 'none');
+  t.deepEqual([none.values, none.contexts], [['0', '0', '0'], new Set(['${}'])]);
+  const refused = '-ERR TORC VERSION names elements of hashes, sets and sorted sets';
+  t.deepEqual(
+    await client.ask(
+      ['TORC', 'VERSION', key('list'), 'a'],
+      ['TORC', 'VERSION', key('nothing'), 'a'],
+      ['TORC', 'VERSION', key('hash'), 'field', 'more'],
+    ),
+    [refused, refused, "-ERR wrong number of arguments for 'torc|version' command"],
+  );
+  await client.end();
+});

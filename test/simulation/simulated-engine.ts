@@ -119,8 +119,8 @@ export class SimulatedEngine implements Engine {
   async write(batch: EngineBatch, { sync }: { readonly sync: boolean }): Promise<void> {
     this.#demandOpen();
     const own: EngineBatch = {
-      puts: batch.puts.map(([key, value]) => [Buffer.from(key), Buffer.from(value)] as const),
-      deletes: batch.deletes.map((key) => Buffer.from(key)),
+      puts: Array.from(batch.puts, ([key, value]) => [Buffer.from(key), Buffer.from(value)] as const),
+      deletes: Array.from(batch.deletes, (key) => Buffer.from(key)),
     };
     this.#contents.begin(own);
     try {

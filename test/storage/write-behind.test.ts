@@ -6,6 +6,7 @@ import test from 'ava';
 import { slotOf } from '../../protocol/slot.js';
 import { MemoryEngine } from '../../storage/memory-engine.js';
 import { MemoryLogFiles } from '../../storage/memory-log-files.js';
+import { runCold } from './cold-command.js';
 import { HandClock } from './log-fixtures.js';
 import { command, openStore, type OpenedStore } from './store-fixtures.js';
 
@@ -113,6 +114,59 @@ test('a round goes to the engine in parts; killed between two of them, a process
   while (!(await killedAfter(parts)).whole) parts++;
   t.true(parts >= 5, `${parts} parts`);
 });
+
+for (const [size, name] of [
+  [3000, 'a large hash'],
+  [90, 'small hashes'],
+] as const)
+  // prettier-ignore
+  test(`the rows of ${name} go in parts, too, each with header rows that count what is there; killed between two of them, nothing is missed`, async (t) => {
+    const keys = size > 1000 ? [Buffer.from('large')] : Array.from({ length: 30 }, (_, i) => Buffer.from(`small:${i}`));
+    const field = (i: number): Buffer => Buffer.from(`field:${i}`);
+    const killedAfter = async (parts: number): Promise<{ readonly batches: number; readonly whole: boolean }> => {
+      const files = new MemoryLogFiles();
+      const filled = new MemoryEngine();
+      const first = await openStore(filled, files, { clock: new HandClock() });
+      for (const key of keys)
+        command(first, 0, 1, (transaction) => {
+          for (let i = 0; i < size; i++) transaction.setElement(key, 'hash', field(i), Buffer.alloc(50, i));
+        });
+      await first.close();
+      const [engine, clock] = [filled.reopened(), new HandClock()];
+      let batches = 0;
+      let whole = false;
+      const write = engine.write.bind(engine);
+      const opened = await openStore(engine, files, { clock, roundPartBytes: 10_000 });
+      engine.write = async (batch, options) => {
+        if (batches === parts) return new Promise(() => undefined); // the process ends before this one
+        batches++;
+        whole = options.sync;
+        await write(batch, options);
+      };
+      // A third goes, a third is new, a third stays; and each is counted without being read.
+      const third = size / 3;
+      for (const key of keys)
+        await runCold(opened, clock, key, (transaction) => {
+          for (let i = 0; i < third; i++) transaction.removeElement(key, 'hash', field(i));
+          for (let i = 0; i < third; i++) transaction.setElement(key, 'hash', field(size + i), Buffer.alloc(50, i));
+        });
+      opened.store.endTurn(() => undefined);
+      await clock.advance(60_000);
+      for (let i = 0; i < 100; i++) await clock.advance(0);
+      files.kill();
+      const nextClock = new HandClock();
+      const next = await openStore(engine.reopened(), files, { clock: nextClock });
+      for (const key of keys) {
+        const counted = await runCold(next, nextClock, key, (transaction) => transaction.collection(key, 'hash')?.size);
+        const all = await runCold(next, nextClock, key, (transaction) => transaction.collection(key, 'hash')?.elements().length);
+        t.deepEqual([counted.result, all.result], [size, size], `${key.toString()} after ${batches} batches`);
+      }
+      return { batches, whole };
+    };
+    let parts = 0;
+    while (!(await killedAfter(parts)).whole) parts++;
+    t.true(parts >= 3, `${parts} parts`);
+  });
 
 test('what is written while a round waits between its slices is not lost, whenever the process is killed', async (t) => {
   const count = 2500;
