@@ -3,6 +3,7 @@
  * the records collected here become one batch under one dot, or, when the command throws or answers an error, nothing.
  */
 import type { Dot } from '../protocol/dot.js';
+import type { VectorClock } from '../protocol/record.js';
 import type { ErrorReply, Reply, StoredValue } from '../protocol/resp/reply.js';
 
 /** A living string, as the type's rule shows it. */
@@ -102,6 +103,12 @@ export interface StreamView extends CollectionView {
   range(from: Buffer, to: Buffer, most?: number, backwards?: boolean): OrderedElement[];
   /** How many there are in such a range. Needs all of it in memory. O(log n). */
   countIn(from: Buffer, to: Buffer): number;
+  /** The latest write among what the element shows, which is there and in memory. */
+  dotOf(element: Buffer): Dot;
+  /** The maximum of all that was ever written to its elements, as far as this replica knows; without what the command itself has staged. */
+  readonly top: VectorClock;
+  /** What this replica has seen of the partition, without gaps. */
+  readonly seen: VectorClock;
 }
 
 export interface ScannedSlot {

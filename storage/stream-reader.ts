@@ -2,6 +2,9 @@
  * A living stream as one command sees it: its elements in the order of their bytes, ranges of which are read by themselves where only disk has them. What an
  * element means is its writer's business (server/streams/): entries by id, and what is beside them.
  */
+import type { Dot } from '../protocol/dot.js';
+import type { VectorClock } from '../protocol/record.js';
+import { recordPart } from '../protocol/record-key.js';
 import { CollectionReader, type Reading } from './collection-reader.js';
 import { ElementOrder } from './element-order.js';
 import type { OrderedElement, StreamView } from './execution.js';
@@ -23,6 +26,8 @@ export interface ElementRange {
 }
 
 export interface RangeReading extends Reading {
+  /** The latest write among what the entry shows, the command's own writes included. */
+  dotAt(entry: number): Dot;
   /** The elements of the range are to be loaded, and the command run again. */
   needRange(collection: Collection, range: ElementRange): void;
 }
@@ -72,6 +77,18 @@ export class StreamReader extends CollectionReader implements StreamView {
     const loaded = this.loadedFrom(from, to);
     if (loaded !== to) this.reading.needRange(this.collection, { from: loaded, to, most: Infinity, backwards: false });
     return this.order.countBefore(loaded) - this.order.countBefore(from);
+  }
+
+  dotOf(element: Buffer): Dot {
+    return this.reading.dotAt(this.partition.collections.find(this.collection, recordPart.element, element));
+  }
+
+  get top(): VectorClock {
+    return this.collection.top;
+  }
+
+  get seen(): VectorClock {
+    return this.partition.seen;
   }
 
   /** `to` itself where memory has all of the range, else up to where it has. */

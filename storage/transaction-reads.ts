@@ -2,7 +2,7 @@
  * What one command sees of a partition: objects in memory under what it has staged itself. What memory lacks is noted (`needs`), and the command runs again once that is
  * there; what a read looked at is noted for the versions that replicas compare (`looks`).
  */
-import { compareRanked } from '../protocol/dot.js';
+import { compareRanked, type Dot } from '../protocol/dot.js';
 import { ErrorReply, StoredValue } from '../protocol/resp/reply.js';
 import { emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
 import { recordPart } from '../protocol/record-key.js';
@@ -274,6 +274,16 @@ export abstract class TransactionReads {
     if (!this.hasElementAt(collection, entry, element)) return undefined;
     const staged = this.writes.of(entry);
     return staged === undefined ? this.here.table.expiresOf(entry) : this.livingStaged(staged)?.expiresAtMs;
+  }
+
+  /** The latest write among what the entry shows, as the batch will leave it. */
+  dotAt(entry: number): Dot {
+    const { table } = this.here;
+    if (table.isSingle(entry) && this.writes.of(entry) === undefined)
+      return { actor: table.actorOf(entry), counter: table.counterOf(entry) };
+    const latest = latestOfRecord(this.recordOf(entry));
+    if (latest === undefined) throw new Error('an element that is not there has no latest write');
+    return latest;
   }
 
   /** The batch changes something of the collection. */

@@ -61,6 +61,7 @@ export function listpackBytes(values: readonly Buffer[]): number {
 }
 
 const integerText = /^(0|-?[1-9]\d{0,18})$/;
+/** Bits of an integer, and the bytes that it takes. */
 const integerBits = [
   [13, 2],
   [16, 3],
@@ -69,14 +70,73 @@ const integerBits = [
   [64, 9],
 ] as const;
 
+/** The integer that the bytes are the text of, within 64 bits. */
+function integerIn(value: Buffer): bigint | undefined {
+  if (value.length > 20 || !integerText.test(value.toString('latin1'))) return undefined;
+  const integer = BigInt(value.toString('latin1'));
+  return BigInt.asIntN(64, integer) === integer ? integer : undefined;
+}
+
+function integerBytes(integer: bigint): number {
+  if (integer >= 0n && integer < 128n) return 1;
+  return integerBits.find(([bits]) => BigInt.asIntN(bits, integer) === integer)?.[1] ?? 9;
+}
+
+const stringBytes = (length: number): number => length + (length < 64 ? 1 : length < 4096 ? 2 : 5);
+
 function packedBytes(value: Buffer): number {
-  const { length } = value;
-  if (length <= 20 && integerText.test(value.toString('latin1'))) {
-    const integer = BigInt(value.toString('latin1'));
-    if (integer >= 0n && integer < 128n) return 1;
-    for (const [bits, bytes] of integerBits) if (BigInt.asIntN(bits, integer) === integer) return bytes;
+  const integer = integerIn(value);
+  return integer === undefined ? stringBytes(value.length) : integerBytes(integer);
+}
+
+/** A listpack of these, as Redis packs them. Owned by the caller. */
+export function writeListpack(values: readonly (Buffer | bigint)[]): Buffer {
+  const parts: Buffer[] = [];
+  for (const value of values) {
+    const integer = typeof value === 'bigint' ? value : integerIn(value);
+    const entry = integer === undefined ? packedString(value as Buffer) : packedInteger(integer);
+    parts.push(entry, backLength(entry.length));
   }
-  return length + (length < 64 ? 1 : length < 4096 ? 2 : 5);
+  const header = Buffer.alloc(headerBytes);
+  const body = Buffer.concat(parts);
+  header.writeUInt32LE(headerBytes + body.length + 1, 0);
+  header.writeUInt16LE(Math.min(values.length, 0xffff), 4);
+  return Buffer.concat([header, body, Buffer.of(end)]);
+}
+
+function packedInteger(integer: bigint): Buffer {
+  const bytes = integerBytes(integer);
+  if (bytes === 1) return Buffer.of(Number(integer));
+  if (bytes === 2) {
+    const raw = Number(BigInt.asUintN(13, integer));
+    return Buffer.of(0xc0 | (raw >> 8), raw & 0xff);
+  }
+  const entry = Buffer.alloc(bytes);
+  entry[0] = 0xf1 + integerWidths.indexOf(bytes - 1);
+  if (bytes === 9) entry.writeBigInt64LE(integer, 1);
+  else entry.writeIntLE(Number(integer), 1, bytes - 1);
+  return entry;
+}
+
+function packedString(value: Buffer): Buffer {
+  const { length } = value;
+  if (length < 64) return Buffer.concat([Buffer.of(0x80 | length), value]);
+  if (length < 4096) return Buffer.concat([Buffer.of(0xe0 | (length >> 8), length & 0xff), value]);
+  const head = Buffer.alloc(5);
+  head[0] = 0xf0;
+  head.writeUInt32LE(length, 1);
+  return Buffer.concat([head, value]);
+}
+
+/** An entry's length, to be read backwards: seven bits a byte, the last byte first, and all but the first written one say that more stand before them. */
+function backLength(length: number): Buffer {
+  const bytes = Buffer.alloc(backLengthBytes(length));
+  let left = length;
+  for (let i = bytes.length - 1; i >= 0; i--) {
+    bytes[i] = (left & 0x7f) | (i > 0 ? 0x80 : 0);
+    left = Math.floor(left / 128);
+  }
+  return bytes;
 }
 
 const integerWidths = [2, 3, 4, 8];

@@ -31,6 +31,17 @@ export class RdbReader {
     return value;
   }
 
+  /** The same of any 64 bits. */
+  wide(): bigint {
+    const first = this.u8();
+    return first === lengthForm.u64 ? this.take(8).readBigUInt64BE() : BigInt(this.numberAfter(first));
+  }
+
+  /** Bytes as they are; borrowed. */
+  raw(length: number): Buffer {
+    return this.take(length);
+  }
+
   /** 64 bits, little-endian, up to 2^53. */
   u64LE(): number {
     const value = Number(this.take(8).readBigUInt64LE());

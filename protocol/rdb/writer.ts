@@ -26,6 +26,20 @@ export class RdbWriter {
     }
   }
 
+  /** The same of any 64 bits. */
+  wide(value: bigint): void {
+    if (value < 2n ** 32n) return this.length(Number(value));
+    this.bytes.u8(lengthForm.u64);
+    const big = Buffer.alloc(8);
+    big.writeBigUInt64BE(value);
+    this.bytes.bytes(big);
+  }
+
+  /** Bytes as they are, with no length before them. */
+  raw(bytes: Buffer): void {
+    this.bytes.bytes(bytes);
+  }
+
   /** 64 bits, little-endian; up to 2^53. */
   u64LE(value: number): void {
     const little = Buffer.alloc(8);

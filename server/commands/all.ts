@@ -38,7 +38,10 @@ import { sortRows } from './sort.js';
 import { sortedSetAlgebraRows } from './sorted-set-algebra.js';
 import { sortedSetRangeRows } from './sorted-set-ranges.js';
 import { sortedSetRows } from './sorted-sets.js';
-import { streamInfoRows, streamReadRows } from './stream-reads.js';
+import { streamGroupContainers, streamGroupRows } from './stream-groups.js';
+import { streamInfoRows } from './stream-info.js';
+import { streamPendingRows } from './stream-pending.js';
+import { streamReadRows } from './stream-reads.js';
 import { streamRows } from './streams.js';
 import { stringRows } from './strings.js';
 import { torcRows } from './torc.js';
@@ -64,6 +67,9 @@ export const allRows: readonly CommandRow[] = [
   ...listIndexRows,
   ...streamRows,
   ...streamReadRows,
+  ...streamGroupRows,
+  ...streamGroupContainers,
+  ...streamPendingRows,
   ...streamInfoRows,
   ...geoRows,
   ...geoSearchRows,

@@ -44,7 +44,7 @@ export function unknownSubcommand(container: string, args: readonly Buffer[]): E
 }
 
 /** At most `bytes` bytes, up to the first NUL, as C's %.*s prints them; in latin1. */
-function cString(argument: Buffer, bytes: number): string {
+export function cString(argument: Buffer, bytes = Infinity): string {
   const cut = argument.subarray(0, bytes);
   const nul = cut.indexOf(0);
   return (nul < 0 ? cut : cut.subarray(0, nul)).toString('latin1');

@@ -1,23 +1,26 @@
-/** Reading streams: by ids, behind an id, and what a stream is. XREAD does not wait yet. */
+/** Reading streams: by ids, and behind an id. XREAD does not wait yet. */
 import { ErrorReply, MapReply, nilArray, type Reply } from '../../protocol/resp/reply.js';
 import type { Execution } from '../../storage/execution.js';
-import type { CommandRow, KeyedRow, LocalRow, Run } from '../command-table.js';
+import type { KeyedRow, Run } from '../command-table.js';
 import { idMax, idReply, invalidId, parseEnd, parseId, type StreamId } from '../streams/stream-id.js';
 import { Stream, type StreamEntry } from '../streams/stream.js';
 import { isToken, parseInteger } from './arguments.js';
-import { notAnInteger, subcommandSyntax, syntaxError } from './errors.js';
-import { container, familyOf, firstIsKey, noKeys } from './row.js';
+import { notAnInteger, syntaxError } from './errors.js';
+import { familyOf, firstIsKey, noKeys } from './row.js';
 
 const { docs, row } = familyOf('stream');
 
-const noSuchKey = new ErrorReply('ERR no such key');
-const noWaiting = new ErrorReply('ERR XREAD BLOCK is not supported yet: ask again, without BLOCK');
+const noWaiting = (isOfGroup: boolean): ErrorReply =>
+  new ErrorReply(`ERR ${isOfGroup ? 'XREADGROUP' : 'XREAD'} BLOCK is not supported yet: ask again, without BLOCK`);
 const noGroup = new ErrorReply('ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.');
 const noNoAck = new ErrorReply('ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.');
 const noGreater = new ErrorReply('ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.');
-const unbalanced = new ErrorReply("ERR Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified.");
+const unbalanced = (isOfGroup: boolean): ErrorReply => {
+  const [name, special] = isOfGroup ? ['xreadgroup', '>'] : ['xread', '$'];
+  return new ErrorReply(`ERR Unbalanced '${name}' list of streams: for each stream key an ID or '${special}' must be specified.`);
+};
 
-const entryReply = ({ id, fields }: StreamEntry): Reply => [idReply(id), fields];
+export const entryReply = ({ id, fields }: StreamEntry): Reply => [idReply(id), fields];
 
 /** XRANGE key start end [COUNT count], and XREVRANGE with the ends the other way round. */
 const parseRange =
@@ -43,48 +46,71 @@ const parseRange =
     };
   };
 
-/** Where the keys of XREAD begin; undefined when there are none. */
+/** Where the keys of XREAD or XREADGROUP begin; undefined when there are none. */
 function streamsAt(args: readonly Buffer[]): number | undefined {
   for (let i = 1; i < args.length - 1;) {
     const option = args[i] as Buffer;
     if (isToken(option, 'STREAMS')) return i + 1;
-    i += isToken(option, 'COUNT') || isToken(option, 'BLOCK') ? 2 : 1;
+    if (isToken(option, 'GROUP')) i += 3;
+    else i += isToken(option, 'COUNT') || isToken(option, 'BLOCK') ? 2 : 1;
   }
   return undefined;
 }
 
-/** The keys among XREAD's arguments: the first half of what follows STREAMS. */
-function keysOfRead(args: readonly Buffer[]): readonly Buffer[] {
+/** The keys among their arguments: the first half of what follows STREAMS. */
+export function keysOfRead(args: readonly Buffer[]): readonly Buffer[] {
   const at = streamsAt(args);
   return at === undefined ? [] : args.slice(at, at + Math.floor((args.length - at) / 2));
 }
 
-/** XREAD [COUNT count] STREAMS key [key ...] id [id ...] */
-function parseRead(args: readonly Buffer[]): Run | ErrorReply {
+/** What XREAD and XREADGROUP are asked. */
+export interface StreamReading {
+  readonly keys: readonly Buffer[];
+  /** An id for each key. */
+  readonly after: readonly Buffer[];
+  readonly most: number;
+  /** Of XREADGROUP. */
+  readonly group: { readonly name: Buffer; readonly consumer: Buffer } | undefined;
+  readonly noAck: boolean;
+}
+
+/** [GROUP group consumer] [COUNT count] [NOACK] STREAMS key [key ...] id [id ...] */
+export function parseReading(args: readonly Buffer[], isOfGroup: boolean): StreamReading | ErrorReply {
   let most = Infinity;
   let at: number | undefined;
+  let group: StreamReading['group'];
+  let noAck = false;
   for (let i = 1; i < args.length && at === undefined; i++) {
     const option = args[i] as Buffer;
     const left = args.length - 1 - i;
-    if (isToken(option, 'BLOCK') && left > 0) return noWaiting;
+    if (isToken(option, 'BLOCK') && left > 0) return noWaiting(isOfGroup);
     if (isToken(option, 'COUNT') && left > 0) {
       const count = parseInteger(args[++i] as Buffer);
       if (count === undefined) return notAnInteger;
       most = count < 1 ? Infinity : Number(count);
     } else if (isToken(option, 'STREAMS') && left > 0) at = i + 1;
-    else if (isToken(option, 'GROUP') && left > 1) return noGroup;
-    else if (isToken(option, 'NOACK')) return noNoAck;
-    else return syntaxError;
+    else if (isToken(option, 'GROUP') && left > 1) {
+      if (!isOfGroup) return noGroup;
+      group = { name: args[i + 1] as Buffer, consumer: args[i + 2] as Buffer };
+      i += 2;
+    } else if (isToken(option, 'NOACK')) {
+      if (!isOfGroup) return noNoAck;
+      noAck = true;
+    } else return syntaxError;
   }
   if (at === undefined) return syntaxError;
-  if ((args.length - at) % 2 !== 0) return unbalanced;
+  if ((args.length - at) % 2 !== 0) return unbalanced(isOfGroup);
   const count = (args.length - at) / 2;
-  const keys = args.slice(at, at + count);
-  const after = args.slice(at + count);
-  return (execution) => read(execution, keys, after, most);
+  return { keys: args.slice(at, at + count), after: args.slice(at + count), most, group, noAck };
 }
 
-function read(execution: Execution, keys: readonly Buffer[], after: readonly Buffer[], most: number): Reply {
+/** XREAD [COUNT count] STREAMS key [key ...] id [id ...] */
+function parseRead(args: readonly Buffer[]): Run | ErrorReply {
+  const reading = parseReading(args, false);
+  return reading instanceof ErrorReply ? reading : (execution) => read(execution, reading);
+}
+
+function read(execution: Execution, { keys, after, most }: StreamReading): Reply {
   const ids: StreamId[] = [];
   for (const [i, text] of after.entries()) {
     const stream = Stream.at(execution, keys[i] as Buffer);
@@ -99,46 +125,13 @@ function read(execution: Execution, keys: readonly Buffer[], after: readonly Buf
     const entries = id === idMax ? [] : (Stream.at(execution, key)?.entries(id + 1n, idMax, most) ?? []);
     if (entries.length > 0) found.push([key, entries.map(entryReply)]);
   }
-  if (found.length === 0) return nilArray;
-  return execution.resp === 2 ? found : new MapReply(found);
+  return readReply(execution, found);
 }
 
-/** Redis packs a hundred small entries to a node of its tree. */
-const nodeEntries = 100;
-const fullEntries = 10;
-
-/** XINFO STREAM key [FULL [COUNT count]] */
-function describe(execution: Execution, args: readonly Buffer[]): Reply {
-  const stream = Stream.at(execution, args[2] as Buffer);
-  if (stream === undefined) return noSuchKey;
-  const [, , , full, countWord, countText] = args;
-  if (args.length > 6 || args.length === 5 || (full !== undefined && !isToken(full, 'FULL'))) return subcommandSyntax('xinfo', args);
-  let most = fullEntries;
-  if (countText !== undefined) {
-    if (!isToken(countWord as Buffer, 'COUNT')) return subcommandSyntax('xinfo', args);
-    const count = parseInteger(countText);
-    if (count === undefined) return notAnInteger;
-    most = count < 0 ? fullEntries : count === 0 ? Infinity : Number(count);
-  }
-  const { mark, length } = stream;
-  const [first] = stream.entries(0n, idMax, 1);
-  const nodes = Math.ceil(length / nodeEntries);
-  const shown: (readonly [string, Reply])[] = [
-    ['length', length],
-    ['radix-tree-keys', nodes],
-    ['radix-tree-nodes', nodes + 1],
-    ['last-generated-id', idReply(mark.lastId)],
-    ['max-deleted-entry-id', idReply(mark.greatestDeletedId)],
-    ['entries-added', stream.entriesAdded],
-    ['recorded-first-entry-id', idReply(first?.id ?? 0n)],
-  ];
-  if (full !== undefined) shown.push(['entries', stream.entries(0n, idMax, most).map(entryReply)], ['groups', []]);
-  else {
-    const [last] = stream.entries(0n, idMax, 1, true);
-    const orNull = (entry: StreamEntry | undefined): Reply => (entry === undefined ? null : entryReply(entry));
-    shown.push(['groups', 0], ['first-entry', orNull(first)], ['last-entry', orNull(last)]);
-  }
-  return new MapReply(shown);
+/** Entries by key, of those that have any. */
+export function readReply({ resp }: Execution, found: readonly (readonly [key: Reply, entries: Reply])[]): Reply {
+  if (found.length === 0) return nilArray;
+  return resp === 2 ? found : new MapReply(found);
 }
 
 const ofRange =
@@ -180,29 +173,3 @@ export const streamReadRows: readonly KeyedRow[] = [
     findKeys: keysOfRead,
   },
 ];
-
-const info = container(
-  {
-    name: 'xinfo',
-    categories: ['slow'],
-    docs: docs('5.0.0', 'Depends on subcommand.', 'A container for stream introspection commands.'),
-  },
-  ['STREAM <key> [FULL [COUNT <count>]', '    Show information about the stream.'],
-  [
-    row(
-      'xinfo|stream',
-      -3,
-      ['readonly'],
-      { first: 2, last: 2, step: 1 },
-      docs('5.0.0', 'O(1)', 'Returns information about a stream.', 'key [FULL [COUNT count]]'),
-      (args) => (execution) => describe(execution, args),
-    ),
-  ],
-);
-
-/** The HELP among them is said to be about streams, though the container is not. */
-const withCategories = new Map<string, CommandRow>(
-  [...(info.subcommands ?? [])].map(([name, sub]) => [name, { ...sub, categories: [...new Set(['stream', ...sub.categories])] }]),
-);
-
-export const streamInfoRows: readonly LocalRow[] = [{ ...info, subcommands: withCategories }];

@@ -64,13 +64,14 @@ function add(execution: Execution, { key, id: asked, fields, trimming, makes }: 
   if (id instanceof ErrorReply) return id;
   const trimmed = trimming === undefined ? [] : trimmedOf(stream, trimming, id);
   if (trimmed.at(-1) === id) {
-    const entriesAdded = (stream?.entriesAdded ?? 0) + 1;
-    const expiresAtMs = execution.expiryOf(key) ?? 0;
-    writeStream(execution, key, { ...mark, lastId: id, entriesAdded, entries: [] }, expiresAtMs);
-  } else {
-    stream?.remove(trimmed, false);
-    addEntry(execution, key, { id, fields });
+    if (stream === undefined) writeStream(execution, key, { ...mark, lastId: id, entriesAdded: 1, entries: [], groups: [] }, 0);
+    else stream.remove(trimmed.slice(0, -1), false, id);
+    return idReply(id);
   }
+  const adopting = stream?.groupsToAdopt() ?? [];
+  stream?.remove(trimmed, false);
+  for (const group of adopting) group.adopt();
+  addEntry(execution, key, { id, fields });
   return idReply(id);
 }
 
@@ -136,6 +137,7 @@ function parseSetId(args: readonly Buffer[]): Run | ErrorReply {
       const count = parseInteger(value);
       if (count === undefined) return notAnInteger;
       if (count < 0) return error('entries_added must be positive');
+      if (typeof count === 'bigint') return error(`entries_added above ${Number.MAX_SAFE_INTEGER} is not supported`);
       entriesAdded = Number(count);
     } else if (isToken(args[i] as Buffer, 'MAXDELETEDID')) {
       const id = parseId(value, 0n);

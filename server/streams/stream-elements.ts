@@ -3,6 +3,7 @@
  *
  *   mark       1 | actor u32                               -> last id | greatest deleted id: what no entry shows any more, by each coordinator that wrote it
  *   removed    2                                           -> how many entries were ever removed, a counter
+ *   3 to 5     of consumer groups                          (group-elements.ts)
  *   entry      64 | id                                     -> fields and values
  *
  * A stream exists while it has any of them: one that has lost all its entries keeps its mark, as Redis keeps the empty stream.
@@ -11,8 +12,14 @@ import { ByteReader } from '../../protocol/byte-reader.js';
 import { ByteWriter } from '../../protocol/byte-writer.js';
 import { idBytes, idMax, putId, readId, type StreamId } from './stream-id.js';
 
-/** Those between are for consumer groups, which are to come. */
-const kind = { mark: 1, removed: 2, entry: 64 } as const;
+/** The first byte of an element, fixed on disk. */
+export const kind = { mark: 1, removed: 2, cursor: 3, consumer: 4, pending: 5, entry: 64 } as const;
+
+export interface StreamEntry {
+  readonly id: StreamId;
+  /** Fields and values, one after the other. */
+  readonly fields: readonly Buffer[];
+}
 
 /** Elements from `from` (inclusive) to `to` (exclusive). */
 export interface Span {

@@ -21,8 +21,8 @@ const textBytesMost = 127;
 export const invalidId = new ErrorReply('ERR Invalid stream ID specified as stream command argument');
 
 export const idOf = (ms: bigint, sequence: bigint): StreamId => (ms << bits) | sequence;
-const msOf = (id: StreamId): bigint => id >> bits;
-const sequenceOf = (id: StreamId): bigint => id & sequenceMax;
+export const msOf = (id: StreamId): bigint => id >> bits;
+export const sequenceOf = (id: StreamId): bigint => id & sequenceMax;
 
 const idText = (id: StreamId): string => `${msOf(id)}-${sequenceOf(id)}`;
 /** As a bulk string. */

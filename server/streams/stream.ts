@@ -5,12 +5,15 @@
  *   last id          the greatest of the last entry's and what the marks say; a mark is written where the last entry goes, or the id is set
  *   entries added    entries that are there, and those that were removed, a counter
  *   greatest deleted in the marks
+ *   groups           group.ts
  *
  * A mark is of one coordinator: two that write at once both stand, and the greatest counts. Whatever is read is read before anything is written, so that a command
  * needs no more of the stream than it asks for.
  */
 import type { Execution, StreamView } from '../../storage/execution.js';
 import { parseInteger } from '../commands/arguments.js';
+import { allCursors, cursorsOf } from './group-elements.js';
+import { Group, groupsOf, writeGroup, type GroupContent } from './group.js';
 import {
   besideEntries,
   decodeFields,
@@ -21,14 +24,11 @@ import {
   markElement,
   marks,
   removedElement,
+  type StreamEntry,
 } from './stream-elements.js';
 import { idBytes, idMax, putId, readId, type StreamId } from './stream-id.js';
 
-export interface StreamEntry {
-  readonly id: StreamId;
-  /** Fields and values, one after the other. */
-  readonly fields: readonly Buffer[];
-}
+export type { StreamEntry } from './stream-elements.js';
 
 export interface Mark {
   readonly lastId: StreamId;
@@ -37,6 +37,7 @@ export interface Mark {
 
 /** The whole of a stream. */
 export interface StreamContent extends Mark {
+  readonly groups: readonly GroupContent[];
   readonly entries: readonly StreamEntry[];
   readonly entriesAdded: number;
 }
@@ -47,6 +48,9 @@ const wholeFrom = 64;
 const greatest = (x: StreamId, y: StreamId): StreamId => (x > y ? x : y);
 
 export class Stream {
+  private readGroups: readonly Group[] | undefined;
+  private readMark: Mark | undefined;
+
   constructor(
     private readonly execution: Execution,
     private readonly key: Buffer,
@@ -65,7 +69,16 @@ export class Stream {
     return this.view.size - this.view.countIn(from, to);
   }
 
+  /** As it was when it was first asked for. */
   get mark(): Mark {
+    return (this.readMark ??= this.readMarks());
+  }
+
+  get lastId(): StreamId {
+    return this.mark.lastId;
+  }
+
+  private readMarks(): Mark {
     let [lastId, greatestDeletedId] = [0n, 0n];
     for (const { value } of this.view.range(marks.from, marks.to)) {
       lastId = greatest(lastId, readId(value, 0));
@@ -97,35 +110,76 @@ export class Stream {
     return this.view.range(from, to, most).map(({ element }) => entryId(element));
   }
 
+  /** By name. */
+  get groups(): readonly Group[] {
+    return (this.readGroups ??= groupsOf(this.execution, this.key, this.view, this, allCursors));
+  }
+
+  group(name: Buffer): Group | undefined {
+    return groupsOf(this.execution, this.key, this.view, this, cursorsOf(name))[0];
+  }
+
+  /** One of which there is nothing. */
+  newGroup(name: Buffer): Group {
+    return new Group(this.execution, this.key, this.view, this, name, new Map());
+  }
+
+  /**
+   * The groups that are to hear that this coordinator writes to the stream (Group.adopt), but for one. Whoever writes asks before, and tells them, so that nobody has
+   * to look for what was added behind what was delivered.
+   */
+  groupsToAdopt(but?: Group): readonly Group[] {
+    return this.groups.filter((group) => (but === undefined || !group.name.equals(but.name)) && group.isToBeAdopted);
+  }
+
   has(id: StreamId): boolean {
     return this.view.has(entryElement(id));
   }
 
-  /** Removes entries that are there; `ids` are different ones. `isDeletion`: XDEL's, which is remembered. */
-  remove(ids: readonly StreamId[], isDeletion: boolean): void {
-    if (ids.length === 0) return;
+  /**
+   * Removes entries that are there; `ids` are different ones. `isDeletion`: XDEL's, which is remembered. `passed`: an entry that would come behind the last one, and
+   * is removed with them.
+   */
+  remove(ids: readonly StreamId[], isDeletion: boolean, passed?: StreamId): void {
+    const count = ids.length + (passed === undefined ? 0 : 1);
+    if (count === 0) return;
     const { execution, key } = this;
-    const mark = this.mark;
-    const { length } = this;
-    if (!isDeletion && ids.length >= wholeFrom && 2 * ids.length > length) return this.keepBehind(ids.at(-1) as StreamId);
+    const { mark, length } = this;
+    const lastId = passed ?? mark.lastId;
+    const adopting = this.groupsToAdopt();
+    if (!isDeletion && ids.length >= wholeFrom && 2 * ids.length > length && this.groups.length === 0) {
+      const content = this.content((ids.at(-1) as StreamId) + 1n);
+      const entriesAdded = content.entriesAdded + count - ids.length;
+      return writeStream(execution, key, { ...content, lastId, entriesAdded }, execution.expiryOf(key) ?? 0);
+    }
     // What is written comes first: a collection that loses its last element loses its expiry, too.
-    execution.incrementElement(key, 'stream', removedElement, BigInt(ids.length));
-    const isLastGone = ids.includes(mark.lastId);
+    for (const group of adopting) group.adopt();
+    execution.incrementElement(key, 'stream', removedElement, BigInt(count));
+    const isLastGone = passed !== undefined || ids.includes(mark.lastId);
     const deleted = isDeletion ? ids.reduce(greatest) : 0n;
     if (isLastGone || length === ids.length || deleted > mark.greatestDeletedId)
-      writeMark(execution, key, { lastId: mark.lastId, greatestDeletedId: greatest(mark.greatestDeletedId, deleted) });
+      writeMark(execution, key, { lastId, greatestDeletedId: greatest(mark.greatestDeletedId, deleted) });
     for (const id of ids) execution.removeElement(key, 'stream', entryElement(id));
   }
 
-  /** All of it, entries from `first` on. */
+  /** All of it, entries from `first` on, to be written anew: of a group that lacks entries before its last id, from there on. */
   content(first: StreamId = 0n): StreamContent {
-    return { ...this.mark, entriesAdded: this.entriesAdded, entries: this.entries(first, idMax) };
+    return this.contentWith(
+      first,
+      this.groups.map((group) => group.content(group.settledId)),
+    );
   }
 
-  private keepBehind(last: StreamId): void {
-    const content = this.content(last + 1n);
-    const expiresAtMs = this.execution.expiryOf(this.key) ?? 0;
-    writeStream(this.execution, this.key, content, expiresAtMs);
+  /** The same for a reader that knows of last ids only. */
+  shownContent(): StreamContent {
+    return this.contentWith(
+      0n,
+      this.groups.map((group) => group.content(group.lastId)),
+    );
+  }
+
+  private contentWith(first: StreamId, groups: readonly GroupContent[]): StreamContent {
+    return { ...this.mark, entriesAdded: this.entriesAdded, entries: this.entries(first, idMax), groups };
   }
 
   /** XSETID. What `entriesAdded` leaves undefined stays. */
@@ -134,6 +188,8 @@ export class Stream {
     const own = markElement(execution.writtenDot.actor);
     const others = view.range(marks.from, marks.to).flatMap(({ element }) => (element.equals(own) ? [] : [element]));
     const { length } = this;
+    const adopting = this.groupsToAdopt();
+    for (const group of adopting) group.adopt();
     if (entriesAdded !== undefined) execution.setElement(key, 'stream', removedElement, Buffer.from(String(entriesAdded - length)));
     writeMark(execution, key, mark);
     for (const element of others) execution.removeElement(key, 'stream', element);
@@ -154,12 +210,13 @@ function writeMark(execution: Execution, key: Buffer, { lastId, greatestDeletedI
 
 /** Puts a stream in place of whatever is at the key. `expiresAtMs` 0 = none. */
 export function writeStream(execution: Execution, key: Buffer, content: StreamContent, expiresAtMs: number): void {
-  const { entries, entriesAdded } = content;
+  const { entries, entriesAdded, groups } = content;
   execution.delete(key);
   for (const entry of entries) addEntry(execution, key, entry);
   const removed = entriesAdded - entries.length;
   if (removed > 0) execution.setElement(key, 'stream', removedElement, Buffer.from(String(removed)));
   if (entries.at(-1)?.id !== content.lastId || content.greatestDeletedId > 0n || entries.length === 0) writeMark(execution, key, content);
+  for (const group of groups) writeGroup(execution, key, group);
   if (expiresAtMs !== 0) execution.setExpiry(key, expiresAtMs);
 }
 

@@ -1,18 +1,25 @@
 /** Streams among the types. */
-import { ErrorReply } from '../../protocol/resp/reply.js';
-import { CommandError } from '../../storage/execution.js';
+import type { RdbReader } from '../../protocol/rdb/reader.js';
+import { rdbType } from '../../protocol/rdb/types.js';
 import { streamAt, writeStream } from '../streams/stream.js';
-import type { ValueType } from './value-type.js';
+import { readStreamPayload, writeStreamPayload } from './stream-payload.js';
+import type { Restore, ValueType } from './value-type.js';
 
-const notDumped = new ErrorReply('ERR DUMP of a stream is not supported yet: read it by XRANGE');
+const loader = (type: number): [number, (reader: RdbReader) => Restore] => [
+  type,
+  (reader) => {
+    const content = readStreamPayload(type)(reader);
+    return (execution, key, expiresAtMs) => writeStream(execution, key, content, expiresAtMs);
+  },
+];
 
 export const streamType: ValueType = {
   encoding: () => 'stream',
   copy(execution, source, target, expiresAtMs) {
     writeStream(execution, target, streamAt(execution, source).content(), expiresAtMs);
   },
-  dump() {
-    throw new CommandError(notDumped);
+  dump(execution, key, writer) {
+    writeStreamPayload(writer, streamAt(execution, key).shownContent());
   },
-  loaders: new Map(),
+  loaders: new Map([loader(rdbType.streamListpacks), loader(rdbType.streamListpacks2), loader(rdbType.streamListpacks3)]),
 };

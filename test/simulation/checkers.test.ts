@@ -2,6 +2,7 @@
 import test from 'ava';
 import fc from '../harness/properties.js';
 import { checkCounterReads, checkFinalCounter, type CounterInput, type CounterOutput } from './counter-checker.js';
+import { checkFeed, checkFeedLoosely, checkFinalFeed, type FeedInput, type FeedOutput } from './feed-checker.js';
 import { History, type Verdict } from './history.js';
 import { checkFinalList, checkList, checkListReadsKeepUp, type ListInput, type ListOutput } from './list-checker.js';
 import { SeededRandom } from './random.js';
@@ -312,4 +313,43 @@ test('list: agrees with trying all orders', (t) => {
 
 test('the search gives up at its bound', (t) => {
   t.is(checkRegister(runRegister(1, 400, 6, false).operations, { stepsMax: 100 }).verdict, 'undecided');
+});
+
+/** Operations: `+1` adds 1, `t:1,2` takes both, `k1` acknowledges 1, `m` makes the group. */
+function feed(picture: string): History<FeedInput, FeedOutput> {
+  const history = new History<FeedInput, FeedOutput>();
+  play(picture, (name) => {
+    const value = name.slice(1);
+    const kinds: Readonly<Record<string, FeedInput>> = {
+      '+': { kind: 'add', value },
+      t: { kind: 'take' },
+      k: { kind: 'acknowledge', value },
+    };
+    const ending = history.invoke('c', 'k', kinds[name[0] ?? ''] ?? { kind: 'make' });
+    const output = name.startsWith('t') ? value.slice(1).split(',') : name.startsWith('k') ? true : null;
+    return { ...ending, complete: () => ending.complete(output) };
+  });
+  return history;
+}
+
+test('a group that gives what was not added, or gives it twice under strict quorums, is refused', (t) => {
+  const check = (picture: string): string => checkFeed(feed(picture).operations).verdict;
+  t.is(check('m( m) +1( +1) +2( t:1( t:1) t:2( t:2) +2)'), 'accepted');
+  t.is(check('+1( +1) t:2( t:2)'), 'refused');
+  t.is(check('t:1( t:1) +1( +1)'), 'refused');
+  t.is(check('+1( +1- t:1( t:1)'), 'refused');
+  t.is(check('+1( +1) t:1( t:1) t:1( t:1)'), 'refused');
+  t.is(checkFeedLoosely(feed('+1( +1) t:1( t:1) t:1( t:1)').operations).verdict, 'accepted');
+});
+
+test('a value that a group never gave, and one that is pending after its acknowledgement, is refused', (t) => {
+  const check = (picture: string, pending: string[], sloppy = false): string =>
+    checkFinalFeed(feed(picture).operations, pending, sloppy).verdict;
+  t.is(check('m( m) +1( +1) t:1( t:1)', []), 'accepted');
+  t.is(check('m( m) +1( +1) t:1( t:1!', ['1']), 'accepted');
+  t.is(check('m( m) +1( +1) t:1( t:1!', []), 'refused');
+  t.is(check('m( m) +1( +1) +2( +2) t:2( t:2)', [], true), 'refused');
+  t.is(check('+1( +1)', []), 'accepted');
+  t.is(check('m( m) +1( +1) t:1( t:1) k1( k1)', ['1']), 'refused');
+  t.is(check('m( m) +1( +1) t:1( t:1) k1( k1)', ['1'], true), 'accepted');
 });

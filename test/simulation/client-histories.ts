@@ -23,6 +23,7 @@ import {
 } from './register-checker.js';
 import { checkVolatileReads, checkVolatileReadsAreOfWrites, type VolatileInput, type VolatileOutput } from './volatile-checker.js';
 
+import { checkFeed, checkFeedLoosely, checkFinalFeed, type FeedInput, type FeedOutput } from './feed-checker.js';
 import { checkFinalQueue, checkQueue, checkQueueLoosely, type QueueInput, type QueueOutput } from './queue-checker.js';
 import { checkFinalSet, checkSetReads, checkSetReadsAreOfAdds, type SetInput, type SetOutput } from './set-checker.js';
 
@@ -44,6 +45,7 @@ export class ClientHistories {
   readonly volatiles = new History<VolatileInput, VolatileOutput>();
   readonly sets = new History<SetInput, SetOutput>();
   readonly queues = new History<QueueInput, QueueOutput>();
+  readonly feeds = new History<FeedInput, FeedOutput>();
 
   /** The first fault of all histories; undefined when there is none. */
   verdict({ linearizable, sloppy }: Demands): string | undefined {
@@ -62,6 +64,7 @@ export class ClientHistories {
     check(this.volatiles, sloppy ? checkVolatileReadsAreOfWrites : checkVolatileReads);
     check(this.sets, sloppy ? checkSetReadsAreOfAdds : checkSetReads);
     check(this.queues, sloppy ? checkQueueLoosely : checkQueue);
+    check(this.feeds, sloppy ? checkFeedLoosely : checkFeed);
     if (!sloppy) check(this.lists, checkListReadsKeepUp);
     return reasonOf(verdicts);
   }
@@ -78,6 +81,7 @@ export class ClientHistories {
       verdicts.push(checkFinal(history, values[0] ?? null));
     }
     for (const [key, history] of this.sets.byKey()) verdicts.push(checkFinalSet(history, elementsOf(valueOf(key)), sloppy));
+    for (const [key, history] of this.feeds.byKey()) verdicts.push(checkFinalFeed(history, elementsOf(valueOf(key)), sloppy));
     for (const [key, history] of this.queues.byKey()) verdicts.push(checkFinalQueue(history, elementsOf(valueOf(key))));
     if (!sloppy) for (const [key, history] of this.lists.byKey()) verdicts.push(checkFinalList(history, elementsOf(valueOf(key))));
     return reasonOf(verdicts);

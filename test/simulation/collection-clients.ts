@@ -4,22 +4,23 @@
  */
 import { DoubleReply, MapReply, SetReply, type Reply } from '../../protocol/resp/reply.js';
 import { decodeScore } from '../../storage/score-value.js';
-import { decodeFields, entryElement } from '../../server/streams/stream-elements.js';
+import { isClaim, pendingId } from '../../server/streams/group-elements.js';
+import { decodeFields, entryElement, entryId, kind } from '../../server/streams/stream-elements.js';
 import type { ClientHistories } from './client-histories.js';
 import { parseId } from '../../server/streams/stream-id.js';
 import type { Ending } from './history.js';
 import type { SeededRandom } from './random.js';
 
-export type CollectionWorkload = 'set' | 'field' | 'tally' | 'score' | 'queue' | 'log';
+export type CollectionWorkload = 'set' | 'field' | 'tally' | 'score' | 'queue' | 'log' | 'feed';
 
-const collectionWorkloads: ReadonlySet<string> = new Set<CollectionWorkload>(['set', 'field', 'tally', 'score', 'queue', 'log']);
+const collectionWorkloads: ReadonlySet<string> = new Set<CollectionWorkload>(['set', 'field', 'tally', 'score', 'queue', 'log', 'feed']);
 
 export function isCollectionWorkload(workload: string): workload is CollectionWorkload {
   return collectionWorkloads.has(workload);
 }
 
 /** Whether what is checked under this name lies in a collection. */
-export const isOfCollection = (name: string): boolean => /^(set|field|tally|score|queue|log)\d/.test(name);
+export const isOfCollection = (name: string): boolean => /^(set|field|tally|score|queue|log|feed)\d/.test(name);
 
 /** The key in the cluster: a field and a tally of one number lie in one hash. */
 export const storedKey = (name: string): string => name.replace(/^(field|tally)(?=\d)/, 'hash');
@@ -31,6 +32,7 @@ export function finallyShown(name: string, pairs: readonly (readonly [element: s
     const entries = pairs.filter(([element]) => element.length === entryElement(0n).length);
     return entries.map(([, fields]) => `${decodeFields(Buffer.from(fields, 'latin1'))[1]?.toString()};`).join('');
   }
+  if (name.startsWith('feed')) return pendingIn(pairs);
   if (name.startsWith('queue')) {
     const inOrder = pairs.toSorted(([x], [y]) => (x < y ? -1 : 1));
     return inOrder.map(([, value]) => `${value};`).join('');
@@ -40,6 +42,16 @@ export function finallyShown(name: string, pairs: readonly (readonly [element: s
     return value === undefined ? null : String(decodeScore(Buffer.from(value, 'latin1')));
   }
   return pairs.find(([element]) => element === (name.startsWith('field') ? 'r' : 'n'))?.[1] ?? null;
+}
+
+/** The values of entries that the one group of a stream has pending. */
+function pendingIn(pairs: readonly (readonly [element: string, value: string])[]): string {
+  const all = pairs.map(([element, value]) => [Buffer.from(element, 'latin1'), Buffer.from(value, 'latin1')] as const);
+  const entries = new Map(
+    all.flatMap(([element, value]) => (element[0] === kind.entry ? [[entryId(element), decodeFields(value)[1]?.toString()]] : [])),
+  );
+  const pending = all.filter(([element]) => element[0] === kind.pending && !isClaim(element)).map(([element]) => pendingId(element));
+  return pending.map((id) => `${entries.get(id) ?? '?'};`).join('');
 }
 
 interface Asked {
@@ -80,12 +92,16 @@ export class CollectionClients {
   /** Ids and values of the last entries that were added, by key. */
   readonly #logged = new Map<string, (readonly [id: string, member: string])[]>();
 
+  /** Ids and values of the last entries that were taken, by key. */
+  readonly #taken = new Map<string, (readonly [id: string, value: string])[]>();
+
   constructor(private readonly histories: ClientHistories) {}
 
   change(workload: CollectionWorkload, client: string, name: string, random: SeededRandom, order: string | undefined): Asked {
     const key = storedKey(name);
     if (workload === 'set') return this.#changeSet(client, name, random, order);
     if (workload === 'queue') return this.#changeQueue(client, name, random, order);
+    if (workload === 'feed') return this.#changeFeed(client, name, random, order);
     if (workload === 'log') return this.#changeLog(client, name, random, order);
     if (workload === 'tally') {
       const by = random.pick([1, 1, 5, -2]);
@@ -114,6 +130,7 @@ export class CollectionClients {
       const ending = this.histories.sets.invoke(client, name, { kind: 'read' }, order);
       return { words: ['XRANGE', name, '-', '+'], ending: withOutput(ending, loggedIn) };
     }
+    if (/^feed\d/.test(name)) return this.#takeFromFeed(client, name, order);
     if (/^queue\d/.test(name)) {
       const ending = this.histories.queues.invoke(client, name, { kind: 'read' }, order);
       return { words: ['LRANGE', name, '0', '-1'], ending: withOutput(ending, membersOf) };
@@ -172,6 +189,44 @@ export class CollectionClients {
     };
     const id = random.pick(['*', '*', `${farAheadMs}-*`]);
     return { words: ['XADD', name, id, 'member', member], ending: withOutput(ending, added) };
+  }
+
+  /** All that nobody was given yet. */
+  #takeFromFeed(client: string, name: string, order: string | undefined): Asked {
+    const ending = this.histories.feeds.invoke(client, name, { kind: 'take' }, order);
+    const taken = (reply: Reply): string[] => {
+      const [[, entries] = [null, null]] = (
+        reply instanceof MapReply ? reply.entries : Array.isArray(reply) ? reply : []
+      ) as readonly (readonly [Reply, Reply])[];
+      const values = loggedIn(entries);
+      const ids = ((entries ?? []) as readonly (readonly [Reply, Reply])[]).map(([id]) => textOrNull(id) ?? '?');
+      const known = this.#taken.get(name) ?? [];
+      this.#taken.set(name, [...known, ...ids.map((id, i) => [id, values[i] ?? '?'] as const)].slice(-8));
+      return values;
+    };
+    return { words: ['XREADGROUP', 'GROUP', 'g', client, 'STREAMS', name, '>'], ending: withOutput(ending, taken) };
+  }
+
+  #changeFeed(client: string, name: string, random: SeededRandom, order: string | undefined): Asked {
+    const { feeds } = this.histories;
+    const action = random.fraction();
+    const known = this.#taken.get(name) ?? [];
+    if (action < 0.1) {
+      const ending = feeds.invoke(client, name, { kind: 'make' }, order);
+      return { words: ['XGROUP', 'CREATE', name, 'g', '0', 'MKSTREAM'], ending: withOutput(ending, () => null) };
+    }
+    if (action < 0.2) {
+      const ending = feeds.invoke(client, name, { kind: 'claim' }, order);
+      return { words: ['XAUTOCLAIM', name, 'g', client, '0', '-', 'COUNT', '3', 'JUSTID'], ending: withOutput(ending, () => null) };
+    }
+    if (action < 0.5 && known.length > 0) {
+      const [id, value] = random.pick(known);
+      const ending = feeds.invoke(client, name, { kind: 'acknowledge', value }, order);
+      return { words: ['XACK', name, 'g', id], ending: withOutput(ending, (reply) => Number(reply) === 1) };
+    }
+    const value = `f${++this.#serial}`;
+    const ending = feeds.invoke(client, name, { kind: 'add', value }, order);
+    return { words: ['XADD', name, random.pick(['*', '*', `${farAheadMs}-*`]), 'value', value], ending: withOutput(ending, () => null) };
   }
 
   #changeSet(client: string, name: string, random: SeededRandom, order: string | undefined): Asked {

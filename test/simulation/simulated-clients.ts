@@ -1,7 +1,7 @@
 /**
  * Clients of a simulated cluster: registers (SET, DEL, GET), counters (INCRBY, GET), lists (APPEND of unique elements, GET), sets (SADD of unique members, SREM,
  * DEL, a rewriting SDIFFSTORE, SMEMBERS), fields (HSET, HDEL, HGET) and tallies (HINCRBY, HGET) of hashes, queues (LPUSH, RPUSH and LINSERT of unique values,
- * LPOP, RPOP, LRANGE), logs (XADD of unique values, XDEL, XRANGE), volatile registers (SET PX, PEXPIRE, PERSIST, GET), brief ones, the same in a field of a hash, and groups (MSET, DEL, MGET of several keys of one slot), each on keys of its own, recorded for the checkers. A refusal that
+ * LPOP, RPOP, LRANGE), logs (XADD of unique values, XDEL, XRANGE), feeds (XADD of unique values, XREADGROUP, XACK, XAUTOCLAIM), volatile registers (SET PX, PEXPIRE, PERSIST, GET), brief ones, the same in a field of a hash, and groups (MSET, DEL, MGET of several keys of one slot), each on keys of its own, recorded for the checkers. A refusal that
  * promises that nothing was executed has no effect; UNKNOWNOUTCOME, no answer in time and a node that went away may have one.
  */
 import { ErrorReply, StatusReply, type Reply } from '../../protocol/resp/reply.js';
@@ -31,7 +31,7 @@ const patienceMs = 6000;
 /** What a reply means for a history; 'nothing' = surely no effect. */
 type Meaning = 'unknown' | 'nothing' | { readonly value: Reply };
 
-const refusals = ['NOREPLICAS', 'LOADING'];
+const refusals = ['NOREPLICAS', 'LOADING', 'MISCONF'];
 
 export class SimulatedClients {
   readonly histories = new ClientHistories();
@@ -285,6 +285,8 @@ function inField(key: string, [name = '', , ...rest]: readonly string[]): readon
 function meaningOf(reply: Reply): Meaning {
   if (!(reply instanceof ErrorReply)) return { value: reply };
   if (reply.code === 'UNKNOWNOUTCOME') return 'unknown';
+  // A group that is there, or not yet.
+  if (reply.code === 'NOGROUP' || reply.code === 'BUSYGROUP') return { value: null };
   return refusals.includes(reply.code) ? 'nothing' : { value: reply };
 }
 
@@ -293,5 +295,5 @@ export function textOf(reply: Reply | undefined): string {
   if (reply instanceof ErrorReply || reply instanceof StatusReply) return reply.text;
   if (Buffer.isBuffer(reply)) return reply.toString();
   if (typeof reply === 'bigint' || typeof reply === 'string') return reply.toString();
-  return JSON.stringify(reply ?? null);
+  return JSON.stringify(reply ?? null, (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value));
 }

@@ -102,3 +102,15 @@ test('a stream that both sides emptied stays, with the greatest last id of the t
   t.is(await second.right('XADD', 's', '2-1', 'by', 'right'), '2-1');
   t.deepEqual(idsOf(await second.healed(t)), ['2-1']);
 });
+
+test('XSETID: the greatest of both sides and of what was added meanwhile; what it saw it may lower', async (t) => {
+  const { cluster, left, right, healed } = await parted('1-1');
+  t.is(await left('XSETID', 's', '9-1'), 'OK');
+  t.is(await right('XADD', 's', '7-1', 'by', 'right'), '7-1');
+  t.is(await right('XSETID', 's', '8-1', 'MAXDELETEDID', '5-1'), 'OK');
+  t.deepEqual(idsOf(await healed(t)), ['1-1', '7-1']);
+  t.regex(String(await insistent(cluster, 'c', ['XADD', 's', '9-1', 'by', 'late'])), /^ERR The ID specified/);
+  t.regex(String(await insistent(cluster, 'c', ['XSETID', 's', '4-1'])), /smaller than current max_deleted_entry_id/, 'of the other side');
+  t.is(await insistent(cluster, 'c', ['XSETID', 's', '7-1']), 'OK', 'both marks were seen, and go');
+  t.is(await insistent(cluster, 'a', ['XADD', 's', '8-1', 'by', 'late']), '8-1');
+});

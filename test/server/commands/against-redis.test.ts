@@ -122,7 +122,13 @@ test('sequences on streams answer as Redis answers', async (t) => {
     { weight: 9, arbitrary: fc.oneof(...Object.values(family)) },
     {
       weight: 1,
-      arbitrary: fc.constantFrom<Words>(['OBJECT', 'ENCODING', 'a'], ['COPY', 'a', '{a}2', 'REPLACE'], ['TYPE', 'a'], ['DEL', '{a}2']),
+      arbitrary: fc.constantFrom<Words>(
+        ['DUMP', 'a'],
+        ['COPY', 'a', '{a}2', 'REPLACE'],
+        ['TYPE', 'a'],
+        ['DEL', '{a}2'],
+        ['RENAME', '{a}2', 'a'],
+      ),
     },
   );
   await fc.assert(
@@ -130,6 +136,38 @@ test('sequences on streams answer as Redis answers', async (t) => {
     { numRuns: Number(process.env['TORC_STREAM_RUNS'] ?? 500), includeErrorInReport: true },
   );
   t.pass();
+});
+
+test('streams and their groups go both ways between redis-server and here', async (t) => {
+  const redis = await RedisOracle.start();
+  if (!redis) return t.pass();
+  t.teardown(() => redis.stop());
+  const key = Buffer.from('a');
+  const family = streamFamily({ any: fc.constant('a'), near: fc.constant('a') });
+  const commands = fc.oneof(
+    { weight: 4, arbitrary: family['xadd'] as fc.Arbitrary<Words> },
+    { weight: 9, arbitrary: fc.oneof(...Object.values(family)) },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(commands, { minLength: 5, maxLength: 60 }), async (sequence) => {
+      const theirs = (await redis.ask([['FLUSHALL'], ...sequence, ['DUMP', 'a']])).at(-1);
+      if (!Buffer.isBuffer(theirs)) return;
+      const here = new MemoryExecution(Date.now());
+      t.is(shown(run(here, [Buffer.from('RESTORE'), key, Buffer.from('0'), theirs])), '+OK');
+      const questions = [
+        ['XINFO', 'STREAM', 'a', 'FULL', 'COUNT', '0'],
+        ['DUMP', 'a'],
+        ['XINFO', 'GROUPS', 'a'],
+      ] as const;
+      const ours = questions.map((words) => run(here, words.map((word) => Buffer.from(word)))); // prettier-ignore
+      const answers = await redis.ask([...questions, ['RESTORE', 'a', '0', ours[1] as Buffer, 'REPLACE'], ...questions]);
+      t.is(shown(answers[3] as Reply), '+OK');
+      for (const [i, words] of questions.entries())
+        for (const answer of [answers[i], answers[i + 4]])
+          t.true(agree(words, shown(ours[i] as Reply), shown(answer as Reply)), `${words.join(' ')}: ${shown(ours[i] as Reply)} and not ${shown(answer as Reply)}`); // prettier-ignore
+    }),
+    { numRuns: Number(process.env['TORC_STREAM_RUNS'] ?? 300), includeErrorInReport: true },
+  );
 });
 
 test('sequences on places answer as Redis answers', async (t) => {

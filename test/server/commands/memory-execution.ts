@@ -2,6 +2,7 @@
  * One node's keys in a Map, as a command sees them: what the families are tested against, with no cluster, clock or disk around them. A command
  * that throws or answers an error leaves no trace, as the real one.
  */
+import type { Dot } from '../../../protocol/dot.js';
 import { slotOf } from '../../../protocol/slot.js';
 import { ErrorReply } from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';
@@ -39,6 +40,7 @@ interface Entry {
 const wrongType = new ErrorReply('WRONGTYPE Operation against a key holding the wrong kind of value');
 const notAnInteger = new ErrorReply('ERR value is not an integer or out of range');
 const overflow = new ErrorReply('ERR increment or decrement would overflow');
+const onlyDot: Dot = { actor: 0, counter: 1 };
 const int64 = { least: -(2n ** 63n), most: 2n ** 63n - 1n };
 
 export class MemoryExecution implements Execution {
@@ -154,7 +156,7 @@ export class MemoryExecution implements Execution {
         );
   }
 
-  readonly writtenDot = { actor: 0, counter: 1 };
+  readonly writtenDot = onlyDot;
 
   insertIntoList(key: Buffer, at: number, values: readonly Buffer[]): void {
     this.list(key);
@@ -353,6 +355,14 @@ class MemoryStream extends MemoryCollection implements StreamView {
   countIn(from: Buffer, to: Buffer): number {
     return this.range(from, to).length;
   }
+
+  /** One writer, all of whose writes are the same to whoever asks. */
+  dotOf(): Dot {
+    return onlyDot;
+  }
+
+  readonly top = new Map([[onlyDot.actor, onlyDot.counter]]);
+  readonly seen = this.top;
 }
 
 class MemorySortedSet extends MemoryCollection implements SortedView {

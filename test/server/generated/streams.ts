@@ -3,14 +3,12 @@
  * touches, they are left out of the comparison.
  */
 import fc from '../../harness/properties.js';
+import { shownOfGroups, streamGroupFamily } from './stream-groups.js';
+import { anyId, count, id, last, strange } from './stream-ids.js';
 import { many, options, words, type Family, type Keys, type Words } from './words.js';
 
 export const autoKey = '{a}auto';
 
-const last = '18446744073709551615';
-const id = fc.constantFrom('1-1', '2', '2-1', '3-0', '5-5', '7-1', '9', '11-3', '20-1', '20-2', '31', '40-40', '55-1');
-const strange = fc.constantFrom('0', '0-0', '0-1', 'x', '', '1-', '-1', '01-1', '1-01', '1-1-1', '-', '+', `${last}-1`, `${last}0`, '1-x');
-const anyId = fc.oneof({ weight: 8, arbitrary: id }, { weight: 1, arbitrary: strange });
 const first = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom('-', '0', '(2', '(2-1', '(9-0') },
   { weight: 3, arbitrary: id },
@@ -27,7 +25,6 @@ const fields = fc.oneof(
   { weight: 8, arbitrary: fc.tuple(field, text).chain((one) => many(fc.tuple(field, text), 2).map((more): Words => [...one, ...more])) },
   { weight: 1, arbitrary: many(field, 3) },
 );
-const count = fc.constantFrom('1', '2', '3', '100', '0', '-1', 'x', '9223372036854775807');
 const about = fc.constantFrom<Words>([], ['='], ['~'], []);
 const limit = fc.oneof(
   { weight: 5, arbitrary: fc.constant<Words>([]) },
@@ -42,10 +39,12 @@ const byId = fc.oneof(
 const trimming = fc.oneof(byLength, byId);
 const adding = options(1, trimming, trimming, 'NOMKSTREAM', words('LIMIT', '5'));
 
-export function streamFamily({ any, near }: Keys): Family {
+export function streamFamily(keys: Keys): Family {
+  const { any, near } = keys;
   const reads = options(1, words('COUNT', count));
   const after = fc.oneof({ weight: 6, arbitrary: fc.oneof(id, fc.constantFrom('0', '0-0', '$')) }, { weight: 1, arbitrary: fc.oneof(strange, fc.constantFrom('>', '+')) }).filter((word) => word !== '+'); // prettier-ignore
   return {
+    ...streamGroupFamily(keys),
     xadd: fc.oneof(
       { weight: 3, arbitrary: words('XADD', near, adding, anyId, fields) },
       { weight: 2, arbitrary: words('XADD', any, adding, anyId, fields) },
@@ -77,7 +76,7 @@ export function streamFamily({ any, near }: Keys): Family {
 
 /** The server's own choices, and how Redis keeps a stream, are not compared. */
 export function shownOfStream(asked: Words, shown: string): string {
-  let rest = shown.replaceAll(/(radix-tree-(?:keys|nodes)\W+)\d+/g, '$1#');
+  let rest = shownOfGroups(asked, shown).replaceAll(/(radix-tree-(?:keys|nodes)\W+)\d+/g, '$1#');
   rest = rest.replace("Unbalanced 'xread' list", 'Unbalanced XREAD list'); // 7.0 has its name in capitals
   return asked.includes(autoKey) ? rest.replaceAll(/\d+-\d+/g, 'id') : rest;
 }
