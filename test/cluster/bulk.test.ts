@@ -5,10 +5,11 @@ import fc from '../harness/properties.js';
 import test from 'ava';
 import { BulkReceiver } from '../../cluster/bulk-receiver.js';
 import { BulkSender } from '../../cluster/bulk-sender.js';
+import { usualBulkPatience } from '../../cluster/call.js';
 import { Settlement } from '../../cluster/settlement.js';
 import type { torc } from '../../protocol/generated/messages.js';
 
-const sizes = { messageBytesMin: 0, pieceBytes: 3, windowBytes: 7 };
+const sizes = { messageBytesMin: 0, pieceBytes: 3, windowBytes: 7, patience: usualBulkPatience };
 
 function settlementOf(counter: number, partition: number, bytes: Buffer): Settlement {
   const settlement = new Settlement(partition, counter, 0, bytes.length, false, undefined, 'OK', 1, () => undefined);
