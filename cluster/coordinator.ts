@@ -30,6 +30,8 @@ import type { Turn } from './turn.js';
 
 /** After a longer gap between two looks at the clock this process may have been stopped, and others may have taken over. */
 const pauseMs = 1000;
+/** A key that is not in memory after so long is large, or the disk slow: what waits for it waits on, up to the second. */
+const keyLoadMs = { slow: 500, most: 60_000 };
 /** What a run copies in a millisecond on a slow and busy machine. */
 const copiedBytesPerMs = 100_000;
 
@@ -55,6 +57,16 @@ export interface CoordinatorOptions {
   readonly reroute: (calls: readonly Call[]) => void;
 }
 
+/** Who waits for a load: a call, or all calls of a partition. */
+interface Waiting {
+  goesOn(nowMs: number): void;
+}
+
+interface KeyLoad {
+  readonly sinceMs: number;
+  readonly waiting: Waiting;
+}
+
 export class Coordinator {
   readonly transaction: Transaction;
   private readonly nextDot: () => Dot;
@@ -67,6 +79,8 @@ export class Coordinator {
   batchesWritten = 0;
   /** How long batches took from being written to being settled. */
   readonly quorumWaits = new DurationHistogram();
+  /** Loads of keys that are under way, oldest first. */
+  private readonly keyLoads = new Set<KeyLoad>();
   /** Calls that had to wait for the disk since a key of theirs was not in memory. */
   loadsWaitedFor = 0;
   /** Calls that ran here, reads that compare versions aside. */
@@ -143,6 +157,10 @@ export class Coordinator {
   tick(): void {
     this.noticePause();
     const nowMs = this.options.clock.monotonicMs();
+    for (const { sinceMs, waiting } of this.keyLoads) {
+      if (nowMs - sinceMs < keyLoadMs.slow) break;
+      if (nowMs - sinceMs < keyLoadMs.most) waiting.goesOn(nowMs);
+    }
     if (this.unsettled.length > 0) this.unsettled = this.unsettled.filter(({ settled }) => !settled);
     for (const settlement of this.unsettled) {
       const { writer, readers } = settlement.giveUp((call) => call.deadlineMs < nowMs);
@@ -164,12 +182,12 @@ export class Coordinator {
     return partition.resident || keys.every((key) => partition.isLoaded(key));
   }
 
-  /** Calls `loaded` once `isLoaded(call)` holds or the call is to be tried again. */
-  load(call: Call, then: () => void): void {
+  /** Calls `loaded` once `isLoaded(call)` holds or the call is to be tried again. `waiting` is told while that goes on. */
+  load(call: Call, then: () => void, waiting: Waiting = call): void {
     this.loadsWaitedFor++;
     const span = call.trace?.begin('storage/load', 'internal', {});
     const loaded = span === undefined ? then : (): void => (span.end(), then());
-    const { store, membership, turn } = this.options;
+    const { store, membership, turn, clock } = this.options;
     const partition = store.partition(call.partition);
     const { keys, wholePartition } = call.operation;
     if (wholePartition) {
@@ -184,14 +202,23 @@ export class Coordinator {
       return;
     }
     const missing = keys.filter((key) => !partition.isLoaded(key));
-    let waiting = missing.length;
-    if (waiting === 0) loaded();
-    for (const key of missing) store.loader.load(partition, key, slotOf(key), () => --waiting === 0 && loaded());
+    let open = missing.length;
+    if (open === 0) return loaded();
+    const keyLoad: KeyLoad = { sinceMs: turn.nowMs, waiting };
+    this.keyLoads.add(keyLoad);
+    const ended = (): void => {
+      if (--open > 0) return;
+      this.keyLoads.delete(keyLoad);
+      const nowMs = clock.monotonicMs();
+      if (nowMs - keyLoad.sinceMs > keyLoadMs.slow) waiting.goesOn(nowMs); // it may have been one long turn
+      loaded();
+    };
+    for (const key of missing) store.loader.load(partition, key, slotOf(key), ended);
     turn.schedule();
   }
 
   /** Calls `loaded` once the elements, or whole collections, that a run of the call lacked are in memory, or the call is to be tried again. `waiting` is told while that goes on. */
-  loadNeeds(call: Call, needs: readonly Need[], then: () => void, waiting: { goesOn(nowMs: number): void } = call): void {
+  loadNeeds(call: Call, needs: readonly Need[], then: () => void, waiting: Waiting = call): void {
     this.loadsWaitedFor++;
     const span = call.trace?.begin('storage/load', 'internal', { 'torc.collection.count': needs.length });
     const loaded = span === undefined ? then : (): void => (span.end(), then());
@@ -271,10 +298,11 @@ export class Coordinator {
     const { head } = coordination;
     if (coordination.loading || head === undefined) return;
     coordination.loading = true;
-    this.load(head, () => {
+    const loaded = (): void => {
       coordination.loading = false;
       this.drain(coordination);
-    });
+    };
+    this.load(head, loaded, coordination);
   }
 
   /** The call's run counts for nothing: it lacked elements, and runs again, before all others, when they are in memory. */

@@ -87,6 +87,8 @@ export interface KeyedRow extends RowBase {
    * memory, and its reply waits for all that is being written there. Absent = never.
    */
   readonly looksFurther?: (args: readonly Buffer[]) => boolean;
+  /** What a client is told that may not read all keys there are, where the arguments name keys by a pattern. Absent = they never do. */
+  readonly readsAnyKey?: (args: readonly Buffer[]) => ErrorReply | undefined;
   /** True when effect and reply do not depend on what was there. Absent = never. */
   readonly blind?: (args: readonly Buffer[]) => boolean;
   readonly parse: (args: readonly Buffer[]) => Run | ErrorReply;

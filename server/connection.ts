@@ -18,7 +18,7 @@ import type { CommandTimings } from './command-timings.js';
 import type { CommandRow, KeyedRow, LocalRow } from './command-table.js';
 import { operationOf, type Dispatcher, type Origin } from './dispatcher.js';
 import type { AclLog } from './acl/acl-log.js';
-import { denial, denialText } from './acl/permission.js';
+import { denial, denialText, patternDenial } from './acl/permission.js';
 import type { User } from './acl/user.js';
 import type { Users } from './acl/users.js';
 import { clientLine } from './commands/client-line.js';
@@ -183,6 +183,7 @@ export class Connection implements ClientView, Origin, RestingClient {
       request: (args) => this.request(args),
       protocolError: (text) => this.protocolError(text),
     });
+    this.decoder.isOfStranger = this.mustSayWho;
     socket.on('drain', () => {
       this.wake();
       this.resumeIfClear();
@@ -421,10 +422,10 @@ export class Connection implements ClientView, Origin, RestingClient {
 
   /** Why the client may not run this: it has not said who it is, or its user lacks a right. */
   private refusal(row: CommandRow, args: readonly Buffer[]): ErrorReply | undefined {
-    const { users, aclLog, nowMs } = this.server;
-    if (!this.authenticated && !users.default.isOpen && !row.flags.includes('no_auth')) return noAuthentication;
+    const { aclLog, nowMs } = this.server;
+    if (this.mustSayWho && !row.flags.includes('no_auth')) return noAuthentication;
     const denied = denial(this.user, row, args);
-    if (denied === undefined) return undefined;
+    if (denied === undefined) return patternDenial(this.user, row, args);
     const { reason, object } = denied;
     aclLog.add({ reason, object, username: this.user.name, clientInfo: clientLine(this, nowMs()) });
     return new ErrorReply(`NOPERM ${denialText(this.user, denied, false)}`, 'latin1');
@@ -440,7 +441,12 @@ export class Connection implements ClientView, Origin, RestingClient {
     this.skipped();
   }
 
+  private get mustSayWho(): boolean {
+    return !this.authenticated && !this.server.users.default.isOpen;
+  }
+
   private judge(): void {
+    this.decoder.isOfStranger = this.mustSayWho;
     this.isPlain = this.authenticated && this.user.isUnrestricted && this.replyMode === 'on';
   }
 
@@ -481,7 +487,7 @@ export class Connection implements ClientView, Origin, RestingClient {
     const partition = server.dispatcher.partitionOfKeys(operation.keys);
     if (partition < 0) {
       if (!server.dispatcher.isDistant(row, args, operation)) return this.runElsewhere(row, args, count);
-      return this.runHolding((done) => server.dispatcher.run(row, args, this, done), args, count);
+      return this.runHolding((done) => this.runByDispatcher(row, args, done), args, count);
     }
     const call = new ClientCall(args, operation, partition, this.options, this.silent, this, count);
     call.session = this.session;
@@ -496,15 +502,23 @@ export class Connection implements ClientView, Origin, RestingClient {
   }
 
   private runElsewhere(row: Exclude<CommandRow, LocalRow>, args: Buffer[], count: CommandCount): void {
+    // FLUSHALL goes over the partitions for a while: what follows it is not to be flushed.
+    if (row.scope === 'keyspace' && row.flags.includes('write')) {
+      return this.runHolding((done) => this.runByDispatcher(row, args, done), args, count);
+    }
     const place = this.newPlace(args);
+    this.places.push(place);
+    this.runByDispatcher(row, args, (reply) => this.answered(place, reply, count));
+  }
+
+  private runByDispatcher(row: Exclude<CommandRow, LocalRow>, args: Buffer[], done: (reply: Reply) => void): void {
     const { traces, dispatcher } = this.server;
     const trace = traces.isOn ? traces.sample(row.name) : undefined;
-    this.places.push(place);
-    // What a command on keys becomes is all begun here. A visit to whole partitions is a thousand calls, and stays one span.
+    // What a command on keys becomes at once is within its span. A visit to whole partitions is a thousand calls, and stays one.
     this.splitTrace = row.scope === 'keys' ? trace : undefined;
     dispatcher.run(row, args, this, (reply) => {
       if (trace !== undefined) trace.end(errorCodeOf(reply));
-      this.answered(place, reply, count);
+      done(reply);
     });
     this.splitTrace = undefined;
   }

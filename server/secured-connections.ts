@@ -3,28 +3,20 @@ import type { EventLog } from '../cluster/events.js';
 import { SecretTransport } from '../cluster/secret-transport.js';
 import type { Transport } from '../cluster/transport.js';
 import type { Configuration } from './config/directives.js';
+import { LineBudget } from './line-budget.js';
 import type { ClientTls } from './listener.js';
 import type { Log } from './log.js';
 import { systemClock, systemRandom } from './system-clock.js';
 import type { PeerTls } from './tcp-transport.js';
 import type { TlsFiles } from './tls-files.js';
 
-/** A stranger may knock a thousand times a second: one line a second is enough of it. */
-const linesApartMs = 1000;
-
 /** Of refusals: the first at once, what comes within a second is counted in the next line. */
 function refusalLog(log: Log, what: string): (address: string, reason: string) => void {
-  let lastMs = -Infinity;
-  let unsaid = 0;
+  const budget = new LineBudget(1, () => systemClock.monotonicMs());
   return (address, reason) => {
-    const nowMs = systemClock.monotonicMs();
-    if (nowMs - lastMs < linesApartMs) {
-      unsaid++;
-      return;
-    }
-    lastMs = nowMs;
+    const unsaid = budget.take();
+    if (unsaid === undefined) return;
     log.warning({ event: 'tls-failed', what, address, reason, unsaid }, `TLS with a ${what} at ${address} failed: ${reason}`);
-    unsaid = 0;
   };
 }
 

@@ -2,7 +2,6 @@
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { RepairPlan } from '../cluster/anti-entropy.js';
-import type { EventLog } from '../cluster/events.js';
 import { Node } from '../cluster/node.js';
 import { conflictFigures, conflictReport } from '../cluster/conflict-report.js';
 import { keyVersions, type ElementName } from '../cluster/key-versions.js';
@@ -25,6 +24,7 @@ import { Dispatcher } from './dispatcher.js';
 import { HashingPool } from './hashing-pool.js';
 import { DiskGuard } from './disk-guard.js';
 import { drain } from './drain.js';
+import { eventLogOf } from './event-log.js';
 import { Listener } from './listener.js';
 import type { LocalContext } from './local-context.js';
 import { createLog, setLogLevel } from './log.js';
@@ -172,7 +172,7 @@ async function startServing(
     problem: (text) => log.warning({ event: 'traces', endpoint: configuration.tracingEndpoint }, `traces: ${text}`),
   });
   running.onChange('tracingSampleRate', () => traces.rateChanged());
-  const eventLog: EventLog = (level, message, event) => (level === 'warn' ? log.warning(event, message) : log.notice(event, message));
+  const eventLog = eventLogOf(log, () => systemClock.monotonicMs());
   const hasher = new HashingPool(fail);
   const lookup = new CommandLookup(allRows);
   const dispatcher: Dispatcher = new Dispatcher({

@@ -40,6 +40,10 @@ export interface RequestLimits {
  */
 export type ScanStop = 'more' | 'frame' | 'inline' | 'empty' | 'error';
 
+/** Of clients that have not said who they are (authRequired in Redis' networking.c): enough for AUTH and HELLO, and nothing to fill memory with. */
+const strangerMultibulkMax = 10;
+const strangerBulkBytesMax = 16384;
+
 const star = 0x2a;
 const dollar = 0x24;
 const zero = 0x30;
@@ -61,10 +65,22 @@ export class FrameGuard {
   private readonly line = new HeaderLine();
 
   /** Counts and lengths up to this have three digits at most and are within both limits. */
-  private readonly smallMax: number;
+  private smallMax: number;
+  private ofStranger = false;
 
   constructor(private readonly limits: RequestLimits) {
     this.smallMax = Math.min(999, limits.multibulkMax, limits.bulkBytesMax);
+  }
+
+  /** The client has not said who it is, and has to: its requests may be small only. */
+  get isOfStranger(): boolean {
+    return this.ofStranger;
+  }
+
+  set isOfStranger(isOfStranger: boolean) {
+    this.ofStranger = isOfStranger;
+    const { multibulkMax, bulkBytesMax } = this.limits;
+    this.smallMax = Math.min(isOfStranger ? strangerMultibulkMax : 999, multibulkMax, bulkBytesMax);
   }
 
   /**
@@ -177,12 +193,16 @@ export class FrameGuard {
     if (line.length > this.limits.inlineBytesMax) return ofElement ? 'too big bulk count string' : 'too big mbulk count string';
     if (!line.ended) return '';
     const count = line.count();
-    if (!ofElement) return count <= this.limits.multibulkMax ? '' : 'invalid multibulk length';
+    if (!ofElement) {
+      if (!(count <= this.limits.multibulkMax)) return 'invalid multibulk length'; // nor what is no number
+      return this.ofStranger && count > strangerMultibulkMax ? 'unauthenticated multibulk length' : '';
+    }
     if (line.first !== dollar) {
       const lineBreak = line.first === carriageReturn || line.first === lineFeed;
       return `expected '$', got '${lineBreak ? ' ' : String.fromCharCode(line.first)}'`;
     }
-    return count >= 0 && count <= this.limits.bulkBytesMax ? '' : 'invalid bulk length';
+    if (!(count >= 0 && count <= this.limits.bulkBytesMax)) return 'invalid bulk length';
+    return this.ofStranger && count > strangerBulkBytesMax ? 'unauthenticated bulk length' : '';
   }
 
   private refuse(text: string): ScanStop {

@@ -48,6 +48,11 @@ export class RequestDecoder {
     return this.unfinished.byteLength;
   }
 
+  /** The client has not said who it is, and has to: small requests only. Holds for what was not decoded yet. */
+  set isOfStranger(isOfStranger: boolean) {
+    this.guard.isOfStranger = isOfStranger;
+  }
+
   /**
    * Decodes `chunk`, any cut of the stream, and calls the sink for each request that ends in it, in order, before returning.
    * The chunk is given away: the arguments and the unfinished request refer to it, so it must not be written to afterwards.
@@ -56,7 +61,8 @@ export class RequestDecoder {
     let from = 0;
     while (from < chunk.length && !this.failed) {
       const resumed = this.unfinished.byteLength > 0;
-      const stop = this.guard.scan(chunk, from, resumed);
+      // Of a stranger's requests each may make it known, and what follows be allowed.
+      const stop = this.guard.scan(chunk, from, resumed || this.guard.isOfStranger);
       const { begin, at } = this.guard;
       if (begin > from) {
         const frames = begin - from === chunk.length ? chunk : chunk.subarray(from, begin);

@@ -2,6 +2,7 @@
  * Whether a user may run a command. Every selector is tried; when none allows it, what is said is the denial of the one that came furthest: a key's before
  * the command's.
  */
+import type { ErrorReply } from '../../protocol/resp/reply.js';
 import type { CommandRow } from '../command-table.js';
 import { accessOfKey, keysAt } from '../commands/key-access.js';
 import type { Selector } from './selector.js';
@@ -25,6 +26,18 @@ export function denial(user: User, row: CommandRow, args: readonly Buffer[]): De
     if (found === undefined || isFurther(denied, found)) found = denied;
   }
   return found;
+}
+
+/**
+ * What a client is told whose user may run the command and has a right to each key that it names, but not to all that it may read besides: one selector has to allow
+ * both. Undefined = it may. In Redis' words, which are no NOPERM.
+ */
+export function patternDenial(user: User, row: CommandRow, args: readonly Buffer[]): ErrorReply | undefined {
+  if (user.isUnrestricted || row.scope !== 'keys' || row.readsAnyKey === undefined) return undefined;
+  const refusal = row.readsAnyKey(args);
+  if (refusal === undefined) return undefined;
+  const mayRead = user.selectors.some((selector) => selector.readsAllKeys && deniedBy(selector, row, args) === undefined);
+  return mayRead ? undefined : refusal;
 }
 
 function isFurther(x: Denial, y: Denial): boolean {

@@ -106,6 +106,11 @@ export class Selector {
     return this.keyPatterns.some(({ bytes, read, write }) => (read || !reads) && (write || !writes) && matchesGlob(bytes, key));
   }
 
+  /** Whether any key may be read, whatever its name. */
+  get readsAllKeys(): boolean {
+    return this.allKeys || this.keyPatterns.some(({ text, read }) => read && text === '*');
+  }
+
   /** As ACL GETUSER says it: the rules that make these permissions. */
   get commands(): string {
     return [this.allowsFuture ? '+@all' : '-@all', ...this.commandRules].join(' ');

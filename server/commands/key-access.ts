@@ -66,10 +66,14 @@ const setAccess = (args: readonly Buffer[]): readonly string[] =>
 const bitfieldAccess = (args: readonly Buffer[]): readonly string[] =>
   args.slice(2).some((option) => isToken(option, 'SET') || isToken(option, 'INCRBY')) ? ['RW', 'access', 'update'] : ['RO', 'access'];
 
+/** SORT's second key is what STORE names: among its key specifications, of which the second means what BY and GET name, it is the third. */
+const sortAccess = (i: number): readonly string[] => (i === 0 ? ['RO', 'access'] : ['OW', 'update']);
+
 /** Of the command's key number `i`, counted from 0. */
 export function accessOfKey(row: CommandRow, i: number, args: readonly Buffer[]): readonly string[] {
   if (row.name === 'set') return setAccess(args);
   if (row.name === 'bitfield') return bitfieldAccess(args);
+  if (row.name === 'sort') return sortAccess(i);
   const accesses = keyAccess(row);
   return accesses[Math.min(i, accesses.length - 1)] ?? [];
 }

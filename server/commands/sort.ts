@@ -12,6 +12,8 @@ import { sortSource, storeSorted } from './sort-source.js';
 
 const byDenied = new ErrorReply('ERR BY option of SORT denied in Cluster mode.');
 const getDenied = new ErrorReply('ERR GET option of SORT denied in Cluster mode.');
+const byNeedsAllKeys = new ErrorReply('ERR BY option of SORT denied due to insufficient ACL permissions.');
+const getNeedsAllKeys = new ErrorReply('ERR GET option of SORT denied due to insufficient ACL permissions.');
 const notNumbers = new ErrorReply("ERR One or more scores can't be converted into double");
 
 interface SortOptions {
@@ -142,6 +144,14 @@ function looksFurther(args: readonly Buffer[]): boolean {
   return [options.by, ...options.gets].some((pattern) => pattern !== undefined && !pattern.isConstant);
 }
 
+/** Redis asks it of every GET, GET # too. */
+function readsAnyKey(args: readonly Buffer[]): ErrorReply | undefined {
+  const options = parseOptions(args, true);
+  if (options instanceof ErrorReply) return undefined;
+  if (options.by !== undefined && !options.by.isConstant) return byNeedsAllKeys;
+  return options.gets.length > 0 ? getNeedsAllKeys : undefined;
+}
+
 function keysOf(args: readonly Buffer[]): readonly Buffer[] {
   const options = parseOptions(args, true);
   const key = args[1] as Buffer;
@@ -170,6 +180,7 @@ export const sortRows: readonly KeyedRow[] = [
     ),
     findKeys: keysOf,
     looksFurther,
+    readsAnyKey,
     parse: parseSort(true),
   },
   {
@@ -181,6 +192,7 @@ export const sortRows: readonly KeyedRow[] = [
     categories: ['read', ...types],
     docs: docs('7.0.0', complexity, 'Returns the sorted elements of a list, a set, or a sorted set.', syntax),
     looksFurther,
+    readsAnyKey,
     parse: parseSort(false),
   },
 ];

@@ -189,6 +189,9 @@ function row(name: string, arity: number, rowDocs: LocalRow['docs'], run: LocalR
   return { scope: 'local', name: `torc|${name}`, arity, flags: usual, keys, categories: ['slow'], docs: rowDocs, run };
 }
 
+/** What shows keys and values of anybody, or puts work on every node, is for those who administer. */
+const forAdmins = (of: LocalRow): LocalRow => ({ ...of, flags: ['admin', ...usual], categories: ['admin', 'slow', 'dangerous'] });
+
 /** The key stands after the subcommand. */
 const secondIsKey = { ...firstIsKey, first: 2, last: 2 };
 
@@ -232,25 +235,25 @@ export const torcRows: readonly LocalRow[] = [
         version,
         secondIsKey,
       ),
-      row(
-        'conflicts',
-        -2,
-        docs(since, 'O(N) where N is the number of conflicts shown.', 'Returns conflicts that the node met.', '[count]'),
-        conflicts,
+      forAdmins(
+        row(
+          'conflicts',
+          -2,
+          docs(since, 'O(N) where N is the number of conflicts shown.', 'Returns conflicts that the node met.', '[count]'),
+          conflicts,
+        ),
       ),
       row('quorum', -2, docs(since, 'O(1)', 'Returns or sets the quorums of the connection.', '[w r | DEFAULT]'), quorum),
-      row(
-        'repair',
-        -2,
-        docs(since, 'O(N) where N is the number of records to read.', 'Compares and repairs replicas.', '[FULL | partition]'),
-        repair,
+      forAdmins(
+        row(
+          'repair',
+          -2,
+          docs(since, 'O(N) where N is the number of records to read.', 'Compares and repairs replicas.', '[FULL | partition]'),
+          repair,
+        ),
       ),
       row('status', 2, docs(since, 'O(N) where N is the number of members.', 'Returns how the cluster looks from this node.'), status),
-      {
-        ...row('drain', 2, docs(since, 'O(1)', 'Stops the node once it has handed over what it coordinates.'), drain),
-        flags: ['admin', ...usual],
-        categories: ['admin', 'slow', 'dangerous'],
-      },
+      forAdmins(row('drain', 2, docs(since, 'O(1)', 'Stops the node once it has handed over what it coordinates.'), drain)),
     ],
   ),
 ];

@@ -11,6 +11,7 @@ import {
   always,
   bindAddresses,
   decimal,
+  httpUrl,
   integer,
   label,
   memorySize,
@@ -550,7 +551,7 @@ export const directives = {
   }),
   tracingEndpoint: row({
     name: 'tracing-endpoint',
-    type: text('needed'),
+    type: httpUrl,
     default: 'http://127.0.0.1:4318',
     whileRunning: false,
     doc: 'Where traces go: a receiver of OTLP over HTTP, to whose path /v1/traces they are posted.',

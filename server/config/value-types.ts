@@ -141,6 +141,17 @@ export function text(needed: 'needed' | 'may be empty'): ValueType<string> {
   };
 }
 
+/** Without user and password: what is in it is shown in the log. */
+export const httpUrl: ValueType<string> = {
+  allowed: 'a URL of http or https without user and password, such as http://collector:4318',
+  parse(given) {
+    const url = URL.canParse(given) ? new URL(given) : undefined;
+    if (url === undefined || !/^https?:$/.test(url.protocol)) return new Refusal('argument must be a URL of http or https');
+    return url.username === '' && url.password === '' ? given : new Refusal('argument must be a URL without user and password');
+  },
+  format: String,
+};
+
 /** Empty, or so long that it cannot be guessed. */
 export function secretText(lengthMin: number): ValueType<string> {
   return {

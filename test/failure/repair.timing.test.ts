@@ -5,12 +5,11 @@
 import { join } from 'node:path';
 import test from 'ava';
 import { decodeRecord, encodeRecord } from '../../protocol/record.js';
-import { slotOf } from '../../protocol/slot.js';
 import { ByteWriter } from '../../protocol/byte-writer.js';
 import { digestBytes } from '../../storage/merkle-tree.js';
 import { RocksdbEngine } from '../../storage/rocksdb-engine.js';
-import { stringRow } from '../../storage/rows.js';
 import { type ServerGroup, startCluster } from '../harness/processes.js';
+import { rowOf } from './disk-rows.js';
 import { stoppedAtEnd } from './judging.js';
 import { latencyText, latencyUntil } from './latency.js';
 import { RespConnection } from './resp-connection.js';
@@ -28,15 +27,10 @@ const lookMs = 10;
 
 const elapsed = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-function rowOf(index: number): Buffer {
-  const name = Buffer.from(key(index));
-  return stringRow(slotOf(name), name);
-}
-
 /** What a disk may do to a node that does not run. */
 async function plant(directory: string): Promise<void> {
   const engine = await RocksdbEngine.open(join(directory, 'rocksdb'));
-  const [row] = await engine.getMany([rowOf(damaged)]);
+  const [row] = await engine.getMany([rowOf(key(damaged))]);
   if (row === undefined) throw new Error(`${key(damaged)} is not on disk`);
   const { context, versions } = decodeRecord(row);
   const writer = new ByteWriter();
@@ -44,7 +38,7 @@ async function plant(directory: string): Promise<void> {
     context,
     versions: versions.map((version) => ('bytes' in version ? { ...version, bytes: Buffer.from('rotten') } : version)),
   });
-  await engine.write({ puts: [[rowOf(damaged), writer.take()]], deletes: [rowOf(lost)] }, { sync: true });
+  await engine.write({ puts: [[rowOf(key(damaged)), writer.take()]], deletes: [rowOf(key(lost))] }, { sync: true });
   await engine.close();
 }
 

@@ -35,7 +35,9 @@ export type Fault =
   /** Operations fail: the node stops, and is started again on a disk that works. */
   | { readonly kind: 'failing-disk'; readonly node: string; readonly operation: DiskOperation }
   /** Loss of power and of all that was on the disk. */
-  | { readonly kind: 'lost-disk'; readonly node: string };
+  | { readonly kind: 'lost-disk'; readonly node: string }
+  /** Less than min-free-space is left: the node takes no writes, whether it is started anew or not. */
+  | { readonly kind: 'nearly-full'; readonly node: string };
 
 export type FaultKind = Fault['kind'];
 
@@ -55,6 +57,9 @@ export const faultKinds: readonly FaultKind[] = [
 
 /** What happens to disks: for a target that has nodes stop by themselves, and knows what may be lost. */
 export const diskFaultKinds: readonly FaultKind[] = ['power-all', 'full-disk', 'failing-disk', 'lost-disk'];
+
+/** A plan of its own, since nobody is away for it: all may be nearly full at once. */
+export const roomFaultKinds: readonly FaultKind[] = ['nearly-full'];
 
 /** Of one operation of a failing disk: more than a node tries. */
 const failuresInARow = 100;
@@ -113,6 +118,8 @@ export interface FaultTarget {
   failDisk(node: string, operation: DiskOperation, times: number): void;
   /** All that is on it is gone. The node is down. */
   loseDisk(node: string): void;
+  /** The node is told, now and whenever it starts, that its disk is nearly full, or that it is not any more. */
+  setFull(node: string, full: boolean): void;
 }
 
 /** Nodes that a fault takes away while it lasts. */
@@ -133,6 +140,7 @@ function awayIn(fault: Fault): string | undefined {
     case 'slow-link':
     case 'jump':
     case 'slow-disk':
+    case 'nearly-full':
       return undefined;
   }
 }
@@ -148,6 +156,7 @@ function drawFault(kind: FaultKind, random: SeededRandom, nodes: readonly string
     case 'pause':
     case 'isolate':
     case 'lost-disk':
+    case 'nearly-full':
       return { kind, node };
     case 'kill-all':
     case 'power-all':
@@ -206,6 +215,7 @@ export function faultTarget(
   disks: ReadonlyMap<string, SimulatedDisk>,
   restart: (node: string) => void,
   forget: (node: string) => void = () => undefined,
+  setFull: FaultTarget['setFull'] = () => undefined,
 ): FaultTarget {
   return {
     crash: (node, kind) => scheduler.crash(node, kind),
@@ -226,6 +236,7 @@ export function faultTarget(
       disks.get(node)?.lose();
       forget(node);
     },
+    setFull,
   };
 }
 
@@ -263,6 +274,8 @@ function begin(fault: Fault, target: FaultTarget, nodes: readonly string[]): voi
     case 'lost-disk':
       target.crash(fault.node, 'machine');
       return target.loseDisk(fault.node);
+    case 'nearly-full':
+      return target.setFull(fault.node, true);
   }
 }
 
@@ -298,6 +311,8 @@ function end(fault: Fault, target: FaultTarget, nodes: readonly string[]): void 
     case 'failing-disk':
       target.failDisk(fault.node, fault.operation, 0);
       return target.restart(fault.node);
+    case 'nearly-full':
+      return target.setFull(fault.node, false);
   }
 }
 

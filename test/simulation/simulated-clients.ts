@@ -31,7 +31,7 @@ const patienceMs = 6000;
 /** What a reply means for a history; 'nothing' = surely no effect. */
 type Meaning = 'unknown' | 'nothing' | { readonly value: Reply };
 
-const refusals = ['NOREPLICAS', 'LOADING'];
+const refusals = ['NOREPLICAS', 'LOADING', 'MISCONF'];
 
 export class SimulatedClients {
   readonly histories = new ClientHistories();

@@ -5,6 +5,7 @@ import { EchoCluster, addressOf } from './echo-cluster.js';
 import { describePlan, faultKinds, faultTarget, planFaults, schedulePlan, type FaultPlan } from './faults.js';
 import { SeededRandom } from './random.js';
 import { SIMULATION_START_MS, Scheduler } from './simulated-clock.js';
+import { swarmOf } from './swarm.js';
 import { SimulatedNetwork } from './simulated-network.js';
 
 interface Run {
@@ -47,6 +48,17 @@ test('the same seed gives the same trace twice, another seed another, and all fa
   }
   t.is(hashes.size, 6);
   t.true(kinds.size >= 6, [...kinds].join());
+});
+
+test('the swarm has seeds in which disks are nearly full, seeds in which nearly everything goes in pieces, and both of neither', (t) => {
+  const drawn = Array.from({ length: 200 }, (_, seed) => swarmOf(seed));
+  for (const nearlyFull of [true, false])
+    for (const tiny of [true, false]) {
+      const alike = drawn.filter(
+        (settings) => settings.nearlyFull === nearlyFull && (settings.cluster?.largeBytes ?? Infinity) < 30 === tiny,
+      );
+      t.true(alike.length > 2, `${nearlyFull} ${tiny}: ${alike.length}`);
+    }
 });
 
 test('plans: bounded, by time, with at most so many nodes away, and some kinds off', (t) => {

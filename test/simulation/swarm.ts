@@ -76,11 +76,16 @@ export function swarmOf(seed: number): RunSettings {
     ...feeds,
     ...timed,
   ];
-  const largeBytes = new SeededRandom(seed).fork('large').pick([undefined, undefined, 60, 120, 200]);
+  const usualLargeBytes = new SeededRandom(seed).fork('large').pick([undefined, undefined, 60, 120, 200]);
+  // Nearly everything goes in pieces then, most of it in two, one message after the other: some hundred messages a second, for which what is waited otherwise is too short.
+  const tiny = new SeededRandom(seed).fork('tiny');
+  const pieces = tiny.chance(0.15) ? { largeBytes: tiny.pick([20, 24, 28]), peerTimeoutMs: 5000 } : { largeBytes: usualLargeBytes };
+  const nearlyFull = new SeededRandom(seed).fork('room').chance(0.3);
   return {
-    cluster: { ...cluster, ...repair, largeBytes, readFrom, sloppyQuorum, gossipIntervalMs },
+    cluster: { ...cluster, ...repair, ...pieces, readFrom, sloppyQuorum, gossipIntervalMs },
     clients: { workloads },
     kinds: [...faultKinds, ...diskFaultKinds],
+    nearlyFull,
     awayMax,
     loadMs,
   };

@@ -97,6 +97,8 @@ export class TorcCluster {
   /** By node and partition, what it had seen before its crashes. */
   readonly #seenBefore = new Map<string, VectorClock>();
   readonly #hosts = new Map<string, string>();
+  /** Nodes whose disks are nearly full. */
+  readonly #full = new Set<string>();
 
   constructor(
     seed: number,
@@ -155,6 +157,21 @@ export class TorcCluster {
     const others = this.nodes.filter((other) => other !== name);
     this.batches.lostDisk(name, (batch) => others.some((other) => covers(this.everSeen(other, batch.partition), batch)));
   };
+
+  /** What server/disk-guard.ts tells a node of its disk: now if it runs, and soon after each start. */
+  readonly setFull = (name: string, full: boolean): void => {
+    if (full === this.#full.has(name)) return;
+    if (full) this.#full.add(name);
+    else this.#full.delete(name);
+    this.#tellRoom(name);
+  };
+
+  #tellRoom(name: string): void {
+    const running = this.#running.get(name);
+    if (running === undefined) return;
+    const full = this.#full.has(name);
+    this.scheduler.schedule(name, 0, full ? 'nearly full' : 'room again', () => running.node.setFull(full));
+  }
 
   /** Starts all and waits, in simulated time, until all serve. */
   async startAll(): Promise<void> {
@@ -288,6 +305,7 @@ export class TorcCluster {
     this.#running.set(name, { name, node, store, dispatcher, doubtful });
     settings.plantNode?.(node);
     node.start();
+    if (this.#full.has(name)) this.#tellRoom(name);
   }
 
   async #openStore(name: string): Promise<Store> {

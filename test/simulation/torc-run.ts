@@ -2,7 +2,17 @@
 import { partitionOfSlot } from '../../cluster/ring.js';
 import { slotOf } from '../../protocol/slot.js';
 import { claimedAndMissing, convergenceFault, loadAll, reopenedFault } from './convergence.js';
-import { describePlan, faultKinds, faultTarget, planFaults, schedulePlan, type Fault, type FaultKind, type FaultPlan } from './faults.js';
+import {
+  describePlan,
+  faultKinds,
+  faultTarget,
+  planFaults,
+  roomFaultKinds,
+  schedulePlan,
+  type Fault,
+  type FaultKind,
+  type FaultPlan,
+} from './faults.js';
 import { SeededRandom } from './random.js';
 import { finallyShown, isOfCollection, storedKey } from './collection-clients.js';
 import { SimulatedClients, type ClientSettings, type Workload } from './simulated-clients.js';
@@ -26,6 +36,8 @@ export interface RunSettings {
   readonly kinds?: readonly FaultKind[];
   /** Of each of these kinds to be on. */
   readonly kindChance?: number;
+  /** Disks are nearly full now and then, some or all at once. */
+  readonly nearlyFull?: boolean;
   /** Nodes that may be down at once, but for faults that take all. */
   readonly awayMax?: number;
   readonly loadMs?: number;
@@ -49,6 +61,14 @@ function restrained(plan: FaultPlan, losses: Losses): FaultPlan {
     return fault;
   };
   return { ...plan, faults: plan.faults.map((timed) => ({ ...timed, fault: milder(timed.fault) })) };
+}
+
+function joined(plan: FaultPlan, other: FaultPlan): FaultPlan {
+  return {
+    kinds: [...plan.kinds, ...other.kinds],
+    faults: [...plan.faults, ...other.faults].sort((x, y) => x.atMs - y.atMs),
+    healedAtMs: Math.max(plan.healedAtMs, other.healedAtMs),
+  };
 }
 
 const usualWorkloads: readonly Workload[] = ['register', 'counter', 'list'];
@@ -78,7 +98,8 @@ export async function runSeed(seed: number, settings: RunSettings = {}): Promise
   // What one machine loses, W >= 2 have elsewhere: so where acknowledged writes need not be on the disk, only one machine may lose its power.
   const synced = durability === 'always';
   const oneMayLose = (settings.cluster?.writeQuorum ?? 2) > 1;
-  const plan = restrained(drawn, {
+  const room = { nodes, fromMs, untilMs, kinds: settings.nearlyFull === true ? roomFaultKinds : [], kindChance: 1, awayMax: nodes.length };
+  const plan = restrained(joined(drawn, planFaults(cluster.random.fork('room'), room)), {
     power: (node) => synced || (oneMayLose && node === mayLosePower),
     disk: (node) => oneMayLose && node === mayLosePower,
     powerOfAll: synced,
@@ -110,7 +131,7 @@ export async function runSeed(seed: number, settings: RunSettings = {}): Promise
     cluster,
   });
   try {
-    schedulePlan(scheduler, plan, faultTarget(scheduler, network, disks, cluster.start, cluster.forget), nodes);
+    schedulePlan(scheduler, plan, faultTarget(scheduler, network, disks, cluster.start, cluster.forget, cluster.setFull), nodes);
     clients.start();
     const broken = (): boolean => fault !== undefined || cluster.faults.length > 0;
     await scheduler.runUntil(untilMs, broken);

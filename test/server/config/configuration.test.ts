@@ -98,6 +98,13 @@ test('a bad value names the directive, itself and what is allowed', (t) => {
   ] as const) {
     t.throws(() => resolve(given), { instanceOf: ConfigurationError, message });
   }
+  for (const url of ['collector:4318', 'ftp://collector', '/v1/traces']) {
+    t.throws(() => resolve({ 'tracing-endpoint': url }), {
+      message: /^tracing-endpoint '.*' is not allowed: it takes a URL of http or https/,
+    });
+  }
+  t.throws(() => resolve({ 'tracing-endpoint': 'http://user:hush@collector:4318' }));
+  t.is(resolve({ 'tracing-endpoint': 'https://collector/otlp' }).tracingEndpoint, 'https://collector/otlp');
   t.throws(() => resolve({ seeds: 'kv-0' }), { message: /^seeds 'kv-0' is not allowed: it takes nothing, or host:port/ });
   t.throws(() => resolve({ 'node-id': 'a b' }), { message: /^node-id 'a b' is not allowed: it takes a name/ });
 });

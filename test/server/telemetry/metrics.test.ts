@@ -2,41 +2,34 @@
  * What real nodes show at /metrics: each metric with help, unit and type; and each of them moves when what it counts happens. Four processes, so that
  * there is somebody to stand in for one that is away.
  */
+import { randomBytes } from 'node:crypto';
+import { appendFile, readFile, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'ava';
+import { DiskUsage } from '../../../server/telemetry/disk-usage.js';
+import { storageMetrics, type StorageSource } from '../../../server/telemetry/storage-metrics.js';
 import { metricRows } from '../../../server/telemetry/telemetry.js';
+import { RocksdbEngine } from '../../../storage/rocksdb-engine.js';
 import { RespConnection } from '../../failure/resp-connection.js';
 import { stoppedAtEnd } from '../../failure/judging.js';
+import { freePorts, peerPortOf } from '../../harness/free-ports.js';
 import { Scrape } from '../../harness/metrics.js';
 import { type ServerGroup, startCluster, startNode } from '../../harness/processes.js';
 import { until } from '../../harness/until.js';
+import { temporaryDirectory } from '../../storage/temporary-directory.js';
+import { allReady, runTrouble, troubles } from './troubles.js';
 
-/** What cannot be moved from outside in a short time; metric-rows.test.ts reads these from a source of its own. */
+/** RocksDB's own, moved on an engine below. */
+const engineFigures = ['torc_storage_compaction_backlog_bytes', 'torc_storage_compactions_running', 'torc_storage_writes_stopped'];
+/** What stays as it is while a node runs; looked at for what it says. */
+const settled = ['torc_build_info', 'torc_storage_disk_size_bytes', 'torc_storage_memory_max_bytes'];
+/** Moved by other tests of this file, each by name. */
 const elsewhere = new Set([
-  'torc_build_info',
-  'torc_clients_cut_total',
-  'torc_hints_dropped_total',
-  'torc_partitions_behind',
-  'torc_partitions_doubtful',
-  'torc_peer_phi',
-  'torc_read_repairs_total',
-  'torc_repair_failures_total',
-  'torc_repair_partitions_compared_total',
-  'torc_repair_partitions_differed_total',
-  'torc_repair_partitions_left',
-  'torc_repair_records_total',
-  'torc_storage_compaction_backlog_bytes',
-  'torc_storage_compactions_running',
-  'torc_storage_disk_full_seconds',
-  'torc_storage_disk_size_bytes',
-  'torc_storage_memory_max_bytes',
-  'torc_storage_writes_stopped',
-  'torc_take_overs_abandoned_total',
-  'torc_unsettled_batches',
-  'torc_gossip_failures_total',
+  ...troubles.flatMap(({ moves }) => Object.keys(moves)),
+  ...engineFigures,
+  ...settled,
   'torc_members',
-  'torc_partitions_short',
-  'torc_ready',
-  'torc_unacknowledged_bytes',
+  'torc_storage_disk_full_seconds',
 ]);
 
 const scrapes = (cluster: ServerGroup, nodes: readonly number[]): Promise<Scrape[]> =>
@@ -111,6 +104,11 @@ test.serial('every metric has help, unit and type, is named as it should be, and
     unmoved.filter((name) => !elsewhere.has(name)),
     [],
   );
+  const known = new Set(metricRows.map(({ name }) => name));
+  t.deepEqual(
+    [...elsewhere].filter((name) => !known.has(name)),
+    [],
+  );
 
   const [last] = taken.at(-1) ?? [];
   const commands = last?.all('torc_command_duration_seconds_count') ?? [];
@@ -139,4 +137,97 @@ test.serial('nothing of the command line, and no key or value, is shown; scrapes
   const texts = await Promise.all(Array.from({ length: 20 }, () => Scrape.of(node.port)));
   t.is(new Set(texts.map(({ text }) => text)).size, 1, 'asked together, answered together');
   t.notRegex(texts[0]!.text, /secret|nonsense|--port|\/tmp/);
+});
+
+test.serial('what only trouble moves', async (t) => {
+  t.timeout(240_000);
+  const cluster = await startCluster({
+    directives: {
+      'gossip-interval': '500',
+      'suspicion-timeout': '1000',
+      'peer-timeout': '1000',
+      'hint-max-bytes': '0',
+      partitions: '64',
+      'sloppy-quorum': 'no',
+    },
+  });
+  stoppedAtEnd(t, cluster);
+  await allReady(cluster);
+  for (const trouble of troubles) {
+    await t.notThrowsAsync(runTrouble(cluster, trouble), trouble.what);
+    t.log(`${Object.keys(trouble.moves).join(', ')}: ${trouble.what}`);
+  }
+});
+
+test.serial('a cluster has members once it has formed', async (t) => {
+  const ports = await freePorts(2);
+  const start = (at: number): Promise<ServerGroup> => {
+    const seeds = `127.0.0.1:${peerPortOf(ports[1 - at] ?? 0)}`;
+    const directives = { port: String(ports[at]), 'node-id': `node${at}`, 'cluster-name': `two-${ports[0]}`, 'initial-nodes': '2', seeds };
+    const starting = startNode(directives);
+    t.teardown(async () => (await starting).stop());
+    return starting;
+  };
+  const members = (): Promise<number | undefined> =>
+    Scrape.of(ports[0] ?? 0).then(
+      (one) => one.all('torc_members')[0]?.value,
+      () => undefined,
+    );
+  const first = start(0);
+  await until(async () => (await members()) === 0, 'no members yet');
+  await Promise.all([first, start(1)]);
+  t.is(await members(), 2);
+});
+
+test.serial('what stays as it is says what it should', async (t) => {
+  const node = await startNode({ 'cache-size': '7mb' });
+  stoppedAtEnd(t, node);
+  const scrape = await Scrape.of(node.port);
+  const [build] = scrape.all('torc_build_info');
+  const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
+  t.deepEqual(Object.fromEntries(build?.labels ?? []), { node_version: process.versions.node, version });
+  const { blocks, bsize } = await statfs(node.dir);
+  t.is(scrape.value('torc_storage_disk_size_bytes'), blocks * bsize);
+  t.is(scrape.value('torc_storage_memory_max_bytes'), 7 << 20);
+});
+
+/** The value of a row of the storage's table, read from what the row reads. */
+function shownOf(name: string, source: Partial<StorageSource>): number | undefined {
+  const [point] = storageMetrics.find((row) => row.name === name)?.read(source as StorageSource) ?? [];
+  return typeof point?.value === 'number' ? point.value : undefined;
+}
+
+test("RocksDB's figures move as it falls behind with its compactions", async (t) => {
+  const engine = await RocksdbEngine.open(temporaryDirectory(t), { cacheBytes: 1 << 20, writeBufferBytes: 64 << 10 });
+  t.teardown(() => engine.close());
+  const source = { engineFigure: (name: string) => engine.figure(`rocksdb.${name}`) };
+  const still = new Set(engineFigures);
+  for (const name of still) t.is(shownOf(name, source), 0, name);
+  const value = randomBytes(1 << 20);
+  for (let round = 0; round < 2000 && still.size > 0; round++) {
+    const puts = Array.from({ length: 64 }, (_, i): [Buffer, Buffer] => [randomBytes(16), value.subarray(i * 4096, (i + 1) * 4096)]);
+    const written = engine.write({ puts, deletes: [] }, { sync: false });
+    for (const name of still) if ((shownOf(name, source) ?? 0) > 0) still.delete(name);
+    await written;
+  }
+  t.deepEqual([...still], []);
+});
+
+test('a disk that fills is forecast to be full', async (t) => {
+  const directory = temporaryDirectory(t);
+  let nowMs = 0;
+  const disk = new DiskUsage(directory, () => nowMs);
+  const forecast = (): number | undefined => shownOf('torc_storage_disk_full_seconds', { disk });
+  for (let minute = 0; minute < 5; minute++, nowMs += 60_000) {
+    await disk.refresh();
+    t.is(forecast(), undefined);
+  }
+  const forecasts: (number | undefined)[] = [];
+  for (let minute = 0; minute < 5; minute++, nowMs += 60_000) {
+    await appendFile(join(directory, 'grows'), Buffer.alloc(1 << 20));
+    await disk.refresh();
+    forecasts.push(forecast());
+  }
+  t.true(forecasts.every((seconds) => seconds !== undefined && seconds > 0));
+  t.true(new Set(forecasts).size > 1);
 });
