@@ -32,8 +32,8 @@ import type { Turn } from './turn.js';
 const pauseMs = 1000;
 /** A key that is not in memory after so long is large, or the disk slow: what waits for it waits on, up to the second. */
 const keyLoadMs = { slow: 500, most: 60_000 };
-/** What a run copies in a millisecond on a slow and busy machine. */
-const copiedBytesPerMs = 100_000;
+/** What a run gets done in a millisecond on a slow and busy machine. */
+const runPerMs = { copiedBytes: 100_000, args: 100 };
 
 export interface CoordinatorOptions {
   readonly store: Store;
@@ -374,14 +374,16 @@ export class Coordinator {
   /**
    * The process may have stood still in the middle of this turn, after the turn read its clock, and others may have taken over and written since: a batch that bears a
    * later time than theirs would be the latest. So what counts is the reading that the batch's counter was made of. True: the batch is dropped, and the call,
-   * which has not run, has to find its coordinator anew. A run that copies hundreds of megabytes takes its time by itself.
+   * which has not run, has to find its coordinator anew. A run that copies hundreds of megabytes, or has 100,000 arguments,
+   * takes its time by itself.
    */
   private hasStopped(call: Call): boolean {
     const { store, membership } = this.options;
     const { issuedMs } = store.hybridClock;
     const pausedMs = membership.memberCount > 1 ? issuedMs - this.lastLookMs - pauseMs : 0;
     const lateMs = Math.max(pausedMs, issuedMs - call.deadlineMs);
-    if (lateMs <= 0 || lateMs <= this.transaction.stagedBytes / copiedBytesPerMs) return false;
+    if (lateMs <= 0) return false;
+    if (lateMs <= this.transaction.stagedBytes / runPerMs.copiedBytes + call.args.length / runPerMs.args) return false;
     this.transaction.discard();
     if (pausedMs > 0) this.noticePause(issuedMs);
     return true;

@@ -131,7 +131,8 @@ export const readStreamPayload =
       entriesAdded = reader.number();
       if (entriesAdded < length) throw invalid(`${entriesAdded} entries added and ${length} there`);
     }
-    const groups = Array.from({ length: reader.length() }, () => readGroup(reader, type));
+    const groups: GroupContent[] = [];
+    for (let left = reader.length(); left > 0; left--) groups.push(readGroup(reader, type));
     if (new Set(groups.map(({ name }) => name.toString('latin1'))).size < groups.length) throw invalid('two groups of one name');
     return { entries, lastId, greatestDeletedId, entriesAdded, groups };
   };

@@ -140,7 +140,7 @@ test.serial('LATENCY: what took longer than the threshold, and histograms of all
 test.serial('INFO counts calls, refusals and failures by command, and errors by code', async (t) => {
   const asker = await client(t);
   await asker.say('CONFIG RESETSTAT');
-  await asker.ask(['SET', 'n', 'x'], ['INCR', 'n'], ['INCR', 'n'], ['INCR'], ['NOSUCH'], ['XACK', 's', 'g', '1-1']);
+  await asker.ask(['SET', 'n', 'x'], ['INCR', 'n'], ['INCR', 'n'], ['INCR'], ['NOSUCH'], ['SWAPDB', 's', 'g', '1-1']);
   const info = await asker.say('INFO commandstats errorstats latencystats stats keyspace');
   t.regex(info, /cmdstat_incr:calls=2,usec=\d+,usec_per_call=[\d.]+,rejected_calls=1,failed_calls=2\r\n/);
   t.regex(info, /cmdstat_set:calls=1,usec=\d+,usec_per_call=[\d.]+,rejected_calls=0,failed_calls=0\r\n/);
