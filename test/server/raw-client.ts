@@ -14,6 +14,8 @@ export class RawClient {
   #unread: Buffer[] = [];
   #unreadBytes = 0;
   #needBytes = 0;
+  /** Until the next look at a reply of which a part took long to read: each look begins at its beginning. */
+  #pause: NodeJS.Timeout | undefined;
   readonly #replies: Shown[] = [];
   readonly #waiting: { resolve(reply: Shown): void; reject(error: Error): void }[] = [];
   #over = false;
@@ -72,7 +74,11 @@ export class RawClient {
     this.bytesReceived += chunk.length;
     this.#unread.push(chunk);
     this.#unreadBytes += chunk.length;
-    if (this.#unreadBytes < this.#needBytes) return;
+    if (this.#unreadBytes >= this.#needBytes && this.#pause === undefined) this.#read();
+  }
+
+  #read(): void {
+    const begunMs = performance.now();
     let bytes = Buffer.concat(this.#unread, this.#unreadBytes);
     this.#needBytes = 0;
     let at = 0;
@@ -86,6 +92,13 @@ export class RawClient {
       const waiter = this.#waiting.shift();
       if (waiter === undefined) this.#replies.push(read.shown);
       else waiter.resolve(read.shown);
+    }
+    const tookMs = performance.now() - begunMs;
+    if (this.#needBytes > 0 && tookMs > 5) {
+      this.#pause = setTimeout(() => {
+        this.#pause = undefined;
+        if (this.#unreadBytes >= this.#needBytes) this.#read();
+      }, 4 * tookMs);
     }
     bytes = bytes.subarray(at);
     this.#unread = bytes.length > 0 ? [bytes] : [];
