@@ -1,6 +1,6 @@
 /** What each probe answers, state by state. */
 import test from 'ava';
-import type { Readiness } from '../../../cluster/readiness.js';
+import { isReady, type Readiness } from '../../../cluster/readiness.js';
 import { probeRoutes, type ProbedNode } from '../../../server/probes/probes.js';
 
 const ready: Readiness = {
@@ -26,6 +26,7 @@ async function ask(
 }
 
 test('a node that serves passes all three', async (t) => {
+  t.true(isReady(ready));
   for (const path of ['/livez', '/startupz', '/readyz']) t.deepEqual(await ask(serving, path), { status: 200, failing: [], reasons: '' });
 });
 
@@ -52,5 +53,6 @@ for (const [what, change, failing, reason] of states) {
     const answer = await ask(node, '/readyz');
     t.like(answer, { status: 503, failing });
     t.regex(answer.reasons, reason);
+    t.false(isReady({ ...ready, ...change }), 'torc_ready says what /readyz says');
   });
 }
