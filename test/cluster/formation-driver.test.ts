@@ -102,11 +102,14 @@ class Cluster {
     const note = (level: string, message: string): void => void (level === 'warn' && log.push(message));
     const links = {
       seal: (): void => undefined,
+      hold: (): never => {
+        throw new Error('the disk refuses writes');
+      },
       send: (): void => {
         for (const { link } of peers.all()) link.send();
       },
     };
-    const turn = new Turn(clock, store, links, (error) => failures.push(error));
+    const turn = new Turn(clock, store, links);
     const peers: Peers = new Peers(
       {
         transport: network.transportOf(host),

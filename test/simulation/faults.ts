@@ -30,9 +30,9 @@ export type Fault =
   | { readonly kind: 'slow-disk'; readonly node: string; readonly slowness: number }
   /** Loss of power of all nodes at the same moment. */
   | { readonly kind: 'power-all' }
-  /** The log takes `bytes` more: the node stops when they are used up, and is started again when there is room. */
+  /** The log takes `bytes` more: the node takes no writes when they are used up, until there is room. */
   | { readonly kind: 'full-disk'; readonly node: string; readonly bytes: number }
-  /** Operations fail: the node stops, and is started again on a disk that works. */
+  /** Operations fail: the node takes no writes, or stops where it cannot read, and is started again on a disk that works. */
   | { readonly kind: 'failing-disk'; readonly node: string; readonly operation: DiskOperation }
   /** Loss of power and of all that was on the disk. */
   | { readonly kind: 'lost-disk'; readonly node: string }

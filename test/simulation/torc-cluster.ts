@@ -185,11 +185,11 @@ export class TorcCluster {
     return this.nodes.every((name) => this.#running.get(name)?.node.isReady === true);
   }
 
-  /** All nodes are up and sure of their data, and reach each other. */
+  /** All nodes are up and sure of their data, on disks that take writes, and reach each other. */
   allWell(): boolean {
     return this.nodes.every((name) => {
       const node = this.#running.get(name)?.node;
-      if (node?.isReady !== true || !this.#isSure(node)) return false;
+      if (node?.isReady !== true || !this.#isSure(node) || node.membership.failing) return false;
       return this.nodes.every((_, member) => node.membership.isReachable(member));
     });
   }

@@ -8,6 +8,7 @@ const ready: Readiness = {
   meeting: false,
   leaving: false,
   full: false,
+  diskRefusal: undefined,
   doubtfulPartitions: 0,
   shortPartitions: 0,
   homePartitions: 1024,
