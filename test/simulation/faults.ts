@@ -145,6 +145,8 @@ function awayIn(fault: Fault): string | undefined {
   }
 }
 
+const isOfDisk = ({ kind }: Fault): boolean => kind === 'full-disk' || kind === 'failing-disk';
+
 const takesAll = ({ kind }: Fault): boolean => kind === 'kill-all' || kind === 'power-all';
 
 function drawFault(kind: FaultKind, random: SeededRandom, nodes: readonly string[], jumpMsMax: number): Fault {
@@ -195,7 +197,9 @@ export function planFaults(parent: SeededRandom, settings: FaultPlanSettings): F
     const lasting = faults.filter((earlier) => earlier.endsAtMs > atMs);
     const away = lasting.flatMap((earlier) => awayIn(earlier.fault) ?? []);
     const node = awayIn(fault);
-    if (node !== undefined && (away.length >= awayMax || away.includes(node))) continue;
+    const refuses = lasting.some(({ fault: earlier }) => isOfDisk(earlier) && awayIn(earlier) === node);
+    // A process may die, or the machine, while its disk refuses writes.
+    if (node !== undefined && !refuses && (away.length >= awayMax || away.includes(node))) continue;
     if (takesAll(fault) && lasting.some((earlier) => takesAll(earlier.fault))) continue;
     faults.push({ fault, atMs, endsAtMs });
   }
