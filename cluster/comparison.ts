@@ -120,10 +120,10 @@ export class Comparison {
     this.noteBehind(partition, peer, emptyClock);
   }
 
-  /** What gossip says of a peer's clocks. Batches on their way explain most differences, so it counts only if it still holds at the next tick. */
+  /** What gossip says of a peer's clocks. Batches on their way explain most differences, so it counts only if it still holds at the next tick; a
+   * node that is full remembers it until there is room, since it is told once. */
   noteSeen(peer: Peer, partition: number, seen: VectorClock): void {
     this.options.provesLoss(partition, seen);
-    if (this.options.isFull()) return; // it is told again when there is room
     if (!coversClock(this.options.store.partition(partition).seen, seen)) this.noteBehind(partition, peer, seen);
   }
 

@@ -14,7 +14,7 @@ import type { CommandDecoder, Operation } from './command.js';
 import type { Coordinator } from './coordinator.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
-import { fromCoordinatorBit } from './peer-link.js';
+import { fromCoordinatorBit } from './frame-columns.js';
 import type { Reader } from './reader.js';
 import { CallTrace, contextsById, requestAttributes, type Tracer } from './tracing.js';
 
