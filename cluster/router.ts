@@ -140,8 +140,8 @@ export class Router {
     }
   }
 
-  /** A link broke: reads go elsewhere, writes may have happened. */
-  linkBroken(peer: Peer): void {
+  /** A link broke, or the stream that replies come over was replaced: reads are sent on their way again, writes may have happened. */
+  repliesLost(peer: Peer): void {
     for (const call of peer.link.takeAllForwarded()) {
       if (call.operation.access === 'read') this.reroute([call]);
       else call.answer(unknownOutcome);
