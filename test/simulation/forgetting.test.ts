@@ -171,7 +171,7 @@ test('tombstones that left memory for the disk, and those of before a start, go 
 test('what was deleted is forgotten while deletes go on', async (t) => {
   // The clock that replicas had to reach was the coordinator's own, which moved on with each write: nothing was forgotten before there was a pause.
   const cluster = await started({ partitions: 1 });
-  const words = (index: number): string[][] => Array.from({ length: 5 }, (_, at) => [`k${5 * index + at}`]).flat();
+  const words = (index: number): string[] => Array.from({ length: 5 }, (_, at) => `k${5 * index + at}`);
   let removed = 0;
   let most = 0;
   for (let index = 0; index < 200; index++) {
