@@ -111,23 +111,20 @@ export class Node {
       coordinations: () => this.known,
       sayToAll: () => this.linkGossip.sayToAll(this.peers.all()),
     });
-    this.turn = new Turn(
-      clock,
-      store,
-      {
-        seal: (batches) => {
-          for (const { link } of this.peers.all()) link.seal(batches);
-          this.standIns.seal(batches);
-        },
-        hold: (isFirst) => this.hold(isFirst),
-        send: () => {
-          for (const { link } of this.peers.all()) link.send();
-        },
+    this.turn = new Turn(clock, store, {
+      seal: (batches) => {
+        for (const { link } of this.peers.all()) link.seal(batches);
+        this.standIns.seal(batches);
       },
-    );
+      hold: (isFirst) => this.hold(isFirst),
+      send: () => {
+        for (const { link } of this.peers.all()) link.send();
+      },
+    });
     const { turn } = this;
     const isDoubtful = (partition: number): boolean => this.rebuild.isDoubtful(partition);
-    const mayNotBeAsked = (partition: number): boolean => isDoubtful(partition) || store.isUnlogged(store.partition(partition));
+    const mayNotBeAsked = (partition: number): boolean =>
+      isDoubtful(partition) || (store.isHeld && store.isUnlogged(store.partition(partition)));
     const provesLoss = (partition: number, seen: VectorClock): boolean => this.rebuild.provesLoss(partition, seen);
     const coordination = (partition: number): Coordination => this.coordination(partition);
     const reroute = (calls: readonly Call[]): void => this.router.reroute(calls);

@@ -379,8 +379,7 @@ export class PeerLink {
 
   /** The log took nothing of the turn: its batches are not sent. The peer learns of them by this node's clock, once that shows them. */
   dropTurn(): void {
-    for (const settlement of this.turnBatches.splice(0)) this.dropped.push(settlement);
-    this.batchTraces = undefined;
+    for (const settlement of this.turnBatches.splice(0)) this.unacked.drop(settlement);
   }
 
   /** Sends what this turn gathered as one frame. */

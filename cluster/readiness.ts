@@ -30,7 +30,10 @@ export function isReady({ ringKnown, meeting, leaving, full, diskRefusal, doubtf
 }
 
 /** What the membership does not know comes from the node. */
-export function readiness(membership: Membership, own: Pick<Readiness, 'meeting' | 'leaving' | 'diskRefusal' | 'doubtfulPartitions'>): Readiness {
+export function readiness(
+  membership: Membership,
+  own: Pick<Readiness, 'meeting' | 'leaving' | 'diskRefusal' | 'doubtfulPartitions'>,
+): Readiness {
   const { configuration, quorums } = membership;
   const wanted = Math.max(quorums.write, quorums.read);
   let homePartitions = 0;

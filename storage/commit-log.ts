@@ -175,7 +175,7 @@ export class CommitLog {
 
   /** The first `bytes` that wait are in the file. */
   #flushed(bytes: number): void {
-    this.#turn.copyWithin(0, bytes, this.#turnBytes);
+    if (bytes < this.#turnBytes) this.#turn.copyWithin(0, bytes, this.#turnBytes);
     this.#turnBytes -= bytes;
     if (this.#turnBytes === 0 && this.#turn.length > turnBytesKept) this.#turn = Buffer.allocUnsafeSlow(turnBytesStart);
     this.#flushedPosition += bytes;

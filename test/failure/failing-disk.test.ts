@@ -151,7 +151,8 @@ function ext4(t: ExecutionContext): Ext4 | undefined {
 
 test('a file system that turns itself read-only under one node, and is mounted anew: nothing acknowledged is lost', async (t) => {
   const disk = ext4(t);
-  if (disk === undefined) return skip(t, 'A DISK THAT TURNS READ-ONLY', 'mounting an ext4 that can be made to fail takes root, a loop device and e2fsprogs');
+  if (disk === undefined)
+    return skip(t, 'A DISK THAT TURNS READ-ONLY', 'mounting an ext4 that can be made to fail takes root, a loop device and e2fsprogs');
   const group = await startNode({ dir: join(disk.directory, 'data'), 'min-free-space': '16mb' });
   t.teardown(() => group.stop());
   t.is((await fill(group.port, 0, 500)).acknowledged, 500);

@@ -62,7 +62,11 @@ for (const operation of ['append', 'sync', 'engine-write'] as const) {
     await fill(t, cluster, 'v');
     const [failing = ''] = homes(cluster, 'key:0');
     fail(cluster, [failing], operation);
-    if (operation === 'engine-write') cluster.runningNow(failing).store.writeOut().catch(() => undefined);
+    if (operation === 'engine-write')
+      cluster
+        .runningNow(failing)
+        .store.writeOut()
+        .catch(() => undefined);
     await notice(cluster, [failing]);
     const { node } = cluster.runningNow(failing);
     t.regex(node.readiness().diskRefusal ?? '', new RegExp(`simulated failure of ${operation}`));
@@ -85,7 +89,8 @@ test('two of three disks fail: writes are refused at once, at each node, reads g
   const beganMs = cluster.scheduler.nowMs;
   t.deepEqual(await wrong(cluster, misconf, 'v'), []);
   t.true(cluster.scheduler.nowMs - beganMs < 5000, 'nobody waits for a deadline');
-  for (const name of cluster.nodes) t.regex(String(await ask(cluster, name, ['GET', noticed])), /^(MISCONF|NOREPLICAS) /, 'rather than what no log has');
+  for (const name of cluster.nodes)
+    t.regex(String(await ask(cluster, name, ['GET', noticed])), /^(MISCONF|NOREPLICAS) /, 'rather than what no log has');
   fail(cluster, two.slice(1), 'append', false);
   await cluster.scheduler.runFor(5000);
   t.deepEqual(await wrong(cluster, /^OK$/, 'w'), []);

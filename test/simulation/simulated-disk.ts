@@ -221,10 +221,12 @@ export class SimulatedDisk {
       sync: async () => {
         demandOpen();
         const { size } = contents;
-        await access.operate('sync', `sync ${name} ${size}`, name, () => contents.synced(size)).catch((error: unknown) => {
-          contents.syncFailed();
-          throw error;
-        });
+        await access
+          .operate('sync', `sync ${name} ${size}`, name, () => contents.synced(size))
+          .catch((error: unknown) => {
+            contents.syncFailed();
+            throw error;
+          });
       },
       truncate: (size) => {
         demandOpen();
