@@ -504,7 +504,11 @@ export class Store {
     try {
       await this.writeBehind.finish(this.commitLog);
     } finally {
-      await this.commitLog.close().finally(() => this.options.engine.close());
+      try {
+        await this.commitLog.close();
+      } finally {
+        await this.options.engine.close();
+      }
     }
   }
 

@@ -102,8 +102,10 @@ class Cluster {
     const note = (level: string, message: string): void => void (level === 'warn' && log.push(message));
     const links = {
       seal: (): void => undefined,
-      hold: (): never => {
-        throw new Error('the disk refuses writes');
+      hold: (): boolean => {
+        failures.push(new Error('the disk refuses writes'));
+        for (const { link } of peers.all()) link.close(); // its machine has lost its power
+        return false;
       },
       send: (): void => {
         for (const { link } of peers.all()) link.send();
