@@ -184,6 +184,21 @@ test('found by a seed: a read that needs every replica asks one again that could
   t.is(textOf(second.reply()), value);
 });
 
+test('a read that needs every replica is asked again when the stream that its answer was to come over is replaced', async (t) => {
+  const cluster = await started({ readQuorum: 3, network: { spikeChance: 0, latencyMinMs: 20, lateDetectionMs: 0 } });
+  t.is(await ask(cluster, 'a', ['SET', 'k', 'v']), 'OK');
+  await cluster.scheduler.runFor(500);
+  const { link } = cluster.runningNow('a').node.membership.peer(1) ?? {};
+  const read = begin(cluster, 'a', ['GET', 'k']);
+  await cluster.scheduler.runFor(30); // b has the question, and its answer is on its way
+  t.is(read.reply(), undefined);
+  const stream = link?.isOpen;
+  cluster.network.breakStreamsOf('b', 'a');
+  await cluster.scheduler.runFor(20_000, () => read.reply() !== undefined);
+  t.true(stream && link?.isOpen, 'the way of the question was open all the time');
+  t.is(textOf(read.reply()), 'v');
+});
+
 test('found by a seed: a large reply and a large write over a slow network have their time, though pieces take longer than a command may', async (t) => {
   const value = 'v'.repeat(1000);
   for (const readFrom of ['any', 'coordinator'] as const) {
