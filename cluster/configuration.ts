@@ -87,8 +87,9 @@ export function encodeConfiguration(configuration: Configuration): Buffer {
 /** Throws ConfigurationError. `bytes` are borrowed until return. */
 export function decodeConfiguration(bytes: Buffer): Configuration {
   const { format, ...rest } = checkedAs(objectAt, parsedJson(bytes, 'configuration'), 'configuration');
-  if (checkedAs(integer(0), format, 'configuration.format') !== formatVersion) {
-    throw new ConfigurationError(`configuration: format ${format} is not known to this release, which knows ${formatVersion}`);
+  const written = checkedAs(integer(0), format, 'configuration.format');
+  if (written !== formatVersion) {
+    throw new ConfigurationError(`configuration: format ${written} is not known to this release, which knows ${formatVersion}`);
   }
   return checkedAs(configurationShape, rest, 'configuration');
 }

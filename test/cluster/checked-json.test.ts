@@ -15,8 +15,8 @@ test('fields come out in the order of the shape, absent ones stay absent, and no
   const given = { tags: ['x', ''], note: 'n', at: -1, name: 'abcd' };
   const checked = shape(given, []);
   t.is(JSON.stringify(checked), '{"name":"abcd","at":-1,"tags":["x",""],"note":"n"}');
-  t.not<unknown>(checked.tags, given.tags);
-  t.deepEqual<unknown>(shape(whole, []), whole);
+  t.false(checked.tags === given.tags);
+  t.deepEqual(shape(whole, []), { ...whole });
   t.deepEqual(Object.keys(shape(whole, [])), ['name', 'at', 'tags']);
 });
 
