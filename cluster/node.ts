@@ -152,6 +152,7 @@ export class Node {
           peer.link.resendUnacked();
           this.takeOver.askAgain(peer);
           this.reader.answersLost(peer);
+          this.router.repliesLost(peer);
         },
         ended: (peer) => {
           if (peer.link.isOpen) this.linkGossip.say(peer, false);
@@ -551,7 +552,7 @@ export class Node {
     this.hintExchange.linkBroken(peer);
     this.systemRecords.linkBroken(peer);
     this.reader.answersLost(peer);
-    this.router.linkBroken(peer);
+    this.router.repliesLost(peer);
     this.formation.linkBroken(peer);
   }
 

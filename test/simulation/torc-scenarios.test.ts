@@ -199,6 +199,25 @@ test('a read that needs every replica is asked again when the stream that its an
   t.is(textOf(read.reply()), 'v');
 });
 
+for (const [words, answer] of [
+  [['SET', 'k', 'w'], /^UNKNOWNOUTCOME /],
+  [['GET', 'k'], /^v$/],
+] as const)
+  test(`found by seed 677: a ${words[0]} whose reply was lost with the stream that it came over does not wait for its deadline`, async (t) => {
+    const cluster = await started({ readFrom: 'coordinator', network: { spikeChance: 0, latencyMinMs: 20, lateDetectionMs: 0 } });
+    const [coordinator = '', front = ''] = homes(cluster, 'k');
+    t.is(await ask(cluster, front, ['SET', 'k', 'v']), 'OK');
+    await cluster.scheduler.runFor(500);
+    const beganMs = cluster.scheduler.nowMs;
+    const asked = begin(cluster, front, words);
+    await cluster.scheduler.runFor(words[0] === 'SET' ? 70 : 30); // it has run, and its reply is on its way
+    t.is(asked.reply(), undefined);
+    cluster.network.breakStreamsOf(coordinator, front);
+    await cluster.scheduler.runFor(20_000, () => asked.reply() !== undefined);
+    t.regex(textOf(asked.reply()), answer);
+    t.true(cluster.scheduler.nowMs - beganMs < 1000);
+  });
+
 test('found by a seed: a large reply and a large write over a slow network have their time, though pieces take longer than a command may', async (t) => {
   const value = 'v'.repeat(1000);
   for (const readFrom of ['any', 'coordinator'] as const) {
