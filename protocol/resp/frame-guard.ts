@@ -83,6 +83,13 @@ export class FrameGuard {
     this.smallMax = Math.min(isOfStranger ? strangerMultibulkMax : 999, multibulkMax, bulkBytesMax);
   }
 
+  /** The next scan is of the beginning of a request. */
+  restart(): void {
+    this.elementsLeft = 0;
+    this.bytesMissing = 0;
+    this.line.reset();
+  }
+
   /**
    * Goes on from where the last scan stopped, which is `from` in `chunk`. Whole arrays of bulks are passed over without stopping, unless
    * `stopAfterOne`. Time is proportional to headers, not to bytes.

@@ -23,11 +23,17 @@ export interface RequestSink {
   protocolError(text: string): void;
 }
 
+/** More than a stranger's request ever has: its arguments, headers and all. */
+const strangerRequestBytesMax = 256 * 1024;
+const nothing = Buffer.alloc(0);
+
 export class RequestDecoder {
   private readonly guard: FrameGuard;
   private readonly unfinished = new UnfinishedRequest();
   private readonly parser: RedisParser;
   private failed = false;
+  /** The client was known when what has begun was let through, and is not any more. */
+  private becameStranger = false;
 
   constructor(
     private readonly limits: RequestLimits,
@@ -48,8 +54,9 @@ export class RequestDecoder {
     return this.unfinished.byteLength;
   }
 
-  /** The client has not said who it is, and has to: small requests only. Holds for what was not decoded yet. */
+  /** The client has not said who it is, and has to: small requests only. Holds for what was not decoded yet, a request that has begun included. */
   set isOfStranger(isOfStranger: boolean) {
+    this.becameStranger = isOfStranger && (this.becameStranger || !this.guard.isOfStranger);
     this.guard.isOfStranger = isOfStranger;
   }
 
@@ -85,6 +92,17 @@ export class RequestDecoder {
       }
       from = at;
     }
+    if (this.becameStranger) this.judgeAnew();
+  }
+
+  /** What a RESET in the same chunk, or before it, has made too large. */
+  private judgeAnew(): void {
+    this.becameStranger = false;
+    const { byteLength } = this.unfinished;
+    if (byteLength === 0 || this.failed) return;
+    if (byteLength > strangerRequestBytesMax) return this.fail('ERR Protocol error: unauthenticated bulk length');
+    this.guard.restart();
+    this.push(this.unfinished.join(nothing));
   }
 
   private keep(tail: Buffer): void {
