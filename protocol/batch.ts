@@ -165,16 +165,6 @@ export class BatchEncoder {
   }
 }
 
-/** Where the key begins of a string's record that `plain` wrote, by where its value does. */
-export function plainKeyAt(valueAt: number, keyLength: number, expiresAtMs: number): number {
-  return plainElementAt(valueAt, 0, expiresAtMs) - 2 - keyLength;
-}
-
-/** The same of an element's record, and where the element begins. */
-export function plainElementAt(valueAt: number, elementLength: number, expiresAtMs: number): number {
-  return valueAt - (22 + (expiresAtMs === 0 ? 0 : 8)) - 4 - elementLength;
-}
-
 /** All batches in `bytes`, in order. What it returns is owned by the caller and keeps nothing of `bytes`. Throws FormatError, also when the last one is cut off. */
 export function decodeBatches(bytes: Buffer): Batch[] {
   const cursor = new BatchCursor();

@@ -8,7 +8,7 @@
  * Invariant: whatever is in memory or in the engine was appended to the log before, so replaying the log from the engine's
  * position rebuilds all of it (merging is idempotent).
  */
-import { BatchEncoder, plainElementAt, plainKeyAt, type EncodedBatch } from '../protocol/batch.js';
+import { BatchEncoder, type EncodedBatch } from '../protocol/batch.js';
 import { BatchCursor } from '../protocol/batch-cursor.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { FormatError } from '../protocol/format-error.js';
@@ -26,13 +26,14 @@ import { ConflictLog } from './conflict-log.js';
 import { StorageError, type Engine } from './engine.js';
 import { HintStore } from './hint-store.js';
 import { HybridClock } from './hybrid-clock.js';
-import { KeyTable } from './key-table.js';
+import { isShareable, KeyTable } from './key-table.js';
 import { Loader } from './loader.js';
 import type { LogFiles } from './log-files.js';
 import { clockOf, decodeAhead } from './partition-clocks.js';
 import { Forgetting } from './forgetting.js';
 import { emptyRecord } from './merge.js';
 import { Partition, type Ahead } from './partition.js';
+import { PiecedEngine } from './pieced-engine.js';
 import { withPayloadsOf } from './payload-choice.js';
 import { RecordScan } from './record-scan.js';
 import { SlicedEntries, type AppendEnd } from './sliced-entries.js';
@@ -63,6 +64,8 @@ export interface StoreOptions {
   readonly largeBatchBytes?: number | undefined;
   /** Records that are written behind at once; by default those of round-parts.ts. */
   readonly roundPartBytes?: number | undefined;
+  /** Of a record in the engine that is larger; by default that of pieced-engine.ts. */
+  readonly enginePieceBytes?: number | undefined;
   /** The disk failed: nothing more is acknowledged, and the node has to stop. Called once. */
   readonly onFailure: (error: StorageError) => void;
 }
@@ -112,22 +115,25 @@ export class Store {
   private readonly markEntry = (entry: number): void => this.writeBehind.mark(entry);
   private readonly toSweep = (partition: Partition, collection: Collection): void => this.sweeper.add(partition, collection);
 
-  private constructor(private readonly options: StoreOptions) {
+  private constructor(
+    private readonly options: StoreOptions,
+    private readonly engine: PiecedEngine,
+  ) {
     this.hybridClock = new HybridClock(options.clock, 0, () => this.raiseCeiling());
     this.table = new KeyTable(options.hashSeed);
     this.conflicts = new ConflictLog(options.clock);
     const partition = (number: number): Partition => this.partition(number);
     this.orders = new CollectionOrders(options.clock, this.table);
-    this.sweeper = new CollectionSweeper(options.engine, options.clock, this.table, this.markEntry, (error) => options.onFailure(error));
-    this.loader = new Loader(options.engine, this.table, partition, (error) => options.onFailure(error), options.clock);
-    this.evictor = new Evictor(this.table, partition, options.cacheBytesMax);
-    this.scan = new RecordScan(options.engine, options.clock, this.table, (entry) => this.writeBehind.mark(entry));
-    this.forgetting = new Forgetting(options.engine, this.table, this.loader, (here, entry) => {
+    this.sweeper = new CollectionSweeper(engine, options.clock, this.table, this.markEntry, (error) => options.onFailure(error));
+    this.loader = new Loader(engine, this.table, partition, (error) => options.onFailure(error), options.clock);
+    this.evictor = new Evictor(this.table, partition, options.cacheBytesMax, options.clock);
+    this.scan = new RecordScan(engine, options.clock, this.table, (entry) => this.writeBehind.mark(entry));
+    this.forgetting = new Forgetting(engine, this.table, this.loader, (here, entry) => {
       this.writeBehind.mark(entry);
       here.touchLeaf(entry);
     });
     this.hints = new HintStore(
-      options.engine,
+      engine,
       (kind, payload) => this.commitLog.append(kind === 'kept' ? entryKind.keptHint : entryKind.letGoHints, payload),
       (error) => options.onFailure(error),
     );
@@ -147,7 +153,7 @@ export class Store {
       Math.ceil(this.largeBatchBytes / 2),
     );
     this.writeBehind = new WriteBehind(
-      options.engine,
+      engine,
       options.clock,
       this.loader,
       this.table,
@@ -161,7 +167,7 @@ export class Store {
 
   /** Recovers what engine and log hold. Rejects with StorageError when they are damaged, locked or newer than this version. */
   static async open(options: StoreOptions): Promise<Store> {
-    const store = new Store(options);
+    const store = new Store(options, await PiecedEngine.over(options.engine, options.clock, options.enginePieceBytes));
     const recovered = await store.writeBehind.restore();
     store.engineIsEmpty = recovered.empty;
     for (const [name, value] of recovered.facts) store.facts.set(name, value);
@@ -260,22 +266,12 @@ export class Store {
     const large = encoder.writer.take();
     for (let i = 0; i < stagedCount; i++) {
       const { entry, key, record, bytes, expiresAtMs, type, element } = staged[i] as Staged;
-      const isElement = type !== recordType.string;
-      if (isElement) partition.collections.hold(entry); // this batch's deletion may just have condemned it
-      const valueAt = (valueEnds[i] as number) - bytes.length;
+      if (type !== recordType.string) partition.collections.hold(entry); // this batch's deletion may just have condemned it
+      const end = valueEnds[i] as number;
+      const shared = large.subarray(end - bytes.length, end);
       if (record !== undefined) partition.merge(entry, record);
-      else
-        partition.sharePlain(
-          entry,
-          dot.actor,
-          dot.counter,
-          term,
-          expiresAtMs,
-          large,
-          isElement ? plainElementAt(valueAt, element.length, expiresAtMs) : plainKeyAt(valueAt, key.length, expiresAtMs),
-          valueAt,
-          bytes.length,
-        );
+      else if (isShareable(shared)) partition.sharePlain(entry, dot.actor, dot.counter, term, expiresAtMs, shared);
+      else partition.putPlain(entry, dot.actor, dot.counter, term, expiresAtMs, bytes, 0, bytes.length);
       this.writeBehind.mark(entry);
       partition.leaves?.touch(key, 0, key.length, element);
     }
@@ -436,7 +432,7 @@ export class Store {
     this.sweeper.close();
     await this.writeBehind.finish(this.commitLog);
     await this.commitLog.close();
-    await this.options.engine.close();
+    await this.engine.close();
   }
 
   /** Figures for INFO and metrics. */
@@ -552,7 +548,7 @@ export class Store {
       while (cursor.nextPart()) {
         while (cursor.nextRecord()) {
           assertKnown(cursor.type, cursor.part);
-          if (!cursor.readPlain()) cursor.record();
+          if (!cursor.readPlain()) cursor.record(false);
         }
       }
     }
@@ -584,11 +580,11 @@ export class Store {
     const entry = cursor.type === recordType.string ? owner : this.partEntry(partition, owner, cursor);
     if (cursor.readPlain() && partition.isNextOf(entry, cursor.versionActor, cursor.versionCounter)) {
       const { versionActor, versionCounter, versionTerm, expiresAtMs, plainAt, plainLength } = cursor;
-      const nameAt = entry === owner ? keyAt : cursor.elementAt;
-      if (mayShare)
-        partition.sharePlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, bytes, nameAt, plainAt, plainLength);
+      const shared = mayShare ? bytes.subarray(plainAt, plainAt + plainLength) : undefined;
+      if (shared !== undefined && isShareable(shared))
+        partition.sharePlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, shared);
       else partition.putPlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, bytes, plainAt, plainLength);
-    } else partition.merge(entry, cursor.record());
+    } else partition.merge(entry, cursor.record(!mayShare));
     partition.touched?.add(entry);
     this.writeBehind.mark(entry);
     if (partition.leaves !== undefined) partition.touchLeaf(entry);
