@@ -8,9 +8,10 @@
  * the stream's buffer by `streamBufferBytesMax` besides them, and one frame more (a peer that does not read is cut off).
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
+import { GatheredBytes } from '../protocol/gathered-bytes.js';
 import { torc } from '../protocol/generated/messages.js';
-import { beginFrame, framed, framedWithTail, FrameSplitter, FramingError } from '../protocol/peer/framing.js';
-import { writeCommand, writeRead, writeReply } from '../protocol/peer/packed-rows.js';
+import { beginFrame, framed, framedWithTail, FrameSplitter, FramingError, withTail } from '../protocol/peer/framing.js';
+import { commandParts, replyParts, writeCommand, writeRead, writeReply } from '../protocol/peer/packed-rows.js';
 import type { Clock, Random } from '../storage/clock.js';
 import { bulkSizes, BulkSender, type BulkSizes } from './bulk-sender.js';
 import { bulkPatienceMs, type BulkPatience, type Call } from './call.js';
@@ -31,6 +32,13 @@ const greetingTimeoutMs = 2000;
 /** In frame.proto: `Frame.bulk_pieces`, and `BulkPiece.bytes`. */
 const bulkPiecesField = 60;
 const bulkBytesField = 4;
+/** `Frame.commands` and `Commands.rows`, `Frame.replies` and `Replies.rows`. */
+const commandsField = 4;
+const commandRowsField = 2;
+const repliesField = 5;
+const replyRowsField = 1;
+/** Arguments of more bytes are not copied into a large frame. */
+const copiedBytesMost = 256 * 1024;
 const noBytes = Buffer.alloc(0);
 /** Memory for a turn's rows that a link keeps. */
 const rowsKeptBytes = 1024 * 1024;
@@ -305,13 +313,20 @@ export class PeerLink {
 
   private forwardLarge(call: Call): void {
     const id = this.forwarded.putAlone(call);
-    const rows = new ByteWriter(call.bytes + 64 + 4 * call.args.length);
     const remainingMs = call.deadlineMs - this.options.clock.monotonicMs();
-    writeCommand(rows, call.partition, optionBits(call), remainingMs, call.args);
+    const rows = commandParts(call.partition, optionBits(call), remainingMs, call.args, copiedBytesMost);
     if (call.operation.access === 'write') call.release();
-    const commands: torc.Commands.$Shape = { firstId: id, rows: rows.view() };
+    const commands: torc.Commands.$Shape = { firstId: id };
     if (call.trace?.context !== undefined) commands.traces = contextRow(id, call.trace.context);
-    this.sayInPieces({ commands });
+    this.sendRows(torc.Commands.encode(commands).finish() as Buffer, rows, { field: commandsField, tailField: commandRowsField });
+  }
+
+  /** A frame of nothing but rows that are too large for one; what is said over a link that is down is lost. */
+  private sendRows(head: Buffer, rows: readonly Buffer[], fields: { readonly field: number; readonly tailField: number }): void {
+    if (!this.opened) return;
+    this.bulkMoved();
+    const writer = torc.Frame.encode({ clock: this.options.counter() });
+    this.bulk.putFrame(new GatheredBytes(withTail(writer, head, rows, fields)));
   }
 
   /** A forwarded call that was not answered yet. */
@@ -367,16 +382,16 @@ export class PeerLink {
   }
 
   reply(id: number, reply: Buffer): void {
-    if (this.isLarge(reply.length)) return this.replyInPieces(id, reply);
+    if (this.isLarge(reply.length)) return this.replyInPieces(id, [reply]);
     writeReply(this.replies, id, reply);
     this.gather();
   }
 
-  private replyInPieces(id: number, reply: Buffer): void {
-    const rows = new ByteWriter(reply.length + 64);
-    writeReply(rows, id, reply);
-    this.say({ working: [{ id, bytes: this.largeBytes + reply.length }] });
-    this.sayInPieces({ replies: { rows: rows.view() } });
+  /** The same in parts, as a whole too large for a frame; they are borrowed until they have left. */
+  replyInPieces(id: number, reply: readonly Buffer[]): void {
+    const bytes = reply.reduce((sum, { length }) => sum + length, 0);
+    this.say({ working: [{ id, bytes: this.largeBytes + bytes }] });
+    this.sendRows(noBytes, replyParts(id, reply), { field: repliesField, tailField: replyRowsField });
   }
 
   answerEqual(id: number): void {

@@ -14,7 +14,15 @@
  * where another entry has its key. It is in no list but its collection's row (collection.ts): the words of the links are its place there, and its owner.
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
-import { decodeRecord, emptyClock, encodeRecord, ownRecord, versionKind, type PlainVersion, type VersionedRecord } from '../protocol/record.js';
+import {
+  decodeRecord,
+  emptyClock,
+  encodeRecord,
+  ownRecord,
+  versionKind,
+  type PlainVersion,
+  type VersionedRecord,
+} from '../protocol/record.js';
 import { CellArena, cellBytesMax } from './cell-arena.js';
 import { isDeletedKind } from './collection-types.js';
 import { scanHash } from './key-order.js';

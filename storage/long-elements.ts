@@ -98,7 +98,9 @@ export class LongElements extends LongReply<EncodedPieces> {
   private addScore(entry: number, saved: SavedElement | undefined): void {
     const { table } = this.partition;
     const score =
-      saved === undefined ? decodeScore(table.valuePageOf(entry), table.valueAt(entry), table.valueLengthOf(entry)) : decodeScore(saved.value);
+      saved === undefined
+        ? decodeScore(table.valuePageOf(entry), table.valueAt(entry), table.valueLengthOf(entry))
+        : decodeScore(saved.value);
     const text = doubleText(score);
     if (this.resp === 3) writer.addDouble(text);
     else {

@@ -11,6 +11,7 @@
 import { BatchEncoder, type EncodedBatch } from '../protocol/batch.js';
 import { BatchCursor } from '../protocol/batch-cursor.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
+import type { Bytes } from '../protocol/gathered-bytes.js';
 import { FormatError } from '../protocol/format-error.js';
 import { compareTerms, type Dot, type Term } from '../protocol/dot.js';
 import { torc } from '../protocol/generated/messages.js';
@@ -50,6 +51,8 @@ const ceilingFact = 'clock-ceiling';
 
 /** Above this a batch is logged in slices: with values of a mebibyte a turn still takes a few milliseconds. */
 const largeBatchBytes = 2 * 1024 * 1024;
+/** Values of more bytes are not copied into a large batch. */
+const copiedBytesMost = 256 * 1024;
 
 export interface StoreOptions {
   readonly engine: Engine;
@@ -247,40 +250,34 @@ export class Store {
     return transaction.stagedBytes > this.largeBatchBytes;
   }
 
-  /** The same for a large batch, which is returned and shares its bytes with memory: to memory at once, and to the log by logLarge. */
-  writeLargeBatch(partition: Partition, dot: Dot, term: number, epoch: number, transaction: Transaction): Buffer {
-    const { stagedBytes, writes } = transaction;
-    const { places: staged, count: stagedCount } = writes;
-    const encoder = new BatchEncoder(new ByteWriter(stagedBytes + 256));
+  /** The same for a large batch, which is returned and shares its large values with memory: to memory at once, and to the log by logLarge. */
+  writeLargeBatch(partition: Partition, dot: Dot, term: number, epoch: number, transaction: Transaction): Bytes {
+    const { places: staged, count: stagedCount } = transaction.writes;
+    const encoder = new BatchEncoder(new ByteWriter(65536), copiedBytesMost);
     encoder.begin(dot.actor, dot.counter);
     const prev = partition.seen.get(dot.actor) ?? 0;
     encoder.part(partition.number, epoch, term, prev);
-    const valueEnds: number[] = [];
     for (let i = 0; i < stagedCount; i++) {
-      const { key, slot, record, bytes, expiresAtMs, type, part, element } = staged[i] as Staged;
-      if (record === undefined) encoder.plain(slot, key, type, part, element, term, expiresAtMs, bytes);
-      else encoder.record(slot, key, type, part, element, record);
-      valueEnds.push(encoder.writer.length);
-    }
-    encoder.end();
-    const large = encoder.writer.take();
-    for (let i = 0; i < stagedCount; i++) {
-      const { entry, key, record, bytes, expiresAtMs, type, element } = staged[i] as Staged;
+      const { entry, key, slot, record, bytes, expiresAtMs, type, part, element } = staged[i] as Staged;
       if (type !== recordType.string) partition.collections.hold(entry); // this batch's deletion may just have condemned it
-      const end = valueEnds[i] as number;
-      const shared = large.subarray(end - bytes.length, end);
-      if (record !== undefined) partition.merge(entry, record);
-      else if (isShareable(shared)) partition.sharePlain(entry, dot.actor, dot.counter, term, expiresAtMs, shared);
-      else partition.putPlain(entry, dot.actor, dot.counter, term, expiresAtMs, bytes, 0, bytes.length);
+      if (record === undefined) {
+        encoder.plain(slot, key, type, part, element, term, expiresAtMs, bytes);
+        if (isShareable(bytes)) partition.sharePlain(entry, dot.actor, dot.counter, term, expiresAtMs, bytes);
+        else partition.putPlain(entry, dot.actor, dot.counter, term, expiresAtMs, bytes, 0, bytes.length);
+      } else {
+        encoder.record(slot, key, type, part, element, record);
+        partition.merge(entry, record);
+      }
       this.writeBehind.mark(entry);
       partition.leaves?.touch(key, 0, key.length, element);
     }
     partition.note(dot.actor, dot.counter, prev);
-    return large;
+    encoder.end();
+    return encoder.takeGathered();
   }
 
   /** Brings a large batch to the log, over several turns; `appended` is called in the turn that appends the last of it: then whenDurable is about it. */
-  logLarge(batch: Buffer, appended: () => void): void {
+  logLarge(batch: Bytes, appended: () => void): void {
     this.sliced.write(batch, (end) => end(entryKind.batches, 0), appended);
   }
 

@@ -62,7 +62,8 @@ async function rowsOf(chunks: ReturnType<PiecedEngine['iterate']>): Promise<Map<
   return rows;
 }
 
-const valueOf = (length: number, seed: number): string => Array.from({ length }, (_, i) => String.fromCharCode(1 + ((i * 7 + seed) % 3))).join('');
+const valueOf = (length: number, seed: number): string =>
+  Array.from({ length }, (_, i) => String.fromCharCode(1 + ((i * 7 + seed) % 3))).join('');
 
 test('any batches leave what a map of them leaves; what is not visible any more is gone; a crash leaves whole batches', async (t) => {
   const key = fc.constantFrom('e1', 'e2', 'r1', 'r2', 'r3');
@@ -102,7 +103,9 @@ test('any batches leave what a map of them leaves; what is not visible any more 
     const chosen = { integer: (below: number) => crash % below };
     opened = await Opened.over(opened.inner.crashed(chosen));
     const rows = await opened.rows();
-    const same = states.slice(synced).find((state) => state.size === rows.size && [...state].every(([name, bytes]) => rows.get(name) === bytes));
+    const same = states
+      .slice(synced)
+      .find((state) => state.size === rows.size && [...state].every(([name, bytes]) => rows.get(name) === bytes));
     if (same === undefined) throw new Error('a crash left what no batch had left');
     model = same;
     await check();
