@@ -45,9 +45,8 @@ interface Exchange {
   /** A piece was discarded, as possibly older than what was forgotten here: the clock must not move by the others. */
   discarded: boolean;
   readonly done: (result: 'done' | 'failed' | 'doubtful') => void;
-  /** Of the link when it began, and of the stream that the answer was to come over. */
-  readonly streamNumber: number;
-  readonly streamsAccepted: number;
+  /** Peer.way when it began. */
+  readonly way: number;
   lastProgressMs: number;
 }
 
@@ -120,10 +119,10 @@ export class Comparison {
     this.noteBehind(partition, peer, emptyClock);
   }
 
-  /** What gossip says of a peer's clocks. Batches on their way explain most differences, so it counts only if it still holds at the next tick. */
+  /** What gossip says of a peer's clocks. Batches on their way explain most differences, so it counts only if it still holds at the next tick; a
+   * node that is full remembers it until there is room, since it is told once. */
   noteSeen(peer: Peer, partition: number, seen: VectorClock): void {
     this.options.provesLoss(partition, seen);
-    if (this.options.isFull()) return; // it is told again when there is room
     if (!coversClock(this.options.store.partition(partition).seen, seen)) this.noteBehind(partition, peer, seen);
   }
 
@@ -132,8 +131,8 @@ export class Comparison {
     const { clock, timeoutMs } = this.options;
     const now = clock.monotonicMs();
     for (const [id, exchange] of this.exchanges) {
-      const { peer, streamNumber, streamsAccepted, lastProgressMs } = exchange;
-      const isLost = !peer.link.isOpen || peer.link.streamNumber !== streamNumber || peer.streamsAccepted !== streamsAccepted;
+      const { peer, way, lastProgressMs } = exchange;
+      const isLost = !peer.link.isOpen || peer.way !== way;
       if (isLost || (now - lastProgressMs > timeoutMs && peer.largeBytes === 0)) this.end(id, 'failed');
     }
     for (const [number, peers] of this.behind) {
@@ -306,10 +305,8 @@ export class Comparison {
 
   private begin(partition: number, peer: Peer, done: Exchange['done'], shown?: Set<string>): number {
     const id = this.nextId++;
-    const { streamsAccepted } = peer;
-    const { streamNumber } = peer.link;
     const lastProgressMs = this.options.clock.monotonicMs();
-    this.exchanges.set(id, { peer, partition, shown, discarded: false, done, streamNumber, streamsAccepted, lastProgressMs });
+    this.exchanges.set(id, { peer, partition, shown, discarded: false, done, way: peer.way, lastProgressMs });
     return id;
   }
 

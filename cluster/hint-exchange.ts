@@ -12,9 +12,8 @@ interface Waiting {
   readonly kind: 'ack' | 'pull';
   /** Undefined = it will not come. */
   readonly done: (answer: torc.HintAck | undefined) => void;
-  /** Of the link when it was asked, and of the stream that the answer was to come over. */
-  readonly streamNumber: number;
-  readonly streamsAccepted: number;
+  /** Peer.way when it was asked. */
+  readonly way: number;
   lastProgressMs: number;
 }
 
@@ -63,8 +62,8 @@ export class HintExchange {
   /** Gives up what does not come. */
   tick(): void {
     const now = this.clock.monotonicMs();
-    for (const [id, { peer, streamNumber, streamsAccepted, lastProgressMs }] of this.waiting) {
-      const isLost = !peer.link.isOpen || peer.link.streamNumber !== streamNumber || peer.streamsAccepted !== streamsAccepted;
+    for (const [id, { peer, way, lastProgressMs }] of this.waiting) {
+      const isLost = !peer.link.isOpen || peer.way !== way;
       if (isLost || (now - lastProgressMs > this.timeoutMs() && peer.largeBytes === 0)) this.end(id, undefined);
     }
   }
@@ -72,15 +71,7 @@ export class HintExchange {
   private wait(peer: Peer, kind: Waiting['kind'], done: Waiting['done']): number {
     const id = (this.nextId ??= firstId(this.random));
     this.nextId++;
-    const { streamNumber } = peer.link;
-    this.waiting.set(id, {
-      peer,
-      kind,
-      done,
-      streamNumber,
-      streamsAccepted: peer.streamsAccepted,
-      lastProgressMs: this.clock.monotonicMs(),
-    });
+    this.waiting.set(id, { peer, kind, done, way: peer.way, lastProgressMs: this.clock.monotonicMs() });
     return id;
   }
 

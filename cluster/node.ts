@@ -151,6 +151,8 @@ export class Node {
         speaks: (peer) => {
           peer.link.resendUnacked();
           this.takeOver.askAgain(peer);
+          this.reader.answersLost(peer);
+          this.router.repliesLost(peer);
         },
         ended: (peer) => {
           if (peer.link.isOpen) this.linkGossip.say(peer, false);
@@ -549,8 +551,8 @@ export class Node {
   private linkBroken(peer: Peer): void {
     this.hintExchange.linkBroken(peer);
     this.systemRecords.linkBroken(peer);
-    this.reader.linkBroken(peer);
-    this.router.linkBroken(peer);
+    this.reader.answersLost(peer);
+    this.router.repliesLost(peer);
     this.formation.linkBroken(peer);
   }
 

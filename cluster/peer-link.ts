@@ -1,34 +1,31 @@
 /**
- * The link to one peer: everything this node says to it, over one stream that this node dials. It gathers a turn's words into rows, sends them as
- * one frame, resends after a reconnect, in order, the batches that were not acknowledged, and never resends a command.
+ * The link to one peer: everything this node says to it, over one stream that this node dials (dialled-stream.ts). It gathers a turn's words into the columns of
+ * one frame (frame-columns.ts), resends after a reconnect, in order, the batches that were not acknowledged (unacked-batches.ts), and never resends a command.
  *
  * What is too large for a frame leaves in pieces, beside all else (bulk-sender.ts).
  *
  * Bounds: unacknowledged batches by `unackedBytesMax` and one turn more (beyond it they become hints on disk, as far as there is room: hand-off.ts),
  * the stream's buffer by `streamBufferBytesMax` besides them, and one frame more (a peer that does not read is cut off).
  */
-import { ByteWriter } from '../protocol/byte-writer.js';
 import { GatheredBytes } from '../protocol/gathered-bytes.js';
 import { torc } from '../protocol/generated/messages.js';
-import { beginFrame, framed, framedWithTail, FrameSplitter, FramingError, withTail } from '../protocol/peer/framing.js';
-import { commandParts, replyParts, writeCommand, writeRead, writeReply } from '../protocol/peer/packed-rows.js';
-import type { Clock, Random } from '../storage/clock.js';
+import { beginFrame, framed, framedWithTail, withTail } from '../protocol/peer/framing.js';
+import { replyParts } from '../protocol/peer/packed-rows.js';
+import type { Random } from '../storage/clock.js';
 import { bulkSizes, BulkSender, type BulkSizes } from './bulk-sender.js';
 import { bulkPatienceMs, type BulkPatience, type Call } from './call.js';
+import { DialledStream, type DialledStreamOptions } from './dialled-stream.js';
 import { ForwardedCalls } from './forwarded-calls.js';
-import { addWords, bringsRecords, bytesOfRecords, bytesOfTransfer, type RareWords } from './rare-words.js';
+import { FrameColumns, forwardedParts } from './frame-columns.js';
+import { bringsRecords, bytesOfRecords, bytesOfTransfer, type RareWords } from './rare-words.js';
 import { bytesOf, type Settlement } from './settlement.js';
-import { StreamEcho, type HeardStream } from './stream-echo.js';
+import type { HeardStream } from './stream-echo.js';
 import { contextRow, type OpenSpan } from './tracing.js';
-import type { PeerAddress, PeerStream, Transport } from './transport.js';
+import type { PeerAddress } from './transport.js';
+import { UnackedBatches } from './unacked-batches.js';
 
 export const protocolVersion = 1;
 
-/** A Hello and a Welcome are small; nothing longer is read before the hand-shake is over. */
-const greetingBytesMax = 65536;
-const resendFrameBytes = 1024 * 1024;
-const reconnectDelayMs = { first: 50, most: 2000 };
-const greetingTimeoutMs = 2000;
 /** In frame.proto: `Frame.bulk_pieces`, and `BulkPiece.bytes`. */
 const bulkPiecesField = 60;
 const bulkBytesField = 4;
@@ -37,19 +34,11 @@ const commandsField = 4;
 const commandRowsField = 2;
 const repliesField = 5;
 const replyRowsField = 1;
-/** Arguments of more bytes are not copied into a large frame. */
-const copiedBytesMost = 256 * 1024;
 const noBytes = Buffer.alloc(0);
-/** Memory for a turn's rows that a link keeps. */
-const rowsKeptBytes = 1024 * 1024;
 /** Spans of questions without an answer that a link keeps. */
 const spansMax = 1024;
 
-export interface PeerLinkOptions {
-  readonly transport: Transport;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly greeting: () => torc.Hello.$Shape;
+export interface PeerLinkOptions extends DialledStreamOptions {
   /** Hybrid clock's counter, put on every frame. */
   readonly counter: () => number;
   readonly unackedBytesMax: number;
@@ -73,9 +62,6 @@ export interface PeerLinkEvents {
   hasOlder?(): boolean;
 }
 
-/** Among a forwarded command's options (frame.proto). */
-export const fromCoordinatorBit = 1 << 12;
-
 /** A random place to count from, with room for 2^52 more. */
 export function firstId(random: Random): number {
   return 1 + random.integer(2 ** 32) * 2 ** 16;
@@ -85,27 +71,12 @@ export function firstId(random: Random): number {
 const bulkBytesMax = 1024 * 1024 * 1024;
 
 export class PeerLink {
-  private stream: PeerStream | undefined;
-  private opened = false;
-  private closed = false;
-  private dialling = false;
-  private retryDelayMs = reconnectDelayMs.first;
-  private otherAddress: PeerAddress | undefined;
-  private bytesOut = 0;
-  private dials: number;
-  /** Of the stream that was dialled last. */
-  private echo: StreamEcho;
-  /** Raised whenever a stream opens: what was sent under another number may be lost. */
-  streamNumber = 0;
+  private readonly stream: DialledStream;
 
   private turnBatches: Settlement[] = [];
   /** Of the turn that is ending: what send() will put in its frame. */
   private sealed: Buffer | undefined;
-  private unacked: Settlement[] = [];
-  private unackedHead = 0;
-  private unackedBytes = 0;
-  /** Of those that were dropped, what was not settled then: no acknowledgement will come for it. */
-  private dropped: Settlement[] = [];
+  private readonly unacked = new UnackedBatches();
   /** Batches dropped because the peer did not take them in time and there was no room on disk. */
   droppedBatches = 0;
 
@@ -121,68 +92,67 @@ export class PeerLink {
   /** When the front of the large messages last moved, or could not, monotonic. */
   private bulkMovedMs = 0;
 
-  /** Rows of this turn (packed-rows.ts), and the id of the first of them. */
-  private readonly commands = new ByteWriter();
-  private readonly reads = new ByteWriter();
-  private readonly replies = new ByteWriter();
-  private firstCommandId = 0;
-  private firstReadId = 0;
-  /** When the first command of the frame was gathered: it leaves with this turn. */
-  private commandsBeganMs = 0;
+  private readonly columns: FrameColumns;
   /** Ids begin anywhere: an answer to a process that had this node's name before must not meet a question of this one. */
   private upcomingReadId: number;
   private readonly forwarded: ForwardedCalls;
-  private answers = noAnswers();
-  /** The id after the last run of equal ones. */
-  private equalEnd = -1;
-  private acks: torc.Ack.$Shape[] = [];
-  private rest: torc.Frame.$Shape = {};
   private gathered = false;
-  /** Contexts for this turn's frame; undefined = nothing in it is traced. */
-  private commandTraces: Buffer[] | undefined = undefined;
-  private readTraces: Buffer[] | undefined = undefined;
-  private batchTraces: Buffer[] | undefined = undefined;
   /** Spans of questions of the peer's that have no answer yet. */
   private answering: Map<number, OpenSpan> | undefined = undefined;
 
   constructor(
     private readonly options: PeerLinkOptions,
     private readonly events: PeerLinkEvents,
-    private address: PeerAddress,
+    address: PeerAddress,
   ) {
     this.forwarded = new ForwardedCalls(firstId(options.random));
     this.upcomingReadId = firstId(options.random);
-    this.dials = firstId(options.random);
-    this.echo = new StreamEcho(options.clock, this.dials);
+    const first = firstId(options.random);
+    this.stream = new DialledStream(
+      options,
+      {
+        opened: (welcome) => this.streamOpened(welcome),
+        lost: (wasOpen, reason) => this.streamLost(wasOpen, reason),
+        refused: (reason) => events.refused(reason),
+      },
+      address,
+      first,
+    );
+    this.columns = new FrameColumns(() => options.clock.monotonicMs());
     // Its own count of messages begins where the dials do: each draw of a random number would shift those after it in a simulation.
     const sizes = options.bulkSizes ?? bulkSizes;
     this.patience = sizes.patience;
-    this.bulk = new BulkSender(sizes, this.dials, (piece) => this.say({ bulkPieces: [piece] }));
+    this.bulk = new BulkSender(sizes, first, (piece) => this.say({ bulkPieces: [piece] }));
   }
 
   get isOpen(): boolean {
-    return this.opened;
+    return this.stream.isOpen;
+  }
+
+  /** Raised whenever a stream opens: what was sent under another number may be lost. */
+  get streamNumber(): number {
+    return this.stream.number;
   }
 
   get bytesSent(): number {
-    return this.bytesOut;
+    return this.stream.bytesSent;
   }
 
   /** Bytes of batches the peer has not acknowledged. */
   get queuedBytes(): number {
-    return this.unackedBytes + this.bulk.bytes;
+    return this.unacked.bytes + this.bulk.bytes;
   }
 
   /** The counter of the oldest batch that the peer has not acknowledged; undefined = there is none. */
   get oldestUnacked(): number | undefined {
-    const small = this.unacked[this.unackedHead]?.counter;
+    const small = this.unacked.oldest;
     const large = this.bulk.oldestBatch;
     return small === undefined || (large !== undefined && large < small) ? large : small;
   }
 
   /** Bytes that the network has not taken yet, and of large messages those that have not come. */
   get streamBufferedBytes(): number {
-    return (this.stream?.bufferedBytes ?? 0) + this.bulk.bytes;
+    return this.stream.bufferedBytes + this.bulk.bytes;
   }
 
   /** So much at once goes in pieces. */
@@ -210,78 +180,37 @@ export class PeerLink {
   }
 
   setAddress(address: PeerAddress): void {
-    this.address = address;
-    this.otherAddress = undefined;
+    this.stream.setAddress(address);
   }
 
   /** The peer may be there instead: a link that is down dials the two by turns. */
   tryAlso(address: PeerAddress): void {
-    if (address.host !== this.address.host || address.port !== this.address.port) this.otherAddress = address;
+    this.stream.tryAlso(address);
   }
 
   /** Dials, and dials again whenever the link is down, until close(). */
   open(): void {
-    if (this.closed || this.stream !== undefined || this.dialling) return;
-    this.dialling = true;
-    const { transport, clock, greeting } = this.options;
-    const splitter = new FrameSplitter(greetingBytesMax);
-    let mine: PeerStream | undefined;
-    const events = {
-      data: (chunk: Buffer) => {
-        if (mine === undefined || this.stream !== mine) return; // given up: what is still on its way says nothing of the next one
-        try {
-          splitter.push(chunk, (message) => this.welcome(message));
-        } catch (error) {
-          this.lose(mine, error instanceof FramingError ? error.message : `a hand-shake that cannot be decoded: ${String(error)}`);
-        }
-      },
-      closed: (reason: string) => this.lose(mine, reason),
-    };
-    transport.connect(
-      this.address,
-      events,
-      (stream) => {
-        this.dialling = false;
-        if (this.closed || this.stream !== undefined) return stream.close();
-        mine = this.stream = stream;
-        this.echo = new StreamEcho(clock, ++this.dials);
-        const hello = framed(torc.Hello.encode({ stream: this.dials, ...greeting() }, beginFrame()));
-        this.echo.sent(hello.length);
-        stream.write([hello]);
-        clock.after(greetingTimeoutMs, () => {
-          if (this.stream === mine && !this.opened) this.lose(mine, 'no answer to the hand-shake');
-        });
-      },
-      () => {
-        this.dialling = false;
-        this.redial();
-      },
-    );
+    this.stream.open();
   }
 
   /** Dials at once if the link is waiting to do so: the peer was just heard of. */
   dialNow(): void {
-    this.retryDelayMs = reconnectDelayMs.first;
-    if (!this.dialling) this.open();
+    this.stream.dialNow();
   }
 
   close(): void {
-    this.closed = true;
-    this.opened = false;
     this.bulk.stop();
-    this.stream?.close();
-    this.stream = undefined;
+    this.stream.close();
   }
 
   /** Breaks the stream; the link dials again. */
   reset(reason: string): void {
-    this.lose(this.stream, reason);
+    this.stream.reset(reason);
   }
 
   /** What the peer says of the stream. A dead one is broken, and dialled again. */
   echoed(heard: HeardStream, patienceMs: number): void {
-    const reason = this.opened ? this.echo.echoed(heard, patienceMs) : undefined;
-    if (reason !== undefined) this.reset(reason);
+    this.stream.echoed(heard, patienceMs);
   }
 
   /** A batch of this turn. It is kept until the peer has acknowledged it. */
@@ -300,21 +229,14 @@ export class PeerLink {
   /** Forwards a call; its reply is given to it when it comes. */
   forward(call: Call): void {
     if (this.isLarge(call.bytes)) return this.forwardLarge(call);
-    const id = this.forwarded.put(call);
-    if (this.commands.length === 0) {
-      this.firstCommandId = id;
-      this.commandsBeganMs = this.options.clock.monotonicMs();
-    }
-    writeCommand(this.commands, call.partition, optionBits(call), call.deadlineMs - this.commandsBeganMs, call.args);
-    if (call.trace?.context !== undefined) (this.commandTraces ??= []).push(contextRow(id, call.trace.context));
+    this.columns.command(this.forwarded.put(call), call);
     if (call.operation.access === 'write') call.release();
     this.gather();
   }
 
   private forwardLarge(call: Call): void {
     const id = this.forwarded.putAlone(call);
-    const remainingMs = call.deadlineMs - this.options.clock.monotonicMs();
-    const rows = commandParts(call.partition, optionBits(call), remainingMs, call.args, copiedBytesMost);
+    const rows = forwardedParts(call, this.options.clock.monotonicMs());
     if (call.operation.access === 'write') call.release();
     const commands: torc.Commands.$Shape = { firstId: id };
     if (call.trace?.context !== undefined) commands.traces = contextRow(id, call.trace.context);
@@ -356,15 +278,14 @@ export class PeerLink {
   /** Asks for a comparison; returns the id that its answer will carry. `actor` 2^32-1 announces `token`. */
   sendRead(slot: number, key: Buffer, actor: number, counter: number, token: Buffer | undefined): number {
     const id = this.upcomingReadId++;
-    if (this.reads.length === 0) this.firstReadId = id;
-    writeRead(this.reads, slot, key, actor, counter, token);
+    this.columns.read(id, slot, key, actor, counter, token);
     this.gather();
     return id;
   }
 
   /** The question that was sent last is part of a traced command. */
   traceRead(id: number, context: Buffer): void {
-    (this.readTraces ??= []).push(contextRow(id, context));
+    this.columns.traceRead(id, context);
   }
 
   /** `span` ends when the peer's question `id` is answered. */
@@ -383,7 +304,7 @@ export class PeerLink {
 
   reply(id: number, reply: Buffer): void {
     if (this.isLarge(reply.length)) return this.replyInPieces(id, [reply]);
-    writeReply(this.replies, id, reply);
+    this.columns.reply(id, reply);
     this.gather();
   }
 
@@ -396,19 +317,13 @@ export class PeerLink {
 
   answerEqual(id: number): void {
     if (this.answering !== undefined) this.endAnswer(id);
-    const { equal, equalCount } = this.answers;
-    if (id === this.equalEnd && equal.length > 0) equalCount[equal.length - 1] = (equalCount[equal.length - 1] ?? 0) + 1;
-    else {
-      equal.push(id);
-      equalCount.push(1);
-    }
-    this.equalEnd = id + 1;
+    this.columns.equal(id);
     this.gather();
   }
 
   answerDoubtful(id: number): void {
     if (this.answering !== undefined) this.endAnswer(id);
-    this.answers.doubtful.push(id);
+    this.columns.doubtful(id);
     this.gather();
   }
 
@@ -419,19 +334,19 @@ export class PeerLink {
       else this.sayInPieces({ readAnswers: { different: [{ id, transfer }] } });
       return;
     }
-    this.answers.different.push({ id, transfer });
+    this.columns.different(id, transfer);
     this.gather();
   }
 
   acknowledge(ack: torc.Ack.$Shape): void {
-    this.acks.push(ack);
+    this.columns.acknowledge(ack);
     this.gather();
   }
 
   /** Everything that is said rarely. */
   say(words: RareWords): void {
     if (this.mustGoInPieces(words)) return this.sayInPieces(words, true);
-    addWords(this.rest, words);
+    this.columns.say(words);
     this.gather();
   }
 
@@ -442,7 +357,7 @@ export class PeerLink {
 
   /** What is said over a link that is down is lost. */
   private sayInPieces(frame: torc.Frame.$Shape, records = false): void {
-    if (!this.opened) return;
+    if (!this.isOpen) return;
     frame.clock = this.options.counter();
     this.bulkMoved();
     this.bulk.putFrame(torc.Frame.encode(frame).finish() as Buffer, records);
@@ -460,7 +375,7 @@ export class PeerLink {
 
   /** A large message that does not move is sent again, over a new stream. */
   watchBulk(nowMs: number, patienceMs: number): void {
-    if (!this.opened || !this.bulk.isMoving || nowMs - this.bulkMovedMs < patienceMs + bulkPatienceMs(this.patience, this.bulk.bytes))
+    if (!this.isOpen || !this.bulk.isMoving || nowMs - this.bulkMovedMs < patienceMs + bulkPatienceMs(this.patience, this.bulk.bytes))
       return;
     this.bulkMovedMs = nowMs;
     this.reset('a large message does not move');
@@ -480,28 +395,15 @@ export class PeerLink {
     this.gathered = this.turnBatches.length > 0;
     const turnBatches = this.sealed;
     this.sealed = undefined;
-    const { stream } = this;
-    if (!this.opened || stream === undefined) return this.forgetGathered();
-    const frame: torc.Frame.$Shape = this.rest;
-    this.rest = {};
-    frame.clock = this.options.counter();
-    if (turnBatches !== undefined && !this.holdsBatches) frame.batches = turnBatches;
-    if (this.batchTraces !== undefined && frame.batches) frame.batchTraces = Buffer.concat(this.batchTraces);
-    if (this.acks.length > 0) frame.ack = this.acks;
-    if (this.commands.length > 0) frame.commands = { firstId: this.firstCommandId, rows: this.commands.view() };
-    if (this.reads.length > 0) frame.reads = { firstId: this.firstReadId, rows: this.reads.view() };
-    if (this.commandTraces !== undefined && frame.commands) frame.commands.traces = Buffer.concat(this.commandTraces);
-    if (this.readTraces !== undefined && frame.reads) frame.reads.traces = Buffer.concat(this.readTraces);
-    if (this.replies.length > 0) frame.replies = { rows: this.replies.view() };
-    if (this.answers.equal.length + this.answers.different.length + this.answers.doubtful.length > 0) frame.readAnswers = this.answers;
-    this.write(stream, frame);
-    this.clearColumns();
+    // While the link is down what only makes sense now is dropped; commands were never gathered for a closed link.
+    if (this.isOpen) this.write(this.columns.frame(this.options.counter(), this.holdsBatches ? undefined : turnBatches));
+    this.columns.clear();
   }
 
   /** Sends all unacknowledged batches again: the peer's answers to them may have been lost. Storing them twice changes nothing. */
   resendUnacked(): void {
-    if (this.stream === undefined || !this.opened) return;
-    this.resend(this.stream);
+    if (!this.isOpen) return;
+    this.resend();
     this.bulkMoved();
     this.bulk.resend();
   }
@@ -512,42 +414,23 @@ export class PeerLink {
     this.holdsBatches = holds;
     this.bulk.setHolding(holds);
     if (holds) return;
-    if (this.opened && this.hasUnacked && this.events.hasOlder?.() === true) this.overflow();
+    if (this.isOpen && this.hasUnacked && this.events.hasOlder?.() === true) this.overflow();
     else this.resendUnacked();
   }
 
-  /**
-   * The peer holds every batch from `first` to `counter`; `superseded` of them count for nothing. Where there are earlier ones that it has not
-   * acknowledged, its answer to them was lost, which may have named them superseded: nothing counts until all are sent again and answered in order, as they
-   * are when its stream is replaced.
-   */
+  /** UnackedBatches.acknowledged */
   acknowledged(first: number, counter: number, superseded: ReadonlySet<number>): void {
-    const { unacked } = this;
-    if ((unacked[this.unackedHead]?.counter ?? first) < first) return;
-    while (this.unackedHead < unacked.length) {
-      const head = unacked[this.unackedHead];
-      if (head === undefined || head.counter > counter) break;
-      this.unackedHead++;
-      this.unackedBytes -= head.length;
-      if (!superseded.has(head.counter)) head.acknowledge();
-    }
-    if (this.unackedHead > 1024 || this.unackedHead === unacked.length) {
-      this.unacked = unacked.slice(this.unackedHead);
-      this.unackedHead = 0;
-    }
+    this.unacked.acknowledged(first, counter, superseded);
   }
 
-  /** The peer's `seen` of the partition covers all that this node wrote there up to `counter`: so it holds, too, what was dropped here. */
+  /** UnackedBatches.covered */
   covered(partition: number, counter: number): void {
-    if (this.dropped.length === 0) return;
-    const held = this.dropped.filter((settlement) => settlement.partition === partition && settlement.counter <= counter);
-    this.dropped = this.dropped.filter((settlement) => !settlement.settled && !held.includes(settlement));
-    for (const settlement of held) settlement.cover();
+    this.unacked.covered(partition, counter);
   }
 
   /** True while the peer owes an answer. */
   get expectsAnswer(): boolean {
-    return this.unackedHead < this.unacked.length || this.forwarded.size > 0 || this.owedHints > 0 || this.bulk.isMoving;
+    return !this.unacked.isEmpty || this.forwarded.size > 0 || this.owedHints > 0 || this.bulk.isMoving;
   }
 
   private gather(): void {
@@ -562,17 +445,12 @@ export class PeerLink {
     if (batches === undefined) throw new Error('a turn gathered batches but wrote none');
     this.turnBatches = [];
     // Before this turn's are added: a batch may be larger than the bound, and has to have a way.
-    if (this.unackedBytes > this.options.unackedBytesMax) this.overflow();
+    if (this.unacked.bytes > this.options.unackedBytesMax) this.overflow();
     for (const settlement of taken) settlement.turnBytes = batches;
     const sent = this.bulk.isEmpty ? taken : this.withoutFollowers(taken);
     if (sent.length === 0) return undefined;
-    let sum = 0;
-    for (const settlement of sent) {
-      this.unacked.push(settlement);
-      sum += settlement.length;
-      if (settlement.traced !== undefined) (this.batchTraces ??= []).push(settlement.traced);
-    }
-    this.unackedBytes += sum;
+    const sum = this.unacked.add(sent);
+    for (const { traced } of sent) if (traced !== undefined) this.columns.traceBatch(traced);
     const [first] = sent;
     const last = sent.at(-1);
     const from = first?.offset ?? 0;
@@ -590,130 +468,54 @@ export class PeerLink {
 
   /** What was kept before `counter` for a peer that is away is dropped. */
   dropUnackedBefore(counter: number): void {
-    if (this.opened) return;
-    for (let head = this.unacked[this.unackedHead]; head !== undefined && head.counter < counter; head = this.unacked[this.unackedHead]) {
-      this.unackedHead++;
-      this.unackedBytes -= head.length;
-      this.droppedBatches++;
-      if (!head.settled) this.dropped.push(head);
-    }
+    if (this.isOpen) return;
+    this.droppedBatches += this.unacked.dropBefore(counter);
     const oldest = this.bulk.oldestBatch;
     if (oldest === undefined || oldest >= counter) return;
     for (const settlement of this.bulk.takeBatches((each) => each.counter < counter)) {
       this.droppedBatches++;
-      if (!settlement.settled) this.dropped.push(settlement);
+      this.unacked.drop(settlement);
     }
   }
 
   /** Batches wait for the peer's acknowledgement. */
   private get hasUnacked(): boolean {
-    return this.unackedHead < this.unacked.length || this.bulk.oldestBatch !== undefined;
+    return !this.unacked.isEmpty || this.bulk.oldestBatch !== undefined;
   }
 
   private get takesBatches(): boolean {
-    return this.opened && !this.holdsBatches;
+    return this.isOpen && !this.holdsBatches;
   }
 
   private overflow(): void {
     // What goes to a peer in pieces has a way, as long as it takes them and what is kept elsewhere does not come first.
     const stays = this.takesBatches && this.events.hasOlder?.() !== true;
-    const large = stays ? [] : this.bulk.takeBatches(() => true);
-    const batches = [...this.unacked.slice(this.unackedHead), ...large];
-    this.dropped = [...this.dropped, ...batches].filter(({ settled }) => !settled);
+    const batches = this.unacked.dropAll(stays ? [] : this.bulk.takeBatches(() => true));
     this.droppedBatches += this.events.overflowed?.(batches) ?? batches.length;
-    this.unacked = [];
-    this.unackedHead = 0;
-    this.unackedBytes = 0;
   }
 
-  private write(stream: PeerStream, frame: torc.Frame.$Shape): void {
-    const chunks = frameChunksOf(frame);
-    let length = 0;
-    for (const chunk of chunks) length += chunk.length;
-    this.bytesOut += length;
-    this.echo.sent(length);
+  private write(frame: torc.Frame.$Shape): void {
     // Batches have a bound of their own, and a frame may be larger than this one.
-    const waits = stream.bufferedBytes > this.options.streamBufferBytesMax + this.unackedBytes;
-    stream.write(chunks);
-    if (waits) this.lose(stream, 'it does not read what it is sent');
+    this.stream.write(frameChunksOf(frame), this.options.streamBufferBytesMax + this.unacked.bytes);
   }
 
-  private welcome(message: Buffer): void {
-    const hello = torc.Hello.decode(message);
-    if (hello.refusal !== '') {
-      this.events.refused(hello.refusal);
-      this.lose(this.stream, hello.refusal);
-      return;
-    }
-    if (this.opened || this.stream === undefined) return;
-    this.opened = true;
-    this.streamNumber++;
-    this.retryDelayMs = reconnectDelayMs.first;
+  private streamOpened(welcome: torc.Hello): void {
     if (this.hasUnacked && this.events.hasOlder?.() === true) this.overflow();
-    else this.resend(this.stream);
+    else this.resend();
     this.bulkMoved();
     this.bulk.restart();
-    this.events.opened(hello);
+    this.events.opened(welcome);
   }
 
-  private resend(stream: PeerStream): void {
-    if (this.holdsBatches) return;
-    let pieces: Buffer[] = [];
-    let bytes = 0;
-    const flush = (): void => {
-      if (pieces.length > 0) this.write(stream, { clock: this.options.counter(), batches: Buffer.concat(pieces) });
-      pieces = [];
-      bytes = 0;
-    };
-    for (let i = this.unackedHead; i < this.unacked.length; i++) {
-      const batch = this.unacked[i];
-      if (batch === undefined) continue;
-      pieces.push(bytesOf(batch));
-      bytes += batch.length;
-      if (bytes > resendFrameBytes) flush();
-    }
-    flush();
-  }
-
-  private lose(stream: PeerStream | undefined, reason: string): void {
-    if (stream === undefined || this.stream !== stream) return;
-    this.stream = undefined;
-    stream.close();
-    const wasOpen = this.opened;
-    this.opened = false;
+  private streamLost(wasOpen: boolean, reason: string): void {
     this.bulk.stop();
     if (wasOpen) this.events.broken(reason);
-    this.redial();
   }
 
-  private redial(): void {
-    if (this.closed) return;
-    if (this.otherAddress !== undefined) [this.address, this.otherAddress] = [this.otherAddress, this.address];
-    const delayMs = this.retryDelayMs + this.options.random.integer(this.retryDelayMs);
-    this.retryDelayMs = Math.min(this.retryDelayMs * 2, reconnectDelayMs.most);
-    this.options.clock.after(delayMs, () => this.open());
+  private resend(): void {
+    if (this.holdsBatches) return;
+    for (const batches of this.unacked.chunks()) this.write({ clock: this.options.counter(), batches });
   }
-
-  /** The link is down: what only makes sense now is dropped; commands were never gathered for a closed link. */
-  private forgetGathered(): void {
-    this.rest = {};
-    this.clearColumns();
-  }
-
-  private clearColumns(): void {
-    this.commandTraces = this.readTraces = this.batchTraces = undefined;
-    if (this.acks.length > 0) this.acks = [];
-    empty(this.commands);
-    empty(this.reads);
-    empty(this.replies);
-    if (this.answers.equal.length + this.answers.different.length + this.answers.doubtful.length > 0) this.answers = noAnswers();
-  }
-}
-
-function optionBits({ options, hops, fromCoordinator }: Call): number {
-  const { resp, writeQuorum, readQuorum } = options;
-  const usual = (resp & 3) | ((writeQuorum & 15) << 2) | ((readQuorum & 15) << 6) | (Math.min(hops, 3) << 10);
-  return fromCoordinator ? usual | fromCoordinatorBit : usual;
 }
 
 /** One buffer, but for pieces of large messages, whose bytes are not copied. */
@@ -727,21 +529,4 @@ function frameChunksOf(frame: torc.Frame.$Shape): readonly Buffer[] {
     bulkPieces.map(({ bytes, ...head }) => ({ head: torc.BulkPiece.encode(head).finish() as Buffer, tail: (bytes ?? noBytes) as Buffer })),
     { field: bulkPiecesField, tailField: bulkBytesField },
   );
-}
-
-interface Answers {
-  readonly equal: number[];
-  readonly equalCount: number[];
-  readonly doubtful: number[];
-  readonly different: torc.Difference.$Shape[];
-}
-
-function noAnswers(): Answers {
-  return { equal: [], equalCount: [], doubtful: [], different: [] };
-}
-
-/** The rows have been copied into their frame. One turn of large ones does not keep their memory for ever. */
-function empty(rows: ByteWriter): void {
-  if (rows.length > rowsKeptBytes) rows.take();
-  else rows.reset();
 }

@@ -54,8 +54,8 @@ export class Peer {
   oneWaySinceMs = -1;
   /** Bytes of frames from it. */
   bytesReceived = 0;
-  /** Streams that it opened to this node: what it said on one before the last may be lost. */
-  streamsAccepted = 0;
+  /** Streams that it opened to this node and has said something over. */
+  streamsHeard = 0;
 
   constructor(
     public description: NodeDescription,
@@ -73,6 +73,14 @@ export class Peer {
   /** A write may count on it. */
   get takesWrites(): boolean {
     return this.reachable && !this.full;
+  }
+
+  /**
+   * Another number whenever the stream to it or the one from it is another: what was asked under an earlier one may be lost, or its answer. A peer that hears a
+   * question before its own stream is open answers nobody, so a stream counts from its first word on.
+   */
+  get way(): number {
+    return this.link.streamNumber + this.streamsHeard;
   }
 
   get reachable(): boolean {

@@ -353,7 +353,6 @@ export class Peers {
       peer.bulks.add(bulk);
       giveUpBefore?.();
       this.events.changed(); // a node that arrives goes by whom it hears
-      peer.streamsAccepted++;
       peer.link.dialNow();
     };
     const gossip = (): void => {
@@ -406,6 +405,7 @@ export class Peers {
       if (peer.heard(nowMs, frame.gossip !== null && frame.gossip !== undefined)) this.events.changed();
       if (!spoke) {
         spoke = true;
+        peer.streamsHeard++;
         this.events.speaks(peer); // it has had its welcome
       }
       if (this.events.frame(peer, frame, bulk)) return;

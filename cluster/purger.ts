@@ -157,9 +157,9 @@ export class Purger {
   private horizonOf(number: number): Horizon | undefined {
     const { store, membership, isDoubtful } = this.options;
     if (isDoubtful(number)) return undefined;
-    const { seen: own } = store.partition(number);
-    let least: VectorClock = own;
-    let most: VectorClock = own;
+    const own: VectorClock = new Map(store.partition(number).seen); // a copy: it is kept, and the partition's goes on
+    let least = own;
+    let most = own;
     for (const peer of membership.otherHomes(number)) {
       const theirs = peer.seenOf(number);
       if (theirs === undefined || peer.doubtful) return undefined;

@@ -319,8 +319,8 @@ export class Reader {
     }
   }
 
-  /** A link broke: what was asked over it is asked elsewhere. */
-  linkBroken(peer: Peer): void {
+  /** A link broke, or the stream that answers come over was replaced: what was asked is asked elsewhere, or here again where there is no other. */
+  answersLost(peer: Peer): void {
     const asked = this.asked.get(peer);
     if (asked === undefined) return;
     this.asked.delete(peer);

@@ -14,7 +14,8 @@ import type { CommandDecoder, Operation } from './command.js';
 import type { Coordinator } from './coordinator.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
-import { fromCoordinatorBit, type PeerLink } from './peer-link.js';
+import { fromCoordinatorBit } from './frame-columns.js';
+import type { PeerLink } from './peer-link.js';
 import type { Reader } from './reader.js';
 import { CallTrace, contextsById, requestAttributes, type Tracer } from './tracing.js';
 
@@ -140,8 +141,8 @@ export class Router {
     }
   }
 
-  /** A link broke: reads go elsewhere, writes may have happened. */
-  linkBroken(peer: Peer): void {
+  /** A link broke, or the stream that replies come over was replaced: reads are sent on their way again, writes may have happened. */
+  repliesLost(peer: Peer): void {
     for (const call of peer.link.takeAllForwarded()) {
       if (call.operation.access === 'read') this.reroute([call]);
       else call.answer(unknownOutcome);

@@ -9,8 +9,8 @@ import type { Peer } from './peer.js';
 interface Asked {
   readonly peer: Peer;
   readonly answered: (answer: torc.TreeAnswer | undefined) => void;
-  readonly streamNumber: number;
-  readonly streamsAccepted: number;
+  /** Peer.way when it was asked. */
+  readonly way: number;
   lastProgressMs: number;
 }
 
@@ -42,10 +42,9 @@ export class TreeQuestions {
   ask(peer: Peer, question: Omit<torc.TreeQuestion.$Shape, 'id'>): Promise<torc.TreeAnswer | undefined> {
     if (!peer.link.isOpen) return Promise.resolve(undefined);
     const id = this.draw();
-    const { streamNumber } = peer.link;
-    const { streamsAccepted } = peer;
+    const { way } = peer;
     return new Promise((answered) => {
-      this.asked.set(id, { peer, answered, streamNumber, streamsAccepted, lastProgressMs: this.options.clock.monotonicMs() });
+      this.asked.set(id, { peer, answered, way, lastProgressMs: this.options.clock.monotonicMs() });
       const whole = { ...question, id };
       this.bytesSent += torc.TreeQuestion.encode(whole).finish().length;
       peer.link.say({ treeQuestions: [whole] });
@@ -73,8 +72,8 @@ export class TreeQuestions {
   /** Once a gossip interval. */
   tick(): void {
     const now = this.options.clock.monotonicMs();
-    for (const [id, { peer, streamNumber, streamsAccepted, lastProgressMs }] of this.asked) {
-      const isLost = !peer.link.isOpen || peer.link.streamNumber !== streamNumber || peer.streamsAccepted !== streamsAccepted;
+    for (const [id, { peer, way, lastProgressMs }] of this.asked) {
+      const isLost = !peer.link.isOpen || peer.way !== way;
       if (isLost || now - lastProgressMs > this.options.timeoutMs()) this.end(id, undefined);
     }
     for (const { peer, id } of this.answering) if (peer.link.isOpen) this.say(peer, { id, working: true });

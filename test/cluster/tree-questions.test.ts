@@ -60,7 +60,7 @@ test('a peer that is at work is waited for; one that says nothing is not, nor on
   await link.clock.advance(0);
   t.deepEqual(results, [undefined]);
   ask(2);
-  peer.streamsAccepted++; // the answer may have been lost with the stream before
+  peer.streamsHeard++; // the answer may have been lost with the stream before
   questions.tick();
   ask(3);
   link.stream.break();

@@ -59,6 +59,25 @@ test('a node becomes full while it coordinates: no write is refused, nothing is 
   t.is(versionAt(full), versionAt(others[0] ?? ''));
 });
 
+for (const seed of [630, 645, 694]) {
+  test(`found by seed ${seed}: a node that was full has what was written meanwhile, though hints had no room for it and nobody compares`, async (t) => {
+    const cluster = await started({ network, hintBytesMax: 300 }, seed);
+    for (const key of keys) await append(cluster, 'a', key, 'x');
+    setFull(cluster, ['b'], true);
+    await cluster.scheduler.runFor(50);
+    for (let round = 0; round < 5; round++) for (const key of keys) await append(cluster, 'a', key, 'y');
+    await cluster.scheduler.runFor(5000); // its peers have told it of all that
+    t.true(keys.every((key) => entryAt(cluster, 'b', key).bytes.toString() === 'x'));
+    t.true(cluster.log.some((line) => /0 handed over, [1-9]\d* dropped/.test(line)));
+    setFull(cluster, ['b'], false);
+    await cluster.scheduler.runFor(8000);
+    t.deepEqual(
+      keys.filter((key) => entryAt(cluster, 'b', key).bytes.toString() !== 'xyyyyy'),
+      [],
+    );
+  });
+}
+
 test('of three nodes one is down and one is full: reads of what the full one lacks still find two', async (t) => {
   const cluster = await started({ network });
   t.deepEqual(await wrong(cluster, ['a'], /^OK$/, 'v'), []);

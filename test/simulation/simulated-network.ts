@@ -199,6 +199,14 @@ export class SimulatedNetwork {
     }
   }
 
+  /** Breaks only the streams that `from` opened to `to`: of two peers' streams the one that carries what `from` says. */
+  breakStreamsOf(from: string, to: string): void {
+    this.#scheduler.note(`break ${from} > ${to}`);
+    for (const endpoint of this.#streams) {
+      if (endpoint.node === from && endpoint.label.startsWith(`${linkOf(from, to)}#`)) this.#break(endpoint, 'connection reset');
+    }
+  }
+
   /** Streams with both sides still open. */
   get openStreams(): number {
     let open = 0;

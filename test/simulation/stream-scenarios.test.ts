@@ -1,6 +1,7 @@
 /** Named scenarios of streams that break or fall silent, and of who notices: what a seed found once. */
 import test from 'ava';
 import { ask, started } from './scenario.js';
+import { swarmOf } from './swarm.js';
 import { runSeed } from './torc-run.js';
 
 test('found by a seed: a machine that lost its power is reached again as soon as it is back', async (t) => {
@@ -18,6 +19,11 @@ test('found by a seed: a machine that lost its power is reached again as soon as
 test('found by a seed: a pull is given up and sent again when the stream that its answer was to come over is replaced', async (t) => {
   // Node c lacked the batches before those it held ahead, and its only pull waited for an answer that was lost with b's old stream.
   t.is((await runSeed(65)).fault, undefined);
+});
+
+test('found by seed 598: a pull that a peer had before its own stream was open is sent again once it speaks', async (t) => {
+  // Its answer was dropped, and node a had waited for it for ten times the peer timeout.
+  t.is((await runSeed(598, swarmOf(598))).fault, undefined);
 });
 
 /** In the later ones a stream of before, of whose end its acceptor was not told, still counted as open, and both sides took each other for reached. */

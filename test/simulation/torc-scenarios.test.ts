@@ -184,6 +184,40 @@ test('found by a seed: a read that needs every replica asks one again that could
   t.is(textOf(second.reply()), value);
 });
 
+test('a read that needs every replica is asked again when the stream that its answer was to come over is replaced', async (t) => {
+  const cluster = await started({ readQuorum: 3, network: { spikeChance: 0, latencyMinMs: 20, lateDetectionMs: 0 } });
+  t.is(await ask(cluster, 'a', ['SET', 'k', 'v']), 'OK');
+  await cluster.scheduler.runFor(500);
+  const { link } = cluster.runningNow('a').node.membership.peer(1) ?? {};
+  const read = begin(cluster, 'a', ['GET', 'k']);
+  await cluster.scheduler.runFor(30); // b has the question, and its answer is on its way
+  t.is(read.reply(), undefined);
+  const stream = link?.isOpen;
+  cluster.network.breakStreamsOf('b', 'a');
+  await cluster.scheduler.runFor(20_000, () => read.reply() !== undefined);
+  t.true(stream && link?.isOpen, 'the way of the question was open all the time');
+  t.is(textOf(read.reply()), 'v');
+});
+
+for (const [words, answer] of [
+  [['SET', 'k', 'w'], /^UNKNOWNOUTCOME /],
+  [['GET', 'k'], /^v$/],
+] as const)
+  test(`found by seed 677: a ${words[0]} whose reply was lost with the stream that it came over does not wait for its deadline`, async (t) => {
+    const cluster = await started({ readFrom: 'coordinator', network: { spikeChance: 0, latencyMinMs: 20, lateDetectionMs: 0 } });
+    const [coordinator = '', front = ''] = homes(cluster, 'k');
+    t.is(await ask(cluster, front, ['SET', 'k', 'v']), 'OK');
+    await cluster.scheduler.runFor(500);
+    const beganMs = cluster.scheduler.nowMs;
+    const asked = begin(cluster, front, words);
+    await cluster.scheduler.runFor(words[0] === 'SET' ? 70 : 30); // it has run, and its reply is on its way
+    t.is(asked.reply(), undefined);
+    cluster.network.breakStreamsOf(coordinator, front);
+    await cluster.scheduler.runFor(20_000, () => asked.reply() !== undefined);
+    t.regex(textOf(asked.reply()), answer);
+    t.true(cluster.scheduler.nowMs - beganMs < 1000);
+  });
+
 test('found by a seed: a large reply and a large write over a slow network have their time, though pieces take longer than a command may', async (t) => {
   const value = 'v'.repeat(1000);
   for (const readFrom of ['any', 'coordinator'] as const) {

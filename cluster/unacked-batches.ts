@@ -1,0 +1,113 @@
+/**
+ * Small batches that a peer has not acknowledged, oldest first, and of those that were given up what still waits for a replica. Every count of
+ * bytes here is of batches' own bytes; the turns' buffers that they lie in live as long as one of them.
+ */
+import { bytesOf, type Settlement } from './settlement.js';
+
+const resendFrameBytes = 1024 * 1024;
+/** Places before the head that are kept before the array is cut. */
+const slackMax = 1024;
+
+export class UnackedBatches {
+  private queue: Settlement[] = [];
+  private head = 0;
+  private sum = 0;
+  /** Of those that were dropped, what was not settled then: no acknowledgement will come for it. */
+  private dropped: Settlement[] = [];
+
+  get bytes(): number {
+    return this.sum;
+  }
+
+  get isEmpty(): boolean {
+    return this.head === this.queue.length;
+  }
+
+  /** The counter of the oldest; undefined = there is none. */
+  get oldest(): number | undefined {
+    return this.queue[this.head]?.counter;
+  }
+
+  /** Returns the bytes of `batches`. */
+  add(batches: readonly Settlement[]): number {
+    let added = 0;
+    for (const settlement of batches) {
+      this.queue.push(settlement);
+      added += settlement.length;
+    }
+    this.sum += added;
+    return added;
+  }
+
+  /**
+   * The peer holds every batch from `first` to `counter`; `superseded` of them count for nothing. Where there are earlier ones that it has not
+   * acknowledged, its answer to them was lost, which may have named them superseded: nothing counts until all are sent again and answered in order, as they
+   * are when its stream is replaced.
+   */
+  acknowledged(first: number, counter: number, superseded: ReadonlySet<number>): void {
+    const { queue } = this;
+    if ((queue[this.head]?.counter ?? first) < first) return;
+    while (this.head < queue.length) {
+      const head = queue[this.head];
+      if (head === undefined || head.counter > counter) break;
+      this.head++;
+      this.sum -= head.length;
+      if (!superseded.has(head.counter)) head.acknowledge();
+    }
+    if (this.head > slackMax || this.head === queue.length) {
+      this.queue = queue.slice(this.head);
+      this.head = 0;
+    }
+  }
+
+  /** The peer's `seen` of the partition covers all that this node wrote there up to `counter`: so it holds, too, what was dropped here. */
+  covered(partition: number, counter: number): void {
+    if (this.dropped.length === 0) return;
+    const held = this.dropped.filter((settlement) => settlement.partition === partition && settlement.counter <= counter);
+    this.dropped = this.dropped.filter((settlement) => !settlement.settled && !held.includes(settlement));
+    for (const settlement of held) settlement.cover();
+  }
+
+  /** Gives up what is older than `counter`; returns how many. */
+  dropBefore(counter: number): number {
+    let count = 0;
+    for (let head = this.queue[this.head]; head !== undefined && head.counter < counter; head = this.queue[this.head]) {
+      this.head++;
+      this.sum -= head.length;
+      this.drop(head);
+      count++;
+    }
+    return count;
+  }
+
+  /** A batch that was given up, of those here or of large ones, which wait elsewhere. */
+  drop(settlement: Settlement): void {
+    if (!settlement.settled) this.dropped.push(settlement);
+  }
+
+  /** Gives up all of them, and `large` ones besides; returns both, oldest first of each. */
+  dropAll(large: readonly Settlement[]): readonly Settlement[] {
+    const batches = [...this.queue.slice(this.head), ...large];
+    this.dropped = [...this.dropped, ...batches].filter(({ settled }) => !settled);
+    this.queue = [];
+    this.head = 0;
+    this.sum = 0;
+    return batches;
+  }
+
+  /** Their bytes in order, to be sent again, in buffers of about a mebibyte. */
+  *chunks(): Generator<Buffer> {
+    let pieces: Buffer[] = [];
+    let bytes = 0;
+    for (let i = this.head; i < this.queue.length; i++) {
+      const batch = this.queue[i] as Settlement;
+      pieces.push(bytesOf(batch));
+      bytes += batch.length;
+      if (bytes <= resendFrameBytes) continue;
+      yield Buffer.concat(pieces);
+      pieces = [];
+      bytes = 0;
+    }
+    if (pieces.length > 0) yield Buffer.concat(pieces);
+  }
+}
