@@ -245,7 +245,7 @@ export class PeerLink {
 
   /** A frame of nothing but rows that are too large for one; what is said over a link that is down is lost. */
   private sendRows(head: Buffer, rows: readonly Buffer[], fields: { readonly field: number; readonly tailField: number }): void {
-    if (!this.opened) return;
+    if (!this.isOpen) return;
     this.bulkMoved();
     const writer = torc.Frame.encode({ clock: this.options.counter() });
     this.bulk.putFrame(new GatheredBytes(withTail(writer, head, rows, fields)));

@@ -17,7 +17,7 @@ import { StorageError, type Engine, type EngineBatch, type EngineRange, type Ite
 import { pieceRow, pieceRows, splitRow, splitRows, table as tables } from './rows.js';
 
 /** Copied in a millisecond or two. */
-export const pieceBytesUsual = 1024 * 1024;
+const pieceBytesUsual = 1024 * 1024;
 /** Pieces in one batch, which is on its way to the disk while the next is made, and in one read. */
 const piecesAtOnce = 2;
 
