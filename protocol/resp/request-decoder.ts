@@ -113,7 +113,8 @@ export class RequestDecoder {
     this.becameStranger = false;
     const { byteLength } = this.unfinished;
     if (byteLength === 0 || this.failed) return;
-    if (this.large !== undefined || byteLength > strangerRequestBytesMax) return this.fail('ERR Protocol error: unauthenticated bulk length');
+    if (this.large !== undefined || byteLength > strangerRequestBytesMax)
+      return this.fail('ERR Protocol error: unauthenticated bulk length');
     this.guard.restart();
     this.push(this.unfinished.join(nothing));
   }
