@@ -122,10 +122,7 @@ export class Store {
     this.loader = new Loader(options.engine, this.table, partition, (error) => options.onFailure(error), options.clock);
     this.evictor = new Evictor(this.table, partition, options.cacheBytesMax);
     this.scan = new RecordScan(options.engine, options.clock, this.table, (entry) => this.writeBehind.mark(entry));
-    this.forgetting = new Forgetting(options.engine, this.table, this.loader, (here, entry) => {
-      this.writeBehind.mark(entry);
-      here.touchLeaf(entry);
-    });
+    this.forgetting = new Forgetting(options.engine, this.table, this.loader, this.markEntry);
     this.hints = new HintStore(
       options.engine,
       (kind, payload) => this.commitLog.append(kind === 'kept' ? entryKind.keptHint : entryKind.letGoHints, payload),

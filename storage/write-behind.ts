@@ -165,6 +165,7 @@ export class WriteBehind {
 
   private async runRound(log: CommitLog): Promise<void> {
     log.flush();
+    const { table } = this;
     const round = this.round++;
     const entries = this.dirty;
     const facts = this.dirtyFacts;
@@ -192,7 +193,7 @@ export class WriteBehind {
     this.addPurged(last.puts);
     await this.engine.write(last, { sync: true });
     for (const slice of entries.chunks) {
-      for (const entry of slice) if (this.table.dirtyOf(entry) === round) this.written(entry);
+      for (const entry of slice) if (table.dirtyOf(entry) === round) this.written(entry);
       await this.nextTurn();
     }
     await this.dropVacant(emptied);
@@ -209,8 +210,9 @@ export class WriteBehind {
     const parts = new RoundParts(table, this.partition, this.partBytes);
     const writer = new ByteWriter();
     for (const slice of entries.chunks) {
-      await this.loader.complete(slice);
+      await this.loader.complete(slice.filter((entry) => table.isInUse(entry)));
       for (const entry of slice) {
+        if (!table.isInUse(entry)) continue; // the engine never had it, and needs not
         const part = parts.of(entry);
         const row = this.rowOf(entry, part.owners);
         if (row === undefined) continue;
@@ -261,6 +263,7 @@ export class WriteBehind {
     const { collections } = this.partition(table.partitionOf(entry));
     collections.hold(entry);
     collections.stored(entry);
+    table.setUnwritten(entry, false);
     return elementRow(table.slotOf(owner), table.keyBytes(owner), typeOfKind(kind).byte, table.keyBytes(entry));
   }
 
@@ -303,7 +306,7 @@ export class WriteBehind {
   /** The engine has the entry as it is. One without a record has no row any more, and no place in memory. */
   private written(entry: number): void {
     this.table.setDirty(entry, 0);
-    if (this.table.hasRecord(entry)) return;
+    if (this.table.hasRecord(entry) || !this.table.isInUse(entry)) return;
     const partition = this.partition(this.table.partitionOf(entry));
     if (partition.pins === 0) partition.removeEmpty(entry);
     else this.mark(entry); // somebody goes through the entries: with the next round
