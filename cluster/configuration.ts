@@ -4,7 +4,7 @@
  *
  * Invariant: a member number is never given to another node id; clocks name writers by it for ever.
  */
-import { demand, fields, integer, list, objectAt, type Shape, ShapeError, text } from './checked-json.js';
+import * as z from 'zod';
 import { preferenceList } from './preference-list.js';
 import { buildRing, partitionPosition, slotCount } from './ring.js';
 
@@ -47,51 +47,52 @@ export class ConfigurationError extends Error {
 /** Of the encoding; on disk and on the wire. */
 const formatVersion = 1;
 
-const port = integer(0, 65535);
+const port = z.int().min(0).max(65535);
 const nodeFields = {
-  nodeId: demand(text(1, 255), (id) => !id.includes('\0'), 'has a zero byte'),
-  host: text(1),
+  nodeId: z
+    .string()
+    .min(1)
+    .max(255)
+    .refine((id) => !id.includes('\0'), 'has a zero byte'),
+  host: z.string().min(1),
   clientPort: port,
   peerPort: port,
-  zone: text(),
-  hostLabel: text(),
+  zone: z.string(),
+  hostLabel: z.string(),
 };
 
-export const nodeDescriptionShape: Shape<NodeDescription> = fields(nodeFields);
+export const nodeDescriptionSchema = z.strictObject(nodeFields);
 
-const membersShape = list(fields({ number: integer(1, 0xffff), ...nodeFields }), 1);
-const ascending = demand(
-  membersShape,
-  (members) => members.every((member, i) => member.number > (members[i - 1]?.number ?? 0)),
-  'member numbers must ascend, each once',
-);
-
-export const configurationShape: Shape<Configuration> = fields({
-  number: integer(1),
-  clusterName: text(1),
-  partitions: integer(1, slotCount),
-  replicas: integer(1),
-  members: demand(
-    ascending,
-    (members) => new Set(members.map((member) => member.nodeId)).size === members.length,
-    'two members have the same node id',
-  ),
-});
+export const configurationSchema = z
+  .strictObject({
+    number: z.int().min(1),
+    clusterName: z.string().min(1),
+    partitions: z.int().min(1).max(slotCount),
+    replicas: z.int().min(1),
+    members: z.array(z.strictObject({ number: z.int().min(1).max(0xffff), ...nodeFields })).min(1),
+  })
+  .refine(({ members }) => members.every((member, i) => member.number > (members[i - 1]?.number ?? 0)), {
+    path: ['members'],
+    error: 'member numbers must ascend, each once',
+  })
+  .refine(({ members }) => new Set(members.map((member) => member.nodeId)).size === members.length, {
+    path: ['members'],
+    error: 'two members have the same node id',
+  });
 
 /** The same configuration gives the same bytes, so bytes may be compared. Throws ConfigurationError on what decoding would refuse. */
 export function encodeConfiguration(configuration: Configuration): Buffer {
-  const checked = checkedAs(configurationShape, configuration, 'configuration');
+  const checked = checkedAs(configurationSchema, configuration, 'configuration');
   return Buffer.from(JSON.stringify({ format: formatVersion, ...checked }), 'utf8');
 }
 
 /** Throws ConfigurationError. `bytes` are borrowed until return. */
 export function decodeConfiguration(bytes: Buffer): Configuration {
-  const { format, ...rest } = checkedAs(objectAt, parsedJson(bytes, 'configuration'), 'configuration');
-  const written = checkedAs(integer(0), format, 'configuration.format');
-  if (written !== formatVersion) {
-    throw new ConfigurationError(`configuration: format ${written} is not known to this release, which knows ${formatVersion}`);
+  const { format, ...fields } = checkedAs(z.looseObject({ format: z.int() }), parsedJson(bytes, 'configuration'), 'configuration');
+  if (format !== formatVersion) {
+    throw new ConfigurationError(`configuration: format ${format} is not known to this release, which knows ${formatVersion}`);
   }
-  return checkedAs(configurationShape, rest, 'configuration');
+  return checkedAs(configurationSchema, fields, 'configuration');
 }
 
 export function sameConfiguration(x: Configuration, y: Configuration): boolean {
@@ -107,14 +108,12 @@ export function parsedJson(bytes: Buffer, what: string): unknown {
   }
 }
 
-/** `value` with the shape's fields in the shape's order. Throws ConfigurationError that names what, the first wrong field and why. */
-export function checkedAs<T>(shape: Shape<T>, value: unknown, what: string): T {
-  try {
-    return shape(value, [what]);
-  } catch (error) {
-    if (error instanceof ShapeError) throw new ConfigurationError(error.message);
-    throw error;
-  }
+/** `value` with the schema's fields in the schema's order. Throws ConfigurationError that names what, the first wrong field and why. */
+export function checkedAs<T extends z.ZodType>(schema: T, value: unknown, what: string): z.output<T> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw new ConfigurationError(`${[what, ...(issue?.path ?? [])].join('.')}: ${issue?.message ?? 'not valid'}`);
 }
 
 /** Who holds what. Equal lists are one and the same array, so that comparing them is `===`. */

@@ -5,6 +5,7 @@
  * Invariant: no reply of a write, a no-op or an error rests on a batch that is not settled; it waits for the newest that its keys show.
  */
 import { compareTerms, type Dot, type Term } from '../protocol/dot.js';
+import type { Bytes } from '../protocol/gathered-bytes.js';
 import type { torc } from '../protocol/generated/messages.js';
 import { LongReply } from '../protocol/resp/long-reply.js';
 import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
@@ -18,7 +19,7 @@ import type { Store } from '../storage/store.js';
 import type { Collection } from '../storage/collection.js';
 import type { Need } from '../storage/transaction-reads.js';
 import { Transaction } from '../storage/transaction.js';
-import { diskFull, noReplicas, notServedInTime, unknownOutcome, type Call, type ReadFrom } from './call.js';
+import { diskFull, diskRefuses, noReplicas, notServedInTime, unknownOutcome, type Call, type ReadFrom } from './call.js';
 import type { Coordination } from './coordination.js';
 import { abandon, carryOn } from './long-replies.js';
 import type { Membership } from './membership.js';
@@ -256,6 +257,7 @@ export class Coordinator {
   private enqueue(coordination: Coordination, call: Call): void {
     const short = this.shortOfReplicas(call);
     if (short !== undefined) return call.answer(short);
+    if (coordination.state === 'idle' && this.options.membership.failing) return call.answer(diskRefuses); // to take over is to write
     if (coordination.largeBytes > 0) call.moves(coordination.largeBytes);
     coordination.enqueue(call);
     if (coordination.state === 'idle') this.options.takeOver().begin(coordination);
@@ -443,12 +445,12 @@ export class Coordinator {
   }
 
   /** A large batch goes to the log over several turns, then to the peers, in pieces. */
-  private logLarge(coordination: Coordination, settlement: Settlement, batch: Buffer): void {
+  private logLarge(coordination: Coordination, settlement: Settlement, batch: Bytes): void {
     const { store, membership, turn, standIns, clock } = this.options;
     settlement.turnBytes = batch;
     settlement.isLarge = true;
     coordination.held = true;
-    store.logLarge(batch, () => {
+    store.logLarge(store.partition(coordination.partition), batch, () => {
       store.whenDurable(() => settlement.acknowledge());
       for (const peer of membership.otherHomes(coordination.partition)) {
         if (peer.takesWrites || !standIns.take(settlement, peer)) peer.link.sendLargeBatch(settlement);

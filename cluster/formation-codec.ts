@@ -3,27 +3,29 @@
  *
  * Invariant: what decodes has been checked field by field, so formation.ts trusts its input's shape.
  */
-import { exactly, fields, kinds, list, optional, type Shape, text } from './checked-json.js';
-import { checkedAs, configurationShape, nodeDescriptionShape, parsedJson } from './configuration.js';
+import * as z from 'zod';
+import { checkedAs, configurationSchema, nodeDescriptionSchema, parsedJson } from './configuration.js';
 import type { FormationDurable, FormationMessage } from './formation.js';
 
-const optionalConfiguration = optional(configurationShape);
-
-const messageShape: Shape<FormationMessage> = kinds({
-  hello: fields({
-    kind: exactly('hello'),
-    clusterName: text(),
-    node: nodeDescriptionShape,
-    knows: list(nodeDescriptionShape, 0, 0xffff),
-    configuration: optionalConfiguration,
+const messageSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('hello'),
+    clusterName: z.string(),
+    node: nodeDescriptionSchema,
+    knows: z.array(nodeDescriptionSchema).max(0xffff),
+    configuration: configurationSchema.optional(),
   }),
-  propose: fields({ kind: exactly('propose'), configuration: configurationShape }),
-  accept: fields({ kind: exactly('accept'), configuration: configurationShape }),
-  refuse: fields({ kind: exactly('refuse'), reason: text() }),
-  chosen: fields({ kind: exactly('chosen'), configuration: configurationShape }),
-});
+  z.strictObject({ kind: z.literal('propose'), configuration: configurationSchema }),
+  z.strictObject({ kind: z.literal('accept'), configuration: configurationSchema }),
+  z.strictObject({ kind: z.literal('refuse'), reason: z.string() }),
+  z.strictObject({ kind: z.literal('chosen'), configuration: configurationSchema }),
+]);
 
-const durableShape = fields({ format: exactly(1), accepted: optionalConfiguration, chosen: optionalConfiguration });
+const durableSchema = z.strictObject({
+  format: z.literal(1),
+  accepted: configurationSchema.optional(),
+  chosen: configurationSchema.optional(),
+});
 
 export function encodeFormationMessage(message: FormationMessage): Buffer {
   return Buffer.from(JSON.stringify(message), 'utf8');
@@ -31,7 +33,7 @@ export function encodeFormationMessage(message: FormationMessage): Buffer {
 
 /** Throws ConfigurationError. `bytes` are borrowed until return. */
 export function decodeFormationMessage(bytes: Buffer): FormationMessage {
-  return checkedAs(messageShape, parsedJson(bytes, 'formation message'), 'formation message');
+  return checkedAs(messageSchema, parsedJson(bytes, 'formation message'), 'formation message');
 }
 
 /** The whole content of the file that a `persist` effect replaces. */
@@ -41,6 +43,6 @@ export function encodeFormationDurable(durable: FormationDurable): Buffer {
 
 /** Throws ConfigurationError, also on a later format. `bytes` are borrowed until return. */
 export function decodeFormationDurable(bytes: Buffer): FormationDurable {
-  const { accepted, chosen } = checkedAs(durableShape, parsedJson(bytes, 'formation'), 'formation');
+  const { accepted, chosen } = checkedAs(durableSchema, parsedJson(bytes, 'formation'), 'formation');
   return { accepted, chosen };
 }

@@ -8,6 +8,7 @@
  * Invariant: no round of writing behind begins between an entry's first slice and its end (`isWithin`): the log is never replayed from within one.
  */
 import { FormatError } from '../protocol/format-error.js';
+import type { Bytes } from '../protocol/gathered-bytes.js';
 import type { Clock } from './clock.js';
 
 const sliceHeaderBytes = 8;
@@ -18,7 +19,7 @@ export type AppendEnd = (kind: number, flags: number) => void;
 
 interface Writing {
   readonly number: number;
-  readonly bytes: Buffer;
+  readonly bytes: Bytes;
   at: number;
   readonly whole: (end: AppendEnd) => void;
   readonly flushed: () => void;
@@ -29,6 +30,8 @@ export interface SliceLog {
   appendEnd(payload: Buffer): void;
   /** Hands what was appended to the file. */
   flush(): void;
+  /** The file takes nothing: what was appended waits in memory. */
+  isHeld(): boolean;
   /** The log does not end within an entry, for now. */
   between(): void;
 }
@@ -38,6 +41,8 @@ export class SlicedEntries {
   private nextNumber = 0;
   private waiting: (() => void)[] = [];
   private closed = false;
+  /** Its end waits in memory for the file to take it. */
+  private held: Writing | undefined;
   /** The clock will call `step`: one slice a turn, however many write. */
   private stepping = false;
   /** What was read of entries that are not whole yet, by number. */
@@ -60,14 +65,14 @@ export class SlicedEntries {
    * Appends the slices of entries, one entry after the other; `whole` is called in the turn that appends the last of one, and appends its end within that call,
    * or never; `flushed` right after that, when the file has taken all of it. `bytes` are borrowed until then.
    */
-  write(bytes: Buffer, whole: (end: AppendEnd) => void, flushed: () => void = () => undefined): void {
+  write(bytes: Bytes, whole: (end: AppendEnd) => void, flushed: () => void = () => undefined): void {
     this.queue.push({ number: this.nextNumber++, bytes, at: 0, whole, flushed });
     this.stepSoon();
   }
 
-  /** Calls back when the log does not end within an entry, now or later. */
+  /** Calls back when the log does not end within an entry, or its file takes nothing, now or later. */
   whenBetween(callback: () => void): void {
-    if (!this.isWithin) callback();
+    if (!this.isWithin || this.log.isHeld()) callback();
     else this.waiting.push(callback);
   }
 
@@ -113,22 +118,37 @@ export class SlicedEntries {
     this.stepping = false;
     const [writing] = this.queue;
     if (writing === undefined || this.closed) return;
+    if (this.log.isHeld()) return this.release(); // resume() goes on
     try {
       this.appendNext(writing);
       this.log.flush();
-      if (writing.at === writing.bytes.length) writing.flushed();
+      if (writing.at === writing.bytes.length) this.ended(writing);
     } catch (error) {
       this.close();
       this.failed(error);
       return;
     }
-    if (!this.isWithin) this.release();
+    if (!this.isWithin || this.log.isHeld()) this.release();
     this.stepSoon();
   };
 
+  private ended(writing: Writing): void {
+    if (this.log.isHeld()) this.held = writing;
+    else writing.flushed();
+  }
+
+  /** The file takes what is appended again, and has what waited. */
+  resume(): void {
+    const { held } = this;
+    this.held = undefined;
+    if (this.closed) return;
+    held?.flushed();
+    this.stepSoon();
+  }
+
   private appendNext(writing: Writing): void {
     const { number, bytes, at } = writing;
-    const slice = bytes.subarray(at, at + this.sliceBytes);
+    const slice = bytes.subarray(at, Math.min(at + this.sliceBytes, bytes.length));
     const header = Buffer.allocUnsafe(sliceHeaderBytes);
     header.writeUInt32BE(number, 0);
     header.writeUInt32BE(at, 4);

@@ -8,9 +8,10 @@
  * Invariant: whatever is in memory or in the engine was appended to the log before, so replaying the log from the engine's
  * position rebuilds all of it (merging is idempotent).
  */
-import { BatchEncoder, plainElementAt, plainKeyAt, type EncodedBatch } from '../protocol/batch.js';
+import { BatchEncoder, type EncodedBatch } from '../protocol/batch.js';
 import { BatchCursor } from '../protocol/batch-cursor.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
+import type { Bytes } from '../protocol/gathered-bytes.js';
 import { FormatError } from '../protocol/format-error.js';
 import { compareTerms, type Dot, type Term } from '../protocol/dot.js';
 import { torc } from '../protocol/generated/messages.js';
@@ -26,19 +27,21 @@ import { ConflictLog } from './conflict-log.js';
 import { StorageError, type Engine } from './engine.js';
 import { HintStore } from './hint-store.js';
 import { HybridClock } from './hybrid-clock.js';
-import { KeyTable } from './key-table.js';
+import { isShareable, KeyTable } from './key-table.js';
 import { Loader } from './loader.js';
 import type { LogFiles } from './log-files.js';
 import { clockOf, decodeAhead } from './partition-clocks.js';
 import { Forgetting } from './forgetting.js';
 import { emptyRecord } from './merge.js';
 import { Partition, type Ahead } from './partition.js';
+import { PiecedEngine } from './pieced-engine.js';
 import { withPayloadsOf } from './payload-choice.js';
 import { RecordScan } from './record-scan.js';
 import { SlicedEntries, type AppendEnd } from './sliced-entries.js';
 import type { Staged } from './staged-writes.js';
 import type { Transaction } from './transaction.js';
 import { WriteBehind } from './write-behind.js';
+import { DiskTrouble } from './disk-trouble.js';
 import type { DurationHistogram } from './duration-histogram.js';
 import { Evictor } from './evictor.js';
 
@@ -49,6 +52,8 @@ const ceilingFact = 'clock-ceiling';
 
 /** Above this a batch is logged in slices: with values of a mebibyte a turn still takes a few milliseconds. */
 const largeBatchBytes = 2 * 1024 * 1024;
+/** Values of more bytes are not copied into a large batch. */
+const copiedBytesMost = 256 * 1024;
 
 export interface StoreOptions {
   readonly engine: Engine;
@@ -63,9 +68,14 @@ export interface StoreOptions {
   readonly largeBatchBytes?: number | undefined;
   /** Records that are written behind at once; by default those of round-parts.ts. */
   readonly roundPartBytes?: number | undefined;
-  /** The disk failed: nothing more is acknowledged, and the node has to stop. Called once. */
+  /** Of a record in the engine that is larger; by default that of pieced-engine.ts. */
+  readonly enginePieceBytes?: number | undefined;
+  /** What the disk holds cannot be read, or more waits for it than memory has room for: the node has to stop. A disk that refuses writes is no such case (`trouble`). */
   readonly onFailure: (error: StorageError) => void;
 }
+
+/** Bytes of log entries that wait in memory for a disk that refuses writes. Nearly nothing comes meanwhile. */
+const waitingBytesMax = 64 * 1024 * 1024;
 
 /** Hears what became of each part of the batches that a peer sent. */
 export interface AppliedListener {
@@ -103,6 +113,15 @@ export class Store {
   /** Large transfers whose slices are in the log: how each is ended. */
   private readonly prepared = new Map<torc.Transfer.$Shape, AppendEnd>();
   private log: CommitLog | undefined;
+  /** Whether the disk refuses writes, and how that ends. */
+  readonly trouble: DiskTrouble;
+  private readonly refused = (error: StorageError): void => {
+    this.writeBehind.paused = true;
+    this.trouble.met(error);
+  };
+  /** Of the turns that the log has taken whole. */
+  private turn = 1;
+  private hasGivenUp = false;
   /** The engine holds no record at all, so every partition is whole in memory from the start. */
   private engineIsEmpty = false;
   memoryBytes = 0;
@@ -112,21 +131,29 @@ export class Store {
   private readonly markEntry = (entry: number): void => this.writeBehind.mark(entry);
   private readonly toSweep = (partition: Partition, collection: Collection): void => this.sweeper.add(partition, collection);
 
-  private constructor(private readonly options: StoreOptions) {
+  private constructor(
+    private readonly options: StoreOptions,
+    private readonly engine: PiecedEngine,
+  ) {
+    this.trouble = new DiskTrouble(
+      options.clock,
+      () => this.mend(),
+      (error) => options.onFailure(error),
+    );
     this.hybridClock = new HybridClock(options.clock, 0, () => this.raiseCeiling());
     this.table = new KeyTable(options.hashSeed);
     this.conflicts = new ConflictLog(options.clock);
     const partition = (number: number): Partition => this.partition(number);
     this.orders = new CollectionOrders(options.clock, this.table);
-    this.sweeper = new CollectionSweeper(options.engine, options.clock, this.table, this.markEntry, (error) => options.onFailure(error));
-    this.loader = new Loader(options.engine, this.table, partition, (error) => options.onFailure(error), options.clock);
-    this.evictor = new Evictor(this.table, partition, options.cacheBytesMax);
-    this.scan = new RecordScan(options.engine, options.clock, this.table, (entry) => this.writeBehind.mark(entry));
-    this.forgetting = new Forgetting(options.engine, this.table, this.loader, this.markEntry);
+    this.sweeper = new CollectionSweeper(engine, options.clock, this.table, this.markEntry, (error) => options.onFailure(error));
+    this.loader = new Loader(engine, this.table, partition, (error) => options.onFailure(error), options.clock);
+    this.evictor = new Evictor(this.table, partition, options.cacheBytesMax, options.clock);
+    this.scan = new RecordScan(engine, options.clock, this.table, (entry) => this.writeBehind.mark(entry));
+    this.forgetting = new Forgetting(engine, this.table, this.loader, this.markEntry);
     this.hints = new HintStore(
-      options.engine,
+      engine,
       (kind, payload) => this.commitLog.append(kind === 'kept' ? entryKind.keptHint : entryKind.letGoHints, payload),
-      (error) => options.onFailure(error),
+      this.refused,
     );
     this.largeBatchBytes = options.largeBatchBytes ?? largeBatchBytes;
     this.sliced = new SlicedEntries(
@@ -135,6 +162,7 @@ export class Store {
         appendSlice: (payload) => this.commitLog.append(entryKind.slice, payload),
         appendEnd: (payload) => this.commitLog.append(entryKind.slicesEnd, payload),
         flush: () => this.commitLog.flush(),
+        isHeld: () => this.isHeld,
         between: () => this.considerRound(),
       },
       (error) => {
@@ -144,37 +172,66 @@ export class Store {
       Math.ceil(this.largeBatchBytes / 2),
     );
     this.writeBehind = new WriteBehind(
-      options.engine,
+      engine,
       options.clock,
       this.loader,
       this.table,
       this.hints,
       this.sliced,
       partition,
-      (error) => options.onFailure(error),
+      this.refused,
       options.roundPartBytes,
     );
   }
 
   /** Recovers what engine and log hold. Rejects with StorageError when they are damaged, locked or newer than this version. */
   static async open(options: StoreOptions): Promise<Store> {
-    const store = new Store(options);
+    const store = new Store(options, await PiecedEngine.over(options.engine, options.clock, options.enginePieceBytes));
     const recovered = await store.writeBehind.restore();
     store.engineIsEmpty = recovered.empty;
     for (const [name, value] of recovered.facts) store.facts.set(name, value);
-    const { durability, clock, onFailure } = options;
-    store.log = await CommitLog.open(
-      options.logFiles,
-      { segmentBytesMax: 64 * 1024 * 1024, durability, clock, onFailure },
-      recovered.position,
-      (kind, payload) => store.replay(kind, payload),
-    );
+    const { durability, clock } = options;
+    try {
+      store.log = await CommitLog.open(
+        options.logFiles,
+        { segmentBytesMax: 64 * 1024 * 1024, durability, clock, onRefusal: store.refused },
+        recovered.position,
+        (kind, payload) => store.replay(kind, payload),
+      );
+    } catch (error) {
+      store.trouble.close(); // it does not start
+      throw error;
+    }
     store.sliced.replayed();
     store.conflicts.isReplaying = false;
     store.hybridClock.raise(Number(store.facts.get(ceilingFact)?.toString() ?? 0));
     store.raiseCeiling();
     store.commitLog.flush();
     return store;
+  }
+
+  /** The log's file takes nothing: what is written now is in memory alone, and must not be told of. */
+  get isHeld(): boolean {
+    return this.log?.refusal !== undefined;
+  }
+
+  /** Some of what memory holds of the partition is not in the log, since the disk refused it. If the process dies it never was: so nobody may be told of it. */
+  isUnlogged(partition: Partition): boolean {
+    return this.isHeld && (partition.writtenInTurn === this.turn || partition.slicing > 0);
+  }
+
+  /** Brings the disk to where memory is: the log goes on in a new segment, and the engine gets all that it lacks, for nobody knows what the old segments hold. */
+  private async mend(): Promise<void> {
+    const { commitLog, writeBehind } = this;
+    await commitLog.renew();
+    commitLog.flush(); // what came while it was renewed
+    if (commitLog.refusal !== undefined) throw commitLog.refusal;
+    this.turn++;
+    this.sliced.resume();
+    await this.engine.reopen();
+    await writeBehind.writeOut(commitLog);
+    commitLog.vouch();
+    writeBehind.paused = false;
   }
 
   /** What a turn's end has appended needs no sync to count as written. */
@@ -230,6 +287,7 @@ export class Store {
       partition.leaves?.touch(key, 0, key.length, element);
     }
     partition.note(dot.actor, dot.counter, prev);
+    partition.writtenInTurn = this.turn;
     return encoder.end();
   }
 
@@ -238,51 +296,41 @@ export class Store {
     return transaction.stagedBytes > this.largeBatchBytes;
   }
 
-  /** The same for a large batch, which is returned and shares its bytes with memory: to memory at once, and to the log by logLarge. */
-  writeLargeBatch(partition: Partition, dot: Dot, term: number, epoch: number, transaction: Transaction): Buffer {
-    const { stagedBytes, writes } = transaction;
-    const { places: staged, count: stagedCount } = writes;
-    const encoder = new BatchEncoder(new ByteWriter(stagedBytes + 256));
+  /** The same for a large batch, which is returned and shares its large values with memory: to memory at once, and to the log by logLarge. */
+  writeLargeBatch(partition: Partition, dot: Dot, term: number, epoch: number, transaction: Transaction): Bytes {
+    const { places: staged, count: stagedCount } = transaction.writes;
+    const encoder = new BatchEncoder(new ByteWriter(65536), copiedBytesMost);
     encoder.begin(dot.actor, dot.counter);
     const prev = partition.seen.get(dot.actor) ?? 0;
     encoder.part(partition.number, epoch, term, prev);
-    const valueEnds: number[] = [];
     for (let i = 0; i < stagedCount; i++) {
-      const { key, slot, record, bytes, expiresAtMs, type, part, element } = staged[i] as Staged;
-      if (record === undefined) encoder.plain(slot, key, type, part, element, term, expiresAtMs, bytes);
-      else encoder.record(slot, key, type, part, element, record);
-      valueEnds.push(encoder.writer.length);
-    }
-    encoder.end();
-    const large = encoder.writer.take();
-    for (let i = 0; i < stagedCount; i++) {
-      const { entry, key, record, bytes, expiresAtMs, type, element } = staged[i] as Staged;
-      const isElement = type !== recordType.string;
-      if (isElement) partition.collections.hold(entry); // this batch's deletion may just have condemned it
-      const valueAt = (valueEnds[i] as number) - bytes.length;
-      if (record !== undefined) partition.merge(entry, record);
-      else
-        partition.sharePlain(
-          entry,
-          dot.actor,
-          dot.counter,
-          term,
-          expiresAtMs,
-          large,
-          isElement ? plainElementAt(valueAt, element.length, expiresAtMs) : plainKeyAt(valueAt, key.length, expiresAtMs),
-          valueAt,
-          bytes.length,
-        );
+      const { entry, key, slot, record, bytes, expiresAtMs, type, part, element } = staged[i] as Staged;
+      if (type !== recordType.string) partition.collections.hold(entry); // this batch's deletion may just have condemned it
+      if (record === undefined) {
+        encoder.plain(slot, key, type, part, element, term, expiresAtMs, bytes);
+        if (isShareable(bytes)) partition.sharePlain(entry, dot.actor, dot.counter, term, expiresAtMs, bytes);
+        else partition.putPlain(entry, dot.actor, dot.counter, term, expiresAtMs, bytes, 0, bytes.length);
+      } else {
+        encoder.record(slot, key, type, part, element, record);
+        partition.merge(entry, record);
+      }
       this.writeBehind.mark(entry);
       partition.leaves?.touch(key, 0, key.length, element);
     }
     partition.note(dot.actor, dot.counter, prev);
-    return large;
+    partition.writtenInTurn = this.turn;
+    encoder.end();
+    return encoder.takeGathered();
   }
 
-  /** Brings a large batch to the log, over several turns; `appended` is called in the turn that appends the last of it: then whenDurable is about it. */
-  logLarge(batch: Buffer, appended: () => void): void {
-    this.sliced.write(batch, (end) => end(entryKind.batches, 0), appended);
+  /** Brings a large batch of the partition to the log, over several turns; `appended` is called in the turn that appends the last of it: then whenDurable is about it. */
+  logLarge(partition: Partition, batch: Bytes, appended: () => void): void {
+    partition.slicing++;
+    const flushed = (): void => {
+      partition.slicing--;
+      appended();
+    };
+    this.sliced.write(batch, (end) => end(entryKind.batches, 0), flushed);
   }
 
   /**
@@ -355,6 +403,7 @@ export class Store {
   promise(numbers: readonly number[], term: Term): number[] {
     this.hybridClock.raise(term.counter);
     const promised = numbers.filter((number) => this.partition(number).promise(term.counter, term.actor));
+    for (const number of promised) this.partition(number).writtenInTurn = this.turn;
     if (promised.length > 0) {
       const entry = torc.Promised.encode({ termCounter: term.counter, termActor: term.actor, partition: promised }).finish() as Buffer;
       this.commitLog.append(entryKind.promised, entry);
@@ -385,7 +434,7 @@ export class Store {
 
   /**
    * Ends a turn: appends all its batches to the log with one write. `send` gets the turn's own batches, back to back, borrowed until it
-   * returns: a batch is in the log before any peer hears of it. Throws StorageError when the log refuses.
+   * returns: a batch is in the log before any peer hears of it. Where the disk refuses (`isHeld`) they wait in memory, and `send` gets nothing.
    */
   endTurn(send: (batches: Buffer) => void): void {
     const { writer } = this.encoder;
@@ -394,12 +443,22 @@ export class Store {
       const batches = writer.view();
       this.commitLog.append(entryKind.batches, batches);
       this.commitLog.flush();
-      send(batches);
+      if (!this.isHeld) send(batches);
       writer.reset();
     } else this.commitLog.flush();
+    if (!this.isHeld) this.turn++;
+    else if (this.commitLog.waitingBytes > waitingBytesMax) this.giveUp();
     this.loader.flush();
     this.evictor.step(this.memoryBytes);
     this.considerRound();
+  }
+
+  /** Memory does not hold more for a disk that refuses it. */
+  private giveUp(): void {
+    if (this.hasGivenUp) return;
+    this.hasGivenUp = true;
+    const { reason } = this.trouble;
+    this.options.onFailure(new StorageError('IO', `${waitingBytesMax} bytes wait for a disk that refuses them`, { cause: reason }));
   }
 
   private considerRound(): void {
@@ -426,14 +485,21 @@ export class Store {
     partition.touchLeaf(entry);
   }
 
-  /** Writes everything behind and closes log and engine. */
+  /** Writes everything behind and closes log and engine. Rejects with StorageError when the disk refuses that: then it was no clean end. */
   async close(): Promise<void> {
+    this.trouble.close();
     this.sliced.close();
     this.commitLog.flush();
     this.sweeper.close();
-    await this.writeBehind.finish(this.commitLog);
-    await this.commitLog.close();
-    await this.options.engine.close();
+    try {
+      await this.writeBehind.finish(this.commitLog);
+    } finally {
+      try {
+        await this.commitLog.close();
+      } finally {
+        await this.engine.close();
+      }
+    }
   }
 
   /** Figures for INFO and metrics. */
@@ -523,6 +589,7 @@ export class Store {
 
   private mergeTransfer({ partition: number, term, records, seen, complete, ahead, purged, replaces }: DecodedTransfer): boolean {
     const partition = this.partition(number);
+    partition.writtenInTurn = this.turn;
     let taken = true;
     for (const { slot, key, type, part, element, record } of records) {
       for (const version of record.versions) this.hybridClock.raise(version.counter);
@@ -549,7 +616,7 @@ export class Store {
       while (cursor.nextPart()) {
         while (cursor.nextRecord()) {
           assertKnown(cursor.type, cursor.part);
-          if (!cursor.readPlain()) cursor.record();
+          if (!cursor.readPlain()) cursor.record(false);
         }
       }
     }
@@ -565,6 +632,7 @@ export class Store {
       this.hybridClock.raise(counter);
       while (cursor.nextPart()) {
         const partition = this.partition(cursor.partition);
+        partition.writtenInTurn = this.turn;
         const superseded = !partition.promise(cursor.term, actor);
         const isNew = !partition.hasSeenOf(actor, counter);
         while (cursor.nextRecord()) if (isNew) this.applyRecord(partition, cursor, mayShare);
@@ -581,11 +649,11 @@ export class Store {
     const entry = cursor.type === recordType.string ? owner : this.partEntry(partition, owner, cursor);
     if (cursor.readPlain() && partition.isNextOf(entry, cursor.versionActor, cursor.versionCounter)) {
       const { versionActor, versionCounter, versionTerm, expiresAtMs, plainAt, plainLength } = cursor;
-      const nameAt = entry === owner ? keyAt : cursor.elementAt;
-      if (mayShare)
-        partition.sharePlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, bytes, nameAt, plainAt, plainLength);
+      const shared = mayShare ? bytes.subarray(plainAt, plainAt + plainLength) : undefined;
+      if (shared !== undefined && isShareable(shared))
+        partition.sharePlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, shared);
       else partition.putPlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, bytes, plainAt, plainLength);
-    } else partition.merge(entry, cursor.record());
+    } else partition.merge(entry, cursor.record(!mayShare));
     partition.touched?.add(entry);
     this.writeBehind.mark(entry);
     if (partition.leaves !== undefined) partition.touchLeaf(entry);

@@ -3,6 +3,7 @@
  * after it all.
  */
 import test, { type ExecutionContext } from 'ava';
+import type { Bytes } from '../../protocol/gathered-bytes.js';
 import { torc } from '../../protocol/generated/messages.js';
 import { encodeRecordKey, recordPart, recordType } from '../../protocol/record-key.js';
 import { encodeRecord } from '../../protocol/record.js';
@@ -54,7 +55,7 @@ const large = Buffer.from(`abc${'x'.repeat(3 * mebibyte)}xyz`);
 const isLarge = `${large.length} abcxyz`;
 
 /** Writes the value as a coordinator does; returns the batch. */
-function write(t: ExecutionContext, opened: OpenedStore, bytes: Buffer): Buffer {
+function write(t: ExecutionContext, opened: OpenedStore, bytes: Buffer): Bytes {
   const { store, transaction } = opened;
   const here = store.partition(partition);
   transaction.begin(here, 1, 1000, 2);
@@ -70,9 +71,10 @@ test('a large batch is in memory at once, without a copy, and in the log after s
   const opened = await open(disk);
   const batch = write(t, opened, large);
   t.is(valueOf(opened), isLarge);
-  t.is(opened.store.partition(partition).get(key.toString())?.bytes.buffer, batch.buffer, 'memory shares the batch');
+  t.is(opened.store.partition(partition).get(key.toString())?.bytes.buffer, large.buffer, 'memory shares the value, and so does the batch');
+  t.is(batch.subarray(batch.length / 2, batch.length / 2 + 10).buffer, large.buffer);
   let appended = false;
-  opened.store.logLarge(batch, () => (appended = true));
+  opened.store.logLarge(opened.store.partition(partition), batch, () => (appended = true));
   let turns = 0;
   for (; !appended; turns++) {
     // What others write goes to the log in between.
@@ -93,7 +95,7 @@ test('a crash before the last slice leaves nothing of a large batch, and no roun
   const opened = await open(disk);
   command(opened, 1, 1000, (transaction) => transaction.setString(Buffer.from('small'), Buffer.from('v'), 0));
   opened.store.endTurn(() => undefined);
-  opened.store.logLarge(write(t, opened, large), () => undefined);
+  opened.store.logLarge(opened.store.partition(partition), write(t, opened, large), () => undefined);
   await opened.clock.advance(0);
   let writtenOut = false;
   void opened.store.writeOut().then(() => (writtenOut = true));
@@ -109,7 +111,7 @@ test('rounds of writing behind find their place between large batches that follo
   const disk = emptyDisk();
   const opened = await open(disk);
   let appended = 0;
-  const another = (): void => opened.store.logLarge(write(t, opened, large), () => appended++);
+  const another = (): void => opened.store.logLarge(opened.store.partition(partition), write(t, opened, large), () => appended++);
   another();
   let written = false;
   for (let turns = 0; !written && turns < 100; turns++) {
@@ -200,7 +202,7 @@ test('a large value is written behind and read again', async (t) => {
   const disk = emptyDisk();
   const opened = await open(disk);
   let appended = false;
-  opened.store.logLarge(write(t, opened, large), () => (appended = true));
+  opened.store.logLarge(opened.store.partition(partition), write(t, opened, large), () => (appended = true));
   while (!appended) await opened.clock.advance(0);
   await opened.close();
   const again = await open({ engine: disk.engine.reopened(), files: disk.files });
