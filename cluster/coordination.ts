@@ -87,6 +87,22 @@ export class Coordination {
     for (const callback of drained) callback();
   }
 
+  /**
+   * Stops coordinating. Whoever waits is given to `reroute` when what ran before it is settled: it may be of the same connection, and elsewhere it would overtake that.
+   * `later` calls back when that takes too long.
+   */
+  leave(reroute: (calls: readonly Call[]) => void, later: (callback: () => void) => void): void {
+    const calls = this.stop();
+    if (calls.length === 0) return;
+    let handedOut = false;
+    const handOut = (): void => {
+      if (!handedOut) reroute(calls);
+      handedOut = true;
+    };
+    this.whenDrained(handOut);
+    if (!handedOut) later(handOut);
+  }
+
   /** Stops coordinating; whoever waits is handed out to be routed anew. */
   stop(): Call[] {
     this.state = 'idle';

@@ -102,7 +102,7 @@ export class Coordinator {
       if (coordination.waiting === 0) this.options.read(call);
       else coordination.enqueue(call);
     } else if (coordination.state !== 'running' || coordination.waiting > 0 || coordination.held) this.enqueue(coordination, call);
-    else if (!this.mayRun(coordination)) this.restart(coordination, call);
+    else if (!this.mayRun(coordination)) this.options.reroute([...coordination.stop(), call]);
     else if (this.isLoaded(call)) this.execute(coordination, call);
     else {
       coordination.enqueue(call);
@@ -273,10 +273,6 @@ export class Coordinator {
     return this.options.standIns.sloppy && membership.reachableHomes(coordination.partition) < coordination.weakBelow;
   }
 
-  private restart(coordination: Coordination, call: Call): void {
-    this.options.reroute([...coordination.stop(), call]);
-  }
-
   /** A read that came this way to keep its place behind its connection's writes: it compares replicas like any other. */
   private isQuorumRead({ operation, fromCoordinator }: Call): boolean {
     return !fromCoordinator && operation.access === 'read' && !operation.wholePartition && this.options.membership.memberCount > 1;
@@ -290,7 +286,10 @@ export class Coordinator {
       coordination.takeHead();
       if (this.isQuorumRead(head)) this.options.read(head);
       else if (this.mayRun(coordination)) this.execute(coordination, head);
-      else this.restart(coordination, head);
+      else {
+        coordination.putBack(head);
+        this.options.reroute(coordination.stop());
+      }
     }
   }
 

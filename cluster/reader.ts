@@ -72,8 +72,10 @@ interface PendingRead {
   needed: number;
   /** What the reply shows of each key: what is asked about also later, when more may have arrived here. */
   shown: readonly Shown[];
-  /** One entry for each peer that was asked. */
-  readonly asked: Asked[];
+  /** One entry for each peer that was asked: what it was asked last. */
+  asked: Asked[];
+  /** How often a peer was asked. */
+  asks: number;
   /** A peer's record was merged: the reply was computed anew. */
   differs: boolean;
   done: boolean;
@@ -154,6 +156,7 @@ export class Reader {
       needed,
       shown,
       asked: [],
+      asks: 0,
       differs: false,
       done: false,
     };
@@ -338,17 +341,17 @@ export class Reader {
     if (this.pending.length > 0) this.pending = this.pending.filter(({ done }) => !done);
     for (const read of this.pending) {
       if (this.isOverdue(read, now)) this.finish(read, notServedInTime);
-      else if (now - read.sentMs > patienceMs * read.asked.length) this.askMore(read);
+      else if (now - read.sentMs > patienceMs * read.asks) this.askMore(read);
       else if (now - read.sentMs < patienceMs) break; // those behind it were sent later
     }
     // Answers that came from elsewhere first: their questions need not be kept for ever.
     for (const asked of this.asked.values()) asked.takeEvery((question) => ('read' in question ? question.read.done : question.over));
   }
 
-  /** What moves to or from the peers that were asked may be what the read waits for. */
+  /** What moves to or from the peers that were asked may be what the read waits for; but not what a peer lacks that could not say since it is being rebuilt. */
   private isOverdue({ call, asked }: PendingRead, nowMs: number): boolean {
     if (call.deadlineMs >= nowMs) return false;
-    for (const { peer } of asked) call.moves(peer.largeBytes);
+    for (const { peer, failed } of asked) if (!failed || !peer.doubtful) call.moves(peer.largeBytes);
     return call.deadlineMs < nowMs;
   }
 
@@ -396,6 +399,7 @@ export class Reader {
     const asked = this.windowOf(peer);
     const question: Asked = { read, peer, firstId: peer.link.nextReadId, open: keys.length, failed: false };
     read.asked.push(question);
+    read.asks++;
     const context = read.call.trace?.context;
     if (context !== undefined) peer.link.traceRead(question.firstId, context);
     for (let i = 0; i < keys.length; i++) {
@@ -436,11 +440,10 @@ export class Reader {
 
   /** Where all home replicas are needed, or others are away, one that could not say may be able to by now. */
   private askAgain(read: PendingRead): void {
-    const { asked } = read;
-    const again = asked.find(
-      ({ peer, failed }) => failed && peer.reachable && !asked.some((other) => other.peer === peer && !other.failed),
-    );
-    if (again !== undefined) this.ask(read, again.peer);
+    const again = read.asked.find(({ peer, failed }) => failed && peer.reachable);
+    if (again === undefined) return;
+    read.asked = read.asked.filter((question) => question !== again);
+    this.ask(read, again.peer);
   }
 
   private answerRead(

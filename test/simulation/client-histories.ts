@@ -25,6 +25,7 @@ import { checkVolatileReads, checkVolatileReadsAreOfWrites, type VolatileInput, 
 
 import { checkFeed, checkFeedLoosely, checkFinalFeed, type FeedInput, type FeedOutput } from './feed-checker.js';
 import { checkFinalQueue, checkQueue, checkQueueLoosely, type QueueInput, type QueueOutput } from './queue-checker.js';
+import { elementsIn } from './sketches.js';
 import { checkFinalSet, checkSetReads, checkSetReadsAreOfAdds, type SetInput, type SetOutput } from './set-checker.js';
 
 export interface Demands {
@@ -80,12 +81,19 @@ export class ClientHistories {
       if (new Set(values).size > 1) return `finally the keys of ${group} have ${JSON.stringify(values)}`;
       verdicts.push(checkFinal(history, values[0] ?? null));
     }
-    for (const [key, history] of this.sets.byKey()) verdicts.push(checkFinalSet(history, elementsOf(valueOf(key)), sloppy));
+    for (const [key, history] of this.sets.byKey()) verdicts.push(checkFinalSet(history, membersOf(key, history, valueOf(key)), sloppy));
     for (const [key, history] of this.feeds.byKey()) verdicts.push(checkFinalFeed(history, elementsOf(valueOf(key)), sloppy));
     for (const [key, history] of this.queues.byKey()) verdicts.push(checkFinalQueue(history, elementsOf(valueOf(key))));
     if (!sloppy) for (const [key, history] of this.lists.byKey()) verdicts.push(checkFinalList(history, elementsOf(valueOf(key))));
     return reasonOf(verdicts);
   }
+}
+
+/** Of what a set shows, or a HyperLogLog in latin1. */
+function membersOf(key: string, history: readonly Operation<SetInput, SetOutput>[], shown: string | null): string[] {
+  if (!key.startsWith('sketch')) return elementsOf(shown);
+  const added = history.flatMap(({ input }) => (input.kind === 'add' ? [input.member] : []));
+  return elementsIn(shown === null ? null : Buffer.from(shown, 'latin1'), added);
 }
 
 export function elementsOf(text: string | null): string[] {

@@ -1,5 +1,5 @@
 /**
- * What clients of a simulated cluster do with sets, hashes, sorted sets, lists and streams, recorded for the checkers. A hash's field is a register, and beside it in the same
+ * What clients of a simulated cluster do with sets, hashes, sorted sets, lists, streams and HyperLogLogs, recorded for the checkers. A hash's field is a register, and beside it in the same
  * hash another is a counter; so is a sorted set's member.
  */
 import { DoubleReply, MapReply, SetReply, type Reply } from '../../protocol/resp/reply.js';
@@ -10,10 +10,20 @@ import type { ClientHistories } from './client-histories.js';
 import { parseId } from '../../server/streams/stream-id.js';
 import type { Ending } from './history.js';
 import type { SeededRandom } from './random.js';
+import { elementsIn, standsAlone } from './sketches.js';
 
-export type CollectionWorkload = 'set' | 'field' | 'tally' | 'score' | 'queue' | 'log' | 'feed';
+export type CollectionWorkload = 'set' | 'field' | 'tally' | 'score' | 'queue' | 'log' | 'feed' | 'sketch';
 
-const collectionWorkloads: ReadonlySet<string> = new Set<CollectionWorkload>(['set', 'field', 'tally', 'score', 'queue', 'log', 'feed']);
+const collectionWorkloads: ReadonlySet<string> = new Set<CollectionWorkload>([
+  'set',
+  'field',
+  'tally',
+  'score',
+  'queue',
+  'log',
+  'feed',
+  'sketch',
+]);
 
 export function isCollectionWorkload(workload: string): workload is CollectionWorkload {
   return collectionWorkloads.has(workload);
@@ -95,6 +105,9 @@ export class CollectionClients {
   /** Ids and values of the last entries that were taken, by key. */
   readonly #taken = new Map<string, (readonly [id: string, value: string])[]>();
 
+  /** Elements of each HyperLogLog, whatever became of their PFADDs. */
+  readonly #sketched = new Map<string, readonly string[]>();
+
   constructor(private readonly histories: ClientHistories) {}
 
   change(workload: CollectionWorkload, client: string, name: string, random: SeededRandom, order: string | undefined): Asked {
@@ -102,6 +115,7 @@ export class CollectionClients {
     if (workload === 'set') return this.#changeSet(client, name, random, order);
     if (workload === 'queue') return this.#changeQueue(client, name, random, order);
     if (workload === 'feed') return this.#changeFeed(client, name, random, order);
+    if (workload === 'sketch') return this.#changeSketch(client, name, random, order);
     if (workload === 'log') return this.#changeLog(client, name, random, order);
     if (workload === 'tally') {
       const by = random.pick([1, 1, 5, -2]);
@@ -125,6 +139,11 @@ export class CollectionClients {
     if (/^set\d/.test(name)) {
       const ending = this.histories.sets.invoke(client, name, { kind: 'read' }, order);
       return { words: ['SMEMBERS', key], ending: withOutput(ending, membersOf) };
+    }
+    if (/^sketch\d/.test(name)) {
+      const ending = this.histories.sets.invoke(client, name, { kind: 'read' }, order);
+      const shown = (reply: Reply): string[] => elementsIn(Buffer.isBuffer(reply) ? reply : null, this.#sketched.get(name) ?? []);
+      return { words: ['GET', name], ending: withOutput(ending, shown) };
     }
     if (/^log\d/.test(name)) {
       const ending = this.histories.sets.invoke(client, name, { kind: 'read' }, order);
@@ -227,6 +246,18 @@ export class CollectionClients {
     const value = `f${++this.#serial}`;
     const ending = feeds.invoke(client, name, { kind: 'add', value }, order);
     return { words: ['XADD', name, random.pick(['*', '*', `${farAheadMs}-*`]), 'value', value], ending: withOutput(ending, () => null) };
+  }
+
+  #changeSketch(client: string, name: string, random: SeededRandom, order: string | undefined): Asked {
+    const { sets } = this.histories;
+    // All registers are written again, as they were found.
+    if (random.chance(0.15))
+      return { words: ['PFMERGE', name], ending: withOutput(sets.invoke(client, name, { kind: 'rewrite' }, order), () => null) };
+    const known = this.#sketched.get(name) ?? [];
+    let member = `h${++this.#serial}`;
+    while (!standsAlone(member, known)) member = `h${++this.#serial}`;
+    this.#sketched.set(name, [...known, member]);
+    return { words: ['PFADD', name, member], ending: withOutput(sets.invoke(client, name, { kind: 'add', member }, order), () => null) };
   }
 
   #changeSet(client: string, name: string, random: SeededRandom, order: string | undefined): Asked {

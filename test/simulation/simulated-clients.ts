@@ -1,7 +1,7 @@
 /**
  * Clients of a simulated cluster: registers (SET, DEL, GET), counters (INCRBY, GET), lists (APPEND of unique elements, GET), sets (SADD of unique members, SREM,
  * DEL, a rewriting SDIFFSTORE, SMEMBERS), fields (HSET, HDEL, HGET) and tallies (HINCRBY, HGET) of hashes, queues (LPUSH, RPUSH and LINSERT of unique values,
- * LPOP, RPOP, LRANGE), logs (XADD of unique values, XDEL, XRANGE), feeds (XADD of unique values, XREADGROUP, XACK, XAUTOCLAIM), volatile registers (SET PX, PEXPIRE, PERSIST, GET), brief ones, the same in a field of a hash, and groups (MSET, DEL, MGET of several keys of one slot), each on keys of its own, recorded for the checkers. A refusal that
+ * LPOP, RPOP, LRANGE), sketches (PFADD of elements that stand in registers of their own, PFMERGE, GET), logs (XADD of unique values, XDEL, XRANGE), feeds (XADD of unique values, XREADGROUP, XACK, XAUTOCLAIM), volatile registers (SET PX, PEXPIRE, PERSIST, GET), brief ones, the same in a field of a hash, and groups (MSET, DEL, MGET of several keys of one slot), each on keys of its own, recorded for the checkers. A refusal that
  * promises that nothing was executed has no effect; UNKNOWNOUTCOME, no answer in time and a node that went away may have one.
  */
 import { ErrorReply, StatusReply, type Reply } from '../../protocol/resp/reply.js';

@@ -67,6 +67,7 @@ export function swarmOf(seed: number): RunSettings {
   const queues = new SeededRandom(seed).fork('queues').pick<Workload[]>([[], ['queue']]);
   const logs = new SeededRandom(seed).fork('logs').pick<Workload[]>([[], ['log']]);
   const feeds = new SeededRandom(seed).fork('feeds').pick<Workload[]>([[], [], ['feed']]);
+  const sketches = new SeededRandom(seed).fork('sketches').pick<Workload[]>([[], [], [], ['sketch']]);
   const timed: Workload[] = new SeededRandom(seed).fork('timed').chance(0.25) ? ['brief'] : [];
   const workloads = [
     ...(sloppyQuorum ? strict.filter((workload) => workload !== 'list') : strict),
@@ -75,6 +76,7 @@ export function swarmOf(seed: number): RunSettings {
     ...logs,
     ...feeds,
     ...timed,
+    ...sketches,
   ];
   const usualLargeBytes = new SeededRandom(seed).fork('large').pick([undefined, undefined, 60, 120, 200]);
   // Nearly everything goes in pieces then, most of it in two, one message after the other: some hundred messages a second, for which what is waited otherwise is too short.

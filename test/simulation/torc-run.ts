@@ -190,7 +190,7 @@ function shownEverywhere(cluster: TorcCluster, key: string): string | null {
   const partition = cluster.runningNow(home).store.partition(number);
   const entry = partition.entries.get(stored);
   if (entry === undefined) return null;
-  if (!isOfCollection(key)) return entry.alive ? entry.bytes.toString() : null;
+  if (!isOfCollection(key)) return entry.alive ? entry.bytes.toString('latin1') : null;
   const [collection] = partition.collections.of(entry.id).filter(({ living }) => living > 0);
   if (collection === undefined) return null;
   const pairs = Array.from({ length: collection.living }, (_, at) => collection.at(at)).map(
