@@ -26,7 +26,7 @@ import { dotToken, recordVersion } from '../storage/merge.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
 import { Transaction } from '../storage/transaction.js';
-import { noReplicas, notServedInTime, type Call } from './call.js';
+import { diskRefuses, noReplicas, notServedInTime, type Call } from './call.js';
 import type { Comparison } from './comparison.js';
 import type { Coordination } from './coordination.js';
 import { run, type Coordinator } from './coordinator.js';
@@ -135,6 +135,7 @@ export class Reader {
     const { quorums } = membership;
     // A node that stands in for home replicas never counts for a read.
     if (!membership.isHome(call.partition)) return call.answer(noReplicas(quorums.read, membership.reachableHomes(call.partition), 'read'));
+    if (membership.failing && this.options.isDoubtful(call.partition)) return call.answer(diskRefuses);
     const quorum = call.options.readQuorum === 0 ? quorums.read : Math.min(call.options.readQuorum, quorums.replicas);
     this.executed++;
     const reply = this.run(call);
@@ -500,6 +501,7 @@ export class Reader {
     if (key === undefined) return;
     // Evicted since it was asked: merged into an empty entry the peer's record alone would be shown.
     if (!read.done && !coordinator.isLoaded(read.call)) return coordinator.load(read.call, () => this.merge(question, index, transfer));
+    if (this.options.membership.failing) return this.finish(read, diskRefuses); // what differs has to be written first
     const partition = store.partition(read.call.partition);
     transfer.complete = false; // of these records only
     store.applyTransfer(transfer);
