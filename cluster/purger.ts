@@ -41,11 +41,14 @@ interface Horizon {
   readonly least: VectorClock;
   /** Any of them. */
   readonly most: VectorClock;
+  /** Of the partition here: what came since is not covered, or will be by a later look. */
+  readonly contextsAdded: number;
 }
 
 /** What a partition's last whole pass went by: the next one waits until one of them has changed. */
 interface Pass {
   readonly seenByAll: VectorClock;
+  /** Entries that came later it does not look at. */
   readonly contextsAdded: number;
 }
 
@@ -64,7 +67,7 @@ export class Purger {
   /** By partition with something to forget: an earlier look, which they have not all reached yet. */
   private readonly horizons = new Map<number, Horizon>();
   /** By partition: what may be forgotten. */
-  private readonly forgettable = new Map<number, VectorClock>();
+  private readonly forgettable = new Map<number, Pass>();
   /** By partition: when its rows were read last, and by which clock. */
   private readonly looks = new Map<number, { readonly atMs: number; readonly seenByAll: VectorClock; readonly hidings: number }>();
   private looking = false;
@@ -91,8 +94,11 @@ export class Purger {
       if (seenByAll === undefined || seenByAll.size === 0) continue;
       if (contexts > 0) {
         const last = this.passes.get(number);
-        if (last?.contextsAdded !== contextsAdded || !clocksEqual(last.seenByAll, seenByAll))
-          this.queue.set(number, { seenByAll, contextsAdded, left: contexts, whole: true });
+        const looked = this.forgettable.get(number)?.contextsAdded ?? contextsAdded;
+        // The ring has the newest last.
+        const left = Math.max(0, contexts - (contextsAdded - looked));
+        if (last?.contextsAdded !== looked || !clocksEqual(last.seenByAll, seenByAll))
+          this.queue.set(number, { seenByAll, contextsAdded: looked, left, whole: true });
       }
       if (hasHiddenContexts && !this.looking) this.look(partition, seenByAll);
     }
@@ -140,7 +146,7 @@ export class Purger {
     const now = this.horizonOf(number);
     const forgettable = this.forgettable.get(number);
     // A node may have lost some of what it had seen then.
-    return now === undefined || forgettable === undefined ? undefined : minClock(now.least, forgettable);
+    return now === undefined || forgettable === undefined ? undefined : minClock(now.least, forgettable.seenByAll);
   }
 
   /** All have reached what any had seen at the earlier look: what all had seen then may go, and what they have seen now is the next to be reached. */
@@ -149,7 +155,7 @@ export class Purger {
     if (now === undefined) return;
     const earlier = this.horizons.get(number);
     if (earlier !== undefined && !coversClock(now.least, earlier.most)) return;
-    if (earlier !== undefined) this.forgettable.set(number, earlier.least);
+    if (earlier !== undefined) this.forgettable.set(number, { seenByAll: earlier.least, contextsAdded: earlier.contextsAdded });
     this.horizons.set(number, now);
   }
 
@@ -157,7 +163,8 @@ export class Purger {
   private horizonOf(number: number): Horizon | undefined {
     const { store, membership, isDoubtful } = this.options;
     if (isDoubtful(number)) return undefined;
-    const own: VectorClock = new Map(store.partition(number).seen); // a copy: it is kept, and the partition's goes on
+    const { seen, contextsAdded } = store.partition(number);
+    const own: VectorClock = new Map(seen); // a copy: it is kept, and the partition's goes on
     let least = own;
     let most = own;
     for (const peer of membership.otherHomes(number)) {
@@ -166,7 +173,7 @@ export class Purger {
       least = minClock(least, theirs);
       most = maxClock(most, theirs);
     }
-    return { least, most };
+    return { least, most, contextsAdded };
   }
 
   /** What was evicted, or stood on disk before this start, is not counted in memory: now and then the rows are read. */

@@ -29,6 +29,9 @@ const stride = 2048;
 /** Steps between two neighbours after a rewriting, at least. */
 const spreadLeast = 64;
 
+/** In bytes. Pushes need 16 or so, insertions between two of them 21 or so; list-writer.ts sees to it that none is longer. */
+export const positionBytesMost = 48;
+
 /** Which neighbour an insertion keeps close to: the other is where the next one is expected. */
 export type Side = 'left' | 'right';
 
@@ -41,12 +44,39 @@ export function positionsBetween(left: Buffer | undefined, right: Buffer | undef
   return left !== undefined ? integers(integerOf(left) + 1, count, 1, dot) : integers(integerOf(right as Buffer) - count, count, 1, dot);
 }
 
+/**
+ * Whether the `length` bytes from `at` are a position that a list's writer makes: between others, room is found or an assertion fails. A peer's, or a later
+ * release's, may be none.
+ */
+export function isPosition(bytes: Buffer, at: number, length: number): boolean {
+  const end = at + length;
+  if (length === 0 || length > positionBytesMost) return false;
+  const integerBytes = (bytes[at] as number) - integerZero;
+  const size = Math.abs(integerBytes);
+  if (size > integerBytesMax || size + 1 + 1 + dotBytes > length) return false;
+  const highest = bytes[at + 1] as number;
+  if (integerBytes > 0 && highest === 0) return false; // fewer would hold it
+  if (integerBytes < -1 && highest === 0xff) return false;
+  // Half of the longest ones are never reached from the others, so that pushes beside it have room.
+  if (size === integerBytesMax && integerBytes > 0 === highest >= 0x80) return false;
+  let next = at + 1 + size;
+  for (let isFirst = true; next < end; isFirst = false) {
+    let last = isFirst ? 1 : 0;
+    for (; bytes[next] === mark.step && next + 5 <= end; next += 5) last = bytes.readUInt32BE(next + 1);
+    if (last === 0 || bytes[next] !== mark.dot) return false;
+    next += 1 + dotBytes;
+  }
+  return next === end;
+}
+
 function integers(first: number, count: number, apart: number, dot: Dot): Buffer[] {
-  return Array.from({ length: count }, (_, i) => {
+  const made: Buffer[] = []; // a loop: Array.from() takes as long as the bytes
+  for (let i = 0; i < count; i++) {
     writer.reset();
     writeInteger(first + i * apart);
-    return ended(dot);
-  });
+    made.push(ended(dot));
+  }
+  return made;
 }
 
 /**
@@ -94,13 +124,15 @@ function steps(low: number, high: number, count: number, near: Side, dot: Dot): 
   const prefix = writer.take();
   const apart = count > 1 ? Math.floor((high - low) / (count + 1)) : Math.min(stride, Math.floor((high - low) / 2));
   const first = count > 1 || near === 'left' ? low + apart : high - apart;
-  return Array.from({ length: count }, (_, i) => {
+  const made: Buffer[] = [];
+  for (let i = 0; i < count; i++) {
     writer.reset();
     writer.bytes(prefix);
     writer.u8(mark.step);
     writer.u32(first + i * apart);
-    return ended(dot);
-  });
+    made.push(ended(dot));
+  }
+  return made;
 }
 
 function ended({ actor, counter }: Dot): Buffer {

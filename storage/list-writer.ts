@@ -7,11 +7,9 @@
  * integers then. An element that moves is deleted and written anew.
  */
 import type { Dot } from '../protocol/dot.js';
-import { positionsBetween, type Side } from './list-position.js';
+import { positionBytesMost, positionsBetween, type Side } from './list-position.js';
 import type { ListReader } from './list-reader.js';
 
-/** In bytes. Pushes need 16 or so, insertions between two of them 21 or so. */
-export const positionBytesMost = 48;
 /** What a rewriting leaves behind is as long at most. */
 const rewrittenBytesMost = 32;
 /** A list that loses all, or more than it keeps, is deleted as a whole from so many elements on: one record stands for all that are gone. */

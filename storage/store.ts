@@ -28,6 +28,7 @@ import { StorageError, type Engine } from './engine.js';
 import { HintStore } from './hint-store.js';
 import { HybridClock } from './hybrid-clock.js';
 import { isShareable, KeyTable } from './key-table.js';
+import { isPosition } from './list-position.js';
 import { Loader } from './loader.js';
 import type { LogFiles } from './log-files.js';
 import { clockOf, decodeAhead } from './partition-clocks.js';
@@ -615,7 +616,7 @@ export class Store {
     while (cursor.nextBatch()) {
       while (cursor.nextPart()) {
         while (cursor.nextRecord()) {
-          assertKnown(cursor.type, cursor.part);
+          assertKnown(cursor.type, cursor.part, bytes, cursor.elementAt, cursor.elementLength);
           if (!cursor.readPlain()) cursor.record(false);
         }
       }
@@ -666,10 +667,12 @@ export class Store {
   }
 }
 
-/** Records of another type are of a later release: they must not be taken for what they are not. */
-function assertKnown(type: number, part: number): void {
+/** Records of another type are of a later release: they must not be taken for what they are not. A list's element has its position in `bytes`. */
+function assertKnown(type: number, part: number, bytes: Buffer, elementAt: number, elementLength: number): void {
   const isKnown = type === recordType.string ? part === recordPart.value : typeOfByte(type) !== undefined && part !== recordPart.value;
   if (!isKnown) throw new FormatError('UNKNOWN', `a record of type ${type}, part ${part}`);
+  if (type === recordType.list && part === recordPart.element && !isPosition(bytes, elementAt, elementLength))
+    throw new FormatError('INVALID', `an element of a list at no position: ${bytes.toString('hex', elementAt, elementAt + elementLength)}`);
 }
 
 /** What is decided of a transfer when it is applied, and in its sliced entry stands at the end. */
@@ -704,7 +707,7 @@ function decodeTransfer(transfer: torc.Transfer): DecodedTransfer {
     term: { counter: transfer.termCounter, actor: transfer.termActor },
     records: transfer.key.map((encodedKey, i) => {
       const recordKey = decodeRecordKey(encodedKey as Buffer);
-      assertKnown(recordKey.type, recordKey.part);
+      assertKnown(recordKey.type, recordKey.part, recordKey.element, 0, recordKey.element.length);
       return { ...recordKey, record: decodeRecord((transfer.record[i] ?? noElement) as Buffer) };
     }),
     seen: clockOf(transfer.seen),

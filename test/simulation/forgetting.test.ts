@@ -5,6 +5,7 @@
 import test, { type ExecutionContext } from 'ava';
 import type { Engine } from '../../storage/engine.js';
 import { table } from '../../storage/rows.js';
+import type { Store } from '../../storage/store.js';
 import { convergenceFault } from './convergence.js';
 import { textOf } from './simulated-clients.js';
 import { TorcCluster, type TorcSettings } from './torc-cluster.js';
@@ -170,7 +171,12 @@ test('tombstones that left memory for the disk, and those of before a start, go 
 
 test('what was deleted is forgotten while deletes go on', async (t) => {
   // The clock that replicas had to reach was the coordinator's own, which moved on with each write: nothing was forgotten before there was a pause.
-  const cluster = await started({ partitions: 1 });
+  let looked = 0;
+  const plant = ({ forgetting }: Store): void => {
+    const step = forgetting.step.bind(forgetting);
+    forgetting.step = (partition, seenByAll, limit) => ((looked += limit), step(partition, seenByAll, limit));
+  };
+  const cluster = await started({ partitions: 1, plant });
   const words = (index: number): string[] => Array.from({ length: 5 }, (_, at) => `k${5 * index + at}`);
   let removed = 0;
   let most = 0;
@@ -186,6 +192,8 @@ test('what was deleted is forgotten while deletes go on', async (t) => {
   // 5 in some 50 ms; two rounds of gossip and a look are less than 5 s.
   t.true(most < removed / 2, `${most} of ${removed} are held`);
   for (const name of cluster.nodes) t.true(cluster.runningNow(name).store.statistics().tombstonesPurged > removed / 2, name);
+  // Once, and half of them once more: what others have seen is told a second late.
+  t.true(looked < 1.8 * removed * cluster.nodes.length, `${looked} looks at ${removed} tombstones on each node`);
   t.deepEqual(cluster.faults, []);
 });
 

@@ -1,7 +1,7 @@
 /** What changing a list writes, on a real store: as the same changes of an array, few records at a time, and positions that stay short whatever is inserted where. */
 import test from 'ava';
 import { recordPart } from '../../protocol/record-key.js';
-import { positionBytesMost } from '../../storage/list-writer.js';
+import { positionBytesMost } from '../../storage/list-position.js';
 import type { Transaction } from '../../storage/transaction.js';
 import { seededRandom } from './log-fixtures.js';
 import { command, openInMemory, type OpenedStore } from './store-fixtures.js';

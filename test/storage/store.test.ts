@@ -6,6 +6,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { BatchEncoder } from '../../protocol/batch.js';
 import type { Dot, Term } from '../../protocol/dot.js';
 import { ByteWriter } from '../../protocol/byte-writer.js';
 import { encodeRecordKey, recordPart, recordType } from '../../protocol/record-key.js';
@@ -554,6 +555,28 @@ test('malformed batches are refused before anything of them is applied or logged
   for (let length = 1; length < bytes.length; length++) {
     if (length === bytes.length / 2) continue; // the first batch alone
     t.throws(() => store.applyBatches(Buffer.from(bytes.subarray(0, length)), { applied: () => t.fail() }), { name: 'FormatError' });
+  }
+  t.is(store.partition(0).entries.size, 0);
+  t.is(store.statistics().logBytes, logBytes);
+});
+
+test('an element of a list at no position is refused with its batch, or its transfer', async (t) => {
+  const { store } = await openInMemory();
+  const key = Buffer.from('list');
+  const dot = { actor: 0x2_0001, counter: 5 };
+  const { logBytes } = store.statistics();
+  for (const position of [Buffer.of(0x87, 1), Buffer.alloc(300, 1), Buffer.concat([Buffer.of(0x82, 0, 5), Buffer.alloc(12)])]) {
+    const encoder = new BatchEncoder();
+    encoder.begin(dot.actor, dot.counter);
+    encoder.part(0, 1, 1, 0);
+    encoder.plain(slotOf(key), key, recordType.list, recordPart.element, position, 1, 0, Buffer.from('value'));
+    encoder.end();
+    const refusal = { name: 'FormatError', code: 'INVALID', message: /at no position/ };
+    t.throws(() => store.applyBatches(encoder.writer.take()), refusal);
+    const record = new ByteWriter(64);
+    encodeRecord(record, plainRecord(dot, 'value'));
+    const encodedKey = encodeRecordKey(slotOf(key), key, recordType.list, recordPart.element, position);
+    t.throws(() => store.applyTransfer({ partition: 0, key: [encodedKey], record: [record.take()] }), refusal);
   }
   t.is(store.partition(0).entries.size, 0);
   t.is(store.statistics().logBytes, logBytes);
