@@ -8,6 +8,7 @@
  * Invariant: messages leave in the order in which they were put (but that frames pass batches that the peer has no room for), the next one when all of the one before
  * has come, and of batches when they are stored. Bounds: the bytes that wait are the caller's to bound (`bytes`); those on their way and not heard of are at most `windowBytes`.
  */
+import type { Bytes } from '../protocol/gathered-bytes.js';
 import type { torc } from '../protocol/generated/messages.js';
 import { usualBulkPatience, type BulkPatience } from './call.js';
 import { bytesOf, type Settlement } from './settlement.js';
@@ -30,7 +31,7 @@ export const bulkSizes: BulkSizes = {
 };
 
 interface Message {
-  readonly bytes: Buffer;
+  readonly bytes: Bytes;
   /** Undefined: it is a frame. */
   readonly settlement: Settlement | undefined;
   /** A frame with records: others have to stay behind it. */
@@ -93,15 +94,15 @@ export class BulkSender {
   }
 
   /** An encoded frame, owned by this from now on. */
-  putFrame(bytes: Buffer, records = false): void {
+  putFrame(bytes: Bytes, records = false): void {
     this.put({ bytes, settlement: undefined, records });
   }
 
   /** A batch whose turn has ended. */
   putBatch(settlement: Settlement): void {
-    const { partition } = settlement;
+    const { partition, turnBytes, isLarge } = settlement;
     this.partitions.set(partition, (this.partitions.get(partition) ?? 0) + 1);
-    this.put({ bytes: bytesOf(settlement), settlement, records: false });
+    this.put({ bytes: isLarge && turnBytes !== undefined ? turnBytes : bytesOf(settlement), settlement, records: false });
   }
 
   /** There is a new stream: what is kept goes out from its beginning. */
@@ -204,7 +205,7 @@ export class BulkSender {
   }
 
   private sayPiece({ bytes, settlement }: Message, offset: number): void {
-    const piece = bytes.subarray(offset, offset + this.sizes.pieceBytes);
+    const piece = bytes.subarray(offset, Math.min(offset + this.sizes.pieceBytes, bytes.length));
     this.say({ id: this.id, total: bytes.length, offset, bytes: piece, batches: settlement !== undefined });
   }
 }

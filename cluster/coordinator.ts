@@ -5,6 +5,7 @@
  * Invariant: no reply of a write, a no-op or an error rests on a batch that is not settled; it waits for the newest that its keys show.
  */
 import { compareTerms, type Dot, type Term } from '../protocol/dot.js';
+import type { Bytes } from '../protocol/gathered-bytes.js';
 import type { torc } from '../protocol/generated/messages.js';
 import { LongReply } from '../protocol/resp/long-reply.js';
 import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
@@ -444,7 +445,7 @@ export class Coordinator {
   }
 
   /** A large batch goes to the log over several turns, then to the peers, in pieces. */
-  private logLarge(coordination: Coordination, settlement: Settlement, batch: Buffer): void {
+  private logLarge(coordination: Coordination, settlement: Settlement, batch: Bytes): void {
     const { store, membership, turn, standIns, clock } = this.options;
     settlement.turnBytes = batch;
     settlement.isLarge = true;

@@ -4,13 +4,15 @@
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
 import type { torc } from '../protocol/generated/messages.js';
-import { writeCommand, writeRead, writeReply } from '../protocol/peer/packed-rows.js';
+import { commandParts, writeCommand, writeRead, writeReply } from '../protocol/peer/packed-rows.js';
 import type { Call } from './call.js';
 import { addWords, type RareWords } from './rare-words.js';
 import { contextRow } from './tracing.js';
 
 /** Memory for a turn's rows that a link keeps. */
 const rowsKeptBytes = 1024 * 1024;
+/** Arguments of more bytes are not copied into a row of its own. */
+const copiedBytesMost = 256 * 1024;
 
 /** Among a forwarded command's options (frame.proto). */
 export const fromCoordinatorBit = 1 << 12;
@@ -121,8 +123,13 @@ export class FrameColumns {
 }
 
 /** A command's row. Its deadline is said as what is left of it at `nowMs`, monotonic. */
-export function writeForwarded(rows: ByteWriter, call: Call, nowMs: number): void {
+function writeForwarded(rows: ByteWriter, call: Call, nowMs: number): void {
   writeCommand(rows, call.partition, optionBits(call), call.deadlineMs - nowMs, call.args);
+}
+
+/** The same row in parts, one after the other; large arguments are not copied. */
+export function forwardedParts(call: Call, nowMs: number): Buffer[] {
+  return commandParts(call.partition, optionBits(call), call.deadlineMs - nowMs, call.args, copiedBytesMost);
 }
 
 function optionBits({ options, hops, fromCoordinator }: Call): number {

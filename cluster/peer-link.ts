@@ -7,16 +7,16 @@
  * Bounds: unacknowledged batches by `unackedBytesMax` and one turn more (beyond it they become hints on disk, as far as there is room: hand-off.ts),
  * the stream's buffer by `streamBufferBytesMax` besides them, and one frame more (a peer that does not read is cut off).
  */
-import { ByteWriter } from '../protocol/byte-writer.js';
+import { GatheredBytes } from '../protocol/gathered-bytes.js';
 import { torc } from '../protocol/generated/messages.js';
-import { beginFrame, framed, framedWithTail } from '../protocol/peer/framing.js';
-import { writeReply } from '../protocol/peer/packed-rows.js';
+import { beginFrame, framed, framedWithTail, withTail } from '../protocol/peer/framing.js';
+import { replyParts } from '../protocol/peer/packed-rows.js';
 import type { Random } from '../storage/clock.js';
 import { bulkSizes, BulkSender, type BulkSizes } from './bulk-sender.js';
 import { bulkPatienceMs, type BulkPatience, type Call } from './call.js';
 import { DialledStream, type DialledStreamOptions } from './dialled-stream.js';
 import { ForwardedCalls } from './forwarded-calls.js';
-import { FrameColumns, writeForwarded } from './frame-columns.js';
+import { FrameColumns, forwardedParts } from './frame-columns.js';
 import { bringsRecords, bytesOfRecords, bytesOfTransfer, type RareWords } from './rare-words.js';
 import { bytesOf, type Settlement } from './settlement.js';
 import type { HeardStream } from './stream-echo.js';
@@ -29,6 +29,11 @@ export const protocolVersion = 1;
 /** In frame.proto: `Frame.bulk_pieces`, and `BulkPiece.bytes`. */
 const bulkPiecesField = 60;
 const bulkBytesField = 4;
+/** `Frame.commands` and `Commands.rows`, `Frame.replies` and `Replies.rows`. */
+const commandsField = 4;
+const commandRowsField = 2;
+const repliesField = 5;
+const replyRowsField = 1;
 const noBytes = Buffer.alloc(0);
 /** Spans of questions without an answer that a link keeps. */
 const spansMax = 1024;
@@ -231,12 +236,19 @@ export class PeerLink {
 
   private forwardLarge(call: Call): void {
     const id = this.forwarded.putAlone(call);
-    const rows = new ByteWriter(call.bytes + 64 + 4 * call.args.length);
-    writeForwarded(rows, call, this.options.clock.monotonicMs());
+    const rows = forwardedParts(call, this.options.clock.monotonicMs());
     if (call.operation.access === 'write') call.release();
-    const commands: torc.Commands.$Shape = { firstId: id, rows: rows.view() };
+    const commands: torc.Commands.$Shape = { firstId: id };
     if (call.trace?.context !== undefined) commands.traces = contextRow(id, call.trace.context);
-    this.sayInPieces({ commands });
+    this.sendRows(torc.Commands.encode(commands).finish() as Buffer, rows, { field: commandsField, tailField: commandRowsField });
+  }
+
+  /** A frame of nothing but rows that are too large for one; what is said over a link that is down is lost. */
+  private sendRows(head: Buffer, rows: readonly Buffer[], fields: { readonly field: number; readonly tailField: number }): void {
+    if (!this.isOpen) return;
+    this.bulkMoved();
+    const writer = torc.Frame.encode({ clock: this.options.counter() });
+    this.bulk.putFrame(new GatheredBytes(withTail(writer, head, rows, fields)));
   }
 
   /** A forwarded call that was not answered yet. */
@@ -291,16 +303,16 @@ export class PeerLink {
   }
 
   reply(id: number, reply: Buffer): void {
-    if (this.isLarge(reply.length)) return this.replyInPieces(id, reply);
+    if (this.isLarge(reply.length)) return this.replyInPieces(id, [reply]);
     this.columns.reply(id, reply);
     this.gather();
   }
 
-  private replyInPieces(id: number, reply: Buffer): void {
-    const rows = new ByteWriter(reply.length + 64);
-    writeReply(rows, id, reply);
-    this.say({ working: [{ id, bytes: this.largeBytes + reply.length }] });
-    this.sayInPieces({ replies: { rows: rows.view() } });
+  /** The same in parts, as a whole too large for a frame; they are borrowed until they have left. */
+  replyInPieces(id: number, reply: readonly Buffer[]): void {
+    const bytes = reply.reduce((sum, { length }) => sum + length, 0);
+    this.say({ working: [{ id, bytes: this.largeBytes + bytes }] });
+    this.sendRows(noBytes, replyParts(id, reply), { field: repliesField, tailField: replyRowsField });
   }
 
   answerEqual(id: number): void {

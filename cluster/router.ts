@@ -6,7 +6,7 @@ import type { torc } from '../protocol/generated/messages.js';
 import { ByteReader } from '../protocol/byte-reader.js';
 import { CommandRow, readCommand } from '../protocol/peer/packed-rows.js';
 import { EncodedReply, ErrorReply, ok, StoredValue, type Reply } from '../protocol/resp/reply.js';
-import { encodeReply } from '../protocol/resp/reply-writer.js';
+import { encodeReply, encodeReplyParts } from '../protocol/resp/reply-writer.js';
 import type { Clock } from '../storage/clock.js';
 import { CommandError } from '../storage/execution.js';
 import { Call, loading, noReplicas, notServedInTime, unknownOutcome, type CallOptions, type ReadFrom } from './call.js';
@@ -15,6 +15,7 @@ import type { Coordinator } from './coordinator.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
 import { fromCoordinatorBit } from './frame-columns.js';
+import type { PeerLink } from './peer-link.js';
 import type { Reader } from './reader.js';
 import { CallTrace, contextsById, requestAttributes, type Tracer } from './tracing.js';
 
@@ -242,7 +243,16 @@ class ForwardedCall extends Call {
 
   protected deliver(reply: Reply): void {
     const { link } = this.peer;
-    if (link.isFullOfLarge && reply instanceof StoredValue && link.isLarge(reply.length)) return link.reply(this.id, encodeReply(busy, 2));
-    this.peer.link.reply(this.id, reply instanceof EncodedReply ? reply.bytes : encodeReply(reply, this.options.resp));
+    const { resp } = this.options;
+    if (reply instanceof EncodedReply) link.reply(this.id, reply.bytes);
+    else if (!holdsMore(reply, link)) link.reply(this.id, encodeReply(reply, resp));
+    else if (link.isFullOfLarge) link.reply(this.id, encodeReply(busy, 2));
+    else link.replyInPieces(this.id, encodeReplyParts(reply, resp));
   }
+}
+
+/** A value in the reply is by itself too large for a frame. */
+function holdsMore(reply: Reply, link: PeerLink): boolean {
+  if (reply instanceof StoredValue || reply instanceof Uint8Array) return link.isLarge(reply.length);
+  return Array.isArray(reply) && reply.some((each: Reply) => each instanceof Uint8Array && link.isLarge(each.length));
 }

@@ -3,6 +3,7 @@
  * not acknowledged in time answers UNKNOWNOUTCOME to its own command; the links to its peers keep it for resending all the same.
  */
 import { ownReply, type Reply } from '../protocol/resp/reply.js';
+import type { Bytes } from '../protocol/gathered-bytes.js';
 import { notServedInTime, unknownOutcome, type Call } from './call.js';
 import type { TraceContext } from './tracing.js';
 
@@ -14,7 +15,7 @@ interface Waiter {
 export class Settlement {
   settled = false;
   /** The bytes of its turn, kept while a peer has not acknowledged it; undefined until the turn ends. */
-  turnBytes: Buffer | undefined = undefined;
+  turnBytes: Bytes | undefined = undefined;
   /** It travels alone, in pieces. */
   isLarge = false;
   /** Of the span that wrote it, where that is traced: replicas' spans are within it. */
@@ -86,7 +87,7 @@ export class Settlement {
   }
 }
 
-/** A batch's bytes, borrowed from its turn's. */
+/** A batch's bytes, borrowed from its turn's. Of a large one they are put together: whoever can takes `turnBytes`, which are all its own. */
 export function bytesOf({ turnBytes, offset, length }: Settlement): Buffer {
   if (turnBytes === undefined) throw new Error('a batch is sent before its turn has ended');
   return turnBytes.subarray(offset, offset + length);

@@ -151,10 +151,10 @@ export class BatchCursor {
     return true;
   }
 
-  /** The record, decoded; its bytes are copied. */
-  record(): VersionedRecord {
+  /** The record, decoded; unless it is `owned`, its bytes are parts of those that are being read. */
+  record(owned = true): VersionedRecord {
     const reader = new ByteReader(this.bytes, this.valueAt);
-    const record = readRecord(reader, this.valueLength, true);
+    const record = readRecord(reader, this.valueLength, owned);
     checkLength('a record', this.valueLength, reader.position - this.valueAt);
     return record;
   }

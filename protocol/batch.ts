@@ -12,8 +12,9 @@ import { ByteWriter } from './byte-writer.js';
 import type { Dot } from './dot.js';
 import { FormatError } from './format-error.js';
 import { BatchCursor, batchFormatVersion } from './batch-cursor.js';
+import { GatheredBytes } from './gathered-bytes.js';
 import { recordKeyOverhead, writeRecordKey } from './record-key.js';
-import { encodeRecord, expiryFlag, recordShape, versionKind } from './record.js';
+import { encodeRecordAround, expiryFlag, recordShape, versionKind } from './record.js';
 import type { VersionedRecord } from './record.js';
 
 export interface BatchRecord {
@@ -70,9 +71,20 @@ export class BatchEncoder {
   #recordCount = 0;
   #actor = 0;
   #counter = 0;
+  /** Values that are left out of the writer, and where in it they belong; undefined = none is. */
+  readonly #apart: { readonly at: number; readonly bytes: Buffer }[] | undefined;
+  #apartBytes = 0;
+  /** The same up to the beginning of the part. */
+  #apartBeforePart = 0;
 
   /** The writer's owner takes the bytes and resets it, between batches only. */
-  constructor(readonly writer: ByteWriter = new ByteWriter()) {}
+  constructor(
+    readonly writer: ByteWriter = new ByteWriter(),
+    /** Values of more bytes are not copied, and all is to be had from `takeGathered` alone: an encoder for one batch. */
+    private readonly copiedBytesMost = Infinity,
+  ) {
+    this.#apart = copiedBytesMost === Infinity ? undefined : [];
+  }
 
   begin(actor: number, counter: number): void {
     if (this.#batchAt >= 0) throw new Error('a batch was begun within a batch');
@@ -100,16 +112,21 @@ export class BatchEncoder {
     writer.counter(term);
     writer.counter(prev);
     this.#partAt = writer.length;
+    this.#apartBeforePart = this.#apartBytes;
     writer.u32(0);
     writer.u32(0);
   }
 
-  /** `key` and `element` are copied; so are the bytes of the record's versions. */
+  /** `key` and `element` are copied; so are the bytes of the record's versions, as far as they are not left out. */
   record(slot: number, key: Buffer, type: number, part: number, element: Buffer, record: VersionedRecord): void {
     const writer = this.beginRecord();
     writer.u32(recordKeyOverhead + key.length + element.length);
     writeRecordKey(writer, slot, key, type, part, element);
-    endRecord(writer, record);
+    const valueAt = writer.length;
+    writer.u32(0);
+    const rest = encodeRecordAround(writer, record, this.copiedBytesMost);
+    writer.patchU32(valueAt, writer.length - valueAt - 4 + (rest?.length ?? 0));
+    if (rest !== undefined) this.#leaveOut(rest);
   }
 
   /** The same for one plain version with nothing else seen, written in this batch and in `term`: encodes it without an object for it. */
@@ -124,7 +141,26 @@ export class BatchEncoder {
     writer.counter(this.#counter);
     writer.counter(term);
     if (expiresAtMs !== 0) writer.counter(expiresAtMs);
-    writer.bytes(bytes);
+    if (bytes.length > this.copiedBytesMost) this.#leaveOut(bytes);
+    else writer.bytes(bytes);
+  }
+
+  #leaveOut(bytes: Buffer): void {
+    this.#apart?.push({ at: this.writer.length, bytes });
+    this.#apartBytes += bytes.length;
+  }
+
+  /** What was encoded, with the values that were left out in their places; they are shared. */
+  takeGathered(): GatheredBytes {
+    const written = this.writer.take();
+    const parts: Buffer[] = [];
+    let from = 0;
+    for (const { at, bytes } of this.#apart ?? []) {
+      parts.push(written.subarray(from, at), bytes);
+      from = at;
+    }
+    parts.push(written.subarray(from));
+    return new GatheredBytes(parts);
   }
 
   private beginRecord(): ByteWriter {
@@ -139,7 +175,7 @@ export class BatchEncoder {
     const writer = this.writer;
     this.#endPart();
     const offset = this.#batchAt;
-    const length = writer.length - offset;
+    const length = writer.length - offset + this.#apartBytes;
     writer.patchU16(offset + partCountAt, this.#partCount);
     writer.patchU32(offset + batchLengthAt, length);
     this.#batchAt = -1;
@@ -159,20 +195,10 @@ export class BatchEncoder {
     if (this.#partAt < 0) return;
     const writer = this.writer;
     writer.patchU32(this.#partAt, this.#recordCount);
-    writer.patchU32(this.#partAt + 4, writer.length - this.#partAt - 8);
+    writer.patchU32(this.#partAt + 4, writer.length - this.#partAt - 8 + this.#apartBytes - this.#apartBeforePart);
     this.#partAt = -1;
     this.#recordCount = 0;
   }
-}
-
-/** Where the key begins of a string's record that `plain` wrote, by where its value does. */
-export function plainKeyAt(valueAt: number, keyLength: number, expiresAtMs: number): number {
-  return plainElementAt(valueAt, 0, expiresAtMs) - 2 - keyLength;
-}
-
-/** The same of an element's record, and where the element begins. */
-export function plainElementAt(valueAt: number, elementLength: number, expiresAtMs: number): number {
-  return valueAt - (22 + (expiresAtMs === 0 ? 0 : 8)) - 4 - elementLength;
 }
 
 /** All batches in `bytes`, in order. What it returns is owned by the caller and keeps nothing of `bytes`. Throws FormatError, also when the last one is cut off. */
@@ -213,11 +239,4 @@ export function batchLength(bytes: Buffer, offset = 0): number {
   if (length < batchHeaderBytes) throw new FormatError('INVALID', `a batch of ${length} bytes`);
   if (length > bytes.length - offset) throw new FormatError('TRUNCATED', `a batch of ${length} bytes in ${bytes.length - offset}`);
   return length;
-}
-
-function endRecord(writer: ByteWriter, record: VersionedRecord): void {
-  const valueAt = writer.length;
-  writer.u32(0);
-  encodeRecord(writer, record);
-  writer.patchU32(valueAt, writer.length - valueAt - 4);
 }

@@ -91,6 +91,9 @@ export const recordShape = { oneVersion: 1, general: 2, deleted: 3 } as const;
 /** In a version's kind: an expiry follows. */
 export const expiryFlag = 0x80;
 const countMax = 0xffff;
+const noBytes: Buffer = Buffer.alloc(0);
+/** Kind, dot and term of a version, without its expiry. */
+const versionHeadBytes = 21;
 
 /** Appends a record. Its context may name its own versions' dots; they are written as they are. */
 export function encodeRecord(writer: ByteWriter, record: VersionedRecord): void {
@@ -111,6 +114,25 @@ export function encodeRecord(writer: ByteWriter, record: VersionedRecord): void 
     encodeVersion(writer, version);
     writer.patchU32(lengthAt, writer.length - lengthAt - 4);
   }
+}
+
+/**
+ * Appends a record but for the bytes at its very end, where those are the only value of one version and more than `bytesMost`: they are returned, borrowed from
+ * the record, and follow what was appended. Undefined = all of it was appended.
+ */
+export function encodeRecordAround(writer: ByteWriter, record: VersionedRecord, bytesMost: number): Buffer | undefined {
+  const { context, versions } = record;
+  const [version] = versions;
+  if (versions.length !== 1 || version?.kind !== versionKind.plain || version.bytes.length <= bytesMost) {
+    encodeRecord(writer, record);
+    return undefined;
+  }
+  encodeRecord(writer, { context, versions: [{ ...version, bytes: noBytes }] });
+  if (context.size > 0) {
+    const headBytes = versionHeadBytes + (version.expiresAtMs === 0 ? 0 : 8);
+    writer.patchU32(writer.length - headBytes - 4, headBytes + version.bytes.length);
+  }
+  return version.bytes;
 }
 
 /** Appends the record of one plain version with nothing else seen, whose value is `length` bytes of `bytes` from `from`. */

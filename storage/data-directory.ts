@@ -10,7 +10,10 @@ import { StorageError } from './engine.js';
 import { DiskLogFiles, syncDirectory } from './file-log-files.js';
 import { RocksdbEngine, type RocksdbOptions } from './rocksdb-engine.js';
 
-const directoryFormatVersion = 1;
+/** Of what is written. 2: large records lie in the engine in pieces (pieced-engine.ts). */
+const directoryFormatVersion = 2;
+/** All up to this one's are read. */
+const oldestFormatVersion = 1;
 
 /** The largest life: 16 bits of an actor. */
 export const lifeMax = 0xffff;
@@ -141,7 +144,9 @@ export function readNodeRecord(directory: string): NodeRecord | undefined {
   const durability = fields.get('durability');
   const cleanStop = fields.get('cleanStop');
   if (
-    version !== directoryFormatVersion ||
+    typeof version !== 'number' ||
+    !Number.isInteger(version) ||
+    version < oldestFormatVersion ||
     typeof nodeId !== 'string' ||
     typeof life !== 'number' ||
     !Number.isInteger(life) ||

@@ -5,7 +5,7 @@
  *
  *   index   1024 open-addressed segments of (hash, entry + 1) pairs, each grown by itself, so that no growth takes long
  *   entry   sixteen 32-bit words: see `field`. `actor`, `counter`, `term`, `expires` are the record where it is one plain version with nothing else seen
- *   cell    key | what commands see of the value | any other record, encoded (record.ts)
+ *   cell    key | what commands see of the value, if that is not large | any other record, encoded (record.ts)
  *
  * An entry belongs to one partition, whose keys' entries are linked. Numbers of removed entries are used again. Those with a context are linked to a ring beside
  * that, in the words where other entries have their version's counter.
@@ -14,7 +14,15 @@
  * where another entry has its key. It is in no list but its collection's row (collection.ts): the words of the links are its place there, and its owner.
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
-import { decodeRecord, emptyClock, encodeRecord, ownRecord, versionKind, type VersionedRecord } from '../protocol/record.js';
+import {
+  decodeRecord,
+  emptyClock,
+  encodeRecord,
+  ownRecord,
+  versionKind,
+  type PlainVersion,
+  type VersionedRecord,
+} from '../protocol/record.js';
 import { CellArena, cellBytesMax } from './cell-arena.js';
 import { isDeletedKind } from './collection-types.js';
 import { scanHash } from './key-order.js';
@@ -77,7 +85,7 @@ const withParts = 1 << 28;
 const recorded = withParts;
 /** Of a key with collections: it is counted among its partition's living keys. */
 const counted = 1 << 29;
-/** Key and value are too large for a cell and lie, apart from each other, in bytes that others hold too: a batch's. */
+/** The value is large and lies apart from the key, in bytes that others hold, too: a batch's, a client's request. What is encoded of the record leaves it out. */
 const shared = 1 << 30;
 /** Of an element: the engine has no row of it, and no round of writing behind has put one. */
 const unwritten = 1 << 31;
@@ -101,8 +109,8 @@ export class KeyTable {
   readonly nodes = new OrderNodes();
   /** Key and value of entries that are too large for a cell. Replaced, never written to. */
   private readonly largeOnes = new Map<number, Buffer>();
-  /** Where in those bytes they lie, of entries that share them. */
-  private readonly sharedAt = new Map<number, { readonly keyAt: number; readonly valueAt: number }>();
+  /** Values that lie apart from their keys. Never written to. */
+  private readonly sharedValues = new Map<number, Buffer>();
   private freeList = noEntry;
   private used = 0;
 
@@ -201,13 +209,13 @@ export class KeyTable {
     const previous = words[at + field.previous] as number;
     if (next !== noEntry) this.wordsOf(next)[((next & inChunk) << wordsLog) + field.previous] = previous;
     if (previous !== noEntry) this.wordsOf(previous)[((previous & inChunk) << wordsLog) + field.next] = next;
-    this.free(entry, this.hashOf(this.pageOf(entry), this.keyAt(entry), words[at + field.keyLength] as number));
+    this.free(entry, this.hashOf(this.keyPageOf(entry), this.keyAt(entry), words[at + field.keyLength] as number));
     return first === entry ? next : first;
   }
 
   /** The part is in no row any more. */
   removePart(entry: number): void {
-    const hash = this.hashOf(this.pageOf(entry), this.keyAt(entry), this.word(entry, field.keyLength));
+    const hash = this.hashOf(this.keyPageOf(entry), this.keyAt(entry), this.word(entry, field.keyLength));
     this.free(entry, partHash(hash, this.ownerOf(entry), this.kindOf(entry)));
   }
 
@@ -215,8 +223,10 @@ export class KeyTable {
     this.unlink(hash, entry);
     const words = this.wordsOf(entry);
     const at = (entry & inChunk) << wordsLog;
-    if (((words[at + field.state] as number) & large) === 0) this.arena.release(words[at + field.cell] as number);
-    else this.dropLarge(entry);
+    const state = words[at + field.state] as number;
+    if ((state & large) === 0) this.arena.release(words[at + field.cell] as number);
+    else this.largeOnes.delete(entry);
+    if ((state & shared) !== 0) this.sharedValues.delete(entry);
     words[at + field.state] = 0;
     words[at + field.next] = this.freeList;
     this.freeList = entry;
@@ -421,58 +431,48 @@ export class KeyTable {
     doubles[at + double.term] = term;
     doubles[at + double.expires] = expiresAtMs;
     this.wordsOf(entry)[((entry & inChunk) << wordsLog) + field.actor] = actor;
-    copy(bytes, from, length, this.pageOf(entry), this.valueAt(entry));
+    copy(bytes, from, length, this.keyPageOf(entry), this.valueAt(entry));
   }
 
-  /**
-   * The same, but nothing is copied: key and value stay where they stand in `bytes`, which nobody may write to from now on. For values that are too large
-   * for a cell.
-   */
-  sharePlain(
-    entry: number,
-    actor: number,
-    counter: number,
-    term: number,
-    expiresAtMs: number,
-    bytes: Buffer,
-    keyAt: number,
-    valueAt: number,
-    length: number,
-  ): void {
-    if (length <= cellBytesMax) throw new RangeError(`a value of ${length} bytes has its place in a cell`);
-    this.setPlain(entry, actor, counter, term, expiresAtMs, bytes, valueAt, 0);
-    const words = this.wordsOf(entry);
-    const at = (entry & inChunk) << wordsLog;
-    const state = words[at + field.state] as number;
-    if ((state & large) === 0) this.arena.release(words[at + field.cell] as number);
-    words[at + field.state] = state | large | shared;
-    words[at + field.valueLength] = length;
-    this.largeOnes.set(entry, bytes);
-    this.sharedAt.set(entry, { keyAt, valueAt });
+  /** The same, but nothing is copied: the value is `bytes`, which nobody may write to from now on. For large ones: each is an object by itself. */
+  sharePlain(entry: number, actor: number, counter: number, term: number, expiresAtMs: number, bytes: Buffer): void {
+    this.setPlain(entry, actor, counter, term, expiresAtMs, bytes, 0, 0);
+    this.share(entry, bytes);
   }
 
-  /** Sets any record; all of it is copied. */
+  private share(entry: number, bytes: Buffer): void {
+    this.setState(entry, shared, shared);
+    this.setWord(entry, field.valueLength, bytes.length);
+    this.sharedValues.set(entry, bytes);
+  }
+
+  /** Sets any record. It is copied, but for a large value that it consists of, beside its context: that one is shared, as in sharePlain. */
   setRecord(entry: number, record: VersionedRecord): void {
     const { context, versions } = record;
     const [version] = versions;
     const isDeleted = isDeletedKind(this.kindOf(entry));
     if (version?.kind === versionKind.plain && versions.length === 1 && context.size === 0 && !isDeleted) {
       const { actor, counter, term, expiresAtMs, bytes } = version;
-      return this.setPlain(entry, actor, counter, term, expiresAtMs, bytes, 0, bytes.length);
+      if (isShareable(bytes)) this.sharePlain(entry, actor, counter, term, expiresAtMs, bytes);
+      else this.setPlain(entry, actor, counter, term, expiresAtMs, bytes, 0, bytes.length);
+      return;
     }
     const shown = version === undefined || isDeleted ? undefined : shownValue(record);
+    const apart = version?.kind === versionKind.plain && versions.length === 1 && isShareable(version.bytes) ? version : undefined;
     recordWriter.reset();
-    encodeRecord(recordWriter, record);
+    encodeRecord(recordWriter, apart === undefined ? record : { context, versions: [{ ...apart, bytes: noBytes }] });
     const bytes = recordWriter.view();
-    const valueLength = shown?.bytes.length ?? 0;
+    const valueLength = apart === undefined ? (shown?.bytes.length ?? 0) : 0;
     this.resize(entry, valueLength, bytes.length);
     const has = (shown === undefined ? encoded : alive | encoded) | (context.size === 0 && !isDeleted ? 0 : contextual);
     this.setState(entry, alive | single | encoded | contextual, has);
     this.setExpires(entry, shown?.expiresAtMs ?? 0);
-    const page = this.pageOf(entry);
+    const page = this.keyPageOf(entry);
     const at = this.valueAt(entry);
-    if (shown !== undefined) copy(shown.bytes, 0, valueLength, page, at);
+    if (shown !== undefined && apart === undefined) copy(shown.bytes, 0, valueLength, page, at);
     copy(bytes, 0, bytes.length, page, at + valueLength);
+    if (apart !== undefined) this.share(entry, apart.bytes);
+    if (recordWriter.length > recordBytesKept) recordWriter = new ByteWriter(256);
   }
 
   /** Takes the record away; the key stays. */
@@ -497,29 +497,40 @@ export class KeyTable {
       return { context: emptyClock, versions: [version] };
     }
     if ((state & encoded) === 0) return undefined;
-    const from = this.valueAt(entry) + this.valueLengthOf(entry);
-    return ownRecord(decodeRecord(this.pageOf(entry).subarray(from, from + this.word(entry, field.recordLength))));
+    const isApart = (state & shared) !== 0;
+    const from = this.keyAt(entry) + this.keyLengthOf(entry) + (isApart ? 0 : this.valueLengthOf(entry));
+    const record = ownRecord(decodeRecord(this.keyPageOf(entry).subarray(from, from + this.word(entry, field.recordLength))));
+    if (!isApart) return record;
+    const bytes = this.sharedValues.get(entry) as Buffer;
+    return { context: record.context, versions: [{ ...(record.versions[0] as PlainVersion), bytes }] };
   }
 
-  /** The memory that the entry's key and value lie in, borrowed until anything is written. */
-  pageOf(entry: number): Buffer {
+  /** The memory that the entry's key lies in, borrowed until anything is written. */
+  keyPageOf(entry: number): Buffer {
     if ((this.stateOf(entry) & large) !== 0) return this.largeOnes.get(entry) as Buffer;
     return this.arena.pageBytes[this.word(entry, field.cell) >>> 16] as Buffer;
+  }
+
+  /** The same of its value. */
+  valuePageOf(entry: number): Buffer {
+    const state = this.stateOf(entry);
+    if ((state & (large | shared)) === 0) return this.arena.pageBytes[this.word(entry, field.cell) >>> 16] as Buffer;
+    return ((state & shared) === 0 ? this.largeOnes.get(entry) : this.sharedValues.get(entry)) as Buffer;
   }
 
   keyLengthOf(entry: number): number {
     return this.word(entry, field.keyLength);
   }
 
-  /** Where in `pageOf` the value begins. */
+  /** Where in `valuePageOf` the value begins. */
   valueAt(entry: number): number {
-    if ((this.stateOf(entry) & shared) !== 0) return this.sharedAt.get(entry)?.valueAt ?? 0;
+    if ((this.stateOf(entry) & shared) !== 0) return 0;
     return this.keyAt(entry) + this.word(entry, field.keyLength);
   }
 
-  /** Key and value have memory of their own, which is replaced and never written to. */
+  /** The value has memory of its own, which is replaced and never written to. */
   isLarge(entry: number): boolean {
-    return (this.stateOf(entry) & large) !== 0;
+    return (this.stateOf(entry) & (large | shared)) !== 0;
   }
 
   valueLengthOf(entry: number): number {
@@ -529,21 +540,21 @@ export class KeyTable {
   /** The value as commands see it. Owned by the caller, or shared and never written to when it is large. */
   valueOf(entry: number): Buffer {
     const at = this.valueAt(entry);
-    const bytes = this.pageOf(entry).subarray(at, at + this.valueLengthOf(entry));
-    return (this.stateOf(entry) & large) === 0 ? Buffer.from(bytes) : bytes;
+    const bytes = this.valuePageOf(entry).subarray(at, at + this.valueLengthOf(entry));
+    return this.isLarge(entry) ? bytes : Buffer.from(bytes);
   }
 
   /** The value is these bytes. */
   hasValue(entry: number, bytes: Buffer): boolean {
     if (this.valueLengthOf(entry) !== bytes.length) return false;
     const at = this.valueAt(entry);
-    return compare(this.pageOf(entry), at, at + bytes.length, bytes, 0, bytes.length) === 0;
+    return compare(this.valuePageOf(entry), at, at + bytes.length, bytes, 0, bytes.length) === 0;
   }
 
   /** Owned by the caller. */
   keyBytes(entry: number): Buffer {
     const at = this.keyAt(entry);
-    return Buffer.from(this.pageOf(entry).subarray(at, at + this.word(entry, field.keyLength)));
+    return Buffer.from(this.keyPageOf(entry).subarray(at, at + this.word(entry, field.keyLength)));
   }
 
   /** As Buffer.compare of the two keys; of parts, of their elements. */
@@ -551,24 +562,24 @@ export class KeyTable {
     const at = this.keyAt(entry);
     const otherAt = this.keyAt(other);
     const otherEnd = otherAt + this.word(other, field.keyLength);
-    return compare(this.pageOf(entry), at, at + this.word(entry, field.keyLength), this.pageOf(other), otherAt, otherEnd);
+    return compare(this.keyPageOf(entry), at, at + this.word(entry, field.keyLength), this.keyPageOf(other), otherAt, otherEnd);
   }
 
   /** As Buffer.compare of the entry's key and `bytes`. */
   compareKeyTo(entry: number, bytes: Buffer): number {
     const at = this.keyAt(entry);
-    return compare(this.pageOf(entry), at, at + this.word(entry, field.keyLength), bytes, 0, bytes.length);
+    return compare(this.keyPageOf(entry), at, at + this.word(entry, field.keyLength), bytes, 0, bytes.length);
   }
 
   /** The key as latin1 text. */
   nameOf(entry: number): string {
     const at = this.keyAt(entry);
-    return this.pageOf(entry).toString('latin1', at, at + this.word(entry, field.keyLength));
+    return this.keyPageOf(entry).toString('latin1', at, at + this.word(entry, field.keyLength));
   }
 
   /** The key's place in the order of SCAN. */
   scanHashOf(entry: number): number {
-    return scanHash(this.pageOf(entry), this.keyAt(entry), this.word(entry, field.keyLength));
+    return scanHash(this.keyPageOf(entry), this.keyAt(entry), this.word(entry, field.keyLength));
   }
 
   /** What the entry costs in memory. */
@@ -577,16 +588,9 @@ export class KeyTable {
     return entryBytes + (bytes <= cellBytesMax ? CellArena.cellBytes(bytes) : bytes);
   }
 
-  /** Where in `pageOf` the key begins. */
+  /** Where in `keyPageOf` the key begins. */
   keyAt(entry: number): number {
-    const state = this.stateOf(entry);
-    if ((state & large) === 0) return CellArena.byteOffset(this.word(entry, field.cell));
-    return (state & shared) === 0 ? 0 : (this.sharedAt.get(entry)?.keyAt ?? 0);
-  }
-
-  private dropLarge(entry: number): void {
-    this.largeOnes.delete(entry);
-    this.sharedAt.delete(entry);
+    return (this.stateOf(entry) & large) === 0 ? CellArena.byteOffset(this.word(entry, field.cell)) : 0;
   }
 
   /** Makes room for a value and an encoded record beside the key, which stays. */
@@ -596,8 +600,12 @@ export class KeyTable {
     const keyLength = words[at + field.keyLength] as number;
     const bytes = keyLength + valueLength + recordLength;
     const cell = words[at + field.cell] as number;
-    const wasLarge = ((words[at + field.state] as number) & large) !== 0;
-    if (wasLarge || bytes > cellBytesMax || !this.arena.fits(cell, bytes)) this.move(entry, keyLength, bytes);
+    const state = words[at + field.state] as number;
+    if ((state & shared) !== 0) {
+      words[at + field.state] = state & ~shared;
+      this.sharedValues.delete(entry);
+    }
+    if ((state & large) !== 0 || bytes > cellBytesMax || !this.arena.fits(cell, bytes)) this.move(entry, keyLength, bytes);
     words[at + field.valueLength] = valueLength;
     words[at + field.recordLength] = recordLength;
   }
@@ -607,19 +615,18 @@ export class KeyTable {
     const at = (entry & inChunk) << wordsLog;
     const state = words[at + field.state] as number;
     const cell = words[at + field.cell] as number;
-    const old = this.pageOf(entry);
+    const old = this.keyPageOf(entry);
     const oldAt = this.keyAt(entry);
     if (bytes <= cellBytesMax) {
       const target = this.arena.allocate(bytes);
       copy(old, oldAt, keyLength, this.arena.pageBytes[target >>> 16] as Buffer, CellArena.byteOffset(target));
       words[at + field.cell] = target;
-      words[at + field.state] = state & ~(large | shared);
-      this.dropLarge(entry);
+      words[at + field.state] = state & ~large;
+      this.largeOnes.delete(entry);
     } else {
       const own = Buffer.allocUnsafeSlow(bytes);
       copy(old, oldAt, keyLength, own, 0);
-      words[at + field.state] = (state | large) & ~shared;
-      this.sharedAt.delete(entry);
+      words[at + field.state] = state | large;
       this.largeOnes.set(entry, own);
     }
     if ((state & large) === 0) this.arena.release(cell);
@@ -627,7 +634,7 @@ export class KeyTable {
 
   private hasKey(entry: number, bytes: Buffer, from: number, length: number): boolean {
     if (this.word(entry, field.keyLength) !== length) return false;
-    const page = this.pageOf(entry);
+    const page = this.keyPageOf(entry);
     const at = this.keyAt(entry);
     if (length > 256) return page.compare(bytes, from, from + length, at, at + length) === 0;
     for (let i = 0; i < length; i++) if (page[at + i] !== bytes[from + i]) return false;
@@ -714,7 +721,17 @@ export class KeyTable {
   }
 }
 
-const recordWriter = new ByteWriter(256);
+/** A value of so many bytes is not copied: it is worth the objects that it takes by itself. */
+const sharedBytesMin = 1024 * 1024;
+/** Memory for encoding that is kept. */
+const recordBytesKept = 1024 * 1024;
+const noBytes: Buffer = Buffer.alloc(0);
+let recordWriter = new ByteWriter(256);
+
+/** It is large, and would keep little else in memory. */
+export function isShareable(bytes: Buffer): boolean {
+  return bytes.length >= sharedBytesMin && 2 * bytes.length >= bytes.buffer.byteLength;
+}
 
 /** A part's hash, of that of its element. */
 function partHash(hash: number, owner: number, kind: number): number {

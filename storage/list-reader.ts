@@ -37,7 +37,7 @@ export class ListReader extends CollectionReader implements ListView {
     if (Math.min(to, this.order.size) - from >= longElements)
       return this.longOf(new CollectionSnapshot(table, this.collection, this.order.copy(from, to)), 'values');
     bulks.begin(Math.max(0, Math.min(to, this.order.size) - from));
-    this.order.forEach(from, to, (entry) => bulks.add(table.pageOf(entry), table.valueAt(entry), table.valueLengthOf(entry)));
+    this.order.forEach(from, to, (entry) => bulks.add(table.valuePageOf(entry), table.valueAt(entry), table.valueLengthOf(entry)));
     return bulks.end();
   }
 

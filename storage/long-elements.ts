@@ -86,19 +86,21 @@ export class LongElements extends LongReply<EncodedPieces> {
   private addElement(entry: number, saved: SavedElement | undefined): void {
     const { table } = this.partition;
     if (saved !== undefined) writer.add(saved.element, 0, saved.element.length);
-    else writer.add(table.pageOf(entry), table.keyAt(entry), table.keyLengthOf(entry));
+    else writer.add(table.keyPageOf(entry), table.keyAt(entry), table.keyLengthOf(entry));
   }
 
   private addValue(entry: number, saved: SavedElement | undefined): void {
     const { table } = this.partition;
     if (saved !== undefined) writer.add(saved.value, 0, saved.value.length);
-    else writer.add(table.pageOf(entry), table.valueAt(entry), table.valueLengthOf(entry));
+    else writer.add(table.valuePageOf(entry), table.valueAt(entry), table.valueLengthOf(entry));
   }
 
   private addScore(entry: number, saved: SavedElement | undefined): void {
     const { table } = this.partition;
     const score =
-      saved === undefined ? decodeScore(table.pageOf(entry), table.valueAt(entry), table.valueLengthOf(entry)) : decodeScore(saved.value);
+      saved === undefined
+        ? decodeScore(table.valuePageOf(entry), table.valueAt(entry), table.valueLengthOf(entry))
+        : decodeScore(saved.value);
     const text = doubleText(score);
     if (this.resp === 3) writer.addDouble(text);
     else {

@@ -6,7 +6,6 @@
  */
 import type { Dot, Term } from '../protocol/dot.js';
 import { compareTerms, noTerm } from '../protocol/dot.js';
-import { cellBytesMax } from './cell-arena.js';
 import { emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
 import type { ConflictLog } from './conflict-log.js';
 import { KeyEntry } from './key-entry.js';
@@ -312,32 +311,18 @@ export class Partition {
     this.changed(entry, wasAlive, expiredAtMs, size);
   }
 
-  /**
-   * The same where `bytes` may be kept: key and value of a large one stay where they stand in them. A small one is copied, or it would keep all of them alive.
-   */
-  sharePlain(
-    entry: number,
-    actor: number,
-    counter: number,
-    term: number,
-    expiresAtMs: number,
-    bytes: Buffer,
-    keyAt: number,
-    valueAt: number,
-    length: number,
-  ): void {
+  /** The same where `bytes`, the whole value, are large and given away (isShareable): nothing is copied. */
+  sharePlain(entry: number, actor: number, counter: number, term: number, expiresAtMs: number, bytes: Buffer): void {
     const { table } = this;
-    if (2 * length < bytes.length || length <= cellBytesMax)
-      return this.putPlain(entry, actor, counter, term, expiresAtMs, bytes, valueAt, length);
     if (this.collections.hasSnapshots) this.beforeChange(entry);
     const wasAlive = table.isAlive(entry);
     const expiredAtMs = table.expiresOf(entry);
     const size = table.byteSizeOf(entry);
-    table.sharePlain(entry, actor, counter, term, expiresAtMs, bytes, keyAt, valueAt, length);
+    table.sharePlain(entry, actor, counter, term, expiresAtMs, bytes);
     this.changed(entry, wasAlive, expiredAtMs, size);
   }
 
-  /** Replaces an entry's record, keeping counts, the expiry index and the memory account true. `record` is copied. */
+  /** Replaces an entry's record, keeping counts, the expiry index and the memory account true. `record` is copied, but for a large value in it, which nobody may write to from now on (KeyTable.setRecord). */
   put(entry: number, record: VersionedRecord): void {
     const { table } = this;
     if (this.collections.hasSnapshots) this.beforeChange(entry);
@@ -397,7 +382,7 @@ export class Partition {
     if (--this.contexts === 0) this.clocksDirty = true;
   }
 
-  /** Merges a batch's record; `record` is copied. */
+  /** Merges a batch's record, which is copied as in `put`. */
   merge(entry: number, record: VersionedRecord): void {
     const old = this.table.recordOf(entry);
     const merged = underCut(old === undefined ? record : mergeRecords(old, record), this.cutFor(entry));
@@ -421,7 +406,7 @@ export class Partition {
 
   /**
    * Merges a record that a peer sent with its `seen`. False = it may speak of what was removed and forgotten here: it was discarded and
-   * has to be fetched anew. `record` is copied.
+   * has to be fetched anew. `record` is copied as in `put`.
    */
   mergeFromPeer(entry: number, record: VersionedRecord, peerSeen: VectorClock): boolean {
     const old = this.table.recordOf(entry);

@@ -22,7 +22,7 @@ export class RecordPack {
 
   /** Adds what memory holds of a key, if that is anything and `wanted`, by leaf, does not leave it out. */
   addEntry(table: KeyTable, entry: number, wanted: Uint8Array | undefined): void {
-    const page = table.pageOf(entry);
+    const page = table.keyPageOf(entry);
     const keyAt = table.keyAt(entry);
     const keyLength = table.keyLengthOf(entry);
     const leaf = leafOf(page, keyAt, keyLength);
@@ -119,7 +119,7 @@ function writeEntry(to: ByteWriter, table: KeyTable, entry: number, record: Vers
       table.counterOf(entry),
       table.termOf(entry),
       table.expiresOf(entry),
-      table.pageOf(entry),
+      table.valuePageOf(entry),
       table.valueAt(entry),
       table.valueLengthOf(entry),
     );

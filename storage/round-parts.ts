@@ -8,6 +8,7 @@
 import { ChunkedList } from './chunked-list.js';
 import type { KeyTable } from './key-table.js';
 import type { Partition } from './partition.js';
+import type { LongPut } from './pieced-engine.js';
 
 /** Unless somebody says otherwise. */
 export const partBytesMost = 4 * 1024 * 1024;
@@ -18,7 +19,7 @@ const largeCollection = 2000;
 
 /** Rows that go to the engine together. */
 export class RoundPart {
-  readonly puts = new ChunkedList<[Buffer, Buffer]>();
+  readonly puts = new ChunkedList<LongPut>();
   readonly deletes = new ChunkedList<Buffer>();
   /** Keys of collections whose header rows go with it. */
   readonly owners = new Set<number>();
@@ -33,9 +34,10 @@ export class RoundPart {
     return this.rowBytes === 0 && this.owners.size === 0;
   }
 
-  put(row: Buffer, value: Buffer): void {
-    this.puts.push([row, value]);
-    this.rowBytes += row.length + value.length;
+  /** `rest` follows the value: they lie apart in memory. */
+  put(row: Buffer, value: Buffer, rest: Buffer | undefined): void {
+    this.puts.push([row, value, rest]);
+    this.rowBytes += row.length + value.length + (rest?.length ?? 0);
   }
 
   delete(row: Buffer): void {

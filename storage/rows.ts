@@ -5,6 +5,7 @@
  *   'p' partition u16 -> clocks        'f' name -> fact        'x' -> log position
  *   'g' partition u16 -> the clock of what was forgotten (partition.ts)
  *   'h' target u16 | partition u16 | number f64 -> kept at, ms f64 | batches        't' -> totals of the hints
+ *   'v' generation f64 | index u32 -> a piece of a large record        'w' generation f64 -> its row (pieced-engine.ts)
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { decodeRecordKey, recordPart, recordType, slotRange, writeRecordKey } from '../protocol/record-key.js';
@@ -20,6 +21,8 @@ export const table = {
   purged: 0x67,
   hint: 0x68,
   hintTotals: 0x74,
+  piece: 0x76,
+  split: 0x77,
 } as const;
 
 /** The row of the record of a string or of an element. */
@@ -101,3 +104,27 @@ export function hintRow(target: number, partition: number, number: number): Buff
 }
 
 export const hintTotalsRow = Buffer.of(table.hintTotals);
+
+/** The row of a piece. Numbers are whole and not negative, as above. */
+export function pieceRow(generation: number, index: number): Buffer {
+  const row = Buffer.allocUnsafe(13);
+  row[0] = table.piece;
+  row.writeDoubleBE(generation, 1);
+  row.writeUInt32BE(index, 9);
+  return row;
+}
+
+/** The rows of all pieces of a generation. */
+export function pieceRows(generation: number): EngineRange {
+  return { from: pieceRow(generation, 0), to: pieceRow(generation + 1, 0) };
+}
+
+/** What says that there are pieces of a generation. */
+export function splitRow(generation: number): Buffer {
+  const row = Buffer.allocUnsafe(9);
+  row[0] = table.split;
+  row.writeDoubleBE(generation, 1);
+  return row;
+}
+
+export const splitRows: EngineRange = { from: Buffer.of(table.split), to: Buffer.of(table.split + 1) };

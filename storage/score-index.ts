@@ -132,7 +132,7 @@ export class ScoreIndex implements ElementIndex {
 
   private scoreOf(entry: number): number {
     const { table } = this;
-    return decodeScore(table.pageOf(entry), table.valueAt(entry), table.valueLengthOf(entry));
+    return decodeScore(table.valuePageOf(entry), table.valueAt(entry), table.valueLengthOf(entry));
   }
 
   private add(entry: number): void {

@@ -8,6 +8,7 @@
  * Invariant: no round of writing behind begins between an entry's first slice and its end (`isWithin`): the log is never replayed from within one.
  */
 import { FormatError } from '../protocol/format-error.js';
+import type { Bytes } from '../protocol/gathered-bytes.js';
 import type { Clock } from './clock.js';
 
 const sliceHeaderBytes = 8;
@@ -18,7 +19,7 @@ export type AppendEnd = (kind: number, flags: number) => void;
 
 interface Writing {
   readonly number: number;
-  readonly bytes: Buffer;
+  readonly bytes: Bytes;
   at: number;
   readonly whole: (end: AppendEnd) => void;
   readonly flushed: () => void;
@@ -64,7 +65,7 @@ export class SlicedEntries {
    * Appends the slices of entries, one entry after the other; `whole` is called in the turn that appends the last of one, and appends its end within that call,
    * or never; `flushed` right after that, when the file has taken all of it. `bytes` are borrowed until then.
    */
-  write(bytes: Buffer, whole: (end: AppendEnd) => void, flushed: () => void = () => undefined): void {
+  write(bytes: Bytes, whole: (end: AppendEnd) => void, flushed: () => void = () => undefined): void {
     this.queue.push({ number: this.nextNumber++, bytes, at: 0, whole, flushed });
     this.stepSoon();
   }
@@ -147,7 +148,7 @@ export class SlicedEntries {
 
   private appendNext(writing: Writing): void {
     const { number, bytes, at } = writing;
-    const slice = bytes.subarray(at, at + this.sliceBytes);
+    const slice = bytes.subarray(at, Math.min(at + this.sliceBytes, bytes.length));
     const header = Buffer.allocUnsafe(sliceHeaderBytes);
     header.writeUInt32BE(number, 0);
     header.writeUInt32BE(at, 4);

@@ -8,9 +8,10 @@
  * Invariant: whatever is in memory or in the engine was appended to the log before, so replaying the log from the engine's
  * position rebuilds all of it (merging is idempotent).
  */
-import { BatchEncoder, plainElementAt, plainKeyAt, type EncodedBatch } from '../protocol/batch.js';
+import { BatchEncoder, type EncodedBatch } from '../protocol/batch.js';
 import { BatchCursor } from '../protocol/batch-cursor.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
+import type { Bytes } from '../protocol/gathered-bytes.js';
 import { FormatError } from '../protocol/format-error.js';
 import { compareTerms, type Dot, type Term } from '../protocol/dot.js';
 import { torc } from '../protocol/generated/messages.js';
@@ -26,7 +27,7 @@ import { ConflictLog } from './conflict-log.js';
 import { StorageError, type Engine } from './engine.js';
 import { HintStore } from './hint-store.js';
 import { HybridClock } from './hybrid-clock.js';
-import { KeyTable } from './key-table.js';
+import { isShareable, KeyTable } from './key-table.js';
 import { isPosition } from './list-position.js';
 import { Loader } from './loader.js';
 import type { LogFiles } from './log-files.js';
@@ -34,6 +35,7 @@ import { clockOf, decodeAhead } from './partition-clocks.js';
 import { Forgetting } from './forgetting.js';
 import { emptyRecord } from './merge.js';
 import { Partition, type Ahead } from './partition.js';
+import { PiecedEngine } from './pieced-engine.js';
 import { withPayloadsOf } from './payload-choice.js';
 import { RecordScan } from './record-scan.js';
 import { SlicedEntries, type AppendEnd } from './sliced-entries.js';
@@ -51,6 +53,8 @@ const ceilingFact = 'clock-ceiling';
 
 /** Above this a batch is logged in slices: with values of a mebibyte a turn still takes a few milliseconds. */
 const largeBatchBytes = 2 * 1024 * 1024;
+/** Values of more bytes are not copied into a large batch. */
+const copiedBytesMost = 256 * 1024;
 
 export interface StoreOptions {
   readonly engine: Engine;
@@ -65,6 +69,8 @@ export interface StoreOptions {
   readonly largeBatchBytes?: number | undefined;
   /** Records that are written behind at once; by default those of round-parts.ts. */
   readonly roundPartBytes?: number | undefined;
+  /** Of a record in the engine that is larger; by default that of pieced-engine.ts. */
+  readonly enginePieceBytes?: number | undefined;
   /** What the disk holds cannot be read, or more waits for it than memory has room for: the node has to stop. A disk that refuses writes is no such case (`trouble`). */
   readonly onFailure: (error: StorageError) => void;
 }
@@ -126,7 +132,10 @@ export class Store {
   private readonly markEntry = (entry: number): void => this.writeBehind.mark(entry);
   private readonly toSweep = (partition: Partition, collection: Collection): void => this.sweeper.add(partition, collection);
 
-  private constructor(private readonly options: StoreOptions) {
+  private constructor(
+    private readonly options: StoreOptions,
+    private readonly engine: PiecedEngine,
+  ) {
     this.trouble = new DiskTrouble(
       options.clock,
       () => this.mend(),
@@ -137,13 +146,13 @@ export class Store {
     this.conflicts = new ConflictLog(options.clock);
     const partition = (number: number): Partition => this.partition(number);
     this.orders = new CollectionOrders(options.clock, this.table);
-    this.sweeper = new CollectionSweeper(options.engine, options.clock, this.table, this.markEntry, (error) => options.onFailure(error));
-    this.loader = new Loader(options.engine, this.table, partition, (error) => options.onFailure(error), options.clock);
-    this.evictor = new Evictor(this.table, partition, options.cacheBytesMax);
-    this.scan = new RecordScan(options.engine, options.clock, this.table, (entry) => this.writeBehind.mark(entry));
-    this.forgetting = new Forgetting(options.engine, this.table, this.loader, this.markEntry);
+    this.sweeper = new CollectionSweeper(engine, options.clock, this.table, this.markEntry, (error) => options.onFailure(error));
+    this.loader = new Loader(engine, this.table, partition, (error) => options.onFailure(error), options.clock);
+    this.evictor = new Evictor(this.table, partition, options.cacheBytesMax, options.clock);
+    this.scan = new RecordScan(engine, options.clock, this.table, (entry) => this.writeBehind.mark(entry));
+    this.forgetting = new Forgetting(engine, this.table, this.loader, this.markEntry);
     this.hints = new HintStore(
-      options.engine,
+      engine,
       (kind, payload) => this.commitLog.append(kind === 'kept' ? entryKind.keptHint : entryKind.letGoHints, payload),
       this.refused,
     );
@@ -164,7 +173,7 @@ export class Store {
       Math.ceil(this.largeBatchBytes / 2),
     );
     this.writeBehind = new WriteBehind(
-      options.engine,
+      engine,
       options.clock,
       this.loader,
       this.table,
@@ -178,7 +187,7 @@ export class Store {
 
   /** Recovers what engine and log hold. Rejects with StorageError when they are damaged, locked or newer than this version. */
   static async open(options: StoreOptions): Promise<Store> {
-    const store = new Store(options);
+    const store = new Store(options, await PiecedEngine.over(options.engine, options.clock, options.enginePieceBytes));
     const recovered = await store.writeBehind.restore();
     store.engineIsEmpty = recovered.empty;
     for (const [name, value] of recovered.facts) store.facts.set(name, value);
@@ -220,7 +229,7 @@ export class Store {
     if (commitLog.refusal !== undefined) throw commitLog.refusal;
     this.turn++;
     this.sliced.resume();
-    await this.options.engine.reopen();
+    await this.engine.reopen();
     await writeBehind.writeOut(commitLog);
     commitLog.vouch();
     writeBehind.paused = false;
@@ -288,51 +297,35 @@ export class Store {
     return transaction.stagedBytes > this.largeBatchBytes;
   }
 
-  /** The same for a large batch, which is returned and shares its bytes with memory: to memory at once, and to the log by logLarge. */
-  writeLargeBatch(partition: Partition, dot: Dot, term: number, epoch: number, transaction: Transaction): Buffer {
-    const { stagedBytes, writes } = transaction;
-    const { places: staged, count: stagedCount } = writes;
-    const encoder = new BatchEncoder(new ByteWriter(stagedBytes + 256));
+  /** The same for a large batch, which is returned and shares its large values with memory: to memory at once, and to the log by logLarge. */
+  writeLargeBatch(partition: Partition, dot: Dot, term: number, epoch: number, transaction: Transaction): Bytes {
+    const { places: staged, count: stagedCount } = transaction.writes;
+    const encoder = new BatchEncoder(new ByteWriter(65536), copiedBytesMost);
     encoder.begin(dot.actor, dot.counter);
     const prev = partition.seen.get(dot.actor) ?? 0;
     encoder.part(partition.number, epoch, term, prev);
-    const valueEnds: number[] = [];
     for (let i = 0; i < stagedCount; i++) {
-      const { key, slot, record, bytes, expiresAtMs, type, part, element } = staged[i] as Staged;
-      if (record === undefined) encoder.plain(slot, key, type, part, element, term, expiresAtMs, bytes);
-      else encoder.record(slot, key, type, part, element, record);
-      valueEnds.push(encoder.writer.length);
-    }
-    encoder.end();
-    const large = encoder.writer.take();
-    for (let i = 0; i < stagedCount; i++) {
-      const { entry, key, record, bytes, expiresAtMs, type, element } = staged[i] as Staged;
-      const isElement = type !== recordType.string;
-      if (isElement) partition.collections.hold(entry); // this batch's deletion may just have condemned it
-      const valueAt = (valueEnds[i] as number) - bytes.length;
-      if (record !== undefined) partition.merge(entry, record);
-      else
-        partition.sharePlain(
-          entry,
-          dot.actor,
-          dot.counter,
-          term,
-          expiresAtMs,
-          large,
-          isElement ? plainElementAt(valueAt, element.length, expiresAtMs) : plainKeyAt(valueAt, key.length, expiresAtMs),
-          valueAt,
-          bytes.length,
-        );
+      const { entry, key, slot, record, bytes, expiresAtMs, type, part, element } = staged[i] as Staged;
+      if (type !== recordType.string) partition.collections.hold(entry); // this batch's deletion may just have condemned it
+      if (record === undefined) {
+        encoder.plain(slot, key, type, part, element, term, expiresAtMs, bytes);
+        if (isShareable(bytes)) partition.sharePlain(entry, dot.actor, dot.counter, term, expiresAtMs, bytes);
+        else partition.putPlain(entry, dot.actor, dot.counter, term, expiresAtMs, bytes, 0, bytes.length);
+      } else {
+        encoder.record(slot, key, type, part, element, record);
+        partition.merge(entry, record);
+      }
       this.writeBehind.mark(entry);
       partition.leaves?.touch(key, 0, key.length, element);
     }
     partition.note(dot.actor, dot.counter, prev);
     partition.writtenInTurn = this.turn;
-    return large;
+    encoder.end();
+    return encoder.takeGathered();
   }
 
   /** Brings a large batch of the partition to the log, over several turns; `appended` is called in the turn that appends the last of it: then whenDurable is about it. */
-  logLarge(partition: Partition, batch: Buffer, appended: () => void): void {
+  logLarge(partition: Partition, batch: Bytes, appended: () => void): void {
     partition.slicing++;
     const flushed = (): void => {
       partition.slicing--;
@@ -505,7 +498,7 @@ export class Store {
       try {
         await this.commitLog.close();
       } finally {
-        await this.options.engine.close();
+        await this.engine.close();
       }
     }
   }
@@ -624,7 +617,7 @@ export class Store {
       while (cursor.nextPart()) {
         while (cursor.nextRecord()) {
           assertKnown(cursor.type, cursor.part, bytes, cursor.elementAt, cursor.elementLength);
-          if (!cursor.readPlain()) cursor.record();
+          if (!cursor.readPlain()) cursor.record(false);
         }
       }
     }
@@ -657,11 +650,11 @@ export class Store {
     const entry = cursor.type === recordType.string ? owner : this.partEntry(partition, owner, cursor);
     if (cursor.readPlain() && partition.isNextOf(entry, cursor.versionActor, cursor.versionCounter)) {
       const { versionActor, versionCounter, versionTerm, expiresAtMs, plainAt, plainLength } = cursor;
-      const nameAt = entry === owner ? keyAt : cursor.elementAt;
-      if (mayShare)
-        partition.sharePlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, bytes, nameAt, plainAt, plainLength);
+      const shared = mayShare ? bytes.subarray(plainAt, plainAt + plainLength) : undefined;
+      if (shared !== undefined && isShareable(shared))
+        partition.sharePlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, shared);
       else partition.putPlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, bytes, plainAt, plainLength);
-    } else partition.merge(entry, cursor.record());
+    } else partition.merge(entry, cursor.record(!mayShare));
     partition.touched?.add(entry);
     this.writeBehind.mark(entry);
     if (partition.leaves !== undefined) partition.touchLeaf(entry);

@@ -115,7 +115,7 @@ export abstract class TransactionReads {
     if (this.writes.count > 0 || this.hasParts(entry)) return this.string(key)?.bytes ?? null;
     if (entry === noEntry || !table.isLiving(entry, this.nowMs)) return null;
     const { stored } = this;
-    stored.memory = table.pageOf(entry);
+    stored.memory = table.valuePageOf(entry);
     stored.at = table.valueAt(entry);
     stored.length = table.valueLengthOf(entry);
     stored.isShared = table.isLarge(entry);

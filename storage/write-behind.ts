@@ -6,19 +6,20 @@
  * record meanwhile goes with it, so `purged` is encoded after each batch's records: it is never behind them.
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
-import { encodeRecord } from '../protocol/record.js';
+import { encodeRecordAround } from '../protocol/record.js';
 import { recordPart } from '../protocol/record-key.js';
 import type { Clock, Timer } from './clock.js';
 import { partOfKind, typeOfKind } from './collection-types.js';
 import { encodeHeader } from './header-row.js';
 import type { CommitLog } from './commit-log.js';
-import { StorageError, type Engine } from './engine.js';
+import { StorageError } from './engine.js';
 import type { HintStore } from './hint-store.js';
 import type { KeyTable } from './key-table.js';
 import type { Loader } from './loader.js';
 import { ChunkedList } from './chunked-list.js';
 import { clockBytes, clockOf, encodePartitionClocks, restorePartitionClocks } from './partition-clocks.js';
 import type { Partition } from './partition.js';
+import type { PiecedEngine } from './pieced-engine.js';
 import type { SlicedEntries } from './sliced-entries.js';
 import { partBytesMost, RoundParts, type RoundPart } from './round-parts.js';
 import { maxClock } from './vector-clock.js';
@@ -59,7 +60,7 @@ export class WriteBehind {
   rounds = 0;
 
   constructor(
-    private readonly engine: Engine,
+    private readonly engine: PiecedEngine,
     private readonly clock: Clock,
     private readonly loader: Loader,
     private readonly table: KeyTable,
@@ -91,17 +92,12 @@ export class WriteBehind {
         partition.purged = maxClock(partition.purged, clockOf(value));
       }
     }
-    const hasCollections = await this.hasRows(tables.header);
+    const hasCollections = !(await this.engine.isEmpty(tableRange(tables.header)));
     this.loader.hasCollections = hasCollections;
-    const empty = !hasCollections && !(await this.hasRows(tables.record));
+    const empty = !hasCollections && (await this.engine.isEmpty(tableRange(tables.record)));
     this.hints.restore(hintTotals);
     this.roundPosition = position === undefined ? 0 : position.readDoubleBE(0);
     return { empty, facts, position: this.roundPosition };
-  }
-
-  private async hasRows(name: number): Promise<boolean> {
-    for await (const chunk of this.engine.iterate(tableRange(name), 1)) return chunk.length > 0;
-    return false;
   }
 
   /** `entry` changed: the next round writes it. */
@@ -262,10 +258,10 @@ export class WriteBehind {
         if (record === undefined) part.delete(row);
         else {
           writer.reset();
-          encodeRecord(writer, record);
+          const rest = encodeRecordAround(writer, record, this.engine.valueBytesMost);
           const value = writer.length > this.partBytes ? writer.take() : Buffer.from(writer.view());
           if (value.length > this.partBytes) await this.nextTurn(); // its encoding has taken long enough
-          part.put(row, value);
+          part.put(row, value, rest);
         }
         if (parts.isFull(part)) await this.writePart(part, emptied);
       }
@@ -283,7 +279,7 @@ export class WriteBehind {
   }
 
   /** What was forgotten of records that are among the puts goes with them. */
-  private addPurged(puts: { push(put: [Buffer, Buffer]): unknown }): void {
+  private addPurged(puts: RoundPart['puts']): void {
     for (const partition of this.partitions) {
       if (!partition.purgedDirty) continue;
       partition.purgedDirty = false;

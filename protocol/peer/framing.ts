@@ -46,15 +46,30 @@ export function framedWithTail(
   let rest = writer;
   let length = -lengthBytes;
   for (const { head, tail } of messages) {
-    const tailHead = $protobuf.Writer.create().uint32(tagOf(tailField)).uint32(tail.length).finish() as Buffer;
-    rest.uint32(tagOf(field)).uint32(head.length + tailHead.length + tail.length);
-    const before = Buffer.concat([rest.finish() as Buffer, head, tailHead]);
-    chunks.push(before, tail);
-    length += before.length + tail.length;
+    const parts = withTail(rest, head, [tail], { field, tailField });
+    chunks.push(...parts);
+    for (const part of parts) length += part.length;
     rest = $protobuf.Writer.create();
   }
   chunks[0]?.writeUInt32BE(length, 0);
   return chunks;
+}
+
+/**
+ * What was encoded, and a field behind it that is a message with a long tail, which is not copied: in parts, one after the other, that nobody may write to.
+ * `head` is that message without its tail, encoded.
+ */
+export function withTail(
+  writer: $protobuf.Writer,
+  head: Buffer,
+  tail: readonly Buffer[],
+  { field, tailField }: { readonly field: number; readonly tailField: number },
+): Buffer[] {
+  let tailBytes = 0;
+  for (const { length } of tail) tailBytes += length;
+  const tailHead = $protobuf.Writer.create().uint32(tagOf(tailField)).uint32(tailBytes).finish() as Buffer;
+  writer.uint32(tagOf(field)).uint32(head.length + tailHead.length + tailBytes);
+  return [Buffer.concat([writer.finish() as Buffer, head, tailHead]), ...tail];
 }
 
 /** Of a field of type message or bytes. */

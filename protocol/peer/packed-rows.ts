@@ -10,7 +10,7 @@
  *             actor 2^32-2 = the token is a question about the key's collections (cluster/key-questions.ts)
  */
 import type { ByteReader } from '../byte-reader.js';
-import type { ByteWriter } from '../byte-writer.js';
+import { ByteWriter } from '../byte-writer.js';
 import { FormatError } from '../format-error.js';
 import { slotMax } from '../record-key.js';
 
@@ -21,6 +21,7 @@ export const tokenActor = 0xffff_ffff;
 export const questionActor = 0xffff_fffe;
 
 const remainingMax = 0xffff_ffff;
+const noArguments: readonly Buffer[] = [];
 
 /** Filled by `readCommand`, to be used again. */
 export class CommandRow {
@@ -44,6 +45,30 @@ export function writeCommand(writer: ByteWriter, partition: number, options: num
   }
 }
 
+/** The same row in parts, one after the other; arguments of more than `copiedBytesMost` bytes are not copied. */
+export function commandParts(
+  partition: number,
+  options: number,
+  remainingMs: number,
+  args: readonly Buffer[],
+  copiedBytesMost: number,
+): Buffer[] {
+  const parts: Buffer[] = [];
+  const writer = new ByteWriter(256);
+  writeCommand(writer, partition, options, remainingMs, noArguments);
+  writer.patchU32(writer.length - 4, args.length);
+  for (const argument of args) {
+    writer.u32(argument.length);
+    if (argument.length <= copiedBytesMost) writer.bytes(argument);
+    else {
+      parts.push(Buffer.from(writer.view()), argument);
+      writer.reset();
+    }
+  }
+  if (writer.length > 0) parts.push(writer.take());
+  return parts;
+}
+
 /** Throws FormatError. */
 export function readCommand(reader: ByteReader, row: CommandRow): void {
   row.partition = reader.u16();
@@ -61,6 +86,14 @@ export function writeReply(writer: ByteWriter, id: number, reply: Buffer): void 
   writer.counter(id);
   writer.u32(reply.length);
   writer.bytes(reply);
+}
+
+/** The same row of a reply in parts, which are not copied. */
+export function replyParts(id: number, reply: readonly Buffer[]): Buffer[] {
+  const writer = new ByteWriter(12);
+  writer.counter(id);
+  writer.u32(reply.reduce((sum, { length }) => sum + length, 0));
+  return [writer.take(), ...reply];
 }
 
 /** Filled by `readRead`, to be used again. */

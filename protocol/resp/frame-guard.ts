@@ -62,6 +62,8 @@ export class FrameGuard {
   private elementsLeft = 0;
   /** Bytes of the current bulk that have not come, its CR LF included. */
   private bytesMissing = 0;
+  /** Of the bulk that began last, without its CR LF. */
+  private bulkLength = 0;
   private readonly line = new HeaderLine();
 
   /** Counts and lengths up to this have three digits at most and are within both limits. */
@@ -83,6 +85,16 @@ export class FrameGuard {
     this.smallMax = Math.min(isOfStranger ? strangerMultibulkMax : 999, multibulkMax, bulkBytesMax);
   }
 
+  /** The bulk in whose middle, or before whose first byte, the last scan stopped: its bytes, without its CR LF; 0 = in none. */
+  get bulkBytes(): number {
+    return this.bytesMissing === 0 ? 0 : this.bulkLength;
+  }
+
+  /** How much of that, and of its CR LF, has come. */
+  get bulkBytesCome(): number {
+    return this.bulkLength + 2 - this.bytesMissing;
+  }
+
   /**
    * Goes on from where the last scan stopped, which is `from` in `chunk`. Whole arrays of bulks are passed over without stopping, unless
    * `stopAfterOne`. Time is proportional to headers, not to bytes.
@@ -95,6 +107,7 @@ export class FrameGuard {
     let begin = from;
     let elementsLeft = this.elementsLeft;
     let bytesMissing = this.bytesMissing;
+    let bulkLength = this.bulkLength;
     let stop: ScanStop = 'more';
 
     while (at < end) {
@@ -133,7 +146,7 @@ export class FrameGuard {
             }
             if (byte === carriageReturn && value <= smallMax) {
               at = next + 1;
-              if (elementsLeft > 0) bytesMissing = value + 2;
+              if (elementsLeft > 0) bytesMissing = (bulkLength = value) + 2;
               else elementsLeft = value;
               continue;
             }
@@ -157,6 +170,7 @@ export class FrameGuard {
       const count = line.count();
       line.reset();
       if (elementsLeft > 0) {
+        bulkLength = count;
         bytesMissing = count + 2;
       } else if (count > 0) {
         elementsLeft = count;
@@ -170,6 +184,7 @@ export class FrameGuard {
     this.at = at;
     this.elementsLeft = elementsLeft;
     this.bytesMissing = bytesMissing;
+    this.bulkLength = bulkLength;
     return stop;
   }
 

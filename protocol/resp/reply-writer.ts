@@ -317,5 +317,11 @@ export function encodeReply(reply: Reply, resp: 2 | 3): Buffer {
   return first === undefined ? Buffer.alloc(0) : others.length === 0 ? first : Buffer.concat([first, ...others]);
 }
 
+/** The same in parts, one after the other: large values are not copied, and borrowed as `writeRaw` says. */
+export function encodeReplyParts(reply: Reply, resp: 2 | 3): Buffer[] {
+  encoder.write(reply, resp);
+  return encoder.take();
+}
+
 /** Shared by all calls: they take what they wrote before they return. */
 const encoder = new ReplyWriter();

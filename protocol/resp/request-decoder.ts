@@ -2,13 +2,15 @@
  * Requests of one connection: bytes in any cut -> arguments.
  *
  * The frame guard decides where requests end and whether they are sound; redis-parser decodes them. It gets whole, checked frames only: a run
- * of pipelined commands in one chunk is one slice, without a copy; a request that spans chunks is joined once, when its last byte is there.
+ * of pipelined commands in one chunk is one slice, without a copy; a request that spans chunks is joined once, when its last byte is there, but for large
+ * elements, which are put together while they come (large-elements.ts).
  *
  * Invariant: redis-parser holds nothing between two calls, and after a protocol error nothing more is decoded.
  */
 import RedisParser from 'redis-parser';
 import { FrameGuard, type RequestLimits } from './frame-guard.js';
 import { splitInlineArguments } from './inline-arguments.js';
+import { LargeElements, largeElementBytes } from './large-elements.js';
 import { UnfinishedRequest } from './unfinished-request.js';
 
 export type { RequestLimits } from './frame-guard.js';
@@ -27,11 +29,15 @@ export class RequestDecoder {
   private readonly guard: FrameGuard;
   private readonly unfinished = new UnfinishedRequest();
   private readonly parser: RedisParser;
+  /** Of the unfinished request; undefined = it has none. */
+  private large: LargeElements | undefined;
   private failed = false;
 
   constructor(
     private readonly limits: RequestLimits,
     private readonly sink: RequestSink,
+    /** Elements of so many bytes are put together while they come. */
+    private readonly largeBytes = largeElementBytes,
   ) {
     this.guard = new FrameGuard(limits);
     this.parser = new RedisParser({
@@ -45,7 +51,7 @@ export class RequestDecoder {
 
   /** Bytes of the request that has begun and not ended. */
   get bufferedBytes(): number {
-    return this.unfinished.byteLength;
+    return this.unfinished.byteLength + (this.large?.byteLength ?? 0);
   }
 
   /** The client has not said who it is, and has to: small requests only. Holds for what was not decoded yet. */
@@ -61,16 +67,23 @@ export class RequestDecoder {
     let from = 0;
     while (from < chunk.length && !this.failed) {
       const resumed = this.unfinished.byteLength > 0;
+      const rest = this.large === undefined ? from : from + this.large.fill(chunk, from);
       // Of a stranger's requests each may make it known, and what follows be allowed.
       const stop = this.guard.scan(chunk, from, resumed || this.guard.isOfStranger);
       const { begin, at } = this.guard;
       if (begin > from) {
-        const frames = begin - from === chunk.length ? chunk : chunk.subarray(from, begin);
-        this.parser.execute(resumed ? this.unfinished.join(frames) : frames);
+        if (this.large === undefined) {
+          const frames = begin - from === chunk.length ? chunk : chunk.subarray(from, begin);
+          this.parser.execute(resumed ? this.unfinished.join(frames) : frames);
+        } else {
+          const args = this.large.argumentsWith(this.unfinished.join(chunk.subarray(rest, begin)));
+          this.large = undefined;
+          this.sink.request(args);
+        }
       }
       switch (stop) {
         case 'more':
-          if (begin < at) this.keep(begin === 0 ? chunk : chunk.subarray(begin));
+          if (begin < at) this.keepFrom(chunk, Math.max(begin, rest));
           break;
         case 'frame':
           break;
@@ -87,12 +100,22 @@ export class RequestDecoder {
     }
   }
 
-  private keep(tail: Buffer): void {
-    if (this.unfinished.byteLength + tail.length > this.limits.queryBufferBytesMax) {
-      this.fail('ERR Protocol error: too big query buffer');
-    } else {
-      this.unfinished.keep(tail);
+  /** Keeps what has come of an unfinished request, from `from` on; the bytes of a large element apart. */
+  private keepFrom(chunk: Buffer, from: number): void {
+    const { guard, unfinished } = this;
+    if (this.bufferedBytes + chunk.length - from > this.limits.queryBufferBytesMax)
+      return this.fail('ERR Protocol error: too big query buffer');
+    const bulkAt = guard.bulkBytes < this.largeBytes ? -1 : chunk.length - guard.bulkBytesCome;
+    if (bulkAt < from) {
+      // Of no large element, or of one that began before and whose own bytes have gone their way.
+      if (from < chunk.length) unfinished.keep(from === 0 ? chunk : chunk.subarray(from));
+      return;
     }
+    if (from < bulkAt) unfinished.keep(chunk.subarray(from, bulkAt));
+    this.large ??= new LargeElements();
+    this.large.begin(guard.bulkBytes, unfinished.byteLength);
+    const end = bulkAt + this.large.fill(chunk, bulkAt);
+    if (end < chunk.length) unfinished.keep(chunk.subarray(end));
   }
 
   private runInline(line: Buffer): void {
@@ -104,6 +127,7 @@ export class RequestDecoder {
   private fail(text: string): void {
     this.failed = true;
     this.unfinished.clear();
+    this.large = undefined;
     this.sink.protocolError(text);
   }
 }

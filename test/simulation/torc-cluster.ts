@@ -322,7 +322,10 @@ export class TorcCluster {
     const logFiles = disk.logFiles();
     const engine = await disk.openEngine();
     const onFailure = (error: Error): void => this.#stopped(name, `${name} failed: ${error.message}`);
-    const large = { largeBatchBytes: largeBytes, roundPartBytes: largeBytes === undefined ? undefined : 2 * largeBytes };
+    const large =
+      largeBytes === undefined
+        ? undefined
+        : { largeBatchBytes: largeBytes, roundPartBytes: 2 * largeBytes, enginePieceBytes: Math.ceil(largeBytes / 2) };
     return Store.open({ engine, logFiles, clock, durability, cacheBytesMax, hashSeed: 1, onFailure, ...large });
   }
 

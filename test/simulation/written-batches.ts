@@ -3,6 +3,7 @@
  * seen its dot.
  */
 import { decodeBatches } from '../../protocol/batch.js';
+import type { Bytes } from '../../protocol/gathered-bytes.js';
 import type { Dot } from '../../protocol/dot.js';
 import { encodeRecordKey } from '../../protocol/record-key.js';
 import type { Partition } from '../../storage/partition.js';
@@ -36,7 +37,7 @@ export class WrittenBatches {
   /** Remembers what the store writes, once it is in the log, and what it takes from others. */
   watch(name: string, store: Store): void {
     let turn: WrittenBatch[] = [];
-    const large = new Map<Buffer, WrittenBatch>();
+    const large = new Map<Bytes, WrittenBatch>();
     const logged = (batches: readonly WrittenBatch[]): void => {
       const written = batches.map((batch) => [idOf(batch.partition, batch.actor, batch.counter), batch] as const);
       for (const [id, batch] of written) {

@@ -49,13 +49,13 @@ test('a place that cannot be written is NOT_WRITABLE', async (t) => {
 test('a newer format is refused by both numbers before anything is touched; a record without sense is DAMAGED', async (t) => {
   const directory = temporaryDirectory(t);
   const plant = (text: string): void => fs.writeFileSync(path.join(directory, 'torc.json'), text);
-  plant('{"formatVersion": 2, "something": "new"}');
+  plant('{"formatVersion": 3, "something": "new"}');
   const newer = await t.throwsAsync(DataDirectory.open(directory), { instanceOf: StorageError });
   t.is(newer.code, 'NEWER_FORMAT');
-  t.regex(newer.message, /version 2; this program reads up to 1/);
+  t.regex(newer.message, /version 3; this program reads up to 2/);
   t.false(fs.existsSync(path.join(directory, 'rocksdb')));
 
-  const good = { formatVersion: 1, ...record };
+  const good = { formatVersion: 2, ...record };
   const bad = ['', '{', '[]', 'null', '{}', ...[0, 1.5, lifeMax + 1, '1'].map((life) => JSON.stringify({ ...good, life }))];
   for (const field of Object.keys(good)) bad.push(JSON.stringify({ ...good, [field]: undefined }));
   for (const text of bad) {

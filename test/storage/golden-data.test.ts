@@ -109,11 +109,11 @@ test('a directory of format version 1 is read whole: from RocksDB, and from the 
 test('a directory whose torc.json is of a newer format is refused, and nothing in it is touched', async (t) => {
   const directory = goldenCopy(t);
   const record = path.join(directory, 'torc.json');
-  fs.writeFileSync(record, fs.readFileSync(record, 'utf8').replace('"formatVersion": 1', '"formatVersion": 2'));
+  fs.writeFileSync(record, fs.readFileSync(record, 'utf8').replace('"formatVersion": 1', '"formatVersion": 3'));
   const before = fs.readdirSync(path.join(directory, 'rocksdb'));
   const error = await t.throwsAsync(DataDirectory.open(directory), { instanceOf: StorageError });
   t.is(error.code, 'NEWER_FORMAT');
-  t.regex(error.message, /torc\.json has format version 2; this program reads up to 1/);
+  t.regex(error.message, /torc\.json has format version 3; this program reads up to 2/);
   t.deepEqual(fs.readdirSync(path.join(directory, 'rocksdb')), before);
 });
 

@@ -23,7 +23,7 @@ export interface Decoded {
   readonly errors: string[];
 }
 
-export function newDecoder(limits: Partial<RequestLimits> = {}): Decoded & { readonly decoder: RequestDecoder } {
+export function newDecoder(limits: Partial<RequestLimits> = {}, largeBytes?: number): Decoded & { readonly decoder: RequestDecoder } {
   const requests: Buffer[][] = [];
   const errors: string[] = [];
   const decoder = new RequestDecoder(
@@ -32,13 +32,14 @@ export function newDecoder(limits: Partial<RequestLimits> = {}): Decoded & { rea
       request: (args) => requests.push(args.map((arg) => Buffer.from(arg))),
       protocolError: (text) => errors.push(text),
     },
+    largeBytes,
   );
   return { decoder, requests, errors };
 }
 
 /** Decodes `stream` cut into pieces of the lengths in `cuts`, used again and again. Every piece has memory of its own. */
-export function decodeCut(stream: Buffer, cuts: readonly number[], limits: Partial<RequestLimits> = {}): Decoded {
-  const { decoder, requests, errors } = newDecoder(limits);
+export function decodeCut(stream: Buffer, cuts: readonly number[], limits: Partial<RequestLimits> = {}, largeBytes?: number): Decoded {
+  const { decoder, requests, errors } = newDecoder(limits, largeBytes);
   for (let at = 0, piece = 0; at < stream.length; piece++) {
     const length = cuts[piece % cuts.length] ?? stream.length;
     decoder.push(Buffer.from(stream.subarray(at, at + length)));

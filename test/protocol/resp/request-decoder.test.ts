@@ -1,6 +1,7 @@
 import test from 'ava';
 import fc from '../../harness/properties.js';
-import { decodeCut, decodeWhole, encodeRequest, newDecoder } from './decoding.js';
+import { RequestDecoder } from '../../../protocol/resp/request-decoder.js';
+import { decodeCut, decodeWhole, encodeRequest, newDecoder, redisLimits } from './decoding.js';
 
 const texts = (requests: Buffer[][]): string[][] => requests.map((args) => args.map((arg) => arg.toString('latin1')));
 
@@ -67,6 +68,38 @@ test('any stream means the same whole, byte by byte and at random cuts', (t) => 
     }),
     { numRuns: 300 },
   );
+});
+
+test('elements that are put together while they come are what they are in one piece, limits and errors included', (t) => {
+  fc.assert(
+    fc.property(fc.array(fragment, { maxLength: 12 }), cutLengths, fc.integer({ min: 1, max: 300 }), (fragments, cuts, largeBytes) => {
+      const stream = Buffer.concat(fragments);
+      t.deepEqual(decodeCut(stream, [1], {}, largeBytes), decodeWhole(stream));
+      t.deepEqual(decodeCut(stream, cuts, {}, largeBytes), decodeWhole(stream));
+      const limits = { queryBufferBytesMax: 100 };
+      t.deepEqual(decodeCut(stream, cuts, limits, largeBytes), decodeCut(stream, cuts, limits));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('a large element has memory of its own, and none before a part of it has come', (t) => {
+  const requests: Buffer[][] = [];
+  const decoder = new RequestDecoder(redisLimits, { request: (args) => requests.push(args), protocolError: (text) => t.fail(text) });
+  const [first, second] = [Buffer.alloc(3 * 1024 * 1024, 'a'), Buffer.alloc(2 * 1024 * 1024, 'b')];
+  const stream = encodeRequest(['MSET', 'k', first, 'l', second]);
+  const before = process.memoryUsage().arrayBuffers;
+  decoder.push(Buffer.from('*2\r\n$536870912\r\nabc'));
+  t.true(process.memoryUsage().arrayBuffers - before < 1024 * 1024);
+  const other = new RequestDecoder(redisLimits, { request: (args) => requests.push(args), protocolError: (text) => t.fail(text) });
+  for (let at = 0; at < stream.length; at += 65_536) other.push(Buffer.from(stream.subarray(at, at + 65_536)));
+  const [args = []] = requests;
+  t.deepEqual(args.map((each) => each.toString('latin1', 0, 4)), ['MSET', 'k', 'aaaa', 'l', 'bbbb']); // prettier-ignore
+  t.true(args[2]?.equals(first));
+  t.true(args[4]?.equals(second));
+  t.is(args[2]?.buffer.byteLength, first.length);
+  t.is(args[4]?.buffer.byteLength, second.length);
+  t.is(other.bufferedBytes, 0);
 });
 
 test('what was encoded is what is decoded, in order', (t) => {
@@ -207,7 +240,7 @@ test('a value that comes byte by byte is held in few pieces, and in little more 
   t.deepEqual(requests, [[Buffer.alloc(length, 'x')]]);
 });
 
-test('a large value in 64 KiB pieces is joined once, its pieces kept as they came', (t) => {
+test('a large value in 64 KiB pieces is put together while it comes: no more is joined than what came before there was room for all', (t) => {
   const { decoder, requests } = newDecoder();
   const value = Buffer.alloc(32 * 1024 * 1024);
   for (let at = 0; at < value.length; at += 4099) value[at] = at & 0xff;
@@ -215,6 +248,11 @@ test('a large value in 64 KiB pieces is joined once, its pieces kept as they cam
   const joins = joinsDuring(() => {
     for (let at = 0; at < stream.length; at += 65_536) decoder.push(stream.subarray(at, at + 65_536));
   });
-  t.deepEqual(joins, [Math.ceil(stream.length / 65_536)]);
+  const pieces = Math.ceil(stream.length / 65_536);
+  t.is(joins.length, 2, 'and the rest of the request');
+  t.true(
+    joins.every((joined) => joined <= pieces / 32),
+    joins.join(),
+  );
   t.true(requests[0]?.[2]?.equals(value));
 });
