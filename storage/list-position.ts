@@ -70,11 +70,13 @@ export function isPosition(bytes: Buffer, at: number, length: number): boolean {
 }
 
 function integers(first: number, count: number, apart: number, dot: Dot): Buffer[] {
-  return Array.from({ length: count }, (_, i) => {
+  const made: Buffer[] = []; // a loop: Array.from() takes as long as the bytes
+  for (let i = 0; i < count; i++) {
     writer.reset();
     writeInteger(first + i * apart);
-    return ended(dot);
-  });
+    made.push(ended(dot));
+  }
+  return made;
 }
 
 /**
@@ -122,13 +124,15 @@ function steps(low: number, high: number, count: number, near: Side, dot: Dot): 
   const prefix = writer.take();
   const apart = count > 1 ? Math.floor((high - low) / (count + 1)) : Math.min(stride, Math.floor((high - low) / 2));
   const first = count > 1 || near === 'left' ? low + apart : high - apart;
-  return Array.from({ length: count }, (_, i) => {
+  const made: Buffer[] = [];
+  for (let i = 0; i < count; i++) {
     writer.reset();
     writer.bytes(prefix);
     writer.u8(mark.step);
     writer.u32(first + i * apart);
-    return ended(dot);
-  });
+    made.push(ended(dot));
+  }
+  return made;
 }
 
 function ended({ actor, counter }: Dot): Buffer {

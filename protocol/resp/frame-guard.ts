@@ -85,6 +85,13 @@ export class FrameGuard {
     this.smallMax = Math.min(isOfStranger ? strangerMultibulkMax : 999, multibulkMax, bulkBytesMax);
   }
 
+  /** The next scan is of the beginning of a request. */
+  restart(): void {
+    this.elementsLeft = 0;
+    this.bytesMissing = 0;
+    this.line.reset();
+  }
+
   /** The bulk in whose middle, or before whose first byte, the last scan stopped: its bytes, without its CR LF; 0 = in none. */
   get bulkBytes(): number {
     return this.bytesMissing === 0 ? 0 : this.bulkLength;

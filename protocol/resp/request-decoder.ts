@@ -25,6 +25,10 @@ export interface RequestSink {
   protocolError(text: string): void;
 }
 
+/** More than a stranger's request ever has: its arguments, headers and all. */
+const strangerRequestBytesMax = 256 * 1024;
+const nothing = Buffer.alloc(0);
+
 export class RequestDecoder {
   private readonly guard: FrameGuard;
   private readonly unfinished = new UnfinishedRequest();
@@ -32,6 +36,8 @@ export class RequestDecoder {
   /** Of the unfinished request; undefined = it has none. */
   private large: LargeElements | undefined;
   private failed = false;
+  /** The client was known when what has begun was let through, and is not any more. */
+  private becameStranger = false;
 
   constructor(
     private readonly limits: RequestLimits,
@@ -54,8 +60,9 @@ export class RequestDecoder {
     return this.unfinished.byteLength + (this.large?.byteLength ?? 0);
   }
 
-  /** The client has not said who it is, and has to: small requests only. Holds for what was not decoded yet. */
+  /** The client has not said who it is, and has to: small requests only. Holds for what was not decoded yet, a request that has begun included. */
   set isOfStranger(isOfStranger: boolean) {
+    this.becameStranger = isOfStranger && (this.becameStranger || !this.guard.isOfStranger);
     this.guard.isOfStranger = isOfStranger;
   }
 
@@ -98,6 +105,17 @@ export class RequestDecoder {
       }
       from = at;
     }
+    if (this.becameStranger) this.judgeAnew();
+  }
+
+  /** What a RESET in the same chunk, or before it, has made too large. */
+  private judgeAnew(): void {
+    this.becameStranger = false;
+    const { byteLength } = this.unfinished;
+    if (byteLength === 0 || this.failed) return;
+    if (this.large !== undefined || byteLength > strangerRequestBytesMax) return this.fail('ERR Protocol error: unauthenticated bulk length');
+    this.guard.restart();
+    this.push(this.unfinished.join(nothing));
   }
 
   /** Keeps what has come of an unfinished request, from `from` on; the bytes of a large element apart. */

@@ -1,8 +1,12 @@
 /**
  * The node's HTTP port: GET and HEAD of a few fixed paths, answered from memory. Bounded against whoever reaches the port: few connections, short
  * deadlines, no bodies.
+ *
+ * A probe has to get through whoever holds connections open: one more than there may be ends the one that has asked for nothing for the longest time. Only where all of them
+ * wait for an answer is the new one refused.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 
 export interface HttpAnswer {
   readonly status: number;
@@ -15,9 +19,15 @@ export type HttpRoutes = ReadonlyMap<string, () => HttpAnswer | Promise<HttpAnsw
 
 const connectionsMax = 256;
 const requestTimeoutMs = 5000;
+/** How often Node looks for requests that take longer than that. */
+const timeoutLookMs = 1000;
 const headerBytesMax = 8192;
 
 export class HttpListener {
+  /** Connections of which no request is being answered, the one that is so for the longest time first. */
+  private readonly idle = new Set<Socket>();
+  private connections = 0;
+
   private constructor(
     private readonly servers: readonly Server[],
     private readonly routes: HttpRoutes,
@@ -26,12 +36,17 @@ export class HttpListener {
   /** Listens on every address. Rejects with the system's error, listening on none. */
   static async open(addresses: readonly string[], port: number, routes: HttpRoutes): Promise<HttpListener> {
     const servers = addresses.map(() =>
-      createServer({ requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs, maxHeaderSize: headerBytesMax }),
+      createServer({
+        requestTimeout: requestTimeoutMs,
+        headersTimeout: requestTimeoutMs,
+        connectionsCheckingInterval: timeoutLookMs,
+        maxHeaderSize: headerBytesMax,
+      }),
     );
     const listener = new HttpListener(servers, routes);
     try {
       for (const [index, server] of servers.entries()) {
-        server.maxConnections = connectionsMax;
+        server.on('connection', (socket: Socket) => listener.connected(socket));
         server.on('request', (request: IncomingMessage, response: ServerResponse) => void listener.answer(request, response));
         await new Promise<void>((resolve, reject) => {
           server.once('error', reject);
@@ -53,7 +68,24 @@ export class HttpListener {
     }
   }
 
+  private connected(socket: Socket): void {
+    this.connections++;
+    this.idle.add(socket);
+    socket.once('close', () => {
+      this.connections--;
+      this.idle.delete(socket);
+    });
+    if (this.connections <= connectionsMax) return;
+    const [oldest] = this.idle;
+    oldest?.destroy();
+  }
+
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = request;
+    this.idle.delete(socket);
+    response.once('close', () => {
+      if (!socket.destroyed) this.idle.add(socket);
+    });
     const { method, url = '' } = request;
     const route = this.routes.get(url.split('?', 1)[0] ?? '');
     if (route === undefined)

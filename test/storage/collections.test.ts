@@ -182,7 +182,7 @@ class History {
     else if (action < 28) this.nowMs += this.pick(20);
     else if (action < 29) {
       this.store.store.endTurn(() => undefined);
-      void this.store.store.writeOut();
+      this.store.store.writeOut().catch(() => undefined); // one that a crash cuts off
     } else if (action < 30) await this.clock.advance(this.pick(2));
     else if (action < 31) {
       for (let i = 0; i < 40; i++) await this.clock.advance(0);

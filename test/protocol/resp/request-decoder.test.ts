@@ -256,3 +256,40 @@ test('a large value in 64 KiB pieces is put together while it comes: no more is 
   );
   t.true(requests[0]?.[2]?.equals(value));
 });
+
+test("a request that has begun when its client becomes a stranger is judged as a stranger's, wherever the stream is cut", (t) => {
+  const reset = encodeRequest(['RESET']);
+  const announced = (bytes: number): Buffer => Buffer.from(`*2\r\n$4\r\nECHO\r\n$${bytes}\r\n`);
+  for (const [rest, error, requests] of [
+    [announced(16_385), 'unauthenticated bulk length', 1],
+    [Buffer.from('*11\r\n$1\r\n'), 'unauthenticated multibulk length', 1],
+    [Buffer.concat([announced(1_000_000), Buffer.alloc(300_000)]), 'unauthenticated bulk length', 1],
+    [Buffer.concat([announced(16_384), Buffer.alloc(16_384), Buffer.from('\r\n')]), undefined, 2],
+    [Buffer.from('PING\r\nPI'), undefined, 2],
+  ] as const) {
+    const stream = Buffer.concat([reset, rest]);
+    for (const cut of [stream.length, reset.length + 4, reset.length + 20, reset.length + 1000, 1]) {
+      const seen: string[] = [];
+      const errors: string[] = [];
+      const decoder = new RequestDecoder(redisLimits, {
+        request: ([name]) => {
+          seen.push(String(name));
+          if (String(name) === 'RESET') decoder.isOfStranger = true;
+        },
+        protocolError: (text) => errors.push(text),
+      });
+      for (let at = 0; at < stream.length; at += cut) decoder.push(Buffer.from(stream.subarray(at, at + cut)));
+      t.deepEqual(errors, error === undefined ? [] : [`ERR Protocol error: ${error}`], `${cut} of ${stream.length}`);
+      t.is(seen.length, requests);
+    }
+  }
+});
+
+test('what was begun when something else made a stranger of the client is judged with its next bytes', (t) => {
+  const { decoder, errors } = newDecoder();
+  decoder.push(Buffer.from('*2\r\n$4\r\nECHO\r\n$20000\r\nabc'));
+  decoder.isOfStranger = true;
+  t.deepEqual(errors, []);
+  decoder.push(Buffer.from('d'));
+  t.deepEqual(errors, ['ERR Protocol error: unauthenticated bulk length']);
+});

@@ -112,6 +112,19 @@ test('before its password a client may send small requests only, and is known fr
     const client = await asking(t, group, ['AUTH', 'sesame'], ['RESET']);
     client.write(tooLarge);
     t.is(await client.reply(), '-ERR Protocol error: unauthenticated bulk length');
+    // In one piece with the RESET that makes it too large, as any cut of it.
+    for (const bytes of [request('RESET') + tooLarge, `${request('RESET')}*11\r\n`]) {
+      for (const cut of [bytes.length, 1, request('RESET').length + 3]) {
+        const known = await asking(t, group, ['AUTH', 'sesame']);
+        for (let at = 0; at < bytes.length; at += cut) known.write(bytes.slice(at, at + cut));
+        t.is(await known.reply(), '+RESET');
+        t.regex(
+          await known.reply(),
+          /^-ERR Protocol error: unauthenticated (multi)?bulk length$/,
+          `${group === torc ? 'torc' : 'redis'} ${cut}`,
+        );
+      }
+    }
   }
 });
 
