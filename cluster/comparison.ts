@@ -169,6 +169,11 @@ export class Comparison {
     this.send(peer, partition, clockOf(since), { id, answer: true, term: noTerm });
   }
 
+  /** This node's disk refuses writes: what the peer sent, and did not ask to be sent, is not stored. */
+  refuse(peer: Peer, { id, partition, complete, termCounter }: torc.Transfer): void {
+    if (complete || termCounter === 0) peer.link.say({ transferAcks: [{ id, partition, current: false }] });
+  }
+
   onTransfer(peer: Peer, transfer: torc.Transfer): void {
     const { store, turn } = this.options;
     const partition = store.partition(transfer.partition);

@@ -4,7 +4,7 @@
  *
  * Invariant: a member number is never given to another node id; clocks name writers by it for ever.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { preferenceList } from './preference-list.js';
 import { buildRing, partitionPosition, slotCount } from './ring.js';
 

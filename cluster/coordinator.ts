@@ -19,7 +19,7 @@ import type { Store } from '../storage/store.js';
 import type { Collection } from '../storage/collection.js';
 import type { Need } from '../storage/transaction-reads.js';
 import { Transaction } from '../storage/transaction.js';
-import { diskFull, noReplicas, notServedInTime, unknownOutcome, type Call, type ReadFrom } from './call.js';
+import { diskFull, diskRefuses, noReplicas, notServedInTime, unknownOutcome, type Call, type ReadFrom } from './call.js';
 import type { Coordination } from './coordination.js';
 import { abandon, carryOn } from './long-replies.js';
 import type { Membership } from './membership.js';
@@ -257,6 +257,7 @@ export class Coordinator {
   private enqueue(coordination: Coordination, call: Call): void {
     const short = this.shortOfReplicas(call);
     if (short !== undefined) return call.answer(short);
+    if (coordination.state === 'idle' && this.options.membership.failing) return call.answer(diskRefuses); // to take over is to write
     if (coordination.largeBytes > 0) call.moves(coordination.largeBytes);
     coordination.enqueue(call);
     if (coordination.state === 'idle') this.options.takeOver().begin(coordination);
@@ -449,7 +450,7 @@ export class Coordinator {
     settlement.turnBytes = batch;
     settlement.isLarge = true;
     coordination.held = true;
-    store.logLarge(batch, () => {
+    store.logLarge(store.partition(coordination.partition), batch, () => {
       store.whenDurable(() => settlement.acknowledge());
       for (const peer of membership.otherHomes(coordination.partition)) {
         if (peer.takesWrites || !standIns.take(settlement, peer)) peer.link.sendLargeBatch(settlement);

@@ -25,6 +25,9 @@ export type EventName =
   | 'rebuild-began'
   | 'loss-proven'
   | 'rebuild-done'
+  /** The disk refuses writes, or takes them again. */
+  | 'disk-failing'
+  | 'disk-recovered'
   /** Of an earlier life of a node something is missing that nobody has: it is missed no longer. */
   | 'gap-closed'
   /** Comparison with other replicas. */

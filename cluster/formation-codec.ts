@@ -3,7 +3,7 @@
  *
  * Invariant: what decodes has been checked field by field, so formation.ts trusts its input's shape.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { checkedAs, configurationSchema, nodeDescriptionSchema, parsedJson } from './configuration.js';
 import type { FormationDurable, FormationMessage } from './formation.js';
 

@@ -34,8 +34,18 @@ export interface FrameListeners {
   readonly bulkAcknowledged: (peer: Peer, ack: torc.BulkAck) => void;
 }
 
-/** `bulk`: of the stream that brought it. `isFull`: this node's disk is, and of what others push it takes only what a read of theirs waits for. Throws FormatError, GossipError and RangeError: the stream is to be ended. */
-export function distribute(frame: torc.Frame, peer: Peer, bulk: BulkReceiver, to: FrameListeners, isFull: boolean): void {
+/** How far this node can store what it is sent. */
+export interface DiskState {
+  /** Of what others push it takes only what a read of theirs waits for. */
+  readonly isFull: boolean;
+  /** Not even that: whoever sends it is told so. */
+  readonly isFailing: boolean;
+  /** The log lacks some of what memory has: nothing is stored, and nothing is told that may rest on it. */
+  readonly isHeld: boolean;
+}
+
+/** `bulk`: of the stream that brought it. Throws FormatError, GossipError and RangeError: the stream is to be ended. */
+export function distribute(frame: torc.Frame, peer: Peer, bulk: BulkReceiver, to: FrameListeners, disk: DiskState): void {
   if (frame.batches.length > 0) to.replica.receive(peer, frame.batches as Buffer, frame.batchTraces);
   for (const hints of frame.hints) to.handOff.onHints(peer, hints as torc.Hints);
   for (const piece of frame.bulkPieces) to.bulkIntake.receive(peer, piece as torc.BulkPiece, bulk);
@@ -44,13 +54,12 @@ export function distribute(frame: torc.Frame, peer: Peer, bulk: BulkReceiver, to
   for (const ack of frame.ack) to.acknowledged(peer, ack as torc.Ack);
   for (const ack of frame.hintAcks) to.hintExchange.onAck(peer, ack as torc.HintAck);
   for (const pull of frame.hintPulls) to.handOff.onHintPull(peer, pull as torc.HintPull);
-  for (const takeOver of frame.takeOvers) to.takeOver.onTakeOver(peer, takeOver as torc.TakeOver);
+  for (const takeOver of disk.isHeld ? [] : frame.takeOvers) to.takeOver.onTakeOver(peer, takeOver as torc.TakeOver);
   for (const promises of frame.promises) to.takeOver.onPromises(peer, promises as torc.Promises);
-  for (const transfer of frame.transfers)
-    if (!isFull || !isOfPartition(transfer as torc.Transfer)) to.comparison.onTransfer(peer, transfer as torc.Transfer);
+  for (const transfer of frame.transfers) takeTransfer(transfer as torc.Transfer, peer, to.comparison, disk);
   for (const ack of frame.transferAcks) to.comparison.onTransferAck(peer, ack as torc.TransferAck);
-  for (const pull of frame.pulls) to.comparison.onPull(peer, pull as torc.Pull);
-  for (const question of frame.treeQuestions) to.antiEntropy.onQuestion(peer, question as torc.TreeQuestion);
+  for (const pull of disk.isHeld ? [] : frame.pulls) to.comparison.onPull(peer, pull as torc.Pull);
+  for (const question of disk.isHeld ? [] : frame.treeQuestions) to.antiEntropy.onQuestion(peer, question as torc.TreeQuestion);
   for (const answer of frame.treeAnswers) to.antiEntropy.onAnswer(peer, answer as torc.TreeAnswer);
   if (frame.commands) to.router.onCommands(peer, frame.commands as torc.Commands);
   if (frame.replies) to.router.onReplies(peer, frame.replies as torc.Replies);
@@ -58,9 +67,14 @@ export function distribute(frame: torc.Frame, peer: Peer, bulk: BulkReceiver, to
   if (frame.readAnswers) to.reader.onAnswers(peer, frame.readAnswers as torc.ReadAnswers);
   for (const check of frame.termChecks) to.termProofs.onTermCheck(peer, check as torc.TermCheck);
   for (const answer of frame.termAnswers) to.termProofs.onTermAnswer(peer, answer as torc.TermAnswer);
-  for (const records of frame.systemRecords) to.systemRecords.onRecords(peer, records as torc.SystemRecords);
-  for (const inquiry of frame.inquiries) to.inquiries.onInquiry(peer, inquiry as torc.Inquiry);
+  for (const records of disk.isHeld ? [] : frame.systemRecords) to.systemRecords.onRecords(peer, records as torc.SystemRecords);
+  for (const inquiry of disk.isHeld ? [] : frame.inquiries) to.inquiries.onInquiry(peer, inquiry as torc.Inquiry);
   if (frame.gossip) to.linkGossip.heard(peer, frame.gossip as torc.Gossip);
+}
+
+function takeTransfer(transfer: torc.Transfer, peer: Peer, comparison: Comparison, { isFull, isFailing, isHeld }: DiskState): void {
+  if (isFailing && !transfer.answer) comparison.refuse(peer, transfer);
+  else if (!isHeld && !(isFull && isOfPartition(transfer))) comparison.onTransfer(peer, transfer);
 }
 
 /** All that a replica lacks of a partition, which it did not ask for. Where it is not taken it is sent again, or the sender does without. */

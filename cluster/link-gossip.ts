@@ -123,6 +123,7 @@ export class LinkGossip {
     for (let number = 0; number < (configuration?.partitions ?? 0); number++) {
       const here = store.partition(number);
       if (peer.told.get(number) === here.changes) continue;
+      if (store.isUnlogged(here)) continue; // if this process died it would never have been
       // It would ask for the large batch that is on its way to it.
       if (!everything && (peer.link.isSending(number) || this.options.isHeld(number))) continue;
       if (here.seen.size === 0 && !(everything && here.promised.counter > 0)) continue;

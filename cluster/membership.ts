@@ -15,8 +15,10 @@ export class Membership {
   selfIndex = -1;
   /** This node came back a moment ago and is catching up. */
   arriving = false;
-  /** This node's disk is nearly full: it takes no writes, and coordinates only where nobody else may. */
-  full = false;
+  /** Less than min-free-space is left on this node's disk. */
+  nearlyFull = false;
+  /** This node's disk refuses writes: what it has it shows as far as its log has it, and it stores nothing. */
+  failing = false;
   quorums: Quorums = { replicas: 1, write: 1, read: 1, promises: 1 };
   /** Raised whenever members or their reachability change: what is derived from them is built anew. */
   version = 0;
@@ -52,6 +54,11 @@ export class Membership {
   /** W and R, as far as there are members for them. */
   setQuorums(directives: { readonly writeQuorum: number; readonly readQuorum: number }): void {
     if (this.configuration !== undefined) this.quorums = quorums(this.configuration, directives);
+  }
+
+  /** This node takes no writes, and coordinates only where nobody else may. */
+  get full(): boolean {
+    return this.nearlyFull || this.failing;
   }
 
   get memberCount(): number {

@@ -8,6 +8,7 @@ import { decodeBatches } from '../protocol/batch.js';
 import type { RecordKey } from '../protocol/record-key.js';
 import { counterAt, memberNumberOf } from '../protocol/dot.js';
 import { clockBytes } from '../storage/partition-clocks.js';
+import type { StorageError } from '../storage/engine.js';
 import { noEntry } from '../storage/key-table.js';
 import { BulkIntake } from './bulk-intake.js';
 import type { BulkReceiver } from './bulk-receiver.js';
@@ -110,22 +111,20 @@ export class Node {
       coordinations: () => this.known,
       sayToAll: () => this.linkGossip.sayToAll(this.peers.all()),
     });
-    this.turn = new Turn(
-      clock,
-      store,
-      {
-        seal: (batches) => {
-          for (const { link } of this.peers.all()) link.seal(batches);
-          this.standIns.seal(batches);
-        },
-        send: () => {
-          for (const { link } of this.peers.all()) link.send();
-        },
+    this.turn = new Turn(clock, store, {
+      seal: (batches) => {
+        for (const { link } of this.peers.all()) link.seal(batches);
+        this.standIns.seal(batches);
       },
-      options.onFailure,
-    );
+      hold: (isFirst) => this.hold(isFirst),
+      send: () => {
+        for (const { link } of this.peers.all()) link.send();
+      },
+    });
     const { turn } = this;
     const isDoubtful = (partition: number): boolean => this.rebuild.isDoubtful(partition);
+    const mayNotBeAsked = (partition: number): boolean =>
+      isDoubtful(partition) || (store.isHeld && store.isUnlogged(store.partition(partition)));
     const provesLoss = (partition: number, seen: VectorClock): boolean => this.rebuild.provesLoss(partition, seen);
     const coordination = (partition: number): Coordination => this.coordination(partition);
     const reroute = (calls: readonly Call[]): void => this.router.reroute(calls);
@@ -240,7 +239,7 @@ export class Node {
       taken: (taken) => this.coordinator.taken(taken),
       reroute,
     });
-    this.termProofs = new TermProofs({ store, membership, turn, clock, random, isDoubtful, reroute });
+    this.termProofs = new TermProofs({ store, membership, turn, clock, random, isDoubtful: mayNotBeAsked, reroute });
     const { termProofs } = this;
     this.coordinator = new Coordinator({
       store,
@@ -267,7 +266,7 @@ export class Node {
       coordination,
       turn,
       clock,
-      isDoubtful,
+      isDoubtful: mayNotBeAsked,
       reroute,
       arrivingBytes: (partition) => this.bulkIntake.arrivingBytes(partition),
       tracer: options.tracer,
@@ -396,6 +395,7 @@ export class Node {
       formed: (configuration, acceptedHere) => this.adopt(configuration, acceptedHere),
       failed: options.onFailure,
     });
+    store.trouble.onChange((reason) => this.diskChanged(reason));
   }
 
   get isReady(): boolean {
@@ -419,17 +419,57 @@ export class Node {
 
   /** The disk is nearly full, or has room again. What others with room may coordinate is left to them. */
   setFull(full: boolean): void {
-    this.membership.full = full;
+    this.membership.nearlyFull = full;
+    this.takesWritesChanged();
+  }
+
+  private takesWritesChanged(): void {
     this.membership.changed();
     if (this.isReady) this.linkGossip.sayToAll(this.peers.all());
-    if (full) this.takeOver.dropAll(this.known);
+    // Alone it could not take anything over again, as that is written, and nobody else would.
+    if (this.membership.full && !(this.membership.failing && this.membership.memberCount <= 1)) this.takeOver.dropAll(this.known);
     this.turn.schedule();
+  }
+
+  /** The disk refuses writes, and why, or it takes them again and has all that memory has. Called in the middle of a turn's end: what follows from it comes after that. */
+  private diskChanged(reason: StorageError | undefined): void {
+    const { membership, options } = this;
+    membership.failing = reason !== undefined;
+    membership.changed();
+    if (reason !== undefined)
+      options.log('warn', `the disk refuses writes, and is tried again each second: ${reason.message}`, {
+        event: 'disk-failing',
+        reason: reason.message,
+      });
+    else options.log('info', 'the disk takes writes again, and has all that was written', { event: 'disk-recovered' });
+    options.clock.after(0, () => {
+      if (!this.closed) this.takesWritesChanged();
+    });
+  }
+
+  /**
+   * The log took nothing of this turn. What was gathered for peers may rest on it, so it is dropped with the links, which come back at once; what they are told from then on
+   * does not show what the log lacks. Clients' replies wait for settled batches and may leave; but a node that is alone counts on the log alone.
+   */
+  private hold(isFirst: boolean): boolean {
+    for (const { link } of this.peers.all()) {
+      link.dropTurn();
+      if (isFirst) link.reset('the disk refuses writes');
+    }
+    this.standIns.dropTurn();
+    return this.membership.memberCount <= 1;
   }
 
   /** For the readiness probe. */
   readiness(): Readiness {
     const { meeting, leaving } = this.presence;
-    return readiness(this.membership, { meeting, leaving, doubtfulPartitions: this.rebuild.doubtfulPartitions });
+    const { trouble } = this.options.store;
+    return readiness(this.membership, {
+      meeting,
+      leaving,
+      diskRefusal: trouble.reason?.message,
+      doubtfulPartitions: this.rebuild.doubtfulPartitions,
+    });
   }
 
   /** Says nothing more to anyone. The store is the caller's to close. */
@@ -563,7 +603,10 @@ export class Node {
     if (isHeard || !this.isReady) store.hybridClock.raise(frame.clock);
     for (const message of frame.formation) this.formation.received(peer, message as Buffer);
     if (!isHeard) return frame.batches.length === 0 && frame.hints.length === 0 && frame.bulkPieces.length === 0;
-    distribute(frame, peer, bulk, this.listeners, this.membership.full);
+    const { full, failing } = this.membership;
+    const { isHeld } = store;
+    if (isHeld && (frame.batches.length > 0 || frame.hints.length > 0)) return false;
+    distribute(frame, peer, bulk, this.listeners, { isFull: full, isFailing: failing, isHeld });
     return true;
   }
 

@@ -390,6 +390,11 @@ export class PeerLink {
     if (this.turnBatches.length > 0) this.sealed = this.takeTurnBatches(batches);
   }
 
+  /** The log took nothing of the turn: its batches are not sent. The peer learns of them by this node's clock, once that shows them. */
+  dropTurn(): void {
+    for (const settlement of this.turnBatches.splice(0)) this.unacked.drop(settlement);
+  }
+
   /** Sends what this turn gathered as one frame. */
   send(): void {
     if (!this.gathered) return;

@@ -26,7 +26,7 @@ import { dotToken, recordVersion } from '../storage/merge.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
 import { Transaction } from '../storage/transaction.js';
-import { noReplicas, notServedInTime, type Call } from './call.js';
+import { diskRefuses, noReplicas, notServedInTime, type Call } from './call.js';
 import type { Comparison } from './comparison.js';
 import type { Coordination } from './coordination.js';
 import { run, type Coordinator } from './coordinator.js';
@@ -72,8 +72,10 @@ interface PendingRead {
   needed: number;
   /** What the reply shows of each key: what is asked about also later, when more may have arrived here. */
   shown: readonly Shown[];
-  /** One entry for each peer that was asked. */
-  readonly asked: Asked[];
+  /** One entry for each peer that was asked: what it was asked last. */
+  asked: Asked[];
+  /** How often a peer was asked. */
+  asks: number;
   /** A peer's record was merged: the reply was computed anew. */
   differs: boolean;
   done: boolean;
@@ -133,6 +135,7 @@ export class Reader {
     const { quorums } = membership;
     // A node that stands in for home replicas never counts for a read.
     if (!membership.isHome(call.partition)) return call.answer(noReplicas(quorums.read, membership.reachableHomes(call.partition), 'read'));
+    if (membership.failing && this.options.isDoubtful(call.partition)) return call.answer(diskRefuses);
     const quorum = call.options.readQuorum === 0 ? quorums.read : Math.min(call.options.readQuorum, quorums.replicas);
     this.executed++;
     const reply = this.run(call);
@@ -154,6 +157,7 @@ export class Reader {
       needed,
       shown,
       asked: [],
+      asks: 0,
       differs: false,
       done: false,
     };
@@ -338,17 +342,17 @@ export class Reader {
     if (this.pending.length > 0) this.pending = this.pending.filter(({ done }) => !done);
     for (const read of this.pending) {
       if (this.isOverdue(read, now)) this.finish(read, notServedInTime);
-      else if (now - read.sentMs > patienceMs * read.asked.length) this.askMore(read);
+      else if (now - read.sentMs > patienceMs * read.asks) this.askMore(read);
       else if (now - read.sentMs < patienceMs) break; // those behind it were sent later
     }
     // Answers that came from elsewhere first: their questions need not be kept for ever.
     for (const asked of this.asked.values()) asked.takeEvery((question) => ('read' in question ? question.read.done : question.over));
   }
 
-  /** What moves to or from the peers that were asked may be what the read waits for. */
+  /** What moves to or from the peers that were asked may be what the read waits for; but not what a peer lacks that could not say since it is being rebuilt. */
   private isOverdue({ call, asked }: PendingRead, nowMs: number): boolean {
     if (call.deadlineMs >= nowMs) return false;
-    for (const { peer } of asked) call.moves(peer.largeBytes);
+    for (const { peer, failed } of asked) if (!failed || !peer.doubtful) call.moves(peer.largeBytes);
     return call.deadlineMs < nowMs;
   }
 
@@ -396,6 +400,7 @@ export class Reader {
     const asked = this.windowOf(peer);
     const question: Asked = { read, peer, firstId: peer.link.nextReadId, open: keys.length, failed: false };
     read.asked.push(question);
+    read.asks++;
     const context = read.call.trace?.context;
     if (context !== undefined) peer.link.traceRead(question.firstId, context);
     for (let i = 0; i < keys.length; i++) {
@@ -436,11 +441,10 @@ export class Reader {
 
   /** Where all home replicas are needed, or others are away, one that could not say may be able to by now. */
   private askAgain(read: PendingRead): void {
-    const { asked } = read;
-    const again = asked.find(
-      ({ peer, failed }) => failed && peer.reachable && !asked.some((other) => other.peer === peer && !other.failed),
-    );
-    if (again !== undefined) this.ask(read, again.peer);
+    const again = read.asked.find(({ peer, failed }) => failed && peer.reachable);
+    if (again === undefined) return;
+    read.asked = read.asked.filter((question) => question !== again);
+    this.ask(read, again.peer);
   }
 
   private answerRead(
@@ -497,6 +501,7 @@ export class Reader {
     if (key === undefined) return;
     // Evicted since it was asked: merged into an empty entry the peer's record alone would be shown.
     if (!read.done && !coordinator.isLoaded(read.call)) return coordinator.load(read.call, () => this.merge(question, index, transfer));
+    if (this.options.membership.failing) return this.finish(read, diskRefuses); // what differs has to be written first
     const partition = store.partition(read.call.partition);
     transfer.complete = false; // of these records only
     store.applyTransfer(transfer);

@@ -13,6 +13,8 @@ export interface Readiness {
   readonly leaving: boolean;
   /** Its disk is nearly full: it takes no writes. */
   readonly full: boolean;
+  /** What its disk said when it refused a write; undefined = it takes them. */
+  readonly diskRefusal: string | undefined;
   /** Partitions that are still compared with other replicas, since this node may have lost some of their writes. */
   readonly doubtfulPartitions: number;
   /** Partitions of which this node is a home replica and a write or read would find fewer replicas than its quorum. */
@@ -22,12 +24,16 @@ export interface Readiness {
 }
 
 /** Whether clients should be sent to it. */
-export function isReady({ ringKnown, meeting, leaving, full, doubtfulPartitions, shortPartitions }: Readiness): boolean {
-  return ringKnown && !meeting && !leaving && !full && doubtfulPartitions === 0 && shortPartitions === 0;
+export function isReady({ ringKnown, meeting, leaving, full, diskRefusal, doubtfulPartitions, shortPartitions }: Readiness): boolean {
+  const takesWrites = !full && diskRefusal === undefined;
+  return ringKnown && !meeting && !leaving && takesWrites && doubtfulPartitions === 0 && shortPartitions === 0;
 }
 
 /** What the membership does not know comes from the node. */
-export function readiness(membership: Membership, own: Pick<Readiness, 'meeting' | 'leaving' | 'doubtfulPartitions'>): Readiness {
+export function readiness(
+  membership: Membership,
+  own: Pick<Readiness, 'meeting' | 'leaving' | 'diskRefusal' | 'doubtfulPartitions'>,
+): Readiness {
   const { configuration, quorums } = membership;
   const wanted = Math.max(quorums.write, quorums.read);
   let homePartitions = 0;
@@ -40,5 +46,5 @@ export function readiness(membership: Membership, own: Pick<Readiness, 'meeting'
     for (const peer of membership.otherHomes(partition)) if (peer.reachable && peer.streams > 0) linked++;
     if (linked < wanted) shortPartitions++;
   }
-  return { ...own, ringKnown: configuration !== undefined, full: membership.full, shortPartitions, homePartitions };
+  return { ...own, ringKnown: configuration !== undefined, full: membership.nearlyFull, shortPartitions, homePartitions };
 }

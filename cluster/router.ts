@@ -162,7 +162,14 @@ export class Router {
     if (operation.access !== 'read' || operation.wholePartition) return false;
     if (call.hops === 0) call.fromCoordinator = this.options.directives.readFrom === 'coordinator';
     if (call.fromCoordinator) return false;
-    return this.options.membership.isHome(partition) && !this.options.isDoubtful(partition);
+    const { membership } = this.options;
+    return membership.isHome(partition) && !this.options.isDoubtful(partition) && !(membership.failing && this.othersServe(partition));
+  }
+
+  /** While this node's disk refuses writes it cannot keep what a read finds that it lacks. */
+  private othersServe(partition: number): boolean {
+    const { membership } = this.options;
+    return membership.coordinatorOf(partition) !== membership.selfIndex;
   }
 
   private target(call: Call): number | undefined {

@@ -121,6 +121,11 @@ export class StandIns {
     for (const parcel of parcels) this.send(parcel);
   }
 
+  /** The log took nothing of the turn: its batches are not sent. */
+  dropTurn(): void {
+    for (const { target, settlements } of this.parcels.splice(0)) this.awaits(target, settlements);
+  }
+
   private send(parcel: Parcel): void {
     const { exchange, membership } = this.options;
     const { holder, target, settlements, bytes } = parcel;

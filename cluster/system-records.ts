@@ -46,7 +46,7 @@ export class SystemRecordsError extends Error {
   readonly code = 'SYSTEM_RECORDS';
 
   constructor(
-    readonly reason: 'not formed' | 'full',
+    readonly reason: 'not formed' | 'full' | 'disk',
     message: string,
   ) {
     super(message);
@@ -121,6 +121,7 @@ export class SystemRecords {
   put(changes: readonly (readonly [name: string, value: Buffer | undefined])[]): Promise<void> {
     const { store, turn, membership, actor } = this.options;
     if (membership.configuration === undefined) throw new SystemRecordsError('not formed', 'the cluster has not formed yet');
+    if (membership.failing) throw new SystemRecordsError('disk', 'the disk of this node refuses writes');
     const added = changes.filter(([name]) => !this.records.has(name)).length;
     if (this.records.size + added > recordsMax)
       throw new SystemRecordsError('full', `there are ${recordsMax} of them, deleted ones included`);

@@ -215,7 +215,8 @@ export class TakeOver {
   private askNext(attempt: Attempt): void {
     const { membership, clock } = this.options;
     attempt.askedMs = clock.monotonicMs();
-    const next = membership.otherHomes(attempt.coordination.partition).find((peer) => peer.reachable && !attempt.asked.has(peer));
+    const left = membership.otherHomes(attempt.coordination.partition).filter((peer) => peer.reachable && !attempt.asked.has(peer));
+    const next = left.find((peer) => peer.takesWrites) ?? left[0]; // a promise is a write, and a disk that refuses those gives none
     if (next === undefined) return;
     attempt.asked.add(next);
     this.askFor(attempt, next);

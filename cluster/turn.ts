@@ -4,7 +4,6 @@
  * one frame per peer and one write per connection.
  */
 import type { Clock } from '../storage/clock.js';
-import { StorageError } from '../storage/engine.js';
 import type { Store } from '../storage/store.js';
 
 /**
@@ -12,6 +11,13 @@ import type { Store } from '../storage/store.js';
  * the rest, and clients have their first replies. Where something was written it does not: fewer commands in a frame and in an append cost more than that is worth.
  */
 const readsMax = 64;
+
+/** Who has something to do at a turn's end. */
+export interface TurnEnd {
+  flush(): void;
+  /** In place of flush(): what was gathered in this turn must not leave. */
+  abandon?(): void;
+}
 
 export class Turn {
   /** Of the turn that has not ended yet. */
@@ -25,7 +31,9 @@ export class Turn {
   /** What is gathered for peers and clients now still leaves with the turn that is ending. */
   private ending = false;
   private beforeSend: (() => void)[] = [];
-  private readonly flushes: { flush(): void }[] = [];
+  private readonly flushes: TurnEnd[] = [];
+  /** The log took nothing of the last turn either. */
+  private held = false;
 
   constructor(
     private readonly clock: Clock,
@@ -33,11 +41,11 @@ export class Turn {
     private readonly links: {
       /** The turn's batches are in the log; `batches` is a copy of them that may be kept. What is written after this is the next turn's. */
       seal(batches: Buffer | undefined): void;
+      /** The log took nothing of the turn, the first of a row or a later one: its batches are told to nobody. Returns whether replies were gathered that rest on them all the same. */
+      hold(isFirst: boolean): boolean;
       /** Sends what links have gathered. */
       send(): void;
     },
-    /** The log took no more: the node has to stop, and this turn leaves nothing behind. */
-    private readonly failed: (error: StorageError) => void,
   ) {}
 
   /** The monotonic clock, read once in a turn: for what need not know more exactly. */
@@ -85,7 +93,7 @@ export class Turn {
   }
 
   /** `target.flush()` is called once, after the answers of this turn. */
-  flushAtEnd(target: { flush(): void }): void {
+  flushAtEnd(target: TurnEnd): void {
     this.flushes.push(target);
     this.scheduleSend();
   }
@@ -101,22 +109,33 @@ export class Turn {
     this.number++;
     this.beganMs = -1;
     let batches: Buffer | undefined;
-    try {
-      this.store.endTurn((bytes) => (batches = Buffer.from(bytes)));
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      this.failed(error);
-      return;
-    }
+    this.store.endTurn((bytes) => (batches = Buffer.from(bytes)));
     this.ending = true;
+    const abandons = this.store.isHeld ? this.hold() : this.seal(batches);
+    this.ending = false; // from here on a link may have sent already: what is said now needs an end of its own
+    this.links.send();
+    const { flushes } = this;
+    for (let i = 0; i < flushes.length; i++) {
+      const target = flushes[i] as TurnEnd;
+      if (abandons && target.abandon !== undefined) target.abandon();
+      else target.flush();
+    }
+    flushes.length = 0;
+  }
+
+  private seal(batches: Buffer | undefined): false {
+    this.held = false;
     this.links.seal(batches);
     const written = this.beforeSend;
     this.beforeSend = [];
     for (const callback of written) this.store.whenDurable(callback);
-    this.ending = false; // from here on a link may have sent already: what is said now needs an end of its own
-    this.links.send();
-    const { flushes } = this;
-    for (let i = 0; i < flushes.length; i++) flushes[i]?.flush();
-    flushes.length = 0;
+    return false;
+  }
+
+  /** What waits for the log waits on. Returns whether clients must not have the replies of this turn: some may say that something was written. */
+  private hold(): boolean {
+    const isFirst = !this.held;
+    this.held = true;
+    return this.links.hold(isFirst) && isFirst;
   }
 }

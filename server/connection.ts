@@ -326,6 +326,13 @@ export class Connection implements ClientView, Origin, RestingClient {
     else this.checkOutput();
   }
 
+  /** The turn's replies may say that something was written that the log did not take: the client has to ask anew. */
+  abandon(): void {
+    this.willFlush = false;
+    this.writer.take();
+    this.kill();
+  }
+
   /** What was held may go on, until something holds it again. */
   release(): void {
     const { held } = this;

@@ -260,8 +260,10 @@ async function startServing(
   const statistics = new Statistics(systemClock.wallMs(), {
     monotonicMs: () => systemClock.monotonicMs(),
     expiredKeys: () => Number(new Map(node.statistics()).get('expired_keys') ?? 0),
-    section: (name) =>
-      name === 'torc' ? [...node.statistics(), ...Object.entries(store.statistics()), ...conflictFigures(store.conflicts)] : [],
+    section: (name) => {
+      if (name === 'persistence') return [['aof_last_write_status', store.trouble.reason === undefined ? 'ok' : 'err']];
+      return name === 'torc' ? [...node.statistics(), ...Object.entries(store.statistics()), ...conflictFigures(store.conflicts)] : [];
+    },
   });
   const aclLog = new AclLog({ nowMs: () => systemClock.wallMs(), entriesMax: () => running.current.aclLogEntriesMax });
   const slowLog = new SlowLog({

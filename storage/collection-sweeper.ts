@@ -19,6 +19,8 @@ const sliceEntries = 400;
 
 export class CollectionSweeper {
   private readonly queue = new Map<Collection, Partition>();
+  /** How many of them each partition has. */
+  private readonly pins = new Map<Partition, number>();
   private running = false;
   private closed = false;
   /** Entries and rows that were taken away. */
@@ -41,7 +43,7 @@ export class CollectionSweeper {
   add(partition: Partition, collection: Collection): void {
     if (this.queue.has(collection)) return;
     this.queue.set(collection, partition);
-    partition.pins++; // nobody may take the collection, or what stands in its rows, out of memory meanwhile
+    this.pin(partition, 1); // nobody may take the collection, or what stands in its rows, out of memory meanwhile
     if (this.running) return;
     this.running = true;
     this.clock.after(0, () => {
@@ -58,11 +60,23 @@ export class CollectionSweeper {
     this.closed = true;
   }
 
+  /** Nobody but the sweeper keeps what is in the partition in memory. */
+  private isAlone(partition: Partition): boolean {
+    return partition.pins === this.pins.get(partition);
+  }
+
+  private pin(partition: Partition, by: 1 | -1): void {
+    partition.pins += by;
+    const pins = (this.pins.get(partition) ?? 0) + by;
+    if (pins === 0) this.pins.delete(partition);
+    else this.pins.set(partition, pins);
+  }
+
   private async run(): Promise<void> {
     for (const [collection, partition] of this.queue) {
       await this.sweep(partition, collection);
       this.queue.delete(collection);
-      partition.pins--;
+      this.pin(partition, -1);
       if (this.closed) return;
     }
   }
@@ -76,6 +90,7 @@ export class CollectionSweeper {
           const entry = row[at] as number;
           if (collection.isCondemned(entry)) {
             partition.collections.settle(collection, entry);
+            if (this.isAlone(partition)) partition.collections.removeUnwritten(entry);
             this.swept++;
           }
           if (slice.isOver()) await slice.nextTurn();

@@ -7,8 +7,10 @@
  *   everysec   fdatasync within a second of a write that is not synced yet
  *   os         when the operating system likes, but for a sync at each change of segments (log-replay.ts says why)
  *
- * Invariant: positions only grow, entries lie in the file in order and whole, and after the first failure nothing is accepted any
- * more, for nothing acknowledged may rest on a disk that has lied once. Layout: log-segment.ts; reading back: log-replay.ts.
+ * Invariant: positions only grow, and entries lie in the file in order and whole. A disk that refuses a write, or a sync, is written to no more: what is
+ * appended waits in memory, and nobody is told that it is durable. `renew` tries again, in a new segment; since after a failed sync nobody knows what the
+ * disk holds of the old ones, nothing counts as durable again before `vouch`, when the engine holds all of it (docs/decisions/0042-failing-disks.md).
+ * Layout: log-segment.ts; reading back: log-replay.ts.
  */
 import type { Clock, Timer } from './clock.js';
 import { DurationHistogram } from './duration-histogram.js';
@@ -32,8 +34,8 @@ export interface CommitLogOptions {
   readonly segmentBytesMax: number;
   readonly durability: Durability;
   readonly clock: Clock;
-  /** Told the first error of a sync, once; the log refuses everything from then on. */
-  readonly onFailure: (error: StorageError) => void;
+  /** The disk refused a write or a sync: told once, until `renew` has succeeded. Called within append's or flush's caller, or when a sync has ended. */
+  readonly onRefusal: (error: StorageError) => void;
 }
 
 const turnBytesStart = 64 * 1024;
@@ -65,7 +67,11 @@ export class CommitLog {
   #syncedPosition: number;
   #syncing: Promise<void> | undefined;
   #syncTimer: Timer | undefined;
-  #failure: StorageError | undefined;
+  /** Why the disk is not written to. */
+  #refusal: StorageError | undefined;
+  /** Some of what stands in the file may never reach the disk. */
+  #unvouched = false;
+  #closed = false;
   /** Those who wait, by the position that must be durable first; both grow and shrink together, in order. */
   #waitingPositions: number[] = [];
   #waitingCallbacks: (() => void)[] = [];
@@ -89,6 +95,7 @@ export class CommitLog {
   static async open(files: LogFiles, options: CommitLogOptions, replayFrom: number, onEntry: EntryVisitor): Promise<CommitLog> {
     const log = new CommitLog(files, options, await recoverLog(files, replayFrom, onEntry));
     log.flush();
+    log.#demandDisk();
     return log;
   }
 
@@ -103,6 +110,16 @@ export class CommitLog {
     return this.endPosition - (oldest?.firstPosition ?? this.#active.firstPosition);
   }
 
+  /** Why the disk is not written to: what is appended waits. Undefined = it is. */
+  get refusal(): StorageError | undefined {
+    return this.#refusal;
+  }
+
+  /** Bytes that were appended and not handed to the file. */
+  get waitingBytes(): number {
+    return this.#turnBytes;
+  }
+
   /** From the next flush on. */
   set durability(durability: Durability) {
     this.#durability = durability;
@@ -110,13 +127,13 @@ export class CommitLog {
   }
 
   /**
-   * Copies one entry into the turn's buffer, without IO, and returns its position. `kind` is 1..255; `payload` is borrowed. Throws the
-   * StorageError that the log failed with.
+   * Copies one entry into the turn's buffer, without IO, and returns its position. `kind` is 1..255; `payload` is borrowed. Throws
+   * StorageError 'IO' once the log is closed.
    */
   append(kind: number, payload: Buffer): number {
     if (kind < 1 || kind > 255) throw new RangeError(`entry kind ${kind} is not in 1..255`);
     if (payload.length > payloadBytesMax) throw new RangeError(`an entry of ${payload.length} bytes; the largest has ${payloadBytesMax}`);
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#closed) throw closed();
     return this.#append(kind, payload);
   }
 
@@ -131,43 +148,49 @@ export class CommitLog {
     return position;
   }
 
-  /** Hands everything appended to the file in one write. Throws StorageError 'IO', after which the log refuses everything. */
+  /** Hands everything appended to the file in one write; when the disk refuses that, or has refused something before, it waits (`refusal`). */
   flush(): void {
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#closed) throw closed();
     const bytes = this.#turnBytes;
-    if (bytes === 0) return;
+    if (bytes === 0 || this.#refusal !== undefined) return;
     const { clock } = this.#options;
     const beganMs = clock.monotonicMs();
     try {
       if (this.#active.file.size + bytes > this.#options.segmentBytesMax) this.#beginNextSegment();
       const { file, name } = this.#active;
       const sizeBefore = file.size;
-      const written = file.append(this.#turn.subarray(0, bytes));
-      if (written < bytes) {
+      if (!appendsWhole(file, this.#turn.subarray(0, bytes))) {
         file.truncate(sizeBefore);
-        throw new StorageError('IO', `the disk took ${written} of ${bytes} bytes for ${name}: it is full`);
+        throw new StorageError('IO', `the disk did not take ${bytes} bytes for ${name}: it is full`);
       }
     } catch (error) {
-      this.#failure = asStorageError(error);
-      throw this.#failure;
+      this.#refuse(error);
+      return;
     }
     this.appendTimes.record(clock.monotonicMs() - beganMs);
-    this.#turnBytes = 0;
-    if (this.#turn.length > turnBytesKept) this.#turn = Buffer.allocUnsafeSlow(turnBytesStart);
-    this.#flushedPosition += bytes;
-    this.bytesAppended += bytes;
+    this.#flushed(bytes);
     this.#scheduleSync();
     if (this.#durability !== 'always') this.#release(this.#flushedPosition);
   }
 
+  /** The first `bytes` that wait are in the file. */
+  #flushed(bytes: number): void {
+    if (bytes < this.#turnBytes) this.#turn.copyWithin(0, bytes, this.#turnBytes);
+    this.#turnBytes -= bytes;
+    if (this.#turnBytes === 0 && this.#turn.length > turnBytesKept) this.#turn = Buffer.allocUnsafeSlow(turnBytesStart);
+    this.#flushedPosition += bytes;
+    this.bytesAppended += bytes;
+  }
+
   /**
    * Calls back once everything appended so far is as durable as the mode says: in the `flush` that writes it, or for `always` after
-   * the sync that covers it; at once when that is so already. Never, once the log has failed.
+   * the sync that covers it; at once when that is so already. While the disk refuses, or is not vouched for, it waits; after close() it never is.
    */
   whenDurable(callback: () => void): void {
-    if (this.#failure !== undefined) return;
+    if (this.#closed) return;
     const position = this.endPosition;
-    if (position <= (this.#durability === 'always' ? this.#syncedPosition : this.#flushedPosition)) {
+    const isDurable = position <= (this.#durability === 'always' ? this.#syncedPosition : this.#flushedPosition);
+    if (isDurable && !this.#unvouched && this.#refusal === undefined) {
       callback();
       return;
     }
@@ -175,14 +198,79 @@ export class CommitLog {
     this.#waitingCallbacks.push(callback);
   }
 
-  /** Flushes, and resolves when everything appended so far is on the disk, whatever the mode. Rejects with the StorageError of the failure. */
+  /** Flushes, and resolves when everything appended so far is on the disk, whatever the mode. Rejects with the StorageError of a refusal. */
   async sync(): Promise<void> {
     this.flush();
+    this.#demandDisk();
     const position = this.#flushedPosition;
     while (this.#syncedPosition < position) {
       await (this.#syncing ??= this.#runSync());
-      if (this.#failure !== undefined) throw this.#failure;
+      this.#demandDisk();
     }
+  }
+
+  #demandDisk(): void {
+    if (this.#refusal !== undefined) throw this.#refusal;
+  }
+
+  /**
+   * Tries the disk that has refused: opens everything by its path, since what was open may be of a file system that is gone, and begins a new segment with what
+   * waits, synced. Rejects with StorageError when the disk still refuses. Nothing that waits is called back before `vouch`.
+   */
+  async renew(): Promise<void> {
+    await this.#syncing;
+    if (this.#refusal === undefined) return;
+    const { name, firstPosition, file: before } = this.#active;
+    const position = this.#flushedPosition;
+    let begun: LogFile | undefined;
+    try {
+      if (position > firstPosition) await this.#cutBack(name, segmentHeaderBytes + position - firstPosition);
+      const nextName = segmentName(position);
+      const next = (begun = await this.#files.open(nextName));
+      next.truncate(0); // it may be left of an attempt before, or be the active one
+      appendHeader(next, nextName, position);
+      const bytes = this.#turnBytes;
+      if (!appendsWhole(next, this.#turn.subarray(0, bytes))) throw new StorageError('IO', `no room on the disk for ${nextName}`);
+      this.syncs++;
+      await next.sync();
+      if (position > firstPosition) this.#finished.push({ name, firstPosition, endPosition: position });
+      this.#active = { name: nextName, firstPosition: position, file: next };
+      this.#flushed(bytes);
+    } catch (error) {
+      await begun?.close().catch(() => undefined);
+      throw (this.#refusal = asStorageError(error));
+    }
+    await letGo(before);
+    await letGo(this.#unsyncedPrevious);
+    this.#unsyncedPrevious = undefined;
+    this.#unvouched = true;
+    this.#refusal = undefined;
+  }
+
+  /** All up to the present end is on the disk, in the engine or in synced segments. */
+  vouch(): void {
+    if (!this.#unvouched || this.#refusal !== undefined) return;
+    this.#unvouched = false;
+    this.#release(this.#durability === 'always' ? this.#syncedPosition : this.#flushedPosition);
+    this.#scheduleSync();
+  }
+
+  /** What a write that was cut short left behind the last whole entry would be taken for damage. */
+  async #cutBack(name: string, size: number): Promise<void> {
+    const file = await this.#files.open(name);
+    try {
+      if (file.size > size) file.truncate(size);
+    } finally {
+      await file.close();
+    }
+  }
+
+  #refuse(error: unknown): void {
+    if (this.#refusal !== undefined) return;
+    this.#refusal = asStorageError(error);
+    this.#syncTimer?.cancel();
+    this.#syncTimer = undefined;
+    this.#options.onRefusal(this.#refusal);
   }
 
   /** Removes the segments that end at or before `position`; never the active one. Rejects with StorageError 'IO'. */
@@ -190,21 +278,30 @@ export class CommitLog {
     for (let oldest = this.#finished[0]; oldest !== undefined && oldest.endPosition <= position; oldest = this.#finished[0]) {
       const isUnsynced = this.#finished.length === 1 && this.#unsyncedPrevious !== undefined;
       if (isUnsynced) return;
+      await this.#remove(oldest.name);
       this.#finished.shift();
-      await this.#files.remove(oldest.name);
     }
   }
 
-  /** Syncs everything and lets the files go; nothing may be appended afterwards. Rejects with the StorageError of a failure. */
+  /** Syncs everything and lets the files go; nothing may be appended afterwards. Rejects with the StorageError of a refusal. */
   async close(): Promise<void> {
     try {
-      if (this.#failure === undefined) await this.sync();
+      await this.sync();
     } finally {
       this.#syncTimer?.cancel();
       await this.#syncing;
-      this.#failure ??= new StorageError('IO', 'the commit log is closed');
+      this.#closed = true;
       await this.#unsyncedPrevious?.close();
       await this.#active.file.close();
+    }
+  }
+
+  /** A removal that failed may have taken the file all the same: then only that is not durable, and it will not be read again. */
+  async #remove(name: string): Promise<void> {
+    try {
+      await this.#files.remove(name);
+    } catch (error) {
+      if ((await this.#files.list()).includes(name)) throw error;
     }
   }
 
@@ -227,13 +324,13 @@ export class CommitLog {
   }
 
   #scheduleSync(): void {
-    if (this.#syncing !== undefined || this.#failure !== undefined || this.#syncedPosition === this.#flushedPosition) return;
+    if (this.#syncing !== undefined || this.#refusal !== undefined || this.#syncedPosition === this.#flushedPosition) return;
     if (this.#durability === 'always' || this.#unsyncedPrevious !== undefined) {
       this.#syncing = this.#runSync();
     } else if (this.#durability === 'everysec' && this.#syncTimer === undefined) {
       this.#syncTimer = this.#options.clock.after(syncIntervalMs, () => {
         this.#syncTimer = undefined;
-        if (this.#failure === undefined) this.#syncing ??= this.#runSync();
+        if (this.#refusal === undefined && !this.#closed) this.#syncing ??= this.#runSync();
       });
     }
   }
@@ -247,15 +344,15 @@ export class CommitLog {
         await this.#sync(previous);
         this.#append(durableMarkKind, encodePosition(this.#active.firstPosition));
         this.flush();
+        this.#demandDisk();
         this.#unsyncedPrevious = undefined;
         await previous.close();
       }
       coveredPosition = this.#flushedPosition;
       await this.#sync(this.#active.file);
     } catch (error) {
-      this.#failure ??= asStorageError(error);
       this.#syncing = undefined;
-      this.#options.onFailure(this.#failure);
+      this.#refuse(error);
       return;
     }
     this.#syncing = undefined;
@@ -273,6 +370,7 @@ export class CommitLog {
   }
 
   #release(position: number): void {
+    if (this.#unvouched) return;
     const left = this.#waitingPositions.findIndex((waiting) => waiting > position);
     if (left === 0) return;
     const callbacks = this.#waitingCallbacks;
@@ -281,6 +379,19 @@ export class CommitLog {
     const released = left < 0 ? callbacks.length : left;
     for (let index = 0; index < released; index++) callbacks[index]?.();
   }
+}
+
+function appendsWhole(file: LogFile, bytes: Buffer): boolean {
+  return bytes.length === 0 || file.append(bytes) === bytes.length;
+}
+
+/** A file of a disk that has failed may not even be closed without an error. */
+async function letGo(file: LogFile | undefined): Promise<void> {
+  await file?.close().catch(() => undefined);
+}
+
+function closed(): StorageError {
+  return new StorageError('IO', 'the commit log is closed');
 }
 
 function asStorageError(error: unknown): StorageError {

@@ -31,11 +31,16 @@ export interface Engine {
     chunkEntries?: number,
     backwards?: boolean,
   ): AsyncIterable<readonly (readonly [key: Buffer, value: Buffer])[]>;
+  /**
+   * Closes and opens it again, since one that has failed to write may refuse all writes from then on. What was not synced may be gone. Calls that come meanwhile
+   * wait; it begins once no iteration is under way. Rejects with StorageError when it does not come back for writing; then reads go on if they can.
+   */
+  reopen(): Promise<void>;
   /** Rejects nothing; pending calls settle first. */
   close(): Promise<void>;
 }
 
-/** A failure of an engine or of the log's files; the node stops on it, for nothing acknowledged may rest on a doubtful disk. */
+/** A failure of an engine or of the log's files. Where it is one of writing, writes are refused until the disk takes them again (disk-trouble.ts); any other stops the node. */
 export class StorageError extends Error {
   constructor(
     /** Stable: 'LOCKED' | 'DAMAGED' | 'NEWER_FORMAT' | 'NOT_WRITABLE' | 'IO'. */

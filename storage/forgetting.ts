@@ -40,8 +40,8 @@ export class Forgetting {
     private readonly engine: Engine,
     private readonly table: KeyTable,
     private readonly loader: Loader,
-    /** The entry's record changed: it is to be written to the engine, and its leaf hashed. */
-    private readonly changed: (partition: Partition, entry: number) => void,
+    /** The entry's record is to be written to the engine. */
+    private readonly mark: (entry: number) => void,
   ) {}
 
   /**
@@ -111,7 +111,8 @@ export class Forgetting {
     if (record.versions.length === 0) this.tombstones++;
     else this.contexts++;
     partition.forget(entry, record);
-    this.changed(partition, entry);
+    partition.touchLeaf(entry);
+    if (this.table.kindOf(entry) === 0 || !partition.collections.removeUnwritten(entry)) this.mark(entry);
   }
 
   private load(partition: Partition, wanted: readonly RecordKey[]): Promise<unknown> {

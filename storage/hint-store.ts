@@ -69,7 +69,8 @@ export class HintStore {
   constructor(
     private readonly engine: Engine,
     private readonly append: AppendHintEntry,
-    private readonly onFailure: (error: StorageError) => void,
+    /** The engine did not take hints: they are in memory and in the log. */
+    private readonly onRefusal: (error: StorageError) => void,
   ) {}
 
   /** Bytes kept for the target. */
@@ -210,6 +211,11 @@ export class HintStore {
     return [hintTotalsRow, value];
   }
 
+  /** The totals that were taken last may not have reached the engine. */
+  totalsLost(): void {
+    this.totalsChanged = true;
+  }
+
   /** Brings the engine's rows up to date: resolves when all that was kept before the call is there. Rejects with StorageError. */
   writeOut(): Promise<void> {
     const pass = this.writing.then(() => this.writePass());
@@ -245,11 +251,11 @@ export class HintStore {
     this.tailBytes += bytes;
     if (this.tailBytes < tailBytesMax || this.writeRequested) return;
     this.writeRequested = true;
-    this.writeOut().then(
-      () => (this.writeRequested = false),
-      (error: unknown) =>
-        this.onFailure(error instanceof StorageError ? error : new StorageError('IO', 'hints could not be written', { cause: error })),
-    );
+    this.writeOut()
+      .catch((error: unknown) =>
+        this.onRefusal(error instanceof StorageError ? error : new StorageError('IO', 'hints could not be written', { cause: error })),
+      )
+      .finally(() => (this.writeRequested = false));
   }
 
   private remove(target: number, partition: number, number: number, hints: number, bytes: number): void {
@@ -279,13 +285,12 @@ export class HintStore {
 
   private async writePass(): Promise<void> {
     let puts: [Buffer, Buffer][] = [];
-    let written = new Map<Lane, number>();
+    const written = new Map<Lane, number>();
     let bytes = 0;
     const flush = async (): Promise<void> => {
       if (puts.length === 0) return;
       await this.engine.write({ puts, deletes: [] }, { sync: false });
-      for (const [lane, number] of written) this.dropFromTail(lane, number);
-      [puts, written, bytes] = [[], new Map<Lane, number>(), 0];
+      [puts, bytes] = [[], 0];
     };
     for (const lanes of this.byTarget.values()) {
       for (const lane of lanes.values()) {
@@ -301,6 +306,8 @@ export class HintStore {
       }
     }
     await flush();
+    if (written.size > 0) await this.engine.write({ puts: [], deletes: [] }, { sync: true }); // an engine that is opened anew may lack what is not synced
+    for (const [lane, number] of written) this.dropFromTail(lane, number);
     for (const [name, gone] of this.clear) {
       const range = { from: hintRow(gone.target, gone.partition, 0), to: hintRow(gone.target, gone.partition, gone.number + 1) };
       for await (const chunk of this.engine.iterate(range, chunkRows)) {

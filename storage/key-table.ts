@@ -87,6 +87,8 @@ const recorded = withParts;
 const counted = 1 << 29;
 /** The value is large and lies apart from the key, in bytes that others hold, too: a batch's, a client's request. What is encoded of the record leaves it out. */
 const shared = 1 << 30;
+/** Of an element: the engine has no row of it, and no round of writing behind has put one. */
+const unwritten = 1 << 31;
 
 const segmentCount = 1024;
 const smallestSegment = 8;
@@ -182,7 +184,6 @@ export class KeyTable {
     words[at + field.valueLength] = 0;
     words[at + field.recordLength] = 0;
     words[at + field.state] = state;
-    words[at + field.dirty] = 0;
     words[at + field.next] = next;
     words[at + field.previous] = previous;
     this.setExpires(entry, 0);
@@ -276,6 +277,15 @@ export class KeyTable {
     this.setState(part, stored, is ? stored : 0);
   }
 
+  /** The engine has no row of an element: once nothing is left of it, nothing has to be deleted there. */
+  isUnwritten(part: number): boolean {
+    return (this.stateOf(part) & unwritten) !== 0;
+  }
+
+  setUnwritten(part: number, is: boolean): void {
+    this.setState(part, unwritten, is ? unwritten : 0);
+  }
+
   /** Its collection counts it among its elements with a record. */
   isRecorded(part: number): boolean {
     return (this.stateOf(part) & recorded) !== 0;
@@ -338,7 +348,10 @@ export class KeyTable {
     return true;
   }
 
-  /** Number of the write-behind round that will write it to the engine; 0 = the engine has it as it is. */
+  /**
+   * Number of the write-behind round that will write it to the engine; 0 = the engine has it as it is. It belongs to the entry's number: one that is free, and used
+   * again, still stands in the round's list.
+   */
   dirtyOf(entry: number): number {
     return this.word(entry, field.dirty);
   }

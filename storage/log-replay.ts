@@ -3,8 +3,8 @@
  *
  * A crash may cut the log's end anywhere, and only there: writes are appended in order, and a segment is synced before the log
  * begins the one after its successor. So the bytes from the first bad entry to the end are a torn tail, and are cut off, if no intact
- * entry stands behind them. They may span the last two segments, unless a durable mark in the last one vouches for the one
- * before it. Anything else that is bad is damage: bytes that were once durable are not what was written.
+ * entry stands behind them. They may span the last segments, two of them, or more where syncs have failed, unless a durable mark in one of those
+ * vouches for the ones before it. Anything else that is bad is damage: bytes that were once durable are not what was written.
  */
 import { StorageError } from './engine.js';
 import type { LogFile, LogFiles } from './log-files.js';
@@ -76,11 +76,11 @@ export async function recoverLog(files: LogFiles, replayFrom: number, visit: Ent
 
     await refuseEntriesBehind(file, name, firstPosition, goodBytes);
     if (next !== undefined) {
-      const isBeforeLast = index === segments.length - 2;
-      if (!isBeforeLast || endPosition >= next.firstPosition || (await vouchesForItsPast(files, next))) {
-        throw damaged(name, goodBytes, `segment ${next.name} follows, and it does not reach up to there`);
-      }
-      tornBytes += await removeSegment(files, next.name);
+      const followers = segments.slice(index + 1);
+      const isDamage = endPosition >= next.firstPosition || (await anyVouchesForItsPast(files, followers));
+      if (isDamage) throw damaged(name, goodBytes, `segment ${next.name} follows, and it does not reach up to there`);
+      // The last first: a crash meanwhile leaves no gap that the next start would not understand.
+      for (const follower of followers.reverse()) tornBytes += await removeSegment(files, follower.name);
     }
     tornBytes += file.size - goodBytes;
     if (file.size > goodBytes) file.truncate(goodBytes);
@@ -179,6 +179,14 @@ async function refuseEntriesBehind(file: LogFile, name: string, firstPosition: n
     }
     start += last + 1;
   }
+}
+
+async function anyVouchesForItsPast(
+  files: LogFiles,
+  segments: readonly { readonly name: string; readonly firstPosition: number }[],
+): Promise<boolean> {
+  for (const segment of segments) if (await vouchesForItsPast(files, segment)) return true;
+  return false;
 }
 
 /** Whether a durable mark in this segment says that everything before it was once durable. */

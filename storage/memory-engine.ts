@@ -66,6 +66,10 @@ export class MemoryEngine implements Engine {
     return new MemoryEngine(this.stored);
   }
 
+  reopen(): Promise<void> {
+    return Promise.resolve();
+  }
+
   /** The machine has lost power; the next process finds the last synced batch, or as many later ones as `random` chooses. */
   crashed(random?: Random): MemoryEngine {
     const { unsynced } = this.stored;

@@ -140,6 +140,7 @@ export class PartitionCollections {
     else if (part === recordPart.expiry) collection.expiry = entry;
     else {
       collection.add(entry, false);
+      if (isComplete && !collection.unswept) table.setUnwritten(entry, true); // memory knows of every row
       if (!isComplete) {
         collection.incomplete.add(entry);
         this.inDoubt.add(collection);
@@ -389,6 +390,20 @@ export class PartitionCollections {
     else if (!collection.holds(entry)) return; // condemned: it goes once it was settled
     if (partOfKind(table.kindOf(entry)) === recordPart.element) this.drop(collection, entry);
     else this.free(entry);
+  }
+
+  /**
+   * An element of which nothing is left, and of which the engine has no row, leaves memory at once; any other waits until the deletion of its row is on disk. False =
+   * it has to wait. Nobody goes through the partition.
+   */
+  removeUnwritten(entry: number): boolean {
+    const { table } = this.around;
+    if (!table.isUnwritten(entry) || table.hasRecord(entry)) return false;
+    const collection = this.ofPart(entry);
+    if (!collection.holds(entry)) return false;
+    this.drop(collection, entry);
+    if (collection.isBare) this.around.mark(collection.owner); // the next round sees whether anything is left of it
+    return true;
   }
 
   /** A key of which nothing but its collections' headers is in memory, all clean, leaves it: they go. False = there is more. */

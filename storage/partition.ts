@@ -105,6 +105,10 @@ export class Partition {
   touched: Set<number> | undefined = undefined;
   /** Clocks changed since they were last written to the engine. */
   clocksDirty = false;
+  /** The store's number of the turn in which it was last written to. */
+  writtenInTurn = 0;
+  /** Large batches that are in memory, and on their way to the log. */
+  slicing = 0;
   /** Raised with every change of the clocks. */
   changes = 0;
   /** Its Merkle tree, once there is one: told of every record that changes. */

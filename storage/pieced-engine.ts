@@ -161,6 +161,13 @@ export class PiecedEngine implements Engine {
     }
   }
 
+  async reopen(): Promise<void> {
+    await this.engine.reopen();
+    // Of what was written and not synced any part may be gone, and a value whose batch was refused has left pieces.
+    this.splits.clear();
+    await this.restore();
+  }
+
   close(): Promise<void> {
     return this.engine.close();
   }

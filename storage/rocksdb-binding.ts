@@ -20,7 +20,11 @@ interface RocksdbBatch {
 }
 
 export interface RocksdbDatabase {
-  open(options: { readonly cacheSize: number; readonly writeBufferSize: number; readonly maxOpenFiles: number }, callback: Done): void;
+  /** `readOnly`: nothing on the disk is touched, and every write is refused. */
+  open(
+    options: { readonly cacheSize: number; readonly writeBufferSize: number; readonly maxOpenFiles: number; readonly readOnly?: boolean },
+    callback: Done,
+  ): void;
   close(callback: Done): void;
   /** One of RocksDB's own figures, as text; empty when there is none of the name. */
   getProperty(name: string): string;

@@ -39,24 +39,45 @@ type EngineChunk = (readonly [key: Buffer, value: Buffer])[];
 
 export class RocksdbEngine implements Engine {
   #closing: Promise<void> | undefined;
+  /** It is closed and opened again just now: calls wait for that. */
+  #reopening: Promise<void> | undefined;
   readonly #pending = new Set<Promise<unknown>>();
+  #iterations = 0;
+  /** Called when the last iteration has ended. */
+  #whenNoneIterates: (() => void)[] = [];
 
-  private constructor(private readonly database: RocksdbDatabase) {}
+  private constructor(
+    private database: RocksdbDatabase,
+    private readonly directory: string,
+    private readonly options: RocksdbOptions,
+  ) {}
 
   /**
    * Opens the database in `directory`, which is created when it is not there. Rejects with StorageError: LOCKED while another
    * process has it open, DAMAGED, NOT_WRITABLE, IO.
    */
   static async open(directory: string, options: RocksdbOptions = rocksdbDefaults): Promise<RocksdbEngine> {
-    const database = new Rocksdb(directory);
-    const cacheSize = Math.min(options.cacheBytes, bytesMax);
-    const writeBufferSize = Math.min(options.writeBufferBytes, bytesMax);
+    return new RocksdbEngine(await openDatabase(directory, options, false), directory, options);
+  }
+
+  async reopen(): Promise<void> {
+    while (this.#iterations > 0) await new Promise<void>((resolve) => this.#whenNoneIterates.push(resolve));
+    if (this.#closing !== undefined) throw closed();
+    this.#reopening ??= this.#reopen().finally(() => (this.#reopening = undefined));
+    return this.#reopening;
+  }
+
+  /** RocksDB writes to no database any more in which a write has failed, and cannot be told through the binding that the disk is well again. */
+  async #reopen(): Promise<void> {
+    await Promise.allSettled(this.#pending);
+    const { directory, options, database } = this;
+    await settling((done) => database.close(done)).catch(() => undefined);
     try {
-      await settling((done) => database.open({ cacheSize, writeBufferSize, maxOpenFiles: openFilesMax }, done));
+      this.database = await openDatabase(directory, options, false);
     } catch (error) {
-      throw asStorageError(error, `cannot open the database in ${directory}`);
+      this.database = await openDatabase(directory, options, true).catch(() => database);
+      throw error;
     }
-    return new RocksdbEngine(database);
   }
 
   getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
@@ -91,18 +112,24 @@ export class RocksdbEngine implements Engine {
   }
 
   iterate(range: EngineRange, chunkEntries = 1000, backwards = false): AsyncIterable<readonly (readonly [key: Buffer, value: Buffer])[]> {
+    const { database } = this;
+    const begin = (): RocksdbIterator => {
+      const highWaterMark = Math.min(readAheadBytes, chunkEntries * readAheadBytesEach);
+      return this.database.iterator({ gte: range.from, lt: range.to, reverse: backwards, highWaterMark });
+    };
     // An empty bound means "no bound" to the binding; nothing sorts before an empty `to`.
     if (this.#closing !== undefined || Buffer.compare(range.from, range.to) >= 0) return this.#chunks(undefined, chunkEntries);
-    const highWaterMark = Math.min(readAheadBytes, chunkEntries * readAheadBytesEach);
-    const options = { gte: range.from, lt: range.to, reverse: backwards, highWaterMark };
-    return this.#chunks(this.database.iterator(options), chunkEntries);
+    const iterator = this.#reopening === undefined ? begin() : undefined;
+    return this.#chunks(() => (iterator !== undefined && database === this.database ? iterator : begin()), chunkEntries);
   }
 
-  async *#chunks(iterator: RocksdbIterator | undefined, chunkEntries: number): AsyncGenerator<EngineChunk> {
-    if (iterator === undefined) {
-      if (this.#closing !== undefined) throw closed();
-      return;
-    }
+  /** `iteratorOf` gives the iterator as of the call, or a new one where the database has been opened anew since. */
+  async *#chunks(iteratorOf: (() => RocksdbIterator) | undefined, chunkEntries: number): AsyncGenerator<EngineChunk> {
+    if (this.#closing !== undefined) throw closed();
+    if (iteratorOf === undefined) return;
+    while (this.#reopening !== undefined) await this.#reopening.catch(() => undefined);
+    const iterator = iteratorOf();
+    this.#iterations++;
     try {
       for (;;) {
         const chunk = await this.#run('cannot iterate over the database', () => nextChunk(iterator, chunkEntries));
@@ -111,23 +138,25 @@ export class RocksdbEngine implements Engine {
       }
     } finally {
       if (this.#closing === undefined) await this.#run('cannot end an iteration', () => settling((done) => iterator.end(done)));
+      if (--this.#iterations === 0) for (const resolve of this.#whenNoneIterates.splice(0)) resolve();
     }
   }
 
   /** One of RocksDB's own figures, such as `rocksdb.estimate-pending-compaction-bytes`; undefined when it has none of the name or is closed. */
   figure(name: string): number | undefined {
-    const text = this.#closing === undefined ? this.database.getProperty(name) : '';
+    const text = this.#closing === undefined && this.#reopening === undefined ? this.database.getProperty(name) : '';
     return /^\d+$/.test(text) ? Number(text) : undefined;
   }
 
   close(): Promise<void> {
-    this.#closing ??= Promise.allSettled(this.#pending)
+    this.#closing ??= Promise.allSettled([...this.#pending, this.#reopening])
       .then(() => settling((done) => this.database.close(done)))
       .catch(() => undefined);
     return this.#closing;
   }
 
   async #run<T>(what: string, action: () => Promise<T>): Promise<T> {
+    while (this.#reopening !== undefined) await this.#reopening.catch(() => undefined);
     if (this.#closing !== undefined) throw closed();
     let running: Promise<T> | undefined;
     try {
@@ -140,6 +169,18 @@ export class RocksdbEngine implements Engine {
       if (running !== undefined) this.#pending.delete(running);
     }
   }
+}
+
+async function openDatabase(directory: string, options: RocksdbOptions, readOnly: boolean): Promise<RocksdbDatabase> {
+  const database = new Rocksdb(directory);
+  const cacheSize = Math.min(options.cacheBytes, bytesMax);
+  const writeBufferSize = Math.min(options.writeBufferBytes, bytesMax);
+  try {
+    await settling((done) => database.open({ cacheSize, writeBufferSize, maxOpenFiles: openFilesMax, readOnly }, done));
+  } catch (error) {
+    throw asStorageError(error, `cannot open the database in ${directory}`);
+  }
+  return database;
 }
 
 /** Fewer than `chunkEntries` only at the end. */

@@ -30,6 +30,8 @@ export interface SliceLog {
   appendEnd(payload: Buffer): void;
   /** Hands what was appended to the file. */
   flush(): void;
+  /** The file takes nothing: what was appended waits in memory. */
+  isHeld(): boolean;
   /** The log does not end within an entry, for now. */
   between(): void;
 }
@@ -39,6 +41,8 @@ export class SlicedEntries {
   private nextNumber = 0;
   private waiting: (() => void)[] = [];
   private closed = false;
+  /** Its end waits in memory for the file to take it. */
+  private held: Writing | undefined;
   /** The clock will call `step`: one slice a turn, however many write. */
   private stepping = false;
   /** What was read of entries that are not whole yet, by number. */
@@ -66,9 +70,9 @@ export class SlicedEntries {
     this.stepSoon();
   }
 
-  /** Calls back when the log does not end within an entry, now or later. */
+  /** Calls back when the log does not end within an entry, or its file takes nothing, now or later. */
   whenBetween(callback: () => void): void {
-    if (!this.isWithin) callback();
+    if (!this.isWithin || this.log.isHeld()) callback();
     else this.waiting.push(callback);
   }
 
@@ -114,18 +118,33 @@ export class SlicedEntries {
     this.stepping = false;
     const [writing] = this.queue;
     if (writing === undefined || this.closed) return;
+    if (this.log.isHeld()) return this.release(); // resume() goes on
     try {
       this.appendNext(writing);
       this.log.flush();
-      if (writing.at === writing.bytes.length) writing.flushed();
+      if (writing.at === writing.bytes.length) this.ended(writing);
     } catch (error) {
       this.close();
       this.failed(error);
       return;
     }
-    if (!this.isWithin) this.release();
+    if (!this.isWithin || this.log.isHeld()) this.release();
     this.stepSoon();
   };
+
+  private ended(writing: Writing): void {
+    if (this.log.isHeld()) this.held = writing;
+    else writing.flushed();
+  }
+
+  /** The file takes what is appended again, and has what waited. */
+  resume(): void {
+    const { held } = this;
+    this.held = undefined;
+    if (this.closed) return;
+    held?.flushed();
+    this.stepSoon();
+  }
 
   private appendNext(writing: Writing): void {
     const { number, bytes, at } = writing;

@@ -41,6 +41,7 @@ import { SlicedEntries, type AppendEnd } from './sliced-entries.js';
 import type { Staged } from './staged-writes.js';
 import type { Transaction } from './transaction.js';
 import { WriteBehind } from './write-behind.js';
+import { DiskTrouble } from './disk-trouble.js';
 import type { DurationHistogram } from './duration-histogram.js';
 import { Evictor } from './evictor.js';
 
@@ -69,9 +70,12 @@ export interface StoreOptions {
   readonly roundPartBytes?: number | undefined;
   /** Of a record in the engine that is larger; by default that of pieced-engine.ts. */
   readonly enginePieceBytes?: number | undefined;
-  /** The disk failed: nothing more is acknowledged, and the node has to stop. Called once. */
+  /** What the disk holds cannot be read, or more waits for it than memory has room for: the node has to stop. A disk that refuses writes is no such case (`trouble`). */
   readonly onFailure: (error: StorageError) => void;
 }
+
+/** Bytes of log entries that wait in memory for a disk that refuses writes. Nearly nothing comes meanwhile. */
+const waitingBytesMax = 64 * 1024 * 1024;
 
 /** Hears what became of each part of the batches that a peer sent. */
 export interface AppliedListener {
@@ -109,6 +113,15 @@ export class Store {
   /** Large transfers whose slices are in the log: how each is ended. */
   private readonly prepared = new Map<torc.Transfer.$Shape, AppendEnd>();
   private log: CommitLog | undefined;
+  /** Whether the disk refuses writes, and how that ends. */
+  readonly trouble: DiskTrouble;
+  private readonly refused = (error: StorageError): void => {
+    this.writeBehind.paused = true;
+    this.trouble.met(error);
+  };
+  /** Of the turns that the log has taken whole. */
+  private turn = 1;
+  private hasGivenUp = false;
   /** The engine holds no record at all, so every partition is whole in memory from the start. */
   private engineIsEmpty = false;
   memoryBytes = 0;
@@ -122,6 +135,11 @@ export class Store {
     private readonly options: StoreOptions,
     private readonly engine: PiecedEngine,
   ) {
+    this.trouble = new DiskTrouble(
+      options.clock,
+      () => this.mend(),
+      (error) => options.onFailure(error),
+    );
     this.hybridClock = new HybridClock(options.clock, 0, () => this.raiseCeiling());
     this.table = new KeyTable(options.hashSeed);
     this.conflicts = new ConflictLog(options.clock);
@@ -131,14 +149,11 @@ export class Store {
     this.loader = new Loader(engine, this.table, partition, (error) => options.onFailure(error), options.clock);
     this.evictor = new Evictor(this.table, partition, options.cacheBytesMax, options.clock);
     this.scan = new RecordScan(engine, options.clock, this.table, (entry) => this.writeBehind.mark(entry));
-    this.forgetting = new Forgetting(engine, this.table, this.loader, (here, entry) => {
-      this.writeBehind.mark(entry);
-      here.touchLeaf(entry);
-    });
+    this.forgetting = new Forgetting(engine, this.table, this.loader, this.markEntry);
     this.hints = new HintStore(
       engine,
       (kind, payload) => this.commitLog.append(kind === 'kept' ? entryKind.keptHint : entryKind.letGoHints, payload),
-      (error) => options.onFailure(error),
+      this.refused,
     );
     this.largeBatchBytes = options.largeBatchBytes ?? largeBatchBytes;
     this.sliced = new SlicedEntries(
@@ -147,6 +162,7 @@ export class Store {
         appendSlice: (payload) => this.commitLog.append(entryKind.slice, payload),
         appendEnd: (payload) => this.commitLog.append(entryKind.slicesEnd, payload),
         flush: () => this.commitLog.flush(),
+        isHeld: () => this.isHeld,
         between: () => this.considerRound(),
       },
       (error) => {
@@ -163,7 +179,7 @@ export class Store {
       this.hints,
       this.sliced,
       partition,
-      (error) => options.onFailure(error),
+      this.refused,
       options.roundPartBytes,
     );
   }
@@ -174,19 +190,48 @@ export class Store {
     const recovered = await store.writeBehind.restore();
     store.engineIsEmpty = recovered.empty;
     for (const [name, value] of recovered.facts) store.facts.set(name, value);
-    const { durability, clock, onFailure } = options;
-    store.log = await CommitLog.open(
-      options.logFiles,
-      { segmentBytesMax: 64 * 1024 * 1024, durability, clock, onFailure },
-      recovered.position,
-      (kind, payload) => store.replay(kind, payload),
-    );
+    const { durability, clock } = options;
+    try {
+      store.log = await CommitLog.open(
+        options.logFiles,
+        { segmentBytesMax: 64 * 1024 * 1024, durability, clock, onRefusal: store.refused },
+        recovered.position,
+        (kind, payload) => store.replay(kind, payload),
+      );
+    } catch (error) {
+      store.trouble.close(); // it does not start
+      throw error;
+    }
     store.sliced.replayed();
     store.conflicts.isReplaying = false;
     store.hybridClock.raise(Number(store.facts.get(ceilingFact)?.toString() ?? 0));
     store.raiseCeiling();
     store.commitLog.flush();
     return store;
+  }
+
+  /** The log's file takes nothing: what is written now is in memory alone, and must not be told of. */
+  get isHeld(): boolean {
+    return this.log?.refusal !== undefined;
+  }
+
+  /** Some of what memory holds of the partition is not in the log, since the disk refused it. If the process dies it never was: so nobody may be told of it. */
+  isUnlogged(partition: Partition): boolean {
+    return this.isHeld && (partition.writtenInTurn === this.turn || partition.slicing > 0);
+  }
+
+  /** Brings the disk to where memory is: the log goes on in a new segment, and the engine gets all that it lacks, for nobody knows what the old segments hold. */
+  private async mend(): Promise<void> {
+    const { commitLog, writeBehind } = this;
+    await commitLog.renew();
+    commitLog.flush(); // what came while it was renewed
+    if (commitLog.refusal !== undefined) throw commitLog.refusal;
+    this.turn++;
+    this.sliced.resume();
+    await this.engine.reopen();
+    await writeBehind.writeOut(commitLog);
+    commitLog.vouch();
+    writeBehind.paused = false;
   }
 
   /** What a turn's end has appended needs no sync to count as written. */
@@ -242,6 +287,7 @@ export class Store {
       partition.leaves?.touch(key, 0, key.length, element);
     }
     partition.note(dot.actor, dot.counter, prev);
+    partition.writtenInTurn = this.turn;
     return encoder.end();
   }
 
@@ -272,13 +318,19 @@ export class Store {
       partition.leaves?.touch(key, 0, key.length, element);
     }
     partition.note(dot.actor, dot.counter, prev);
+    partition.writtenInTurn = this.turn;
     encoder.end();
     return encoder.takeGathered();
   }
 
-  /** Brings a large batch to the log, over several turns; `appended` is called in the turn that appends the last of it: then whenDurable is about it. */
-  logLarge(batch: Bytes, appended: () => void): void {
-    this.sliced.write(batch, (end) => end(entryKind.batches, 0), appended);
+  /** Brings a large batch of the partition to the log, over several turns; `appended` is called in the turn that appends the last of it: then whenDurable is about it. */
+  logLarge(partition: Partition, batch: Bytes, appended: () => void): void {
+    partition.slicing++;
+    const flushed = (): void => {
+      partition.slicing--;
+      appended();
+    };
+    this.sliced.write(batch, (end) => end(entryKind.batches, 0), flushed);
   }
 
   /**
@@ -351,6 +403,7 @@ export class Store {
   promise(numbers: readonly number[], term: Term): number[] {
     this.hybridClock.raise(term.counter);
     const promised = numbers.filter((number) => this.partition(number).promise(term.counter, term.actor));
+    for (const number of promised) this.partition(number).writtenInTurn = this.turn;
     if (promised.length > 0) {
       const entry = torc.Promised.encode({ termCounter: term.counter, termActor: term.actor, partition: promised }).finish() as Buffer;
       this.commitLog.append(entryKind.promised, entry);
@@ -381,7 +434,7 @@ export class Store {
 
   /**
    * Ends a turn: appends all its batches to the log with one write. `send` gets the turn's own batches, back to back, borrowed until it
-   * returns: a batch is in the log before any peer hears of it. Throws StorageError when the log refuses.
+   * returns: a batch is in the log before any peer hears of it. Where the disk refuses (`isHeld`) they wait in memory, and `send` gets nothing.
    */
   endTurn(send: (batches: Buffer) => void): void {
     const { writer } = this.encoder;
@@ -390,12 +443,22 @@ export class Store {
       const batches = writer.view();
       this.commitLog.append(entryKind.batches, batches);
       this.commitLog.flush();
-      send(batches);
+      if (!this.isHeld) send(batches);
       writer.reset();
     } else this.commitLog.flush();
+    if (!this.isHeld) this.turn++;
+    else if (this.commitLog.waitingBytes > waitingBytesMax) this.giveUp();
     this.loader.flush();
     this.evictor.step(this.memoryBytes);
     this.considerRound();
+  }
+
+  /** Memory does not hold more for a disk that refuses it. */
+  private giveUp(): void {
+    if (this.hasGivenUp) return;
+    this.hasGivenUp = true;
+    const { reason } = this.trouble;
+    this.options.onFailure(new StorageError('IO', `${waitingBytesMax} bytes wait for a disk that refuses them`, { cause: reason }));
   }
 
   private considerRound(): void {
@@ -422,14 +485,21 @@ export class Store {
     partition.touchLeaf(entry);
   }
 
-  /** Writes everything behind and closes log and engine. */
+  /** Writes everything behind and closes log and engine. Rejects with StorageError when the disk refuses that: then it was no clean end. */
   async close(): Promise<void> {
+    this.trouble.close();
     this.sliced.close();
     this.commitLog.flush();
     this.sweeper.close();
-    await this.writeBehind.finish(this.commitLog);
-    await this.commitLog.close();
-    await this.engine.close();
+    try {
+      await this.writeBehind.finish(this.commitLog);
+    } finally {
+      try {
+        await this.commitLog.close();
+      } finally {
+        await this.engine.close();
+      }
+    }
   }
 
   /** Figures for INFO and metrics. */
@@ -519,6 +589,7 @@ export class Store {
 
   private mergeTransfer({ partition: number, term, records, seen, complete, ahead, purged, replaces }: DecodedTransfer): boolean {
     const partition = this.partition(number);
+    partition.writtenInTurn = this.turn;
     let taken = true;
     for (const { slot, key, type, part, element, record } of records) {
       for (const version of record.versions) this.hybridClock.raise(version.counter);
@@ -561,6 +632,7 @@ export class Store {
       this.hybridClock.raise(counter);
       while (cursor.nextPart()) {
         const partition = this.partition(cursor.partition);
+        partition.writtenInTurn = this.turn;
         const superseded = !partition.promise(cursor.term, actor);
         const isNew = !partition.hasSeenOf(actor, counter);
         while (cursor.nextRecord()) if (isNew) this.applyRecord(partition, cursor, mayShare);

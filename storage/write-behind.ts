@@ -48,10 +48,14 @@ export class WriteBehind {
   private dirtyFacts = new Map<string, Buffer>();
   private readonly partitions = new Set<Partition>();
   private round = 1;
-  private running: Promise<void> | undefined;
+  private running: Promise<unknown> | undefined;
   private due = false;
   private timer: Timer | undefined;
   private finished = false;
+  /** The disk refuses writes: no round begins by itself. */
+  paused = false;
+  /** Whose `purged` went to the engine in the round that is running, perhaps not for good. */
+  private purgedInRound: Partition[] = [];
   private roundPosition = 0;
   rounds = 0;
 
@@ -63,7 +67,8 @@ export class WriteBehind {
     private readonly hints: HintStore,
     private readonly sliced: SlicedEntries,
     private readonly partition: (number: number) => Partition,
-    private readonly onFailure: (error: StorageError) => void,
+    /** A round could not be written: all of it is to be written still. */
+    private readonly onRefusal: (error: StorageError) => void,
     private readonly partBytes: number = partBytesMost,
   ) {}
 
@@ -113,7 +118,7 @@ export class WriteBehind {
 
   /** Begins a round when one is due. Called at the end of each turn, when memory and log agree. */
   consider(log: CommitLog, memoryIsFull: boolean): void {
-    if (this.finished) return;
+    if (this.finished || this.paused) return;
     if (this.timer === undefined && (this.dirty.length > 0 || this.dirtyFacts.size > 0)) {
       this.timer = this.clock.after(roundDelayMs, () => {
         this.due = true;
@@ -131,36 +136,49 @@ export class WriteBehind {
     void this.begin(log);
   }
 
-  /** A round of all that is dirty now. */
+  /** A round of all that is dirty now. Rejects with the StorageError that it ended with. */
   async writeOut(log: CommitLog): Promise<void> {
     while (this.running !== undefined || this.sliced.isWithin) {
       await this.running;
       await new Promise<void>((resolve) => this.sliced.whenBetween(resolve));
+      if (log.refusal !== undefined) throw log.refusal;
     }
-    if (!this.finished) await this.begin(log);
+    if (!this.finished) await this.demandRound(log);
   }
 
-  /** Writes everything that is dirty and waits for it: the last round. Nothing may be written meanwhile or afterwards. */
+  /** Writes everything that is dirty and waits for it: the last round. Nothing may be written meanwhile or afterwards. Rejects as writeOut. */
   async finish(log: CommitLog): Promise<void> {
     this.finished = true;
     this.timer?.cancel();
     await this.running;
-    await this.begin(log);
+    await this.demandRound(log);
   }
 
-  private begin(log: CommitLog): Promise<void> {
-    this.running = this.runRound(log)
-      .catch((error: unknown) =>
-        this.onFailure(
-          error instanceof StorageError ? error : new StorageError('IO', 'writing behind to the storage engine failed', { cause: error }),
-        ),
+  private async demandRound(log: CommitLog): Promise<void> {
+    const error = await this.begin(log);
+    if (error !== undefined) throw error;
+  }
+
+  /** Resolves with what the round failed with. */
+  private begin(log: CommitLog): Promise<StorageError | undefined> {
+    const round = this.runRound(log)
+      .then(
+        () => undefined,
+        (error: unknown) => {
+          const failure =
+            error instanceof StorageError ? error : new StorageError('IO', 'writing behind to the storage engine failed', { cause: error });
+          this.onRefusal(failure);
+          return failure;
+        },
       )
       .finally(() => (this.running = undefined));
-    return this.running;
+    this.running = round;
+    return round;
   }
 
   private async runRound(log: CommitLog): Promise<void> {
     log.flush();
+    const { table } = this;
     const round = this.round++;
     const entries = this.dirty;
     const facts = this.dirtyFacts;
@@ -168,32 +186,57 @@ export class WriteBehind {
     this.dirty = new ChunkedList(sliceEntries);
     this.dirtyFacts = new Map();
     const clocks: [Buffer, Buffer][] = [];
+    const moved: Partition[] = [];
+    this.purgedInRound = [];
     for (const partition of this.partitions) {
       if (!partition.clocksDirty) continue;
       partition.clocksDirty = false;
+      moved.push(partition);
       clocks.push([partitionRow(partition.number), encodePartitionClocks(partition)]);
     }
     for (const [name, value] of facts) clocks.push([factRow(name), value]);
     const hintTotals = this.hints.totalsRow();
     if (hintTotals !== undefined) clocks.push(hintTotals as [Buffer, Buffer]);
-    await log.sync(); // the engine must not know more than the log would replay
-    await this.hints.writeOut();
     const emptied = new ChunkedList<number>(sliceEntries);
-    const last = await this.writeRecords(entries, emptied);
-    await this.encodeHeaders(last, emptied);
-    const positionValue = Buffer.alloc(8);
-    positionValue.writeDoubleBE(position);
-    for (const clock of clocks) last.puts.push(clock);
-    last.puts.push([positionRow, positionValue]);
-    this.addPurged(last.puts);
-    await this.engine.write(last, { sync: true });
+    try {
+      await log.sync(); // the engine must not know more than the log would replay
+      await this.hints.writeOut();
+      const last = await this.writeRecords(entries, emptied);
+      await this.encodeHeaders(last, emptied);
+      const positionValue = Buffer.alloc(8);
+      positionValue.writeDoubleBE(position);
+      for (const clock of clocks) last.puts.push(clock);
+      last.puts.push([positionRow, positionValue]);
+      this.addPurged(last.puts);
+      await this.engine.write(last, { sync: true });
+    } catch (error) {
+      await this.takeBack(round, entries, facts, moved);
+      throw error;
+    }
     for (const slice of entries.chunks) {
-      for (const entry of slice) if (this.table.dirtyOf(entry) === round) this.written(entry);
+      for (const entry of slice) if (table.dirtyOf(entry) === round) this.written(entry);
       await this.nextTurn();
     }
     await this.dropVacant(emptied);
     this.rounds++;
     await log.dropBefore(position);
+  }
+
+  /** The engine may have some of the round, and nobody knows for how long: all of it is for the next one. */
+  private async takeBack(
+    round: number,
+    entries: ChunkedList<number>,
+    facts: ReadonlyMap<string, Buffer>,
+    moved: readonly Partition[],
+  ): Promise<void> {
+    for (const [name, value] of facts) if (!this.dirtyFacts.has(name)) this.dirtyFacts.set(name, value);
+    for (const partition of moved) partition.clocksDirty = true;
+    for (const partition of this.purgedInRound) partition.purgedDirty = true;
+    this.hints.totalsLost();
+    for (const slice of entries.chunks) {
+      for (const entry of slice) if (this.table.dirtyOf(entry) === round) this.mark(entry);
+      await this.nextTurn();
+    }
   }
 
   /**
@@ -205,8 +248,9 @@ export class WriteBehind {
     const parts = new RoundParts(table, this.partition, this.partBytes);
     const writer = new ByteWriter();
     for (const slice of entries.chunks) {
-      await this.loader.complete(slice);
+      await this.loader.complete(slice.filter((entry) => table.isInUse(entry)));
       for (const entry of slice) {
+        if (!table.isInUse(entry)) continue; // the engine never had it, and needs not
         const part = parts.of(entry);
         const row = this.rowOf(entry, part.owners);
         if (row === undefined) continue;
@@ -239,6 +283,7 @@ export class WriteBehind {
     for (const partition of this.partitions) {
       if (!partition.purgedDirty) continue;
       partition.purgedDirty = false;
+      this.purgedInRound.push(partition);
       puts.push([purgedRow(partition.number), clockBytes(partition.purged)]);
     }
   }
@@ -257,6 +302,7 @@ export class WriteBehind {
     const { collections } = this.partition(table.partitionOf(entry));
     collections.hold(entry);
     collections.stored(entry);
+    table.setUnwritten(entry, false);
     return elementRow(table.slotOf(owner), table.keyBytes(owner), typeOfKind(kind).byte, table.keyBytes(entry));
   }
 
@@ -299,7 +345,7 @@ export class WriteBehind {
   /** The engine has the entry as it is. One without a record has no row any more, and no place in memory. */
   private written(entry: number): void {
     this.table.setDirty(entry, 0);
-    if (this.table.hasRecord(entry)) return;
+    if (this.table.hasRecord(entry) || !this.table.isInUse(entry)) return;
     const partition = this.partition(this.table.partitionOf(entry));
     if (partition.pins === 0) partition.removeEmpty(entry);
     else this.mark(entry); // somebody goes through the entries: with the next round

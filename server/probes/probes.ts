@@ -40,7 +40,7 @@ function readinessChecks(node: ProbedNode): Check[] {
   const { readiness } = node;
   const known = readiness?.ringKnown === true;
   const { shortPartitions = 0, homePartitions = 0, doubtfulPartitions = 0 } = readiness ?? {};
-  const { meeting = false, leaving = false, full = false } = readiness ?? {};
+  const { meeting = false, leaving = false, full = false, diskRefusal } = readiness ?? {};
   const few = `${shortPartitions} of ${homePartitions} partitions have fewer reachable replicas than a write or read needs`;
   return [
     ...startupChecks(node),
@@ -48,7 +48,13 @@ function readinessChecks(node: ProbedNode): Check[] {
     check('quorum', known && shortPartitions === 0, known ? few : 'no configuration is known'),
     check('peers', !known || !meeting, 'the node began a moment ago: links between it and the others are still being made'),
     check('rebuilt', doubtfulPartitions === 0, `${doubtfulPartitions} partitions are still compared with their other replicas`),
-    check('disk', !full, 'less than min-free-space is left on the disk: writes are refused here'),
+    check(
+      'disk',
+      !full && diskRefusal === undefined,
+      diskRefusal === undefined
+        ? 'less than min-free-space is left on the disk: writes are refused here'
+        : `the disk refuses writes, and is tried again each second: ${diskRefusal}`,
+    ),
     check('not-draining', !leaving, 'the node is about to stop'),
   ];
 }

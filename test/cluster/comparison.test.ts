@@ -11,7 +11,6 @@ import { noTerm } from '../../protocol/dot.js';
 import { emptyClock } from '../../protocol/record.js';
 import { torc } from '../../protocol/generated/messages.js';
 import { slotOf } from '../../protocol/slot.js';
-import type { StorageError } from '../../storage/engine.js';
 import { MemoryEngine } from '../../storage/memory-engine.js';
 import { MemoryLogFiles } from '../../storage/memory-log-files.js';
 import { effectiveContext } from '../../storage/merge.js';
@@ -40,10 +39,10 @@ class Side {
   ) {
     const { clock } = this.played;
     const { link } = this.played;
-    const failed = (error: StorageError): void => {
-      throw error;
+    const hold = (): never => {
+      throw new Error('the disk refuses writes');
     };
-    const turn = new Turn(clock, opened.store, { seal: (batches) => link.seal(batches), send: () => link.send() }, failed);
+    const turn = new Turn(clock, opened.store, { seal: (batches) => link.seal(batches), hold, send: () => link.send() });
     this.comparison = new Comparison({
       isFull: () => false,
       store: opened.store,

@@ -102,11 +102,16 @@ class Cluster {
     const note = (level: string, message: string): void => void (level === 'warn' && log.push(message));
     const links = {
       seal: (): void => undefined,
+      hold: (): boolean => {
+        failures.push(new Error('the disk refuses writes'));
+        for (const { link } of peers.all()) link.close(); // its machine has lost its power
+        return false;
+      },
       send: (): void => {
         for (const { link } of peers.all()) link.send();
       },
     };
-    const turn = new Turn(clock, store, links, (error) => failures.push(error));
+    const turn = new Turn(clock, store, links);
     const peers: Peers = new Peers(
       {
         transport: network.transportOf(host),

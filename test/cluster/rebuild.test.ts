@@ -54,9 +54,10 @@ interface Fixture {
 async function fixture(opened: OpenedStore, membersToHear: () => number = () => 0): Promise<Fixture> {
   const clock = new HandClock();
   const { store } = opened;
-  const turn = new Turn(clock, store, { seal: () => undefined, send: () => undefined }, (error) => {
-    throw error;
-  });
+  const hold = (): never => {
+    throw new Error('the disk refuses writes');
+  };
+  const turn = new Turn(clock, store, { seal: () => undefined, hold, send: () => undefined });
   const comparison = new PlayedComparison({
     store,
     turn,

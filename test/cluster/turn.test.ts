@@ -13,6 +13,7 @@ interface Fixture {
   readonly files: MemoryLogFiles;
   readonly opened: OpenedStore;
   readonly events: string[];
+  isAlone: boolean;
   send: () => void;
   seal: (batches: Buffer | undefined) => void;
 }
@@ -29,14 +30,17 @@ async function fixture(durability: Durability = 'os'): Promise<Fixture> {
     files,
     opened,
     events,
+    isAlone: false,
     seal: (batches) => void events.push(`seal ${batches === undefined ? 'nothing' : 'batches'}`),
     send: () => void events.push('send'),
-    turn: new Turn(
-      clock,
-      opened.store,
-      { seal: (batches) => made.seal(batches), send: () => made.send() },
-      (error) => void events.push(`failed ${error.code}`),
-    ),
+    turn: new Turn(clock, opened.store, {
+      seal: (batches) => made.seal(batches),
+      hold: (isFirst) => {
+        events.push(isFirst ? 'hold first' : 'hold');
+        return made.isAlone;
+      },
+      send: () => made.send(),
+    }),
   };
   return made;
 }
@@ -142,13 +146,36 @@ test('the batches handed to peers are theirs to keep', async (t) => {
   t.notDeepEqual(first, second);
 });
 
-test('a log that takes no more ends the node: nobody is told what it did not take', async (t) => {
+test('a log that takes no more: peers and waiters are told nothing of the turn until it does, clients are', async (t) => {
   const { turn, clock, files, opened, events } = await fixture();
   files.freeBytes = 1;
   write(opened);
-  turn.flushAtEnd({ flush: () => events.push('flush') });
+  turn.flushAtEnd({ flush: () => events.push('flush'), abandon: () => events.push('abandon') });
   turn.whenWritten(() => events.push('written'));
   await clock.advance(0);
   await clock.advance(10);
-  t.deepEqual(events, ['failed IO']);
+  t.deepEqual(events, ['hold first', 'send', 'flush']);
+  turn.schedule();
+  await clock.advance(0);
+  t.deepEqual(events.splice(0), ['hold first', 'send', 'flush', 'hold', 'send']);
+  files.freeBytes = Infinity;
+  for (let ms = 0; opened.store.trouble.reason !== undefined && ms < 3000; ms += 5) await clock.advance(5);
+  turn.schedule();
+  await clock.advance(0);
+  t.deepEqual(events, ['seal nothing', 'written', 'send']);
+});
+
+test('clients of a node that is alone do not get the replies of the turn that its log does not take', async (t) => {
+  const made = await fixture();
+  const { turn, clock, files, opened, events } = made;
+  made.isAlone = true;
+  files.freeBytes = 1;
+  write(opened);
+  const client = { flush: () => events.push('flush'), abandon: () => events.push('abandon') };
+  turn.flushAtEnd(client);
+  turn.flushAtEnd({ flush: () => events.push('count') });
+  await clock.advance(0);
+  turn.flushAtEnd(client); // what it is told now rests on nothing that was just written
+  await clock.advance(0);
+  t.deepEqual(events, ['hold first', 'send', 'abandon', 'count', 'hold', 'send', 'flush']);
 });

@@ -8,6 +8,7 @@ import type { Partition } from '../../storage/partition.js';
 import { recordPart } from '../../protocol/record-key.js';
 import type { CommitLog } from '../../storage/commit-log.js';
 import type { Store } from '../../storage/store.js';
+import type { WriteBehind } from '../../storage/write-behind.js';
 import { plusDot } from '../../storage/vector-clock.js';
 import { purgeByDot } from '../storage/purge-by-dot.js';
 import type { RunSettings } from './torc-run.js';
@@ -150,6 +151,29 @@ export const canaries: Readonly<Record<string, RunSettings>> = {
     kindChance: 1,
     awayMax: 3,
     clients: { workloads: ['counter'] },
+  },
+  'peers are told of what the log did not take': {
+    cluster: {
+      durability: 'always',
+      plant: (store) => {
+        store.isUnlogged = () => false;
+      },
+    },
+    kinds: ['failing-disk', 'kill'],
+    kindChance: 1,
+    clients: duels,
+  },
+  'what no sync has covered counts as durable when the disk takes writes again': {
+    cluster: {
+      durability: 'always',
+      plant: (store) => {
+        const writeBehind = Reflect.get(store, 'writeBehind') as WriteBehind;
+        writeBehind.writeOut = () => Promise.resolve();
+      },
+    },
+    kinds: ['failing-disk', 'power-all'],
+    kindChance: 1,
+    clients: duels,
   },
   'a value lives on when it has expired': {
     cluster: { plant: (store) => (store.hybridClock.nowMsAt = () => 0) },

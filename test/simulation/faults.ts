@@ -30,9 +30,9 @@ export type Fault =
   | { readonly kind: 'slow-disk'; readonly node: string; readonly slowness: number }
   /** Loss of power of all nodes at the same moment. */
   | { readonly kind: 'power-all' }
-  /** The log takes `bytes` more: the node stops when they are used up, and is started again when there is room. */
+  /** The log takes `bytes` more: the node takes no writes when they are used up, until there is room. */
   | { readonly kind: 'full-disk'; readonly node: string; readonly bytes: number }
-  /** Operations fail: the node stops, and is started again on a disk that works. */
+  /** Operations fail: the node takes no writes, or stops where it cannot read, and is started again on a disk that works. */
   | { readonly kind: 'failing-disk'; readonly node: string; readonly operation: DiskOperation }
   /** Loss of power and of all that was on the disk. */
   | { readonly kind: 'lost-disk'; readonly node: string }
@@ -145,6 +145,8 @@ function awayIn(fault: Fault): string | undefined {
   }
 }
 
+const isOfDisk = ({ kind }: Fault): boolean => kind === 'full-disk' || kind === 'failing-disk';
+
 const takesAll = ({ kind }: Fault): boolean => kind === 'kill-all' || kind === 'power-all';
 
 function drawFault(kind: FaultKind, random: SeededRandom, nodes: readonly string[], jumpMsMax: number): Fault {
@@ -195,7 +197,9 @@ export function planFaults(parent: SeededRandom, settings: FaultPlanSettings): F
     const lasting = faults.filter((earlier) => earlier.endsAtMs > atMs);
     const away = lasting.flatMap((earlier) => awayIn(earlier.fault) ?? []);
     const node = awayIn(fault);
-    if (node !== undefined && (away.length >= awayMax || away.includes(node))) continue;
+    const refuses = lasting.some(({ fault: earlier }) => isOfDisk(earlier) && awayIn(earlier) === node);
+    // A process may die, or the machine, while its disk refuses writes.
+    if (node !== undefined && !refuses && (away.length >= awayMax || away.includes(node))) continue;
     if (takesAll(fault) && lasting.some((earlier) => takesAll(earlier.fault))) continue;
     faults.push({ fault, atMs, endsAtMs });
   }

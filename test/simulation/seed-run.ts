@@ -39,6 +39,9 @@ export async function runOne(seed: number, canary?: string): Promise<SeedOutcome
   count('batches that came again', cluster.batches.duplicates);
   count('batches that came before earlier ones', cluster.batches.gaps);
   count('batches that went in pieces', cluster.batches.large);
+  count('disks that refused writes', cluster.disk.refused);
+  count('disks that took them again', cluster.disk.recovered);
+  count('processes that died while writes waited for the disk', cluster.disk.heldAtCrash);
   return {
     seed,
     fault,

@@ -22,6 +22,7 @@ class FileContents {
   #bytes = Buffer.alloc(256);
   size = 0;
   durableSize = 0;
+  #neverDurable = false;
   /** Durable bytes cut off by a truncation that is not durable itself; they began at `durableSize`. */
   #cutOff: Buffer | undefined;
 
@@ -42,10 +43,17 @@ class FileContents {
       this.durableSize = size;
     }
     this.size = Math.min(this.size, size);
+    if (this.size <= this.durableSize) this.#neverDurable = false;
   }
 
-  /** Everything up to `size` is durable. */
+  /** A sync failed: as Linux does, the disk takes what was written so far for clean and never writes it, though it can still be read until power is lost. */
+  syncFailed(): void {
+    if (this.size > this.durableSize) this.#neverDurable = true;
+  }
+
+  /** Everything up to `size` is durable, if no sync has failed before. */
   synced(size: number): void {
+    if (this.#neverDurable) return;
     this.durableSize = Math.max(this.durableSize, Math.min(size, this.size));
     this.#cutOff = undefined;
   }
@@ -68,6 +76,7 @@ class FileContents {
       }
     }
     this.durableSize = this.size;
+    this.#neverDurable = false;
     this.#cutOff = undefined;
   }
 }
@@ -115,7 +124,7 @@ export class SimulatedDisk {
     const access = this.#access();
     return access.operate('open', 'open engine', undefined, () => {
       if (this.#engine.open) throw new StorageError('LOCKED', `the engine of ${this.node} is open already`);
-      return new SimulatedEngine(this.#engine, access);
+      return new SimulatedEngine(this.#engine, access, this.#random.fork('reopen'));
     });
   }
 
@@ -212,7 +221,12 @@ export class SimulatedDisk {
       sync: async () => {
         demandOpen();
         const { size } = contents;
-        await access.operate('sync', `sync ${name} ${size}`, name, () => contents.synced(size));
+        await access
+          .operate('sync', `sync ${name} ${size}`, name, () => contents.synced(size))
+          .catch((error: unknown) => {
+            contents.syncFailed();
+            throw error;
+          });
       },
       truncate: (size) => {
         demandOpen();

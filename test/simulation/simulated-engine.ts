@@ -84,6 +84,13 @@ export class EngineContents {
     this.#begun.splice(this.#begun.indexOf(batch), 1);
   }
 
+  /** What was not synced may be gone, from the end: a failed disk keeps what it likes. */
+  reopen(random: SeededRandom): void {
+    this.#settle(random.integer(this.#unsynced.length + 1));
+    this.#unsynced = [];
+    this.#current = this.#durable.copy();
+  }
+
   crash(random: SeededRandom): void {
     this.#unsynced.push(...this.#begun);
     this.#settle(random.integer(this.#unsynced.length + 1));
@@ -101,9 +108,12 @@ export class EngineContents {
 export class SimulatedEngine implements Engine {
   readonly #contents: EngineContents;
   readonly #access: DiskAccess;
+  readonly #random: SeededRandom;
   #closed = false;
 
-  constructor(contents: EngineContents, access: DiskAccess) {
+  /** `random` decides what is lost when it is opened anew. */
+  constructor(contents: EngineContents, access: DiskAccess, random: SeededRandom) {
+    this.#random = random;
     this.#contents = contents;
     this.#access = access;
     contents.open = true;
@@ -136,6 +146,11 @@ export class SimulatedEngine implements Engine {
     this.#demandOpen();
     const entries = this.#contents.current.within(range);
     return this.#chunks(backwards ? entries.reverse() : entries, chunkEntries);
+  }
+
+  async reopen(): Promise<void> {
+    this.#demandOpen();
+    await this.#access.operate('engine-write', 'open engine anew', 'engine', () => this.#contents.reopen(this.#random));
   }
 
   async close(): Promise<void> {

@@ -89,6 +89,8 @@ export class TorcCluster {
   /** What must not happen and did: a node that failed, a call that was answered twice. */
   readonly faults: string[] = [];
   readonly log: string[] = [];
+  /** How often disks refused writes, took them again by themselves, and had a process die while something waited for them. */
+  readonly disk = { refused: 0, recovered: 0, heldAtCrash: 0 };
   /** Called with each incarnation once its store is open, before its node is: to look at what a crash left. */
   onRecovered: (running: { readonly name: string; readonly store: Store }) => Promise<void> = () => Promise.resolve();
   readonly #running = new Map<string, RunningNode>();
@@ -119,6 +121,7 @@ export class TorcCluster {
     });
     this.scheduler.onCrash((node, kind) => {
       for (let number = 0; number < partitions; number++) this.#seenBefore.set(`${node} ${number}`, new Map(this.everSeen(node, number)));
+      if (this.#running.get(node)?.store.isHeld === true) this.disk.heldAtCrash++;
       this.#running.delete(node);
       if (kind === 'machine') this.batches.lostPower(node);
     });
@@ -185,11 +188,11 @@ export class TorcCluster {
     return this.nodes.every((name) => this.#running.get(name)?.node.isReady === true);
   }
 
-  /** All nodes are up and sure of their data, and reach each other. */
+  /** All nodes are up and sure of their data, on disks that take writes, and reach each other. */
   allWell(): boolean {
     return this.nodes.every((name) => {
       const node = this.#running.get(name)?.node;
-      if (node?.isReady !== true || !this.#isSure(node)) return false;
+      if (node?.isReady !== true || !this.#isSure(node) || node.membership.failing) return false;
       return this.nodes.every((_, member) => node.membership.isReachable(member));
     });
   }
@@ -297,7 +300,9 @@ export class TorcCluster {
       clock,
       random,
       decoder: dispatcher,
-      log: (level, message) => {
+      log: (level, message, { event }) => {
+        if (event === 'disk-failing') this.disk.refused++;
+        if (event === 'disk-recovered') this.disk.recovered++;
         scheduler.note(`${name} says ${message}`);
         if (level === 'warn') this.log.push(`${scheduler.nowMs.toFixed(1)} ${name}: ${message}`);
       },
@@ -326,6 +331,7 @@ export class TorcCluster {
 
   /** A node ends by itself: as it should when its disk fails it, and else as it must not. */
   #stopped(name: string, why: string): void {
+    if (!this.scheduler.isUp(name)) return; // two of its reads failed, and the first has stopped it
     if (this.disks.get(name)?.isFailing !== true) return this.#fault(why);
     this.scheduler.note(why);
     this.scheduler.crash(name, 'process');

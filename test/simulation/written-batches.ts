@@ -65,8 +65,8 @@ export class WrittenBatches {
       return bytes;
     };
     const logLarge = store.logLarge.bind(store);
-    store.logLarge = (bytes, appended) =>
-      logLarge(bytes, () => {
+    store.logLarge = (partition, bytes, appended) =>
+      logLarge(partition, bytes, () => {
         this.large++;
         logged([large.get(bytes) as WrittenBatch]);
         large.delete(bytes);
@@ -75,6 +75,7 @@ export class WrittenBatches {
     const endTurn = store.endTurn.bind(store);
     store.endTurn = (send) => {
       endTurn(send);
+      if (store.isHeld) return; // the disk refuses: if the process dies, they never were
       if (turn.length > 0) logged(turn);
       turn = [];
     };

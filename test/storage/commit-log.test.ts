@@ -269,48 +269,110 @@ test('`always` calls back after the sync that covers it; one sync at a time, and
   t.is(events.at(-1), 'at once');
 });
 
-test('a short append is truncated back, throws, and the log refuses everything', async (t) => {
+/** What a log that is opened on the same files finds. */
+const found = async (files: MemoryLogFiles): Promise<string[]> => (await openLog(files)).entries.map((entry) => entry.payload);
+
+test('a short append is truncated back, and what is appended from then on waits, until the disk takes it in a new segment', async (t) => {
   const files = new MemoryLogFiles();
   const opened = await openLog(files);
+  const { log } = opened;
   appendAll(opened, ['kept']);
   const before = files.contents(segmentName(0));
   files.freeBytes = 10;
-  opened.log.append(1, payload('too long for the disk'));
-  opened.log.whenDurable(() => t.fail());
-  const error = t.throws(() => opened.log.flush(), { instanceOf: StorageError });
-  t.is(error?.code, 'IO');
+  log.append(1, payload('too long for the disk'));
+  let called = 0;
+  log.whenDurable(() => called++);
+  log.flush();
+  t.is(opened.failures[0]?.code, 'IO');
   t.deepEqual(files.contents(segmentName(0)), before);
+  log.append(1, payload('more'));
+  log.flush();
+  log.flush();
+  await t.throwsAsync(log.sync(), { is: opened.failures[0] as StorageError });
+  await t.throwsAsync(log.renew(), { code: 'IO' }, 'there is no room yet');
+  t.is(opened.failures.length, 1, 'told once');
+  t.is(called, 0);
   files.freeBytes = 1000;
-  t.is(
-    t.throws(() => opened.log.append(1, payload('x'))),
-    error,
-  );
-  t.is(
-    t.throws(() => opened.log.flush()),
-    error,
-  );
-  await t.throwsAsync(opened.log.sync(), { is: error });
-  await opened.log.close();
-  t.deepEqual((await openLog(files)).entries.map((entry) => entry.payload), ['kept']); // prettier-ignore
+  await log.renew();
+  t.is(log.refusal, undefined);
+  t.is(log.waitingBytes, 0);
+  t.is(called, 0, 'nobody knows what became of the old segment');
+  log.whenDurable(() => called++);
+  log.append(1, payload('after'));
+  log.flush();
+  t.is(called, 0);
+  log.vouch();
+  t.is(called, 2);
+  files.kill();
+  t.deepEqual(await found(files), ['kept', 'too long for the disk', 'more', 'after']);
 });
 
-test('a failed sync is reported once, calls nobody back, and the log refuses everything', async (t) => {
+test('a log that refuses can be closed, and what waited was never there', async (t) => {
+  const files = new MemoryLogFiles();
+  const opened = await openLog(files);
+  appendAll(opened, ['kept']);
+  files.freeBytes = 10;
+  opened.log.append(1, payload('too long for the disk'));
+  opened.log.flush();
+  await t.throwsAsync(opened.log.close(), { is: opened.failures[0] as StorageError });
+  t.throws(() => opened.log.append(1, payload('x')), { code: 'IO' });
+  files.freeBytes = 1000;
+  t.deepEqual(await found(files), ['kept']);
+});
+
+test('after a failed sync nothing counts as durable before the engine vouches, whatever later syncs say', async (t) => {
   const files = new MemoryLogFiles();
   const opened = await openLog(files, { durability: 'always' });
+  const { log } = opened;
   const failure = new StorageError('IO', 'the disk is gone');
   files.syncFailure = failure;
+  const called: string[] = [];
   for (const text of ['a', 'b']) {
-    opened.log.append(1, payload(text));
-    opened.log.whenDurable(() => t.fail());
-    opened.log.flush();
+    log.append(1, payload(text));
+    log.whenDurable(() => called.push(text));
+    log.flush();
   }
   await settled();
   t.deepEqual(opened.failures, [failure]);
-  t.is(
-    t.throws(() => opened.log.append(1, payload('c'))),
-    failure,
-  );
-  await t.throwsAsync(opened.log.sync(), { is: failure });
+  await t.throwsAsync(log.sync(), { is: failure });
+  await t.throwsAsync(log.renew(), { is: failure });
+  files.syncFailure = undefined;
+  log.append(1, payload('c'));
+  log.whenDurable(() => called.push('c'));
+  await log.renew();
+  await log.sync();
+  log.append(1, payload('d'));
+  log.whenDurable(() => called.push('d'));
+  await log.sync();
+  t.deepEqual(called, []);
+  log.vouch();
+  t.deepEqual(called, ['a', 'b', 'c', 'd']);
+  t.deepEqual(await files.list(), [segmentName(0), segmentName(log.endPosition - 2 * (entryHeaderBytes + 1))]);
+  files.kill();
+  t.deepEqual(await found(files), ['a', 'b', 'c', 'd']);
+});
+
+test('wherever a renewal is cut short, the next one takes all that waits, once', async (t) => {
+  for (let room = 0; room < 80; room += 7) {
+    const files = new MemoryLogFiles();
+    const opened = await openLog(files, { segmentBytesMax: 60 });
+    const { log } = opened;
+    appendAll(opened, ['kept', 'and this']);
+    files.freeBytes = 3;
+    log.append(1, payload('first'));
+    log.flush();
+    files.freeBytes = room;
+    await log.renew().catch(() => undefined);
+    log.append(1, payload('second'));
+    log.flush();
+    files.freeBytes = 1000;
+    await log.renew();
+    log.flush();
+    await log.sync();
+    log.vouch();
+    files.kill();
+    t.deepEqual(await found(files), ['kept', 'and this', 'first', 'second'], `${room} bytes`);
+  }
 });
 
 test('a newer format version is NEWER_FORMAT', async (t) => {

@@ -74,7 +74,7 @@ test('a large batch is in memory at once, without a copy, and in the log after s
   t.is(opened.store.partition(partition).get(key.toString())?.bytes.buffer, large.buffer, 'memory shares the value, and so does the batch');
   t.is(batch.subarray(batch.length / 2, batch.length / 2 + 10).buffer, large.buffer);
   let appended = false;
-  opened.store.logLarge(batch, () => (appended = true));
+  opened.store.logLarge(opened.store.partition(partition), batch, () => (appended = true));
   let turns = 0;
   for (; !appended; turns++) {
     // What others write goes to the log in between.
@@ -95,7 +95,7 @@ test('a crash before the last slice leaves nothing of a large batch, and no roun
   const opened = await open(disk);
   command(opened, 1, 1000, (transaction) => transaction.setString(Buffer.from('small'), Buffer.from('v'), 0));
   opened.store.endTurn(() => undefined);
-  opened.store.logLarge(write(t, opened, large), () => undefined);
+  opened.store.logLarge(opened.store.partition(partition), write(t, opened, large), () => undefined);
   await opened.clock.advance(0);
   let writtenOut = false;
   void opened.store.writeOut().then(() => (writtenOut = true));
@@ -111,7 +111,7 @@ test('rounds of writing behind find their place between large batches that follo
   const disk = emptyDisk();
   const opened = await open(disk);
   let appended = 0;
-  const another = (): void => opened.store.logLarge(write(t, opened, large), () => appended++);
+  const another = (): void => opened.store.logLarge(opened.store.partition(partition), write(t, opened, large), () => appended++);
   another();
   let written = false;
   for (let turns = 0; !written && turns < 100; turns++) {
@@ -202,7 +202,7 @@ test('a large value is written behind and read again', async (t) => {
   const disk = emptyDisk();
   const opened = await open(disk);
   let appended = false;
-  opened.store.logLarge(write(t, opened, large), () => (appended = true));
+  opened.store.logLarge(opened.store.partition(partition), write(t, opened, large), () => (appended = true));
   while (!appended) await opened.clock.advance(0);
   await opened.close();
   const again = await open({ engine: disk.engine.reopened(), files: disk.files });

@@ -75,7 +75,7 @@ export async function openLog(files: LogFiles, options: Partial<CommitLogOptions
   const failures: StorageError[] = [];
   const log = await CommitLog.open(
     files,
-    { segmentBytesMax: 1 << 20, durability: 'os', clock: new HandClock(), onFailure: (error) => failures.push(error), ...options },
+    { segmentBytesMax: 1 << 20, durability: 'os', clock: new HandClock(), onRefusal: (error) => failures.push(error), ...options },
     replayFrom,
     (kind, payload, position) => entries.push({ kind, payload: payload.toString('latin1'), position }),
   );

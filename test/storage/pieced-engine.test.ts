@@ -36,6 +36,10 @@ class Opened {
     return within(this.clock, this.engine.write({ puts, deletes }, { sync }));
   }
 
+  reopen(): Promise<void> {
+    return within(this.clock, this.engine.reopen());
+  }
+
   async read(key: string): Promise<string | undefined> {
     const [value] = await within(this.clock, this.engine.getMany([text(key)]));
     return value?.toString('latin1');
@@ -120,6 +124,26 @@ test('a value that is replaced or deleted while it is read is read as it is then
   const chunks = opened.engine.iterate(records, 10);
   await opened.write([[text('r1'), text(valueOf(41, 2))]], [text('r2')]);
   t.deepEqual([...(await opened.whole(chunks))], [['r1', valueOf(41, 2)], ['r3', 'small']]); // prettier-ignore
+});
+
+test('after an engine was opened anew large values are what is there, and what a refused batch left of others is gone', async (t) => {
+  const opened = await Opened.over(new MemoryEngine());
+  await opened.write([[text('e1'), text('old'.repeat(20))]]);
+  const { inner } = opened;
+  const write = inner.write.bind(inner);
+  inner.write = (batch, options) =>
+    [...batch.puts].some(([key]) => key.toString('latin1') === 'e1')
+      ? Promise.reject(new StorageError('IO', 'refused'))
+      : write(batch, options);
+  await t.throwsAsync(opened.write([[text('e1'), text('new'.repeat(20))]]), { code: 'IO' });
+  t.deepEqual(await opened.hiddenRows(), [12, 2]);
+  inner.write = write;
+  await opened.reopen();
+  t.is(await opened.read('e1'), 'old'.repeat(20));
+  t.deepEqual(await opened.hiddenRows(), [6, 1]);
+  await opened.write([[text('e1'), text('new'.repeat(20))]]);
+  t.is(await opened.read('e1'), 'new'.repeat(20));
+  t.deepEqual(await opened.hiddenRows(), [6, 1]);
 });
 
 test('other rows are never in pieces, whatever their bytes', async (t) => {

@@ -7,7 +7,7 @@ import { coversClock } from '../../storage/vector-clock.js';
 
 /** In place of `store.forgetting.step`. */
 export function purgeByDot(store: Store, partition: Partition, seenByAll: VectorClock, limit: number): void {
-  const changed = Reflect.get(store.forgetting, 'changed') as (partition: Partition, entry: number) => void;
+  const mark = Reflect.get(store.forgetting, 'mark') as (entry: number) => void;
   for (let looked = 0; looked < limit && partition.pins === 0; looked++) {
     const entry = partition.nextContext();
     if (entry === noEntry) return;
@@ -16,6 +16,7 @@ export function purgeByDot(store: Store, partition: Partition, seenByAll: Vector
     const latest = [...record.context].reduce((one, other) => (other[1] > one[1] ? other : one));
     if (!coversClock(seenByAll, new Map([latest]))) continue;
     partition.forget(entry, record);
-    changed(partition, entry);
+    partition.touchLeaf(entry);
+    mark(entry);
   }
 }

@@ -20,6 +20,7 @@ test('one slice is appended in a turn, also of an entry that is begun when the o
       appendSlice: (payload) => void appended.push({ isEnd: false, payload }),
       appendEnd: (payload) => void appended.push({ isEnd: true, payload }),
       flush: () => undefined,
+      isHeld: () => false,
       between: () => {
         if (again-- > 0) write(`again ${again}`);
       },
@@ -55,6 +56,7 @@ test('who wrote an entry hears of it when the file has taken all of it, and not 
       flush: () => {
         if (room-- === 0) throw new Error('no room');
       },
+      isHeld: () => false,
       between: () => undefined,
     },
     (error) => heard.push(String(error)),
@@ -68,4 +70,45 @@ test('who wrote an entry hears of it when the file has taken all of it, and not 
     );
   for (let turns = 1; turns <= 8; turns++) await clock.advance(0);
   t.deepEqual(heard, ['end', 'flushed', 'end', 'Error: no room']);
+});
+
+test('while the file takes nothing no slice is appended, who waits for a gap is not kept, and nobody hears of what ended just then', async (t) => {
+  const clock = new HandClock();
+  const heard: string[] = [];
+  let held = false;
+  const sliced = new SlicedEntries(
+    clock,
+    {
+      appendSlice: () => heard.push('slice'),
+      appendEnd: () => heard.push('end'),
+      flush: () => (held = heard.length >= 2),
+      isHeld: () => held,
+      between: () => undefined,
+    },
+    (error) => t.fail(String(error)),
+    4,
+  );
+  const write = (text: string): void =>
+    sliced.write(
+      Buffer.from(text),
+      (end) => end(1, 0),
+      () => heard.push(`flushed ${text}`),
+    );
+  write('0123');
+  write('45678');
+  sliced.whenBetween(() => heard.push('between'));
+  for (let turns = 1; turns <= 5; turns++) await clock.advance(0);
+  t.deepEqual(heard, ['between', 'slice', 'end']);
+  held = false;
+  sliced.resume();
+  t.is(heard.at(-1), 'flushed 0123');
+  await clock.advance(0);
+  t.true(sliced.isWithin);
+  sliced.whenBetween(() => heard.push('let go'));
+  t.deepEqual(heard.slice(4), ['slice', 'let go'], 'it is within an entry, and nobody knows for how long');
+  sliced.resume();
+  held = false;
+  sliced.resume();
+  await clock.advance(0);
+  t.deepEqual(heard.slice(6), ['slice', 'end']);
 });

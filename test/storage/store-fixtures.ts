@@ -41,6 +41,9 @@ export async function openStore(engine: Engine, logFiles: LogFiles, options: Ope
   const { clock = new HandClock(), durability = 'os', cacheBytesMax = 1 << 30, roundPartBytes } = options;
   const onFailure = (error: StorageError): void => void failures.push(error);
   const store = await Store.open({ engine, logFiles, clock, durability, cacheBytesMax, hashSeed: 1, roundPartBytes, onFailure });
+  store.trouble.onChange((reason) => {
+    if (reason !== undefined) failures.push(reason);
+  });
   const transaction = new Transaction(() => ({ actor: self, counter: store.hybridClock.next() }));
   const close = async (): Promise<void> => {
     let closed = false;
@@ -76,7 +79,7 @@ export function command(
   }
   const dot = transaction.batchDot;
   if (dot === undefined) return undefined;
-  if (store.isLarge(transaction)) store.logLarge(store.writeLargeBatch(here, dot, 1, 1, transaction), () => undefined);
+  if (store.isLarge(transaction)) store.logLarge(here, store.writeLargeBatch(here, dot, 1, 1, transaction), () => undefined);
   else store.writeBatch(here, dot, 1, 1, transaction);
   return dot;
 }

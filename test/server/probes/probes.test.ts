@@ -8,6 +8,7 @@ const ready: Readiness = {
   meeting: false,
   leaving: false,
   full: false,
+  diskRefusal: undefined,
   doubtfulPartitions: 0,
   shortPartitions: 0,
   homePartitions: 1024,
@@ -43,6 +44,12 @@ const states: readonly (readonly [string, Partial<Readiness>, readonly string[],
   ['that has just begun', { meeting: true }, ['peers'], /links between it and the others are still being made/],
   ['that rebuilds', { doubtfulPartitions: 3 }, ['rebuilt'], /^3 partitions are still compared/],
   ['whose disk is nearly full', { full: true }, ['disk'], /less than min-free-space is left/],
+  [
+    'whose disk refuses writes',
+    { diskRefusal: 'cannot append to log-0: EIO' },
+    ['disk'],
+    /tried again each second: cannot append to log-0: EIO/,
+  ],
   ['that drains', { leaving: true }, ['not-draining'], /about to stop/],
 ];
 for (const [what, change, failing, reason] of states) {

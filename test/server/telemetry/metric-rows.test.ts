@@ -58,6 +58,7 @@ function clusterSource(next: () => number, isWell: boolean): ClusterSource {
       meeting: false,
       leaving: false,
       full: false,
+      diskRefusal: undefined,
       doubtfulPartitions: 0,
       shortPartitions: isWell ? 0 : 5,
       homePartitions: 9,
