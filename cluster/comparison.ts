@@ -4,16 +4,7 @@
  * rebuilds a doubtful replica. What clocks cannot show, a record that a disk lost silently, anti-entropy.ts finds.
  */
 import type { torc } from '../protocol/generated/messages.js';
-import {
-  decodeRecord,
-  deletionTerm,
-  encodeRecord,
-  emptyClock,
-  versionKind,
-  type VectorClock,
-  type VersionedRecord,
-} from '../protocol/record.js';
-import { ByteWriter } from '../protocol/byte-writer.js';
+import { decodeRecord, deletionTerm, emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
 import { noTerm, type Dot, type Term } from '../protocol/dot.js';
 import type { Clock, Random } from '../storage/clock.js';
 import { noEntry } from '../storage/key-table.js';
@@ -21,6 +12,7 @@ import { clockBytes, clockOf, encodeAhead } from '../storage/partition-clocks.js
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
 import { covers, coversClock, withoutActor } from '../storage/vector-clock.js';
+import { encodedRecord, type LongTransfer } from './long-transfer.js';
 import type { Peer } from './peer.js';
 import { firstId } from './peer-link.js';
 import { slotsOfPartition } from './ring.js';
@@ -106,12 +98,13 @@ export class Comparison {
   }
 
   /** One record with this replica's `seen`, to be answered to a peer's comparison. */
-  recordTransfer(partition: Partition, entry: number): torc.Transfer.$Shape {
+  recordTransfer(partition: Partition, entry: number): LongTransfer {
     const seen = clockBytes(partition.seen);
     const doubtful = this.options.isDoubtful(partition.number);
     const record = entry === noEntry ? undefined : partition.recordOf(entry);
     if (record === undefined) return { partition: partition.number, seen, doubtful };
-    return { partition: partition.number, key: [partition.recordKeyOf(entry)], record: [encodedRecord(record)], seen, doubtful };
+    const { bytes, rest } = encodedRecord(record);
+    return { partition: partition.number, key: [partition.recordKeyOf(entry)], record: [bytes], rest, seen, doubtful };
   }
 
   /** A batch beyond a gap came, or `peer` was seen to have more: fetched soon, once. */
@@ -367,6 +360,7 @@ export class Comparison {
       let key: Buffer[] = [];
       let record: Buffer[] = [];
       let bytes = 0;
+      let rest: Buffer | undefined; // of a long record, with which its piece ends
       let looked = 0;
       for (const entry of partition.recordEntries()) {
         const held = partition.recordOf(entry);
@@ -374,12 +368,14 @@ export class Comparison {
           const recordKey = partition.recordKeyOf(entry);
           const encoded = encodedRecord(held);
           key.push(recordKey);
-          record.push(encoded);
-          bytes += encoded.length + recordKey.length;
+          record.push(encoded.bytes);
+          rest = encoded.rest;
+          bytes += encoded.bytes.length + (rest?.length ?? 0) + recordKey.length;
         }
         if (bytes > pieceBytes) {
-          peer.link.say({ transfers: [{ ...head, key, record }] });
-          [key, record, bytes] = [[], [], 0];
+          const piece: LongTransfer = { ...head, key, record, rest };
+          peer.link.say({ transfers: [piece] });
+          [key, record, bytes, rest] = [[], [], 0, undefined];
           do await new Promise<void>((resolve) => clock.after(1, resolve));
           while (peer.link.streamBufferedBytes > congestedBytes);
         } else if (++looked % sliceEntries === 0) await new Promise<void>((resolve) => clock.after(0, resolve));
@@ -408,11 +404,4 @@ function noteShown(shown: Set<string>, transfer: torc.Transfer, purged: VectorCl
     const key = ((transfer.key[i] ?? Buffer.alloc(0)) as Buffer).toString('latin1');
     for (const version of versions) if (covers(purged, version)) shown.add(versionName(key, version));
   });
-}
-
-function encodedRecord(record: VersionedRecord): Buffer {
-  const bytes = record.versions.reduce((sum, version) => sum + (version.kind === versionKind.plain ? version.bytes.length : 0), 0);
-  const writer = new ByteWriter(64 + bytes + 64 * record.versions.length);
-  encodeRecord(writer, record);
-  return writer.take();
 }

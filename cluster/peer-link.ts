@@ -17,7 +17,8 @@ import { bulkPatienceMs, type BulkPatience, type Call } from './call.js';
 import { DialledStream, type DialledStreamOptions } from './dialled-stream.js';
 import { ForwardedCalls } from './forwarded-calls.js';
 import { FrameColumns, forwardedParts } from './frame-columns.js';
-import { bringsRecords, bytesOfRecords, bytesOfTransfer, type RareWords } from './rare-words.js';
+import { bytesOfTransfer, frameParts, type LongTransfer } from './long-transfer.js';
+import { bringsRecords, bytesOfRecords, type RareWords } from './rare-words.js';
 import { bytesOf, type Settlement } from './settlement.js';
 import type { HeardStream } from './stream-echo.js';
 import { contextRow, type OpenSpan } from './tracing.js';
@@ -327,7 +328,7 @@ export class PeerLink {
     this.gather();
   }
 
-  answerDifferent(id: number, transfer: torc.Transfer.$Shape): void {
+  answerDifferent(id: number, transfer: LongTransfer): void {
     if (this.answering !== undefined) this.endAnswer(id);
     if (this.isLarge(bytesOfTransfer(transfer))) {
       if (this.isFullOfLarge) this.answerDoubtful(id);
@@ -360,7 +361,7 @@ export class PeerLink {
     if (!this.isOpen) return;
     frame.clock = this.options.counter();
     this.bulkMoved();
-    this.bulk.putFrame(torc.Frame.encode(frame).finish() as Buffer, records);
+    this.bulk.putFrame(new GatheredBytes(frameParts(frame)), records);
   }
 
   private bulkMoved(): void {

@@ -1,5 +1,6 @@
 /** What a node says to a peer rarely: fields of a frame that are gathered as they are, and the question which of them are too large for one. */
 import type { torc } from '../protocol/generated/messages.js';
+import { bytesOfTransfer } from './long-transfer.js';
 
 type RareWord =
   | 'gossip'
@@ -58,13 +59,6 @@ export function bytesOfRecords({ transfers, hints, treeQuestions }: RareWords): 
   for (const transfer of transfers ?? []) bytes += bytesOfTransfer(transfer);
   for (const { batches } of hints ?? []) bytes += batches?.length ?? 0;
   for (const { records } of treeQuestions ?? []) bytes += records ? bytesOfTransfer(records) : 0;
-  return bytes;
-}
-
-/** Bytes of the records in a transfer. */
-export function bytesOfTransfer({ record }: torc.Transfer.$Shape): number {
-  let bytes = 0;
-  if (record) for (const each of record) bytes += each.length;
   return bytes;
 }
 

@@ -72,6 +72,13 @@ export function withTail(
   return [Buffer.concat([writer.finish() as Buffer, head, tailHead]), ...tail];
 }
 
+/** A field of type message or bytes whose contents are `parts`, which are not copied. */
+export function longField(field: number, parts: readonly Buffer[]): Buffer[] {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  return [$protobuf.Writer.create().uint32(tagOf(field)).uint32(length).finish() as Buffer, ...parts];
+}
+
 /** Of a field of type message or bytes. */
 function tagOf(field: number): number {
   return (field << 3) | 2;
