@@ -141,6 +141,7 @@ async function judgeQueue(t: ExecutionContext, group: ServerGroup, waiting: numb
     isFlat('disk', noiseBytes * group.size, ({ diskBytes }) => diskBytes);
   }
   await load.pop(load.waiting);
+  t.is(load.waiting, 0);
   load.end();
   // What is left of so many: nothing, and without a round of writing behind, which may be a minute away.
   await until(async () => (await sumOf(group, 'contextsHeld')) === 0, 'all that was popped is forgotten', 120_000);
