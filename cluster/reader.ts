@@ -41,11 +41,10 @@ import type { Turn } from './turn.js';
 /** No record's version: who asks with it gets the record in any case. */
 const noVersion = Buffer.from('?');
 
-/** A read's question to one peer: a comparison for each of its keys, under consecutive ids. */
+/** A read's question to one peer: a comparison for each of its keys. */
 interface Asked {
   readonly read: PendingRead;
   readonly peer: Peer;
-  readonly firstId: number;
   /** Keys that the peer has not agreed on, or been written, yet. */
   open: number;
   /** Nothing more will come of it: the peer could not say just then, or its link broke. */
@@ -318,8 +317,8 @@ export class Reader {
       }
       this.compared++;
       this.differed++;
-      if (transfer.collections === true) this.toCoordinator(question.read);
-      else this.merge(question, (id ?? 0) - question.firstId, transfer as torc.Transfer);
+      if (transfer.collections === true || question.read.call.operation.keys.length > 1) this.toCoordinator(question.read);
+      else this.merge(question, transfer as torc.Transfer);
     }
   }
 
@@ -398,11 +397,11 @@ export class Reader {
   private ask(read: PendingRead, peer: Peer): void {
     const { keys } = read.call.operation;
     const asked = this.windowOf(peer);
-    const question: Asked = { read, peer, firstId: peer.link.nextReadId, open: keys.length, failed: false };
+    const question: Asked = { read, peer, open: keys.length, failed: false };
     read.asked.push(question);
     read.asks++;
     const context = read.call.trace?.context;
-    if (context !== undefined) peer.link.traceRead(question.firstId, context);
+    if (context !== undefined) peer.link.traceRead(peer.link.nextReadId, context);
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] as Buffer;
       const shown = read.shown[i];
@@ -475,7 +474,10 @@ export class Reader {
     peer.link.answerDifferent(id, this.options.comparison.recordTransfer(partition, entry));
   }
 
-  /** Collections are not merged into a reply: the coordinator has all that was acknowledged of them, and what its term shows is settled. */
+  /**
+   * Collections are not merged into a reply, nor is one of several keys, which may be some of what one batch wrote: the coordinator has all that was acknowledged, and
+   * what its term shows is settled.
+   */
   private toCoordinator(read: PendingRead): void {
     if (read.done) return;
     read.done = true;
@@ -491,17 +493,15 @@ export class Reader {
   }
 
   /**
-   * A peer's record differs: both sides get the merged one before the reply. So do the peers that agreed on the version before, whose answers
+   * A peer's record of a read's one key differs: both sides get the merged one before the reply. So do the peers that agreed on the version before, whose answers
    * are thereby open again.
    */
-  private merge(question: Asked, index: number, transfer: torc.Transfer): void {
+  private merge(question: Asked, transfer: torc.Transfer): void {
     const { read, peer } = question;
     const { store, turn, coordinator } = this.options;
-    const key = read.call.operation.keys[index];
-    if (key === undefined) return;
     // Evicted since it was asked: merged into an empty entry the peer's record alone would be shown.
-    if (!read.done && !coordinator.isLoaded(read.call)) return coordinator.load(read.call, () => this.merge(question, index, transfer));
-    if (this.options.membership.failing) return this.finish(read, diskRefuses); // what differs has to be written first
+    if (!read.done && !coordinator.isLoaded(read.call)) return coordinator.load(read.call, () => this.merge(question, transfer));
+    if (this.options.membership.failing) return read.done ? undefined : this.finish(read, diskRefuses); // what differs has to be written first
     const partition = store.partition(read.call.partition);
     transfer.complete = false; // of these records only
     store.applyTransfer(transfer);
@@ -517,25 +517,23 @@ export class Reader {
     if (read.reply instanceof LongReply) this.carryOn(read.reply, read.call);
     read.shown = this.shownOf(read.call.operation.keys);
     if (read.shown.some((shown) => shown instanceof KeyQuestion)) return this.toCoordinator(read);
-    const now = versionOf(read.shown[index]);
+    const now = versionOf(read.shown[0]);
     const theirs = transfer.record[0];
     const isEqual = now.equals(theirs === undefined ? recordVersion(undefined) : recordVersion(decodeRecord(theirs as Buffer)));
     if (isEqual) turn.whenWritten(() => this.agreed(question));
-    else this.writeBack(question, partition, peer, index);
-    // What the reply shows now is more than the others agreed on, of this key and of any that a batch changed meanwhile.
-    read.shown.forEach((shown, i) => {
-      if (versionOf(shown).equals(versionOf(shownBefore[i]))) return;
-      for (const other of read.asked) {
-        if (other === question && i === index) continue;
-        if (other.open === 0) read.needed++;
-        other.open++;
-        this.writeBack(other, partition, other.peer, i);
-      }
-    });
+    else this.writeBack(question, partition, peer);
+    if (now.equals(versionOf(shownBefore[0]))) return;
+    // What the reply shows now is more than the others agreed on.
+    for (const other of read.asked) {
+      if (other === question) continue;
+      if (other.open === 0) read.needed++;
+      other.open++;
+      this.writeBack(other, partition, other.peer);
+    }
   }
 
-  private writeBack(question: Asked, partition: Partition, peer: Peer, index: number): void {
-    const key = question.read.call.operation.keys[index];
+  private writeBack(question: Asked, partition: Partition, peer: Peer): void {
+    const [key] = question.read.call.operation.keys;
     const entry = key === undefined ? noEntry : partition.find(key);
     if (entry === noEntry) return this.agreed(question);
     this.options.comparison.pushRecord(partition, peer, entry, (result) => {

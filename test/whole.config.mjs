@@ -33,5 +33,5 @@ export default {
   files: ['dist/test/**/*.test.js', '!dist/test/**/*.timing.test.js', ...computing.map((file) => `!dist/test/${file}`)],
   timeout: '120s',
   workerThreads: false,
-  concurrency: 2,
+  concurrency: 3, // on two processors: some tests wait
 };

@@ -168,10 +168,14 @@ test.serial('both sides write with W=1: increments add up, one value of each key
     const asked = await Promise.all(cluster.ports.map((port) => RespConnection.open(port)));
     const met = await Promise.all(asked.map((connection) => connection.figure('torc', 'conflicts_string')));
     t.true(Math.max(...met) >= keys.length / 2, `${met.join()} conflicts of ${keys.length} keys`);
-    // The next write that sees both covers them.
-    await asked[0]?.all(keys.map((key) => ['SET', key, 'after']));
-    await replicasEqual(cluster, keys, equalWithinMs);
-    t.deepEqual(await Promise.all(asked.map((connection) => connection.figure('torc', 'conflicts_open'))), [0, 0, 0]);
+    // The next write that sees both covers them. One whose coordinator was superseded meanwhile is written twice (decision 21), and met by the write after it.
+    let open: number[] = [];
+    for (let write = 0; write < 3 && open.every((figure) => figure > 0); write++) {
+      await asked[0]?.all(keys.map((key) => ['SET', key, `after ${write}`]));
+      await replicasEqual(cluster, keys, equalWithinMs);
+      open = await Promise.all(asked.map((connection) => connection.figure('torc', 'conflicts_open')));
+    }
+    t.deepEqual(open, [0, 0, 0]);
     t.log(`${met.join()} conflicts met, sum ${sum} of ${added} acknowledged and ${unknown} unknown; equal after ${Math.round(equalMs)} ms`);
     for (const connection of [...asked, ...sides]) connection.close();
   }

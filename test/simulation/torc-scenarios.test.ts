@@ -199,6 +199,33 @@ test('a read that needs every replica is asked again when the stream that its an
   t.is(textOf(read.reply()), 'v');
 });
 
+test('found by seed 1119: MGET shows all that an MSET wrote or nothing, though its records come one by one and a replica has no room for the batch', async (t) => {
+  const nodes = ['a', 'b', 'c', 'd'];
+  const cluster = await started({ nodes, largeBytes: 20, peerTimeoutMs: 5000, network: { spikeChance: 0, latencyMinMs: 10 } });
+  const keys = ['{k}0', '{k}1', '{k}2'];
+  const [coordinator = '', ...others] = homes(cluster, '{k}0');
+  const away = nodes.find((name) => name !== coordinator && !others.includes(name)) ?? '';
+  t.is(await ask(cluster, away, ['MSET', ...keys.flatMap((key) => [key, 'old'])]), 'OK');
+  await cluster.scheduler.runFor(1000);
+  const shown = new Set<string | null>();
+  for (let afterMs = 5; afterMs < 150; afterMs += 5) {
+    const written = begin(cluster, away, ['MSET', ...keys.flatMap((key) => [key, `${afterMs}`])]);
+    await cluster.scheduler.runFor(afterMs);
+    for (const name of others) cluster.runningNow(name).node.setFull(true);
+    for (let look = 0; look < 4; look++) {
+      const reply = String(await ask(cluster, others[look % 2] ?? '', ['MGET', ...keys]));
+      if (reply.startsWith('NOREPLICAS ')) continue; // what it wrote cannot be settled just now
+      const values = JSON.parse(reply) as unknown[];
+      t.is(new Set(values.map((value) => JSON.stringify(value))).size, 1, `${afterMs} ms: ${JSON.stringify(values)}`);
+      shown.add(JSON.stringify(values[0]));
+    }
+    for (const name of others) cluster.runningNow(name).node.setFull(false);
+    await cluster.scheduler.runFor(20_000, () => written.reply() !== undefined);
+    await cluster.scheduler.runFor(1000);
+  }
+  t.true(shown.size > 5);
+});
+
 for (const [words, answer] of [
   [['SET', 'k', 'w'], /^UNKNOWNOUTCOME /],
   [['GET', 'k'], /^v$/],
