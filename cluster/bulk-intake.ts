@@ -70,7 +70,7 @@ export class BulkIntake {
       this.options.take(peer, frame, bulk);
     };
     const transfers = transfersOf(frame);
-    if (!store.hasToPrepare(transfers)) return take();
+    if (store.isHeld || !store.hasToPrepare(transfers)) return take(); // what the log cannot have is refused there
     bulk.takingBytes = bytes;
     store.prepareTransfers(transfers, () => {
       if (bulk.ended) return;

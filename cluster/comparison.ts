@@ -337,6 +337,7 @@ export class Comparison {
   ): Promise<void> {
     const { store, clock } = this.options;
     const { streamNumber } = peer.link;
+    const isLost = (): boolean => !peer.link.isOpen || peer.link.streamNumber !== streamNumber;
     const partition = store.partition(number);
     const seen = clockBytes(partition.seen);
     const head = {
@@ -377,10 +378,10 @@ export class Comparison {
           peer.link.say({ transfers: [piece] });
           [key, record, bytes, rest] = [[], [], 0, undefined];
           do await new Promise<void>((resolve) => clock.after(1, resolve));
-          while (peer.link.streamBufferedBytes > congestedBytes);
+          while (!isLost() && peer.link.streamBufferedBytes > congestedBytes);
         } else if (++looked % sliceEntries === 0) await new Promise<void>((resolve) => clock.after(0, resolve));
         // A piece may have been lost with its stream, and the last one moves the receiver's clock.
-        if (!peer.link.isOpen || peer.link.streamNumber !== streamNumber) return this.giveUp(how);
+        if (isLost()) return this.giveUp(how);
       }
       peer.link.say({ transfers: [{ ...end, key, record }] });
     } finally {

@@ -233,9 +233,10 @@ export class HandOff {
     for (const target of store.hints.targets()) {
       for await (const batches of store.hints.copies(target, partition, pieceBytes)) {
         peer.link.say({ hints: [{ id, target, batches, answer: true }] });
+        const isOver = (): boolean => this.closed || !peer.link.isOpen || peer.link.streamNumber !== streamNumber;
         do await new Promise<void>((resolve) => clock.after(1, resolve));
-        while (!this.closed && peer.link.streamBufferedBytes > congestedBytes);
-        if (this.closed || !peer.link.isOpen || peer.link.streamNumber !== streamNumber) return;
+        while (!isOver() && peer.link.streamBufferedBytes > congestedBytes);
+        if (isOver()) return;
       }
     }
     peer.link.say({ hints: [{ id, answer: true, complete: true }] });

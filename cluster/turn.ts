@@ -32,8 +32,8 @@ export class Turn {
   private ending = false;
   private beforeSend: (() => void)[] = [];
   private readonly flushes: TurnEnd[] = [];
-  /** The log took nothing of the last turn either. */
-  private held = false;
+  /** Which of the log's refusals the turns that were held are of. */
+  private heldRefusal = 0;
 
   constructor(
     private readonly clock: Clock,
@@ -124,7 +124,6 @@ export class Turn {
   }
 
   private seal(batches: Buffer | undefined): false {
-    this.held = false;
     this.links.seal(batches);
     const written = this.beforeSend;
     this.beforeSend = [];
@@ -134,8 +133,8 @@ export class Turn {
 
   /** What waits for the log waits on. Returns whether clients must not have the replies of this turn: some may say that something was written. */
   private hold(): boolean {
-    const isFirst = !this.held;
-    this.held = true;
+    const isFirst = this.store.refusals !== this.heldRefusal;
+    this.heldRefusal = this.store.refusals;
     return this.links.hold(isFirst) && isFirst;
   }
 }

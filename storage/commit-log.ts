@@ -47,6 +47,8 @@ export class CommitLog {
   readonly tornBytes: number;
   /** Bytes appended since opening, entry headers included. */
   bytesAppended = 0;
+  /** How often the file has begun to take nothing. */
+  refusals = 0;
   /** Calls of fdatasync since opening. */
   syncs = 0;
   /** Of the writes that a turn's entries leave with, and of the syncs. */
@@ -268,6 +270,7 @@ export class CommitLog {
   #refuse(error: unknown): void {
     if (this.#refusal !== undefined) return;
     this.#refusal = asStorageError(error);
+    this.refusals++;
     this.#syncTimer?.cancel();
     this.#syncTimer = undefined;
     this.#options.onRefusal(this.#refusal);
@@ -370,7 +373,7 @@ export class CommitLog {
   }
 
   #release(position: number): void {
-    if (this.#unvouched) return;
+    if (this.#unvouched || this.#refusal !== undefined) return; // whoever is called back tells what memory has now
     const left = this.#waitingPositions.findIndex((waiting) => waiting > position);
     if (left === 0) return;
     const callbacks = this.#waitingCallbacks;

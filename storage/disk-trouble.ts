@@ -14,6 +14,8 @@ export class DiskTrouble {
   attempts = 0;
   private listener: (reason: StorageError | undefined) => void = () => undefined;
   private closed = false;
+  /** It refused again since the attempt began that is under way. */
+  private metAgain = false;
 
   constructor(
     private readonly clock: Clock,
@@ -35,6 +37,7 @@ export class DiskTrouble {
     if (error.code === 'DAMAGED') return this.failed(error);
     const isNew = this.reason === undefined;
     this.reason = error;
+    this.metAgain = true;
     if (!isNew) return;
     this.attempts = 0;
     this.tryLater();
@@ -53,6 +56,7 @@ export class DiskTrouble {
 
   private async attempt(): Promise<void> {
     this.attempts++;
+    this.metAgain = false;
     try {
       await this.mend();
     } catch (error) {
@@ -62,6 +66,7 @@ export class DiskTrouble {
       return this.tryLater();
     }
     if (this.closed) return;
+    if (this.metAgain) return this.tryLater();
     this.reason = undefined;
     this.listener(undefined);
   }

@@ -223,6 +223,13 @@ export class HintStore {
     return pass;
   }
 
+  /** Runs `work` while nothing of this is on its way to the engine. */
+  between(work: () => Promise<void>): Promise<void> {
+    const done = this.writing.then(work);
+    this.writing = done.catch(() => undefined);
+    return done;
+  }
+
   private letGoUpTo(target: number, partition: number, number: number, hints: number, bytes: number): void {
     this.append('let go', torc.LetGoHints.encode({ target, partition, number, hints, bytes }).finish() as Buffer);
     this.remove(target, partition, number, hints, bytes);

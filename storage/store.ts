@@ -75,7 +75,7 @@ export interface StoreOptions {
   readonly onFailure: (error: StorageError) => void;
 }
 
-/** Bytes of log entries that wait in memory for a disk that refuses writes. Nearly nothing comes meanwhile. */
+/** Bytes of log entries that wait in memory for a disk that refuses writes, besides those of the turn that it refused. Nearly nothing comes meanwhile. */
 const waitingBytesMax = 64 * 1024 * 1024;
 
 /** Hears what became of each part of the batches that a peer sent. */
@@ -123,6 +123,8 @@ export class Store {
   /** Of the turns that the log has taken whole. */
   private turn = 1;
   private hasGivenUp = false;
+  /** Bytes that waited at the end of the turn that the log refused, which may be one large entry. */
+  private refusedBytes: number | undefined = undefined;
   /** The engine holds no record at all, so every partition is whole in memory from the start. */
   private engineIsEmpty = false;
   memoryBytes = 0;
@@ -216,6 +218,11 @@ export class Store {
     return this.log?.refusal !== undefined;
   }
 
+  /** How often the log's file has begun to take nothing. */
+  get refusals(): number {
+    return this.log?.refusals ?? 0;
+  }
+
   /** Some of what memory holds of the partition is not in the log, since the disk refused it. If the process dies it never was: so nobody may be told of it. */
   isUnlogged(partition: Partition): boolean {
     return this.isHeld && (partition.writtenInTurn === this.turn || partition.slicing > 0);
@@ -226,13 +233,20 @@ export class Store {
     const { commitLog, writeBehind } = this;
     await commitLog.renew();
     commitLog.flush(); // what came while it was renewed
-    if (commitLog.refusal !== undefined) throw commitLog.refusal;
+    this.demandLog();
     this.turn++;
     this.sliced.resume();
-    await this.engine.reopen();
+    await writeBehind.reopen();
     await writeBehind.writeOut(commitLog);
+    this.demandLog(); // it may have refused once more meanwhile
     commitLog.vouch();
     writeBehind.paused = false;
+  }
+
+  /** Throws what the log's file refuses with. */
+  private demandLog(): void {
+    const { refusal } = this.commitLog;
+    if (refusal !== undefined) throw refusal;
   }
 
   /** What a turn's end has appended needs no sync to count as written. */
@@ -447,8 +461,13 @@ export class Store {
       if (!this.isHeld) send(batches);
       writer.reset();
     } else this.commitLog.flush();
-    if (!this.isHeld) this.turn++;
-    else if (this.commitLog.waitingBytes > waitingBytesMax) this.giveUp();
+    if (!this.isHeld) {
+      this.turn++;
+      this.refusedBytes = undefined;
+    } else {
+      this.refusedBytes ??= this.commitLog.waitingBytes;
+      if (this.commitLog.waitingBytes - this.refusedBytes > waitingBytesMax) this.giveUp();
+    }
     this.loader.flush();
     this.evictor.step(this.memoryBytes);
     this.considerRound();

@@ -154,6 +154,14 @@ export class WriteBehind {
     await this.demandRound(log);
   }
 
+  /** Opens the engine anew while nothing is on its way to it: what has been written and not synced may be gone then. Rejects with StorageError. */
+  async reopen(): Promise<void> {
+    while (this.running !== undefined) await this.running;
+    const reopening = this.hints.between(() => this.engine.reopen());
+    this.running = reopening.catch(() => undefined).finally(() => (this.running = undefined));
+    await reopening;
+  }
+
   private async demandRound(log: CommitLog): Promise<void> {
     const error = await this.begin(log);
     if (error !== undefined) throw error;
