@@ -15,8 +15,7 @@ import type { Bytes } from '../protocol/gathered-bytes.js';
 import { FormatError } from '../protocol/format-error.js';
 import { compareTerms, type Dot, type Term } from '../protocol/dot.js';
 import { torc } from '../protocol/generated/messages.js';
-import { decodeRecord, type VectorClock, type VersionedRecord } from '../protocol/record.js';
-import { decodeRecordKey, recordPart, recordType, type RecordKey } from '../protocol/record-key.js';
+import { recordType } from '../protocol/record-key.js';
 import type { Clock } from './clock.js';
 import type { Collection } from './collection.js';
 import { CollectionOrders } from './collection-orders.js';
@@ -28,15 +27,14 @@ import { StorageError, type Engine } from './engine.js';
 import { HintStore } from './hint-store.js';
 import { HybridClock } from './hybrid-clock.js';
 import { isShareable, KeyTable } from './key-table.js';
-import { isPosition } from './list-position.js';
 import { Loader } from './loader.js';
 import type { LogFiles } from './log-files.js';
-import { clockOf, decodeAhead } from './partition-clocks.js';
 import { Forgetting } from './forgetting.js';
 import { emptyRecord } from './merge.js';
-import { Partition, type Ahead } from './partition.js';
+import { Partition } from './partition.js';
 import { PiecedEngine } from './pieced-engine.js';
 import { withPayloadsOf } from './payload-choice.js';
+import { assertKnown, decodeTransfer, flagged, transferFlags, type DecodedTransfer } from './received-records.js';
 import { RecordScan } from './record-scan.js';
 import { SlicedEntries, type AppendEnd } from './sliced-entries.js';
 import type { Staged } from './staged-writes.js';
@@ -86,8 +84,6 @@ export interface AppliedListener {
    */
   applied(partition: number, actor: number, counter: number, superseded: boolean, gap: boolean): void;
 }
-
-const noElement = Buffer.alloc(0);
 
 export class Store {
   readonly hybridClock: HybridClock;
@@ -684,55 +680,4 @@ export class Store {
     if (collectionType === undefined) throw new FormatError('UNKNOWN', `a record of type ${type}`);
     return collections.findOrInsert(collections.ensure(owner, collectionType), part, bytes, elementAt, elementLength);
   }
-}
-
-/** Records of another type are of a later release: they must not be taken for what they are not. A list's element has its position in `bytes`. */
-function assertKnown(type: number, part: number, bytes: Buffer, elementAt: number, elementLength: number): void {
-  const isKnown = type === recordType.string ? part === recordPart.value : typeOfByte(type) !== undefined && part !== recordPart.value;
-  if (!isKnown) throw new FormatError('UNKNOWN', `a record of type ${type}, part ${part}`);
-  if (type === recordType.list && part === recordPart.element && !isPosition(bytes, elementAt, elementLength))
-    throw new FormatError('INVALID', `an element of a list at no position: ${bytes.toString('hex', elementAt, elementAt + elementLength)}`);
-}
-
-/** What is decided of a transfer when it is applied, and in its sliced entry stands at the end. */
-const transferFlag = { complete: 1, replaces: 2 } as const;
-
-function transferFlags({ complete, replaces }: torc.Transfer.$Shape): number {
-  return (complete === true ? transferFlag.complete : 0) | (replaces === true ? transferFlag.replaces : 0);
-}
-
-function flagged(transfer: torc.Transfer, flags: number): torc.Transfer {
-  transfer.complete = (flags & transferFlag.complete) !== 0;
-  transfer.replaces = (flags & transferFlag.replaces) !== 0;
-  return transfer;
-}
-
-interface DecodedTransfer {
-  readonly partition: number;
-  readonly term: Term;
-  /** Borrowed. */
-  readonly records: readonly (RecordKey & { readonly record: VersionedRecord })[];
-  readonly seen: VectorClock;
-  readonly complete: boolean;
-  readonly ahead: readonly Ahead[];
-  readonly purged: VectorClock;
-  readonly replaces: boolean;
-}
-
-/** All of it, so that a malformed one is refused whole. Throws FormatError. */
-function decodeTransfer(transfer: torc.Transfer): DecodedTransfer {
-  return {
-    partition: transfer.partition,
-    term: { counter: transfer.termCounter, actor: transfer.termActor },
-    records: transfer.key.map((encodedKey, i) => {
-      const recordKey = decodeRecordKey(encodedKey as Buffer);
-      assertKnown(recordKey.type, recordKey.part, recordKey.element, 0, recordKey.element.length);
-      return { ...recordKey, record: decodeRecord((transfer.record[i] ?? noElement) as Buffer) };
-    }),
-    seen: clockOf(transfer.seen),
-    complete: transfer.complete,
-    ahead: decodeAhead(transfer.ahead),
-    purged: clockOf(transfer.purged),
-    replaces: transfer.replaces,
-  };
 }
