@@ -180,6 +180,7 @@ export class Node {
       rounded: () => this.rounded(),
       log: options.log,
     });
+    const isArriving = (partition: number): boolean => this.bulkIntake.arrivingBytes(partition) > 0;
     this.comparison = new Comparison({
       store,
       turn,
@@ -190,7 +191,7 @@ export class Node {
       },
       partitions: () => membership.configuration?.partitions ?? 1,
       isDoubtful,
-      isArriving: (partition) => this.bulkIntake.arrivingBytes(partition) > 0,
+      isArriving,
       provesLoss,
       isFull: () => membership.full,
     });
@@ -357,6 +358,7 @@ export class Node {
       directives: options,
       firstId: 1 + (options.incarnation % 2 ** 20) * 2 ** 32,
       isDoubtful,
+      isArriving,
       log: options.log,
       onFailure: options.onFailure,
     });
