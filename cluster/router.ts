@@ -28,9 +28,6 @@ const readHere = 0;
 /** Added to that of a call that goes in pieces: what comes after it would overtake it. */
 const inPieces = 1 << 20;
 
-/** By how much the word that a peer is at work may be later than others that it says. */
-const lateWordMs = 250;
-
 /** Of a command that was overdue when it was sent: the clock here may not have moved on yet. */
 const longAgoMs = -Infinity;
 
@@ -152,15 +149,12 @@ export class Router {
     }
   }
 
-  /**
-   * Gives up forwarded calls that are overdue. A peer that is at work on one says so before that (`Working`); but its word may be late, and this node, which had much to do itself,
-   * may not have read it. So while a peer can be reached it has to have said something since.
-   */
+  /** Gives up forwarded calls that are overdue. */
   tick(peers: Iterable<Peer>): void {
     const nowMs = this.options.clock.monotonicMs();
     for (const peer of peers) {
-      const overdueMs = peer.reachable ? Math.min(nowMs, peer.heardMs - lateWordMs) : nowMs;
-      for (const call of peer.link.takeOverdue(overdueMs)) call.answer(call.operation.access === 'write' ? unknownOutcome : notServedInTime);
+      for (const call of peer.link.takeOverdue(peer.answeredUntilMs(nowMs)))
+        call.answer(call.operation.access === 'write' ? unknownOutcome : notServedInTime);
     }
   }
 

@@ -122,8 +122,7 @@ export class RecordScan {
           if (newer === undefined && cut.size === 0 && value[0] !== generalShape) {
             if (value.length <= longValueBytes) into.addEncoded(leaf, encodedKey, value);
             else await this.hash(into, new LongRecord(leaf, Buffer.from(encodedKey), noBytes, value));
-          }
-          else {
+          } else {
             const merged = newer === undefined ? decodeRecord(value) : mergeRecords(newer, decodeRecord(value));
             into.add(leaf, encodedKey, underCut(merged, cut));
           }
