@@ -383,6 +383,7 @@ export class Coordinator {
     this.executed++;
     transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp, this.ordersDeletions);
     transaction.prepared = call.prepared;
+    if (call.prepared !== undefined) call.prepared = undefined; // the run writes to it: if it does not count, the next one has its own made
     const reply = run(call, transaction);
     if (transaction.needs.length > 0) {
       abandon(reply);
