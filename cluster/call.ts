@@ -37,8 +37,11 @@ export interface BulkPatience {
   readonly slowestBytesPerMs: number;
 }
 
-/** It goes with the sizes of pieces (bulk-sender.ts): two windows a second. */
-export const usualBulkPatience: BulkPatience = { freeBytes: 1024 * 1024, slowestBytesPerMs: 4 * 1024 };
+/**
+ * It goes with the sizes of pieces (bulk-sender.ts): a window in two seconds, which is what is left where a dozen processes want each of the node's processors. What does not move at all breaks its link
+ * long before.
+ */
+export const usualBulkPatience: BulkPatience = { freeBytes: 1024 * 1024, slowestBytesPerMs: 1024 };
 
 /** What a call may still take after it was seen that what it waits for goes on. */
 const patienceMs = 1000;
