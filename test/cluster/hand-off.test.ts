@@ -20,7 +20,9 @@ const description = { nodeId: 'peer', host: 'h', clientPort: 1, peerPort: 2, zon
 class ReadEngine extends MemoryEngine {
   readers = 0;
 
-  override async *iterate(...range: Parameters<MemoryEngine['iterate']>): AsyncGenerator<readonly (readonly [key: Buffer, value: Buffer])[]> {
+  override async *iterate(
+    ...range: Parameters<MemoryEngine['iterate']>
+  ): AsyncGenerator<readonly (readonly [key: Buffer, value: Buffer])[]> {
     this.readers++;
     try {
       yield* super.iterate(...range);
