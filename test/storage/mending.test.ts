@@ -170,9 +170,9 @@ test('a refusal while the engine gets what it lacks leaves all that waits for it
   store.whenDurable(() => durable.push('first'));
   t.true(store.isHeld);
   files.freeBytes = Infinity;
-  const { write: engineWrite } = engine;
+  const engineWrite = engine.write.bind(engine);
   engine.write = async (batch, options) => {
-    engine.write = engineWrite.bind(engine);
+    engine.write = engineWrite;
     files.freeBytes = 0;
     write(opened, 'second');
     store.endTurn(() => t.fail('nobody is sent it'));
