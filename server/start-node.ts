@@ -317,7 +317,7 @@ async function startServing(
       inlineBytesMax,
       queryBufferBytesMax: running.current.queryBufferBytesMax,
     }),
-    outputBytesMax: () => running.current.outputBufferLimits.normal.hardBytes,
+    outputLimit: () => running.current.outputBufferLimits.normal,
     contextOf: (connection: Connection): LocalContext => ({
       ...shared,
       client: connection,
