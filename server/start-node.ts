@@ -375,7 +375,7 @@ async function startServing(
     directory: configuration.directory,
     freeBytesMin: () => running.current.freeBytesMin,
     changed: (full, freeBytes) => {
-      node.setFull(full);
+      node.disk.setFull(full);
       if (full)
         log.warning(
           { event: 'disk-full', freeBytes },

@@ -267,7 +267,7 @@ test('a client that does not take its replies is read no further, and beyond the
 });
 
 test('a client above the soft limit is closed when it has been there for too long, and not before', async (t) => {
-  const { client, connection, until, statistics, listener } = await fixture(t, {
+  const { client, until, statistics, listener } = await fixture(t, {
     answer: () => Buffer.alloc(8 << 20),
     limits: { softBytes: 1 << 20, softSeconds: 60 },
   });
