@@ -85,9 +85,8 @@ export class BulkIntake {
   }
 }
 
-/** All records that a frame brings. */
-function transfersOf({ transfers, readAnswers, treeQuestions }: torc.Frame): torc.Transfer[] {
+/** The records of a frame that are taken within the turn that it is. Those of questions about trees wait for what is here to be loaded (record-repair.ts). */
+function transfersOf({ transfers, readAnswers }: torc.Frame): torc.Transfer[] {
   const answered = (readAnswers?.different ?? []).map(({ transfer }) => transfer);
-  const asked = treeQuestions.map(({ records }) => records);
-  return [...transfers, ...answered, ...asked].filter((transfer) => Boolean(transfer)) as torc.Transfer[];
+  return [...transfers, ...answered].filter((transfer) => Boolean(transfer)) as torc.Transfer[];
 }

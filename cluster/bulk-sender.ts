@@ -10,7 +10,7 @@
  */
 import type { Bytes } from '../protocol/gathered-bytes.js';
 import type { torc } from '../protocol/generated/messages.js';
-import { usualBulkPatience, type BulkPatience } from './call.js';
+import { usualBulkPatience, type BulkPatience, type Call } from './call.js';
 import { bytesOf, type Settlement } from './settlement.js';
 
 export interface BulkSizes {
@@ -36,6 +36,8 @@ interface Message {
   readonly settlement: Settlement | undefined;
   /** A frame with records: others have to stay behind it. */
   readonly records: boolean;
+  /** A frame that forwards it. */
+  readonly call: Call | undefined;
 }
 
 export class BulkSender {
@@ -93,16 +95,24 @@ export class BulkSender {
     return this.queue.find(({ settlement }) => settlement !== undefined)?.settlement?.counter;
   }
 
-  /** An encoded frame, owned by this from now on. */
-  putFrame(bytes: Bytes, records = false): void {
-    this.put({ bytes, settlement: undefined, records });
+  /** Forwarded calls of which some is still to be sent: nobody can have run them. */
+  get unsentCalls(): ReadonlySet<Call> {
+    const calls = new Set<Call>();
+    for (const { call, bytes } of this.queue)
+      if (call !== undefined && (this.current?.call !== call || this.sent < bytes.length)) calls.add(call);
+    return calls;
+  }
+
+  /** An encoded frame, owned by this from now on; `call` is what it forwards. */
+  putFrame(bytes: Bytes, { records = false, call }: { readonly records?: boolean; readonly call?: Call | undefined } = {}): void {
+    this.put({ bytes, settlement: undefined, records, call });
   }
 
   /** A batch whose turn has ended. */
   putBatch(settlement: Settlement): void {
     const { partition, turnBytes, isLarge } = settlement;
     this.partitions.set(partition, (this.partitions.get(partition) ?? 0) + 1);
-    this.put({ bytes: isLarge && turnBytes !== undefined ? turnBytes : bytesOf(settlement), settlement, records: false });
+    this.put({ bytes: isLarge && turnBytes !== undefined ? turnBytes : bytesOf(settlement), settlement, records: false, call: undefined });
   }
 
   /** There is a new stream: what is kept goes out from its beginning. */

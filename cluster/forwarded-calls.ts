@@ -41,8 +41,13 @@ export class ForwardedCalls {
     return this.windowOf(id).take(id);
   }
 
-  takeAll(): Call[] {
-    return [...this.inRows.takeAll(), ...this.alone.takeAll()];
+  /** All but those of `stay`, which go alone. */
+  takeAllBut(stay: ReadonlySet<Call>): Call[] {
+    const alone = this.alone.takeEvery(
+      (call) => !stay.has(call),
+      () => true,
+    );
+    return [...this.inRows.takeAll(), ...alone];
   }
 
   /** Those whose deadline has passed; most were sent in the order of their deadlines. */

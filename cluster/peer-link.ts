@@ -241,15 +241,20 @@ export class PeerLink {
     if (call.operation.access === 'write') call.release();
     const commands: torc.Commands.$Shape = { firstId: id };
     if (call.trace?.context !== undefined) commands.traces = contextRow(id, call.trace.context);
-    this.sendRows(torc.Commands.encode(commands).finish() as Buffer, rows, { field: commandsField, tailField: commandRowsField });
+    this.sendRows(torc.Commands.encode(commands).finish() as Buffer, rows, { field: commandsField, tailField: commandRowsField }, call);
   }
 
   /** A frame of nothing but rows that are too large for one; what is said over a link that is down is lost. */
-  private sendRows(head: Buffer, rows: readonly Buffer[], fields: { readonly field: number; readonly tailField: number }): void {
+  private sendRows(
+    head: Buffer,
+    rows: readonly Buffer[],
+    fields: { readonly field: number; readonly tailField: number },
+    call?: Call,
+  ): void {
     if (!this.isOpen) return;
     this.bulkMoved();
     const writer = torc.Frame.encode({ clock: this.options.counter() });
-    this.bulk.putFrame(new GatheredBytes(withTail(writer, head, rows, fields)));
+    this.bulk.putFrame(new GatheredBytes(withTail(writer, head, rows, fields)), { call });
   }
 
   /** A forwarded call that was not answered yet. */
@@ -262,8 +267,9 @@ export class PeerLink {
     return this.forwarded.take(id);
   }
 
-  takeAllForwarded(): Call[] {
-    return this.forwarded.takeAll();
+  /** Forwarded calls of which the reply may be lost: of one that has not left whole there is none yet, and what its connection sends next must not overtake it. */
+  takeLostForwarded(): Call[] {
+    return this.forwarded.takeAllBut(this.bulk.unsentCalls);
   }
 
   /** Forwarded calls whose deadline has passed. */
@@ -361,7 +367,7 @@ export class PeerLink {
     if (!this.isOpen) return;
     frame.clock = this.options.counter();
     this.bulkMoved();
-    this.bulk.putFrame(new GatheredBytes(frameParts(frame)), records);
+    this.bulk.putFrame(new GatheredBytes(frameParts(frame)), { records });
   }
 
   private bulkMoved(): void {

@@ -499,8 +499,9 @@ export class Reader {
   private merge(question: Asked, transfer: torc.Transfer): void {
     const { read, peer } = question;
     const { store, turn, coordinator } = this.options;
-    // Evicted since it was asked: merged into an empty entry the peer's record alone would be shown.
-    if (!read.done && !coordinator.isLoaded(read.call)) return coordinator.load(read.call, () => this.merge(question, transfer));
+    // Evicted since it was asked: merged into an empty entry the peer's record alone would be shown. What was prepared of a large record is so for this turn alone.
+    if (!read.done && !coordinator.isLoaded(read.call))
+      return coordinator.load(read.call, () => store.prepareTransfers([transfer], () => this.merge(question, transfer)));
     if (this.options.membership.failing) return read.done ? undefined : this.finish(read, diskRefuses); // what differs has to be written first
     const partition = store.partition(read.call.partition);
     transfer.complete = false; // of these records only

@@ -3,7 +3,7 @@
  * is sent by the rule for a peer's records. Where the two hold other bytes under one dot, merging sees no difference, and all home replicas are asked
  * (storage/payload-choice.ts).
  */
-import type { torc } from '../protocol/generated/messages.js';
+import { torc } from '../protocol/generated/messages.js';
 import { decodeRecord, encodeRecord, type VersionedRecord } from '../protocol/record.js';
 import { decodeRecordKey } from '../protocol/record-key.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
@@ -85,7 +85,7 @@ export class RecordRepair {
 
   /** Takes records from a peer. Rejects with FormatError when they are malformed. */
   async take({ partition: number, key, record, seen }: torc.Transfer): Promise<{ readonly changed: number; readonly taken: boolean }> {
-    const { store, turn } = this.options;
+    const { store } = this.options;
     const partition = store.partition(number);
     const keys = key.map((bytes) => bytes as Buffer);
     const theirs = keys.map((_, i) => decodeRecord((record[i] ?? Buffer.alloc(0)) as Buffer));
@@ -94,8 +94,7 @@ export class RecordRepair {
       for (const one of keys) await this.load(partition, one);
       const before = keys.map((one) => this.held(partition, one));
       const differing = keys.filter((_, i) => payloadsDiffer(before[i] ?? emptyRecord, theirs[i] ?? emptyRecord));
-      const taken = store.applyTransfer({ partition: number, key: keys, record, seen });
-      turn.schedule();
+      const taken = await this.apply(torc.Transfer.create({ partition: number, key: keys, record, seen }));
       const changed = keys.filter((one, i) => !recordVersion(this.held(partition, one)).equals(recordVersion(before[i]))).length;
       this.taken += changed;
       for (const one of differing) await this.choose(partition, one);
@@ -103,6 +102,21 @@ export class RecordRepair {
     } finally {
       partition.pins--;
     }
+  }
+
+  /** A large one comes to the log over several turns. Rejects with FormatError. */
+  private apply(transfer: torc.Transfer): Promise<boolean> {
+    const { store, turn } = this.options;
+    return new Promise((resolve, reject) => {
+      store.prepareTransfers([transfer], () => {
+        try {
+          resolve(store.applyTransfer(transfer));
+          turn.schedule();
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)));
+        }
+      });
+    });
   }
 
   /** Replaces this replica's payloads where most others hold other bytes. */

@@ -143,7 +143,7 @@ export class Router {
 
   /** A link broke, or the stream that replies come over was replaced: reads are sent on their way again, writes may have happened. */
   repliesLost(peer: Peer): void {
-    for (const call of peer.link.takeAllForwarded()) {
+    for (const call of peer.link.takeLostForwarded()) {
       if (call.operation.access === 'read') this.reroute([call]);
       else call.answer(unknownOutcome);
     }

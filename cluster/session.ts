@@ -65,7 +65,11 @@ export class Session implements CallOrder {
     if (left > 0) return;
     const waiting = this.waiting[at];
     this.remove(at);
-    if (waiting !== undefined) for (const next of waiting) this.resume(next);
+    if (waiting === undefined) return;
+    for (const next of waiting) {
+      next.graceMs = Math.max(next.graceMs, call.graceMs); // it waited for the bytes that were moved before it
+      this.resume(next);
+    }
   }
 
   /** The partition's place, or the free one where it would stand. */

@@ -229,20 +229,13 @@ export class Store {
     const { commitLog, writeBehind } = this;
     await commitLog.renew();
     commitLog.flush(); // what came while it was renewed
-    this.demandLog();
+    if (commitLog.refusal !== undefined) throw commitLog.refusal;
     this.turn++;
     this.sliced.resume();
     await writeBehind.reopen();
     await writeBehind.writeOut(commitLog);
-    this.demandLog(); // it may have refused once more meanwhile
-    commitLog.vouch();
+    commitLog.vouch(); // unless it has refused once more meanwhile, which is one more attempt
     writeBehind.paused = false;
-  }
-
-  /** Throws what the log's file refuses with. */
-  private demandLog(): void {
-    const { refusal } = this.commitLog;
-    if (refusal !== undefined) throw refusal;
   }
 
   /** What a turn's end has appended needs no sync to count as written. */

@@ -157,9 +157,7 @@ export class WriteBehind {
   /** Opens the engine anew while nothing is on its way to it: what has been written and not synced may be gone then. Rejects with StorageError. */
   async reopen(): Promise<void> {
     while (this.running !== undefined) await this.running;
-    const reopening = this.hints.between(() => this.engine.reopen());
-    this.running = reopening.catch(() => undefined).finally(() => (this.running = undefined));
-    await reopening;
+    await this.hints.between(() => this.engine.reopen()); // a round that begins meanwhile brings hints first, which wait for that
   }
 
   private async demandRound(log: CommitLog): Promise<void> {

@@ -6,6 +6,7 @@ import fc from '../harness/properties.js';
 import test from 'ava';
 import { Comparison } from '../../cluster/comparison.js';
 import { Peer } from '../../cluster/peer.js';
+import { Settlement } from '../../cluster/settlement.js';
 import { Turn } from '../../cluster/turn.js';
 import { noTerm } from '../../protocol/dot.js';
 import { emptyClock } from '../../protocol/record.js';
@@ -218,4 +219,26 @@ test('a doubtful peer says so, and an exchange that does not move or whose link 
   a.played.stream.break();
   a.comparison.tick();
   t.deepEqual(results, ['doubtful', 'failed', 'failed']);
+});
+
+test('a partition that is being sent is let go once the stream is gone, whatever else waits for the peer', async (t) => {
+  const a = await Side.open(0x1_0001);
+  const { played, partition, opened } = a;
+  const key = keys[0] ?? '';
+  const dot = { actor: a.actor, counter: 1 };
+  const versions = plainRecord(dot, 'v'.repeat(600 * 1024)).versions;
+  opened.store.applyBatches(encodeBatches([{ partition: 0, dot, prev: 0, records: [[key, { context: emptyClock, versions }]] }]));
+  // Kept until the peer has stored it, over whatever stream.
+  const large = new Settlement(0, 1, 0, 9 << 20, false, undefined, 'OK', 1, () => undefined);
+  large.turnBytes = Buffer.alloc(9 << 20);
+  played.link.sendLargeBatch(large);
+  a.comparison.onPull(a.peer, torc.Pull.create({ id: 1, partition: 0 }));
+  await played.clock.advance(1);
+  t.is(partition.pins, 1, 'it waits for the peer to take what is on its way');
+  played.unreachable = true;
+  played.stream.break();
+  t.true(played.link.streamBufferedBytes > 8 << 20);
+  await played.clock.advance(1);
+  await played.clock.advance(1);
+  t.is(partition.pins, 0);
 });

@@ -176,8 +176,32 @@ test('a forwarded command is sent once at most, on any stream', async (t) => {
   turn(link, [1]);
   link.resendUnacked();
   t.true(second.frames.every((frame) => frame.commands === null || frame.commands === undefined));
-  t.deepEqual(link.takeAllForwarded(), [calls[1]]);
-  t.deepEqual(link.takeAllForwarded(), []);
+  t.deepEqual(link.takeLostForwarded(), [calls[1]]);
+  t.deepEqual(link.takeLostForwarded(), []);
+});
+
+test('a reply is lost with its stream unless some of its call is still to be sent: nobody can have run that', async (t) => {
+  const played = new PlayedLink();
+  const { link } = played;
+  const stream = await played.open();
+  const large = ['a', 'b', 'c'].map((name) => name.repeat(3 * 1024 * 1024));
+  for (const name of [...large, 'd']) link.forward(new TestCall(name, 1));
+  link.send();
+  const hearOf = (bytesMost: number): void => {
+    for (const { id, offset, bytes } of stream.frames.flatMap(({ bulkPieces }) => bulkPieces)) {
+      const received = (offset ?? 0) + (bytes?.length ?? 0);
+      if (received <= bytesMost) link.bulkAcknowledged(torc.BulkAck.decode(torc.BulkAck.encode({ id: id ?? 0, received }).finish()));
+    }
+    link.send();
+  };
+  const lost = (): (string | undefined)[] => link.takeLostForwarded().map((call) => (call as TestCall).name[0]);
+  t.deepEqual(lost(), ['d']);
+  hearOf(1024 * 1024);
+  t.deepEqual(lost(), []);
+  hearOf(1536 * 1024); // a window before its end the last of its pieces leaves
+  t.deepEqual(lost(), ['a']);
+  stream.break();
+  t.deepEqual(lost(), ['b', 'c'], 'they are gone with the stream');
 });
 
 test('every reply meets its own call, when a call that goes in pieces was forwarded in the same turn as small ones', async (t) => {
@@ -236,7 +260,7 @@ test('overdue commands are given up in the order of their deadlines', async (t) 
   for (const call of calls) played.link.forward(call);
   t.deepEqual(played.link.takeOverdue(10), []);
   t.deepEqual(played.link.takeOverdue(25), calls.slice(0, 2));
-  t.deepEqual(played.link.takeAllForwarded(), calls.slice(2));
+  t.deepEqual(played.link.takeLostForwarded(), calls.slice(2));
 });
 
 test('batches that a peer does not take are bounded: beyond the bound they are dropped and counted', async (t) => {

@@ -44,3 +44,17 @@ test('a call that was executed in a term that ended is never told that nothing w
     t.deepEqual(call.replies, [told]);
   }
 });
+
+test('a call that waited for one that moves bytes has the time of that one, too', (t) => {
+  const resumed: Call[] = [];
+  const session = new Session((call) => resumed.push(call));
+  const [large, next, other] = [new NamedCall(session), new NamedCall(session), new NamedCall(session, 1)];
+  session.enter(large, 1);
+  session.enter(next, 2);
+  session.enter(other, 1);
+  large.moves(64 * 1024 * 1024);
+  large.answer('OK');
+  t.deepEqual(resumed, [next]);
+  t.true(large.graceMs > 0);
+  t.deepEqual([next.graceMs, other.graceMs], [large.graceMs, 0]);
+});

@@ -179,3 +179,30 @@ test('clients of a node that is alone do not get the replies of the turn that it
   await clock.advance(0);
   t.deepEqual(events, ['hold first', 'send', 'abandon', 'count', 'hold', 'send', 'flush']);
 });
+
+test('a disk that refuses anew before a turn has ended well is a new refusal: replies of that turn must not leave either', async (t) => {
+  for (const durability of ['os', 'always'] as const) {
+    const made = await fixture(durability);
+    const { turn, clock, opened, events, files } = made;
+    made.isAlone = true;
+    const flushed: string[] = [];
+    const held = async (name: string): Promise<void> => {
+      write(opened);
+      turn.flushAtEnd({ flush: () => flushed.push(name), abandon: () => events.push(`abandon ${name}`) });
+      await clock.advance(0);
+    };
+    files.freeBytes = 0;
+    await held('first');
+    await held('second');
+    t.deepEqual(events, ['hold first', 'send', 'abandon first', 'hold', 'send']);
+    files.freeBytes = Infinity;
+    await clock.advance(1000);
+    for (let i = 0; i < 20 && opened.store.trouble.reason !== undefined; i++) await clock.advance(3);
+    t.false(opened.store.isHeld);
+    events.length = 0;
+    files.freeBytes = 0;
+    await held('third');
+    t.deepEqual(events, ['hold first', 'send', 'abandon third'], durability);
+    t.deepEqual(flushed, ['second']);
+  }
+});

@@ -5,8 +5,10 @@
 import test, { type ExecutionContext } from 'ava';
 import { partitionOfSlot } from '../../cluster/ring.js';
 import { slotOf } from '../../protocol/slot.js';
+import { StorageError } from '../../storage/engine.js';
 import type { DiskOperation } from './disk-access.js';
-import { ask, begin, homes, started, well } from './scenario.js';
+import { ask, begin, entryAt, homes, started, well } from './scenario.js';
+import { textOf } from './simulated-clients.js';
 import type { TorcCluster } from './torc-cluster.js';
 
 const partitions = 16;
@@ -164,4 +166,22 @@ test('what a round of writing behind did not bring to the engine stays in the lo
     void cluster.scheduler.runFor(1000);
   });
   for (const key of keys) t.is(again.partition(0).entries.get(key)?.bytes.toString(), 'v', key);
+});
+
+test('a read whose replicas all differ is answered once, when the disk that would have to keep what it lacks begins to refuse meanwhile', async (t) => {
+  const cluster = await started({ readQuorum: 3 });
+  t.is(await ask(cluster, 'a', ['SET', 'k', 'old']), 'OK');
+  await cluster.scheduler.runFor(500);
+  const stale = entryAt(cluster, 'c', 'k').record;
+  if (stale === undefined) return t.fail('no record');
+  t.is(await ask(cluster, 'a', ['SET', 'k', 'new']), 'OK');
+  await cluster.scheduler.runFor(500);
+  const { id, partition } = entryAt(cluster, 'c', 'k');
+  const { store } = cluster.runningNow('c');
+  store.partition(partition).put(id, stale);
+  const read = begin(cluster, 'c', ['GET', 'k']);
+  cluster.scheduler.schedule('c', 0, 'the disk refuses', () => store.trouble.met(new StorageError('IO', 'simulated')));
+  await cluster.scheduler.runFor(2000);
+  t.regex(String(textOf(read.reply())), misconf);
+  t.deepEqual(cluster.faults, []);
 });

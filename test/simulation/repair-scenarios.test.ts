@@ -101,6 +101,28 @@ test('records that are lost and changed behind the back of any one node are repa
   }
 });
 
+test('a large record that was lost comes back through the log in slices', async (t) => {
+  const largeBytes = 120;
+  const value = 'v'.repeat(2000);
+  const cluster = await started({ largeBytes });
+  t.deepEqual(await all(cluster, 'a', [['SET', key(0), value]]), ['OK']);
+  await cluster.scheduler.runFor(10_000);
+  plant(cluster, 'b', 0, lose);
+  const { store } = cluster.runningNow('b');
+  let mostAtOnce = 0;
+  let logged = store.statistics().logBytes;
+  cluster.runningNow('a').node.repair({ kind: 'asked', anew: true });
+  await cluster.scheduler.runFor(60_000, () => {
+    const { logBytes } = store.statistics();
+    mostAtOnce = Math.max(mostAtOnce, logBytes - logged);
+    logged = logBytes;
+    return figure(cluster, 'b', 'repair_records_taken') > 0;
+  });
+  const number = partitionOfSlot(slotOf(Buffer.from(key(0))), cluster.partitions);
+  t.is(store.partition(number).get(key(0))?.bytes.toString(), value);
+  t.true(mostAtOnce > largeBytes / 2 && mostAtOnce < 3 * largeBytes, `${mostAtOnce} bytes in one turn`);
+});
+
 test('a full comparison comes by itself, with records that only the disk holds', async (t) => {
   const cluster = await started({ cacheBytesMax: 2000, fullRepairIntervalMs: 20_000 });
   await filled(cluster, t);

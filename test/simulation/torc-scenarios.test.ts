@@ -184,6 +184,38 @@ test('found by a seed: a read that needs every replica asks one again that could
   t.is(textOf(second.reply()), value);
 });
 
+test('a large record that a read waits for goes to the log in slices, also when the key left memory before it came', async (t) => {
+  const largeBytes = 120;
+  const cluster = await started({ readQuorum: 3, largeBytes, network: { spikeChance: 0, latencyMinMs: 20 } });
+  const value = 'new '.repeat(500);
+  t.is(await ask(cluster, 'a', ['SET', 'k', 'old']), 'OK');
+  await cluster.scheduler.runFor(500);
+  const stale = entryAt(cluster, 'c', 'k').record;
+  if (stale === undefined) return t.fail('no record');
+  t.is(await ask(cluster, 'b', ['SET', 'k', value]), 'OK');
+  await cluster.scheduler.runFor(10_000);
+  const { store } = cluster.runningNow('c');
+  const { id, partition } = entryAt(cluster, 'c', 'k');
+  store.partition(partition).put(id, stale);
+  let isWritten = false;
+  store.writeOut().then(() => (isWritten = true), t.fail);
+  await cluster.scheduler.runFor(1000, () => isWritten);
+  const read = begin(cluster, 'c', ['GET', 'k']);
+  await cluster.scheduler.runFor(300); // the record is coming
+  t.is(read.reply(), undefined);
+  t.true(store.partition(partition).evict(id));
+  let mostAtOnce = 0;
+  let logged = store.statistics().logBytes;
+  await cluster.scheduler.runFor(20_000, () => {
+    const { logBytes } = store.statistics();
+    mostAtOnce = Math.max(mostAtOnce, logBytes - logged);
+    logged = logBytes;
+    return read.reply() !== undefined;
+  });
+  t.is(textOf(read.reply()), value);
+  t.true(mostAtOnce > largeBytes / 2 && mostAtOnce < 3 * largeBytes, `${mostAtOnce} bytes in one turn`);
+});
+
 test('a read that needs every replica is asked again when the stream that its answer was to come over is replaced', async (t) => {
   const cluster = await started({ readQuorum: 3, network: { spikeChance: 0, latencyMinMs: 20, lateDetectionMs: 0 } });
   t.is(await ask(cluster, 'a', ['SET', 'k', 'v']), 'OK');
@@ -211,7 +243,7 @@ test('found by seed 1119: MGET shows all that an MSET wrote or nothing, though i
   for (let afterMs = 5; afterMs < 150; afterMs += 5) {
     const written = begin(cluster, away, ['MSET', ...keys.flatMap((key) => [key, `${afterMs}`])]);
     await cluster.scheduler.runFor(afterMs);
-    for (const name of others) cluster.runningNow(name).node.setFull(true);
+    for (const name of others) cluster.runningNow(name).node.disk.setFull(true);
     for (let look = 0; look < 4; look++) {
       const reply = String(await ask(cluster, others[look % 2] ?? '', ['MGET', ...keys]));
       if (reply.startsWith('NOREPLICAS ')) continue; // what it wrote cannot be settled just now
@@ -219,7 +251,7 @@ test('found by seed 1119: MGET shows all that an MSET wrote or nothing, though i
       t.is(new Set(values.map((value) => JSON.stringify(value))).size, 1, `${afterMs} ms: ${JSON.stringify(values)}`);
       shown.add(JSON.stringify(values[0]));
     }
-    for (const name of others) cluster.runningNow(name).node.setFull(false);
+    for (const name of others) cluster.runningNow(name).node.disk.setFull(false);
     await cluster.scheduler.runFor(20_000, () => written.reply() !== undefined);
     await cluster.scheduler.runFor(1000);
   }
@@ -244,6 +276,32 @@ for (const [words, answer] of [
     t.regex(textOf(asked.reply()), answer);
     t.true(cluster.scheduler.nowMs - beganMs < 1000);
   });
+
+test('a large write that is still leaving for its coordinator outlives the stream that replies come over: what its connection sends next runs after it', async (t) => {
+  const cluster = await started({ largeBytes: 120, network: { spikeChance: 0, latencyMinMs: 20, lateDetectionMs: 0 } });
+  const [coordinator = '', front = ''] = homes(cluster, 'k');
+  const { link } = cluster.runningNow(front).node.membership.peer(cluster.nodes.indexOf(coordinator)) ?? {};
+  const connection = cluster.connect(front);
+  const replies: string[] = [];
+  const send = (value: string): void => {
+    cluster.scheduler.schedule(front, 0, 'SET', () => connection.run(['SET', 'k', value], (reply) => replies.push(String(textOf(reply)))));
+  };
+  send('large '.repeat(300));
+  send('next');
+  await cluster.scheduler.runFor(100);
+  const { streamNumber } = link ?? {};
+  cluster.network.breakStreamsOf(coordinator, front);
+  await cluster.scheduler.runFor(500);
+  t.deepEqual(
+    [link?.isOpen, link?.streamNumber, link?.isSendingLarge],
+    [true, streamNumber, true],
+    'on its way over the stream that it began on',
+  );
+  await cluster.scheduler.runFor(20_000, () => replies.length === 2);
+  t.deepEqual(replies, ['OK', 'OK']);
+  await cluster.scheduler.runFor(3000);
+  t.is(await ask(cluster, front, ['GET', 'k']), 'next');
+});
 
 test('found by a seed: a large reply and a large write over a slow network have their time, though pieces take longer than a command may', async (t) => {
   const value = 'v'.repeat(1000);

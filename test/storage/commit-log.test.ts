@@ -352,6 +352,33 @@ test('after a failed sync nothing counts as durable before the engine vouches, w
   t.deepEqual(await found(files), ['a', 'b', 'c', 'd']);
 });
 
+test('what a sync has brought to the disk is told of to nobody while what came after it is refused: memory shows both', async (t) => {
+  const clock = new HandClock();
+  const files = new MemoryLogFiles({ clock, syncMs: 5 });
+  const opening = openLog(files, { durability: 'always', clock });
+  await settled();
+  await clock.advance(5);
+  const { log } = await opening;
+  const called: string[] = [];
+  log.append(1, payload('synced'));
+  log.whenDurable(() => called.push('synced'));
+  log.flush();
+  files.freeBytes = 0;
+  log.append(1, payload('refused'));
+  log.flush();
+  t.is(log.refusals, 1);
+  await clock.advance(5);
+  t.deepEqual(called, []);
+  files.freeBytes = 1000;
+  const renewing = log.renew();
+  for (let i = 0; i < 3; i++) await clock.advance(5);
+  await renewing;
+  log.vouch();
+  for (let i = 0; i < 3; i++) await clock.advance(5);
+  t.deepEqual(called, ['synced']);
+  t.is(log.refusals, 1);
+});
+
 test('wherever a renewal is cut short, the next one takes all that waits, once', async (t) => {
   for (let room = 0; room < 80; room += 7) {
     const files = new MemoryLogFiles();
