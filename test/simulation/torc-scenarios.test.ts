@@ -2,6 +2,7 @@
 import test from 'ava';
 import { torc } from '../../protocol/generated/messages.js';
 import { ByteWriter } from '../../protocol/byte-writer.js';
+import { FormatError } from '../../protocol/format-error.js';
 import { writeCommand } from '../../protocol/peer/packed-rows.js';
 import { TestCall } from '../cluster/calls.js';
 import { elementsOf } from './client-histories.js';
@@ -214,6 +215,42 @@ test('a large record that a read waits for goes to the log in slices, also when 
   });
   t.is(textOf(read.reply()), value);
   t.true(mostAtOnce > largeBytes / 2 && mostAtOnce < 3 * largeBytes, `${mostAtOnce} bytes in one turn`);
+});
+
+test('a record that makes no sense ends the stream that brought it, also when the key left memory before it came', async (t) => {
+  const cluster = await started({ readQuorum: 3, network: { spikeChance: 0, latencyMinMs: 20 } });
+  t.is(await ask(cluster, 'a', ['SET', 'k', 'old']), 'OK');
+  await cluster.scheduler.runFor(500);
+  const stale = entryAt(cluster, 'c', 'k').record;
+  if (stale === undefined) return t.fail('no record');
+  t.is(await ask(cluster, 'b', ['SET', 'k', 'new']), 'OK');
+  await cluster.scheduler.runFor(10_000);
+  const { store, node } = cluster.runningNow('c');
+  const { id, partition } = entryAt(cluster, 'c', 'k');
+  store.partition(partition).put(id, stale);
+  let isWritten = false;
+  store.writeOut().then(() => (isWritten = true), t.fail);
+  await cluster.scheduler.runFor(1000, () => isWritten);
+  const { reader } = node;
+  const onAnswers = reader.onAnswers.bind(reader);
+  let refused: unknown;
+  reader.onAnswers = (peer, answers) => {
+    for (const { transfer } of answers.different ?? []) if (transfer?.record?.[0]) transfer.record = [transfer.record[0].subarray(0, 5)];
+    try {
+      onAnswers(peer, answers);
+    } catch (error) {
+      refused = error;
+      reader.onAnswers = onAnswers;
+      throw error;
+    }
+  };
+  const read = begin(cluster, 'c', ['GET', 'k']);
+  await cluster.scheduler.runFor(25); // it has asked
+  t.true(store.partition(partition).evict(id));
+  await cluster.scheduler.runFor(20_000, () => read.reply() !== undefined);
+  t.true(refused instanceof FormatError, String(refused));
+  t.regex(textOf(read.reply()) ?? '', /^NOREPLICAS/);
+  t.is(textOf(await ask(cluster, 'c', ['GET', 'k'])), 'new');
 });
 
 test('a read that needs every replica is asked again when the stream that its answer was to come over is replaced', async (t) => {
