@@ -404,7 +404,8 @@ export abstract class TransactionReads {
   }
 
   /** The string as it will be, if it is living. */
-  protected livingStaged({ entry, record, bytes, expiresAtMs }: Staged): StringObject | undefined {
+  protected livingStaged({ entry, record, bytes, expiresAtMs, deletes }: Staged): StringObject | undefined {
+    if (deletes) return undefined;
     const shown = record === undefined ? { bytes, expiresAtMs } : shownValue(this.merged(entry, record));
     return shown === undefined || (shown.expiresAtMs !== 0 && shown.expiresAtMs <= this.nowMs) ? undefined : shown;
   }
