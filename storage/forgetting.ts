@@ -12,7 +12,7 @@ import type { Engine } from './engine.js';
 import { decodeHeader, type CollectionHeader } from './header-row.js';
 import { noEntry, type KeyTable } from './key-table.js';
 import type { Loader } from './loader.js';
-import { effectiveContext, emptyRecord } from './merge.js';
+import { effectiveContext } from './merge.js';
 import type { Partition } from './partition.js';
 import { keyOfHeader, slotRows, table as tables } from './rows.js';
 import { coversClock } from './vector-clock.js';
@@ -68,7 +68,7 @@ export class Forgetting {
         if ((seenByAll.get(actor) ?? 0) < counter) continue;
         if ((gone.get(actor) ?? 0) < counter) gone.set(actor, counter);
         this.tombstones++;
-        partition.put(entry, emptyRecord);
+        partition.forgetTombstone(entry);
         this.afterForgetting(partition, entry);
         continue;
       }

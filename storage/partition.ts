@@ -375,6 +375,11 @@ export class Partition {
     this.put(entry, isDeletion ? emptyRecord : { context: emptyClock, versions: record.versions });
   }
 
+  /** The same for a plain tombstone, but that `purged` is the caller's to raise, by this dot or a later one of its actor, in the same turn. */
+  forgetTombstone(entry: number): void {
+    this.put(entry, emptyRecord);
+  }
+
   /** Whether what a deletion covers is swept, so that the deletion itself may be forgotten. True for every other record. */
   mayForget(entry: number): boolean {
     if (!isDeletedKind(this.table.kindOf(entry))) return true;
