@@ -44,7 +44,14 @@ const threeNodeFloors: Floors = { 'set/1': 0.2, 'get/1': 0.4, 'set/16': 0.12, 'g
 export const setups: readonly Setup[] = [
   { name: 'torc1', title: 'Torc, one node, everysec', fleet: 'torc1', client: 'plain', baseline: 'redis-aof', floors: oneNodeFloors },
   { name: 'torc3', title: 'Torc, 3/2/2, one address', fleet: 'torc3', client: 'plain', baseline: 'redis', floors: threeNodeFloors },
-  { name: 'torc3-cluster', title: 'Torc, 3/2/2, --cluster', fleet: 'torc3', client: 'cluster', baseline: 'redis', floors: collectionFloors },
+  {
+    name: 'torc3-cluster',
+    title: 'Torc, 3/2/2, --cluster',
+    fleet: 'torc3',
+    client: 'cluster',
+    baseline: 'redis',
+    floors: collectionFloors,
+  },
   { name: 'redis', title: 'redis-server, no persistence', fleet: 'redis', client: 'plain', baseline: undefined, floors: {} },
   { name: 'redis-aof', title: 'redis-server, everysec', fleet: 'redis-aof', client: 'plain', baseline: 'redis', floors: {} },
   {
@@ -63,7 +70,10 @@ export function loadsOf(setup: Setup, tests: readonly BenchmarkTest[] = usualTes
     if (setup.client === 'wait') return tests.includes('set') ? [{ test: 'set', hot: false, pipeline }] : [];
     const many = tests.map((test) => ({ test, hot: false, pipeline }));
     // Without -r and with --cluster redis-benchmark still spreads its one key over all slots.
-    const hot = setup.client === 'cluster' ? [] : (['set', 'get'] as const).filter((test) => tests.includes(test)).map((test) => ({ test, hot: true, pipeline }));
+    const hot =
+      setup.client === 'cluster'
+        ? []
+        : (['set', 'get'] as const).filter((test) => tests.includes(test)).map((test) => ({ test, hot: true, pipeline }));
     return [...many, ...hot];
   });
 }
