@@ -1,5 +1,6 @@
 /** What a member's frame says, told to whom it concerns, in the one order that is right: batches are stored before what may rest on them is looked at. */
 import type { torc } from '../protocol/generated/messages.js';
+import type { Acknowledgements } from './acknowledgements.js';
 import type { AntiEntropy } from './anti-entropy.js';
 import type { BulkIntake } from './bulk-intake.js';
 import type { BulkReceiver } from './bulk-receiver.js';
@@ -29,9 +30,8 @@ export interface FrameListeners {
   readonly systemRecords: SystemRecords;
   readonly inquiries: SeenInquiries;
   readonly linkGossip: LinkGossip;
-  readonly acknowledged: (peer: Peer, ack: torc.Ack) => void;
+  readonly acknowledgements: Acknowledgements;
   readonly bulkIntake: BulkIntake;
-  readonly bulkAcknowledged: (peer: Peer, ack: torc.BulkAck) => void;
 }
 
 /** How far this node can store what it is sent. */
@@ -49,9 +49,9 @@ export function distribute(frame: torc.Frame, peer: Peer, bulk: BulkReceiver, to
   if (frame.batches.length > 0) to.replica.receive(peer, frame.batches as Buffer, frame.batchTraces);
   for (const hints of frame.hints) to.handOff.onHints(peer, hints as torc.Hints);
   for (const piece of frame.bulkPieces) to.bulkIntake.receive(peer, piece as torc.BulkPiece, bulk);
-  for (const ack of frame.bulkAcks) to.bulkAcknowledged(peer, ack as torc.BulkAck);
+  for (const ack of frame.bulkAcks) to.acknowledgements.bulkAcknowledged(peer, ack as torc.BulkAck);
   for (const working of frame.working) to.router.onWorking(peer, working as torc.Working);
-  for (const ack of frame.ack) to.acknowledged(peer, ack as torc.Ack);
+  for (const ack of frame.ack) to.acknowledgements.acknowledged(peer, ack as torc.Ack);
   for (const ack of frame.hintAcks) to.hintExchange.onAck(peer, ack as torc.HintAck);
   for (const pull of frame.hintPulls) to.handOff.onHintPull(peer, pull as torc.HintPull);
   for (const takeOver of disk.isHeld ? [] : frame.takeOvers) to.takeOver.onTakeOver(peer, takeOver as torc.TakeOver);

@@ -6,10 +6,10 @@ import type { torc } from '../protocol/generated/messages.js';
 import type { VectorClock, VersionedRecord } from '../protocol/record.js';
 import { decodeBatches } from '../protocol/batch.js';
 import type { RecordKey } from '../protocol/record-key.js';
-import { counterAt, memberNumberOf } from '../protocol/dot.js';
+import { counterAt } from '../protocol/dot.js';
 import { clockBytes } from '../storage/partition-clocks.js';
-import type { StorageError } from '../storage/engine.js';
 import { noEntry } from '../storage/key-table.js';
+import { Acknowledgements } from './acknowledgements.js';
 import { BulkIntake } from './bulk-intake.js';
 import type { BulkReceiver } from './bulk-receiver.js';
 import type { Call } from './call.js';
@@ -31,6 +31,7 @@ import { nodeFigures, peerFigures, type PeerFigures } from './node-figures.js';
 import { healthOfNodes } from './node-health.js';
 import type { NodeOptions } from './node-options.js';
 import { NodeView } from './node-view.js';
+import { OwnDisk } from './own-disk.js';
 import type { Peer } from './peer.js';
 import { Peers } from './peers.js';
 import { Presence } from './presence.js';
@@ -92,6 +93,7 @@ export class Node {
   private readonly lives: Lives;
   /** Whether it serves, and how it leaves. */
   readonly presence: Presence;
+  readonly disk: OwnDisk;
   private readonly roundLog: RoundLog;
   private closed = false;
 
@@ -116,7 +118,7 @@ export class Node {
         for (const { link } of this.peers.all()) link.seal(batches);
         this.standIns.seal(batches);
       },
-      hold: (isFirst) => this.hold(isFirst),
+      hold: (isFirst) => this.disk.hold(isFirst),
       send: () => {
         for (const { link } of this.peers.all()) link.send();
       },
@@ -320,6 +322,17 @@ export class Node {
       isHeld: (partition) => this.coordinations[partition]?.held === true,
       isLeaving: () => this.presence.leaving,
     });
+    this.disk = new OwnDisk({
+      membership,
+      clock,
+      log: options.log,
+      standIns,
+      isReady: () => this.isReady,
+      peers,
+      sayToAll: () => this.linkGossip.sayToAll(peers()),
+      dropAll: () => this.takeOver.dropAll(this.known),
+      scheduleTurn: () => turn.schedule(),
+    });
     this.router = new Router({
       membership,
       coordinator,
@@ -374,8 +387,7 @@ export class Node {
       inquiries: this.inquiries,
       linkGossip: this.linkGossip,
       bulkIntake: this.bulkIntake,
-      bulkAcknowledged: (peer, ack) => this.bulkAcknowledged(peer, ack),
-      acknowledged: (peer, ack) => this.acknowledged(peer, ack),
+      acknowledgements: new Acknowledgements(coordinator, standIns, actor),
     };
     this.view = new NodeView(
       clusterName,
@@ -395,7 +407,7 @@ export class Node {
       formed: (configuration, acceptedHere) => this.adopt(configuration, acceptedHere),
       failed: options.onFailure,
     });
-    store.trouble.onChange((reason) => this.diskChanged(reason));
+    store.trouble.onChange((reason) => this.disk.changed(reason));
   }
 
   get isReady(): boolean {
@@ -417,49 +429,6 @@ export class Node {
     this.membership.setQuorums(this.options);
   }
 
-  /** The disk is nearly full, or has room again. What others with room may coordinate is left to them. */
-  setFull(full: boolean): void {
-    this.membership.nearlyFull = full;
-    this.takesWritesChanged();
-  }
-
-  private takesWritesChanged(): void {
-    this.membership.changed();
-    if (this.isReady) this.linkGossip.sayToAll(this.peers.all());
-    // Alone it could not take anything over again, as that is written, and nobody else would.
-    if (this.membership.full && !(this.membership.failing && this.membership.memberCount <= 1)) this.takeOver.dropAll(this.known);
-    this.turn.schedule();
-  }
-
-  /** The disk refuses writes, and why, or it takes them again and has all that memory has. Called in the middle of a turn's end: what follows from it comes after that. */
-  private diskChanged(reason: StorageError | undefined): void {
-    const { membership, options } = this;
-    membership.failing = reason !== undefined;
-    membership.changed();
-    if (reason !== undefined)
-      options.log('warn', `the disk refuses writes, and is tried again each second: ${reason.message}`, {
-        event: 'disk-failing',
-        reason: reason.message,
-      });
-    else options.log('info', 'the disk takes writes again, and has all that was written', { event: 'disk-recovered' });
-    options.clock.after(0, () => {
-      if (!this.closed) this.takesWritesChanged();
-    });
-  }
-
-  /**
-   * The log took nothing of this turn. What was gathered for peers may rest on it, so it is dropped with the links, which come back at once; what they are told from then on
-   * does not show what the log lacks. Clients' replies wait for settled batches and may leave; but a node that is alone counts on the log alone.
-   */
-  private hold(isFirst: boolean): boolean {
-    for (const { link } of this.peers.all()) {
-      link.dropTurn();
-      if (isFirst) link.reset('the disk refuses writes');
-    }
-    this.standIns.dropTurn();
-    return this.membership.memberCount <= 1;
-  }
-
   /** For the readiness probe. */
   readiness(): Readiness {
     const { meeting, leaving } = this.presence;
@@ -475,6 +444,7 @@ export class Node {
   /** Says nothing more to anyone. The store is the caller's to close. */
   close(): void {
     this.closed = true;
+    this.disk.close();
     this.handOff.close();
     this.purger.close();
     this.antiEntropy.close();
@@ -608,27 +578,6 @@ export class Node {
     if (isHeld && (frame.batches.length > 0 || frame.hints.length > 0)) return false;
     distribute(frame, peer, bulk, this.listeners, { isFull: full, isFailing: failing, isHeld });
     return true;
-  }
-
-  private bulkAcknowledged(peer: Peer, ack: torc.BulkAck): void {
-    const settlement = peer.link.bulkAcknowledged(ack);
-    if (settlement === undefined) return;
-    const over = (ack.stored?.superseded ?? []) as torc.Superseded[];
-    if (over.length === 0) settlement.acknowledge();
-    else this.notCounted(peer, over);
-  }
-
-  /** Batches were stored and count for nothing. */
-  private notCounted(peer: Peer, over: readonly torc.Superseded[]): void {
-    this.coordinator.supersededAll(over);
-    this.standIns.awaits(peer, this.coordinator.unsettledAmong(over.map((one) => one.counter)));
-  }
-
-  private acknowledged(peer: Peer, { actor, first, counter, superseded }: torc.Ack): void {
-    if (memberNumberOf(actor) !== memberNumberOf(this.actor())) return;
-    const over = superseded as torc.Superseded[];
-    peer.link.acknowledged(first, counter, new Set(over.map((one) => one.counter)));
-    if (over.length > 0) this.notCounted(peer, over);
   }
 
   /** A round of gossip has begun. */

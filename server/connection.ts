@@ -6,10 +6,9 @@
  */
 import type { Socket } from 'node:net';
 import { Session } from '../cluster/session.js';
-import { Call, errorCodeOf, type CallOptions } from '../cluster/call.js';
+import { Call, errorCodeOf } from '../cluster/call.js';
 import type { Operation } from '../cluster/command.js';
-import { ErrorReply, ownReply, type Reply, type StatusReply } from '../protocol/resp/reply.js';
-import { ReplyWriter } from '../protocol/resp/reply-writer.js';
+import { ErrorReply, type Reply, type StatusReply } from '../protocol/resp/reply.js';
 import { RequestDecoder, type RequestLimits } from '../protocol/resp/request-decoder.js';
 import type { ClientGate } from './client-gate.js';
 import type { CommandCount } from './command-count.js';
@@ -23,6 +22,10 @@ import type { User } from './acl/user.js';
 import type { Users } from './acl/users.js';
 import { clientLine } from './commands/client-line.js';
 import { noAuthentication } from './commands/errors.js';
+import { OutputLimit } from './output-limit.js';
+import { PartitionSet } from './partition-set.js';
+import { ReplyOrder, type ClientOptions, type Place } from './reply-order.js';
+import type { OutputBufferLimit } from './config/value-types.js';
 import type { ClientView, LocalContext, ReplyMode, Unblock } from './local-context.js';
 import type { Statistics } from './statistics.js';
 import { CallTrace } from '../cluster/tracing.js';
@@ -36,24 +39,6 @@ const pendingLow = 256;
 const lingerMs = 250;
 /** Bytes of untaken replies at which a client is no longer read. */
 const untakenBytesMax = 1024 * 1024;
-
-/** What a client's calls share with those that arrived in the same bytes. */
-interface ClientOptions extends CallOptions {
-  /** When the turn began in which they were read, ms of the monotonic clock. */
-  readonly arrivedMs: number;
-}
-
-/** A command's place in the order of replies. */
-interface Place {
-  reply: Reply | undefined;
-  readonly options: ClientOptions;
-  /** Name first; empty when they were given away. */
-  readonly args: readonly Buffer[];
-  /** Set for QUIT: nothing follows it. */
-  readonly closes: boolean;
-  /** CLIENT REPLY said that nothing is to be written. */
-  readonly silent: boolean;
-}
 
 /** A command on keys of one partition: the call on the cluster is itself the place of its reply. */
 class ClientCall extends Call implements Place {
@@ -98,8 +83,8 @@ export interface ServerState {
   readonly users: Users;
   readonly aclLog: AclLog;
   readonly requestLimits: () => RequestLimits;
-  /** Of client-output-buffer-limit's hard limit for normal clients; 0 = none. */
-  readonly outputBytesMax: () => number;
+  /** Of normal clients. */
+  readonly outputLimit: () => OutputBufferLimit;
   readonly contextOf: (connection: Connection) => LocalContext;
   /** All that came at once has been dealt with. */
   readonly inputTaken: () => void;
@@ -133,12 +118,9 @@ export class Connection implements ClientView, Origin, RestingClient {
   /** Of the command that is being dispatched. */
   options: ClientOptions;
   private readonly decoder: RequestDecoder;
-  private readonly writer = new ReplyWriter();
   private readonly session: Session;
   private readonly context: LocalContext;
-  /** Commands whose replies have not been written, oldest first. */
-  private places: Place[] = [];
-  private head = 0;
+  private readonly replies = new ReplyOrder();
   private willFlush = false;
   private paused = false;
   private closing = false;
@@ -158,12 +140,11 @@ export class Connection implements ClientView, Origin, RestingClient {
   private held: Buffer[][] | undefined;
   /** Nothing but the turn's budget holds it. */
   private resting = false;
-  /** A command that begins when all before it were answered. */
-  private next: { readonly place: Place; readonly begin: () => void } | undefined;
   /** Of the command that is being split into calls. */
   private splitTrace: CallTrace | undefined;
-  /** A bit for each partition that was written to, for WAIT. */
-  private writtenTo: Uint32Array | undefined;
+  /** Where it has written, for WAIT. */
+  private readonly writtenTo: PartitionSet;
+  private readonly outputLimit = new OutputLimit();
 
   constructor(
     readonly id: number,
@@ -173,7 +154,8 @@ export class Connection implements ClientView, Origin, RestingClient {
     this.createdAtMs = this.lastCommandAtMs = server.nowMs();
     this.address = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
     this.localAddress = `${socket.localAddress ?? '?'}:${socket.localPort ?? 0}`;
-    this.options = { resp: 2, writeQuorum: 0, readQuorum: 0, deadlineMs: 0, arrivedMs: 0 };
+    this.options = { resp: 2, writeQuorum: 0, readQuorum: 0, deadlineMs: 0, arrivedMs: server.arrivalMs() };
+    this.writtenTo = new PartitionSet(() => server.dispatcher.partitions);
     this.user = server.users.default;
     this.authenticated = this.user.isOpen;
     this.isPlain = this.authenticated && this.user.isUnrestricted;
@@ -215,7 +197,7 @@ export class Connection implements ClientView, Origin, RestingClient {
   }
 
   get outputBufferBytes(): number {
-    return this.socket.writableLength + this.writer.pendingBytes;
+    return this.socket.writableLength + this.replies.bytes;
   }
 
   closeAfterReply(): void {
@@ -237,13 +219,21 @@ export class Connection implements ClientView, Origin, RestingClient {
     this.finishing = true;
     const { socket } = this;
     socket.once('finish', () => setTimeout(() => socket.destroy(), lingerMs).unref());
-    if (this.places.length === 0 && !this.willFlush) this.close();
+    if (this.replies.pending === 0 && !this.willFlush) this.close();
     socket.resume();
   }
 
   kill(): void {
     this.closing = true;
     this.socket.destroy();
+  }
+
+  /** Ends it when it has asked for nothing in `idleMsMax` (0 = it may), or has not taken its replies for too long. `nowMs` is of the monotonic clock. */
+  review(nowMs: number, idleMsMax: number): void {
+    if (this.socket.destroyed) return;
+    const waits = this.isBlocked || this.monitoring || this.held !== undefined || this.replies.pending > 0;
+    if (idleMsMax > 0 && !waits && nowMs - this.options.arrivedMs > idleMsMax) this.close();
+    else this.limitOutput(this.outputBufferBytes, nowMs);
   }
 
   authenticate(user: User): void {
@@ -291,28 +281,24 @@ export class Connection implements ClientView, Origin, RestingClient {
   }
 
   partitionsWritten(): readonly number[] {
-    const partitions: number[] = [];
-    this.writtenTo?.forEach((word, at) => {
-      for (let bits = word; bits !== 0; bits &= bits - 1) partitions.push(32 * at + 31 - Math.clz32(bits & -bits));
-    });
-    return partitions;
+    return this.writtenTo.numbers();
   }
 
   forgetPartitionsWritten(): void {
-    this.writtenTo = undefined;
+    this.writtenTo.clear();
   }
 
   attach(call: Call): void {
     const { splitTrace } = this;
     if (splitTrace !== undefined) call.trace = new CallTrace(splitTrace.tracer, splitTrace.context);
     call.session = this.session;
-    if (call.operation.access === 'write') this.noteWrite(call.partition);
+    if (call.operation.access === 'write') this.writtenTo.add(call.partition);
   }
 
   /** Hands the turn's replies to the socket. */
   flush(): void {
     this.willFlush = false;
-    const chunks = this.writer.take();
+    const chunks = this.replies.take();
     const { socket } = this;
     if (chunks.length === 0 || socket.destroyed) return;
     if (chunks.length > 1) socket.cork();
@@ -329,7 +315,7 @@ export class Connection implements ClientView, Origin, RestingClient {
   /** The turn's replies may say that something was written that the log did not take: the client has to ask anew. */
   abandon(): void {
     this.willFlush = false;
-    this.writer.take();
+    this.replies.take();
     this.kill();
   }
 
@@ -359,7 +345,7 @@ export class Connection implements ClientView, Origin, RestingClient {
     this.decoder.push(chunk);
     this.server.inputTaken();
     // What is held is read on, up to this, so that a client that goes away is noticed.
-    if (this.places.length - this.head + (this.held?.length ?? 0) > pendingMax) this.pause();
+    if (this.replies.pending + (this.held?.length ?? 0) > pendingMax) this.pause();
   }
 
   private currentOptions(): ClientOptions {
@@ -385,7 +371,7 @@ export class Connection implements ClientView, Origin, RestingClient {
       server.statistics.rejected(row, server.lookup.rowOf(args));
       return this.refuse(row);
     }
-    if (this.writer.pendingBytes > repliesBytesMax) {
+    if (this.replies.bytes > repliesBytesMax) {
       server.budget.rest(this);
       this.resting = true;
       return this.hold(args);
@@ -470,19 +456,6 @@ export class Connection implements ClientView, Origin, RestingClient {
     return this.lastCount;
   }
 
-  private noteWrite(partition: number): void {
-    const { writtenTo } = this;
-    if (writtenTo === undefined || partition >> 5 >= writtenTo.length) this.growWrittenTo(partition);
-    else writtenTo[partition >> 5] = (writtenTo[partition >> 5] ?? 0) | (1 << (partition & 31));
-  }
-
-  private growWrittenTo(partition: number): void {
-    const grown = new Uint32Array(Math.ceil(Math.max(this.server.dispatcher.partitions, partition + 1) / 32));
-    grown.set(this.writtenTo ?? []);
-    this.writtenTo = grown;
-    this.noteWrite(partition);
-  }
-
   private runKeyed(row: KeyedRow, args: Buffer[], count: CommandCount): void {
     const { server } = this;
     const operation = operationOf(row, args);
@@ -499,8 +472,8 @@ export class Connection implements ClientView, Origin, RestingClient {
     const call = new ClientCall(args, operation, partition, this.options, this.silent, this, count);
     call.session = this.session;
     if (server.traces.isOn) call.trace = server.traces.sample(row.name);
-    if (operation.access === 'write') this.noteWrite(partition);
-    this.places.push(call);
+    if (operation.access === 'write') this.writtenTo.add(partition);
+    this.replies.add(call);
     server.submit(call);
   }
 
@@ -514,7 +487,7 @@ export class Connection implements ClientView, Origin, RestingClient {
       return this.runHolding((done) => this.runByDispatcher(row, args, done), args, count);
     }
     const place = this.newPlace(args);
-    this.places.push(place);
+    this.replies.add(place);
     this.runByDispatcher(row, args, (reply) => this.answered(place, reply, count));
   }
 
@@ -539,7 +512,7 @@ export class Connection implements ClientView, Origin, RestingClient {
       this.options = { ...this.options, resp: this.resp, writeQuorum: this.writeQuorum ?? 0, readQuorum: this.readQuorum ?? 0 };
     }
     const place = this.newPlace(args, this.closeAfter);
-    this.places.push(place);
+    this.replies.add(place);
     this.take(reply, (given) => this.answered(place, given, count));
   }
 
@@ -547,16 +520,12 @@ export class Connection implements ClientView, Origin, RestingClient {
   private runHolding(run: (done: (reply: Reply) => void) => void, args: readonly Buffer[], count: CommandCount): void {
     const place = this.newPlace(args);
     this.hold();
-    const begin = (): void => {
-      this.next = undefined;
+    this.replies.addLast(place, () =>
       run((reply) => {
         this.answered(place, reply, count);
         this.release();
-      });
-    };
-    this.next = { place, begin };
-    this.places.push(place);
-    if (this.places[this.head] === place) begin();
+      }),
+    );
   }
 
   private take(reply: Reply | Promise<Reply>, done: (reply: Reply) => void): void {
@@ -582,42 +551,19 @@ export class Connection implements ClientView, Origin, RestingClient {
 
   private answerNow(reply: Reply, closes = false): void {
     const place = this.newPlace([], closes);
-    this.places.push(place);
+    this.replies.add(place);
     this.settle(place, reply);
   }
 
   private settle(place: Place, reply: Reply): void {
-    if (this.places[this.head] !== place) {
-      place.reply = ownReply(reply);
-      return;
-    }
-    place.reply = reply;
-    for (;;) {
-      const first = this.places[this.head];
-      if (first?.reply === undefined) break;
-      if (!first.silent) this.writer.write(first.reply, first.options.resp);
-      this.head++;
-      if (first.closes) this.closing = true;
-    }
-    const { next } = this;
-    if (next !== undefined && this.places[this.head] === next.place) next.begin();
-    else this.forgetWritten();
+    const { replies } = this;
+    if (!replies.settle(place, reply)) return;
+    if (replies.closes || (this.finishing && replies.pending === 0)) this.closing = true;
     if (!this.willFlush) {
       this.willFlush = true;
       this.server.flushAtEnd(this);
     }
     if (this.paused) this.resumeIfClear();
-  }
-
-  private forgetWritten(): void {
-    if (this.head === this.places.length) {
-      this.places.length = 0;
-      this.head = 0;
-      if (this.finishing) this.closing = true;
-    } else if (this.head > pendingMax) {
-      this.places = this.places.slice(this.head);
-      this.head = 0;
-    }
   }
 
   private protocolError(text: string): void {
@@ -631,12 +577,7 @@ export class Connection implements ClientView, Origin, RestingClient {
   }
 
   private resumeIfClear(): void {
-    if (
-      !this.paused ||
-      this.held !== undefined ||
-      this.places.length - this.head > pendingLow ||
-      this.socket.writableLength > untakenBytesMax
-    )
+    if (!this.paused || this.held !== undefined || this.replies.pending > pendingLow || this.socket.writableLength > untakenBytesMax)
       return;
     this.paused = false;
     this.socket.resume();
@@ -645,10 +586,12 @@ export class Connection implements ClientView, Origin, RestingClient {
   private checkOutput(): void {
     const untaken = this.socket.writableLength;
     if (untaken > untakenBytesMax) this.pause();
-    const limit = this.server.outputBytesMax();
-    if (limit > 0 && untaken > limit) {
-      this.server.outputLimitReached(this);
-      this.socket.destroy();
-    }
+    this.limitOutput(untaken, this.server.arrivalMs());
+  }
+
+  private limitOutput(untaken: number, nowMs: number): void {
+    if (!this.outputLimit.isReached(untaken, this.server.outputLimit(), nowMs)) return;
+    this.server.outputLimitReached(this);
+    this.socket.destroy();
   }
 }

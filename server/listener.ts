@@ -1,4 +1,4 @@
-/** Accepts clients: up to `maxclients`, with keep-alive, and closed when idle for longer than `timeout`. */
+/** Accepts clients: up to `maxclients`, with keep-alive, and closed when idle for longer than `timeout` or not taking what it is sent. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type SecureContextOptions } from 'node:tls';
 import { Connection, type ServerState } from './connection.js';
@@ -9,6 +9,9 @@ import { askedForCertificate, refusesUntrusted, tlsHandshakeTimeoutMs } from './
 const protectedMode =
   '-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted ' +
   'from the loopback interface. Set a password (requirepass, or ACL SETUSER default from this machine), or, where the network keeps strangers out, protected-mode no.\r\n';
+
+/** How often each client is looked at whether it is still to be kept. */
+const reviewMs = 1000;
 
 const isLoopback = (address: string): boolean => /^(::ffff:)?127\.|^::1$/.test(address);
 
@@ -40,11 +43,14 @@ export class Listener {
   private readonly connections = new Map<Connection, Socket>();
   private nextId = 1;
   private whenEmpty: () => void = () => undefined;
+  private readonly reviewing: NodeJS.Timeout;
 
   private constructor(
     private readonly options: ListenerOptions,
     private readonly state: ServerState,
-  ) {}
+  ) {
+    this.reviewing = setInterval(() => this.review(performance.now()), reviewMs).unref();
+  }
 
   /** Listens on every address. Rejects with the system's error. */
   static async open(options: ListenerOptions, state: ServerState): Promise<Listener> {
@@ -74,8 +80,15 @@ export class Listener {
     if (this.connections.size === 0) this.whenEmpty();
   }
 
+  /** Ends each connection that has been idle for too long, or has left replies for too long. `nowMs` is of the monotonic clock. */
+  review(nowMs: number): void {
+    const idleMsMax = 1000 * this.options.idleTimeoutSeconds();
+    for (const connection of this.connections.keys()) connection.review(nowMs, idleMsMax);
+  }
+
   /** Accepts nothing more, and ends each connection once what it asked is answered. Those that have not ended after `limitMs` are cut. */
   async finish(limitMs: number): Promise<void> {
+    clearInterval(this.reviewing);
     for (const server of this.servers) server.close();
     for (const connection of this.clients()) connection.finish();
     if (this.connections.size > 0) {
@@ -137,7 +150,5 @@ export class Listener {
     if (keepalive > 0) socket.setKeepAlive(true, keepalive * 1000);
     const connection: Connection = new Connection(this.nextId++, socket, this.state);
     this.connections.set(connection, socket);
-    const idle = this.options.idleTimeoutSeconds();
-    if (idle > 0) socket.setTimeout(idle * 1000, () => connection.close());
   }
 }

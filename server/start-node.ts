@@ -317,7 +317,7 @@ async function startServing(
       inlineBytesMax,
       queryBufferBytesMax: running.current.queryBufferBytesMax,
     }),
-    outputBytesMax: () => running.current.outputBufferLimits.normal.hardBytes,
+    outputLimit: () => running.current.outputBufferLimits.normal,
     contextOf: (connection: Connection): LocalContext => ({
       ...shared,
       client: connection,
@@ -375,7 +375,7 @@ async function startServing(
     directory: configuration.directory,
     freeBytesMin: () => running.current.freeBytesMin,
     changed: (full, freeBytes) => {
-      node.setFull(full);
+      node.disk.setFull(full);
       if (full)
         log.warning(
           { event: 'disk-full', freeBytes },

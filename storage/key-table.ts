@@ -3,7 +3,7 @@
  * processor's cache, its key and value lie together in a cell (cell-arena.ts), so finding and reading a key touches three or four
  * places instead of a dozen, and the garbage collector sees none of it, however many keys there are.
  *
- *   index   1024 open-addressed segments of (hash, entry + 1) pairs, each grown by itself, so that no growth takes long
+ *   index   which entries have a hash (key-index.ts)
  *   entry   sixteen 32-bit words: see `field`. `actor`, `counter`, `term`, `expires` are the record where it is one plain version with nothing else seen;
  *           where it is one deletion with nothing else seen, a *plain tombstone*, `actor`, `term` and, in the place of `expires`, its counter
  *   cell    key | what commands see of the value, if that is not large | any other record, encoded (record.ts)
@@ -26,8 +26,10 @@ import {
   type Version,
   type VersionedRecord,
 } from '../protocol/record.js';
+import { compareBytes, copyBytes } from './byte-loops.js';
 import { CellArena, cellBytesMax } from './cell-arena.js';
 import { isDeletedKind } from './collection-types.js';
+import { firstAt, KeyIndex, keyHash, partHash } from './key-index.js';
 import { scanHash } from './key-order.js';
 import { OrderNodes } from './order-nodes.js';
 import { shownValue } from './shown-value.js';
@@ -99,8 +101,6 @@ const shared = 1 << 30;
 /** Of an element: the engine has no row of it, and no round of writing behind has put one. */
 const unwritten = 1 << 31;
 
-const segmentCount = 1024;
-const smallestSegment = 8;
 /** The end of a partition's list; no entry. */
 export const noEntry = -1;
 
@@ -108,9 +108,7 @@ export const noEntry = -1;
 const entryBytes = 64 + 24;
 
 export class KeyTable {
-  /** By segment: pairs of hash and entry + 1, 0 = free. A power of two of pairs, at most five eighths used. */
-  private readonly segments: (Int32Array | undefined)[] = Array.from({ length: segmentCount });
-  private readonly counts = new Int32Array(segmentCount);
+  private readonly index = new KeyIndex();
   private readonly words: Int32Array[] = [];
   private readonly doubles: Float64Array[] = [];
   private readonly arena = new CellArena();
@@ -136,10 +134,10 @@ export class KeyTable {
   /** The entry of the key that stands in `bytes` from `from`, `length` bytes long; noEntry when there is none. */
   find(bytes: Buffer, from: number, length: number): number {
     const hash = this.hashOf(bytes, from, length);
-    const segment = this.segments[hash & (segmentCount - 1)];
+    const segment = this.index.segmentOf(hash);
     if (segment === undefined) return noEntry;
     const mask = segment.length - 1;
-    for (let at = (hash >>> 9) & mask & ~1; ; at = (at + 2) & mask) {
+    for (let at = firstAt(hash, mask); ; at = (at + 2) & mask) {
       const entry = (segment[at + 1] as number) - 1;
       if (entry === noEntry) return noEntry;
       if (segment[at] === hash && this.hasKey(entry, bytes, from, length) && (this.stateOf(entry) & kindMask) === 0) return entry;
@@ -149,10 +147,10 @@ export class KeyTable {
   /** The part of `kind` of the key at `owner` whose element stands in `bytes` from `from`; noEntry when there is none. */
   findPart(owner: number, kind: number, bytes: Buffer, from: number, length: number): number {
     const hash = partHash(this.hashOf(bytes, from, length), owner, kind);
-    const segment = this.segments[hash & (segmentCount - 1)];
+    const segment = this.index.segmentOf(hash);
     if (segment === undefined) return noEntry;
     const mask = segment.length - 1;
-    for (let at = (hash >>> 9) & mask & ~1; ; at = (at + 2) & mask) {
+    for (let at = firstAt(hash, mask); ; at = (at + 2) & mask) {
       const entry = (segment[at + 1] as number) - 1;
       if (entry === noEntry) return noEntry;
       if (segment[at] !== hash || !this.hasKey(entry, bytes, from, length)) continue;
@@ -199,14 +197,14 @@ export class KeyTable {
     if (length <= cellBytesMax) {
       const cell = this.arena.allocate(length);
       words[at + field.cell] = cell;
-      copy(bytes, from, length, this.arena.pageBytes[cell >>> 16] as Buffer, CellArena.byteOffset(cell));
+      copyBytes(bytes, from, length, this.arena.pageBytes[cell >>> 16] as Buffer, CellArena.byteOffset(cell));
     } else {
       words[at + field.state] = state | large;
       const own = Buffer.allocUnsafeSlow(length);
-      copy(bytes, from, length, own, 0);
+      copyBytes(bytes, from, length, own, 0);
       this.largeOnes.set(entry, own);
     }
-    this.link(hash, entry);
+    this.index.add(hash, entry);
     return entry;
   }
 
@@ -229,7 +227,7 @@ export class KeyTable {
   }
 
   private free(entry: number, hash: number): void {
-    this.unlink(hash, entry);
+    this.index.remove(hash, entry);
     const words = this.wordsOf(entry);
     const at = (entry & inChunk) << wordsLog;
     const state = words[at + field.state] as number;
@@ -450,7 +448,7 @@ export class KeyTable {
     doubles[at + double.term] = term;
     doubles[at + double.expires] = expiresAtMs;
     this.wordsOf(entry)[((entry & inChunk) << wordsLog) + field.actor] = actor;
-    copy(bytes, from, length, this.keyPageOf(entry), this.valueAt(entry));
+    copyBytes(bytes, from, length, this.keyPageOf(entry), this.valueAt(entry));
   }
 
   /** The same, but nothing is copied: the value is `bytes`, which nobody may write to from now on. For large ones: each is an object by itself. */
@@ -492,8 +490,8 @@ export class KeyTable {
     this.setExpires(entry, shown?.expiresAtMs ?? 0);
     const page = this.keyPageOf(entry);
     const at = this.valueAt(entry);
-    if (shown !== undefined && apart === undefined) copy(shown.bytes, 0, valueLength, page, at);
-    copy(bytes, 0, bytes.length, page, at + valueLength);
+    if (shown !== undefined && apart === undefined) copyBytes(shown.bytes, 0, valueLength, page, at);
+    copyBytes(bytes, 0, bytes.length, page, at + valueLength);
     if (apart !== undefined) this.share(entry, apart.bytes);
     if (recordWriter.length > recordBytesKept) recordWriter = new ByteWriter(256);
   }
@@ -587,7 +585,7 @@ export class KeyTable {
   hasValue(entry: number, bytes: Buffer): boolean {
     if (this.valueLengthOf(entry) !== bytes.length) return false;
     const at = this.valueAt(entry);
-    return compare(this.valuePageOf(entry), at, at + bytes.length, bytes, 0, bytes.length) === 0;
+    return compareBytes(this.valuePageOf(entry), at, at + bytes.length, bytes, 0, bytes.length) === 0;
   }
 
   /** Owned by the caller. */
@@ -601,13 +599,13 @@ export class KeyTable {
     const at = this.keyAt(entry);
     const otherAt = this.keyAt(other);
     const otherEnd = otherAt + this.word(other, field.keyLength);
-    return compare(this.keyPageOf(entry), at, at + this.word(entry, field.keyLength), this.keyPageOf(other), otherAt, otherEnd);
+    return compareBytes(this.keyPageOf(entry), at, at + this.word(entry, field.keyLength), this.keyPageOf(other), otherAt, otherEnd);
   }
 
   /** As Buffer.compare of the entry's key and `bytes`. */
   compareKeyTo(entry: number, bytes: Buffer): number {
     const at = this.keyAt(entry);
-    return compare(this.keyPageOf(entry), at, at + this.word(entry, field.keyLength), bytes, 0, bytes.length);
+    return compareBytes(this.keyPageOf(entry), at, at + this.word(entry, field.keyLength), bytes, 0, bytes.length);
   }
 
   /** The key as latin1 text. */
@@ -658,13 +656,13 @@ export class KeyTable {
     const oldAt = this.keyAt(entry);
     if (bytes <= cellBytesMax) {
       const target = this.arena.allocate(bytes);
-      copy(old, oldAt, keyLength, this.arena.pageBytes[target >>> 16] as Buffer, CellArena.byteOffset(target));
+      copyBytes(old, oldAt, keyLength, this.arena.pageBytes[target >>> 16] as Buffer, CellArena.byteOffset(target));
       words[at + field.cell] = target;
       words[at + field.state] = state & ~large;
       this.largeOnes.delete(entry);
     } else {
       const own = Buffer.allocUnsafeSlow(bytes);
-      copy(old, oldAt, keyLength, own, 0);
+      copyBytes(old, oldAt, keyLength, own, 0);
       words[at + field.state] = state | large;
       this.largeOnes.set(entry, own);
     }
@@ -680,42 +678,8 @@ export class KeyTable {
     return true;
   }
 
-  /** A seeded multiplicative hash with a final mix (Murmur's constants). */
   private hashOf(bytes: Buffer, from: number, length: number): number {
-    let hash = this.seed ^ length;
-    const end = from + length;
-    for (let i = from; i < end; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x5bd1e995) ^ (hash >>> 15);
-    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-    return hash ^ (hash >>> 13);
-  }
-
-  private link(hash: number, entry: number): void {
-    const number = hash & (segmentCount - 1);
-    const count = (this.counts[number] = (this.counts[number] as number) + 1);
-    let segment = this.segments[number];
-    if (segment === undefined) segment = this.segments[number] = new Int32Array(2 * smallestSegment);
-    else if (count * 16 > segment.length * 5) segment = this.segments[number] = grown(segment);
-    place(segment, hash, entry + 1);
-  }
-
-  /** Frees a place, and moves up the pairs behind it that were pushed on by it. */
-  private unlink(hash: number, entry: number): void {
-    const number = hash & (segmentCount - 1);
-    const segment = this.segments[number];
-    if (segment === undefined) throw new Error('an entry is not in the index');
-    this.counts[number] = (this.counts[number] as number) - 1;
-    const mask = segment.length - 1;
-    let hole = (hash >>> 9) & mask & ~1;
-    while (segment[hole + 1] !== entry + 1) hole = (hole + 2) & mask;
-    for (let at = (hole + 2) & mask; segment[at + 1] !== 0; at = (at + 2) & mask) {
-      const home = ((segment[at] as number) >>> 9) & mask & ~1;
-      if (((at - home) & mask) < ((at - hole) & mask)) continue;
-      segment[hole] = segment[at] as number;
-      segment[hole + 1] = segment[at + 1] as number;
-      hole = at;
-    }
-    segment[hole] = 0;
-    segment[hole + 1] = 0;
+    return keyHash(this.seed, bytes, from, length);
   }
 
   private newEntry(): number {
@@ -771,44 +735,4 @@ let recordWriter = new ByteWriter(256);
 /** It is large, and would keep little else in memory. */
 export function isShareable(bytes: Buffer): boolean {
   return bytes.length >= sharedBytesMin && 2 * bytes.length >= bytes.buffer.byteLength;
-}
-
-/** A part's hash, of that of its element. */
-function partHash(hash: number, owner: number, kind: number): number {
-  const mixed = Math.imul(hash ^ Math.imul(owner + 1, 0x9e3779b1) ^ Math.imul(kind, 0x27d4eb2f), 0x85ebca6b);
-  return mixed ^ (mixed >>> 13);
-}
-
-function place(segment: Int32Array, hash: number, value: number): void {
-  const mask = segment.length - 1;
-  let at = (hash >>> 9) & mask & ~1;
-  while (segment[at + 1] !== 0) at = (at + 2) & mask;
-  segment[at] = hash;
-  segment[at + 1] = value;
-}
-
-function grown(segment: Int32Array): Int32Array {
-  const result = new Int32Array(2 * segment.length);
-  for (let at = 0; at < segment.length; at += 2) if (segment[at + 1] !== 0) place(result, segment[at] as number, segment[at + 1] as number);
-  return result;
-}
-
-/** Up to this length a loop beats the call into the runtime's copy. */
-const loopedBytes = 96;
-
-function copy(bytes: Buffer, from: number, length: number, target: Buffer, at: number): void {
-  if (length <= loopedBytes) for (let i = 0; i < length; i++) target[at + i] = bytes[from + i] as number;
-  else target.set(from === 0 && length === bytes.length ? bytes : bytes.subarray(from, from + length), at);
-}
-
-/** Up to this many first bytes a loop beats the call into the runtime's comparison. */
-const comparedByLoop = 16;
-
-function compare(bytes: Buffer, from: number, end: number, others: Buffer, othersFrom: number, othersEnd: number): number {
-  const length = Math.min(end - from, othersEnd - othersFrom, comparedByLoop);
-  for (let i = 0; i < length; i++) {
-    const difference = (bytes[from + i] as number) - (others[othersFrom + i] as number);
-    if (difference !== 0) return difference;
-  }
-  return bytes.compare(others, othersFrom + length, othersEnd, from + length, end);
 }

@@ -1,7 +1,8 @@
 /** Which nodes `torc cluster` runs, and with which directives each. Pure: the same command line gives the same nodes. */
 import { join } from 'node:path';
 import type { Setting } from '../config/configuration-file.js';
-import { directives, isWildcard, type Configuration } from '../config/directives.js';
+import { directives, type Configuration } from '../config/directives.js';
+import { isWildcard } from '../config/own-address.js';
 import { resolveConfiguration } from '../config/load-configuration.js';
 import { formatPeerAddress } from '../config/value-types.js';
 import { UsageError } from './arguments.js';

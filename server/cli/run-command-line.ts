@@ -3,7 +3,8 @@
  * exit code: 2 for a command line or configuration that cannot be meant, 1 for everything that went wrong in earnest.
  */
 import { ConfigurationError } from '../config/configuration-file.js';
-import { clientPort, type Configuration } from '../config/directives.js';
+import type { Configuration } from '../config/directives.js';
+import { clientPort } from '../config/own-address.js';
 import { environmentSettings, type Environment } from '../config/environment.js';
 import { loadConfiguration } from '../config/load-configuration.js';
 import { parseCommandLine, UsageError } from './arguments.js';

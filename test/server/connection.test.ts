@@ -14,6 +14,7 @@ import { CommandTimings } from '../../server/command-timings.js';
 import { CommandLookup } from '../../server/command-lookup.js';
 import { allRows } from '../../server/commands/all.js';
 import type { CommandRow } from '../../server/command-table.js';
+import type { OutputBufferLimit } from '../../server/config/value-types.js';
 import type { Connection } from '../../server/connection.js';
 import { Dispatcher } from '../../server/dispatcher.js';
 import { Listener } from '../../server/listener.js';
@@ -50,10 +51,15 @@ const both: CommandRow = {
   parse: () => () => ok,
 };
 
-async function fixture(
-  t: ExecutionContext,
-  { outputBytesMax = 0, answer }: { outputBytesMax?: number; answer?: (call: Call) => Reply } = {},
-): Promise<Fixture> {
+interface FixtureOptions {
+  /** client-output-buffer-limit; what is not given is no limit. */
+  readonly limits?: Partial<OutputBufferLimit>;
+  readonly idleTimeoutSeconds?: number;
+  readonly answer?: (call: Call) => Reply;
+}
+
+async function fixture(t: ExecutionContext, options: FixtureOptions = {}): Promise<Fixture> {
+  const { answer } = options;
   const lookup = new CommandLookup([...allRows, both]);
   const calls: Call[] = [];
   const replies: string[] = [];
@@ -73,7 +79,7 @@ async function fixture(
       port,
       backlog: 10,
       clientsMax: () => 10,
-      idleTimeoutSeconds: () => 0,
+      idleTimeoutSeconds: () => options.idleTimeoutSeconds ?? 0,
       keepaliveSeconds: () => 0,
       isProtected: () => false,
       tls: undefined,
@@ -93,7 +99,7 @@ async function fixture(
       users: memoryUsers(),
       aclLog: new AclLog({ nowMs: () => 1, entriesMax: () => 128 }),
       requestLimits: () => ({ multibulkMax: 1024, bulkBytesMax: 1 << 24, inlineBytesMax: 65536, queryBufferBytesMax: 1 << 26 }),
-      outputBytesMax: () => outputBytesMax,
+      outputLimit: () => ({ hardBytes: 0, softBytes: 0, softSeconds: 0, ...options.limits }),
       contextOf: (client) => ({ ...localContext().context, client }),
       inputTaken: () => undefined,
       flushAtEnd,
@@ -253,11 +259,55 @@ test('a client that does not take its replies is read no further, and beyond the
   await until(() => replies.length === requests);
   t.is(statistics.outputLimitDisconnections, 0);
 
-  const limited = await fixture(t, { answer: () => Buffer.alloc(8 << 20), outputBytesMax: 1 << 20 });
+  const limited = await fixture(t, { answer: () => Buffer.alloc(8 << 20), limits: { hardBytes: 1 << 20 } });
   limited.client.pause();
   limited.client.write(Buffer.concat(Array.from({ length: 8 }, () => get('key'))));
   await limited.until(() => limited.statistics.outputLimitDisconnections === 1);
   t.pass();
+});
+
+test('a client above the soft limit is closed when it has been there for too long, and not before', async (t) => {
+  const { client, until, statistics, listener } = await fixture(t, {
+    answer: () => Buffer.alloc(8 << 20),
+    limits: { softBytes: 1 << 20, softSeconds: 60 },
+  });
+  client.pause();
+  client.write(Buffer.concat(Array.from({ length: 8 }, () => get('key'))));
+  await until(() => (listener.clients()[0]?.outputBufferBytes ?? 0) > 1 << 20);
+  const overSinceMs = performance.now();
+  listener.review(overSinceMs);
+  listener.review(overSinceMs + 59_000);
+  t.is(statistics.outputLimitDisconnections, 0);
+  listener.review(overSinceMs + 61_000);
+  t.is(statistics.outputLimitDisconnections, 1);
+  await until(() => listener.size === 0);
+});
+
+test('timeout ends clients that ask for nothing, also those that were there before it was set; one that waits for an answer or watches stays', async (t) => {
+  let idleTimeoutSeconds = 0;
+  const { client, calls, replies, connection, until, listener } = await fixture(t, {
+    get idleTimeoutSeconds() {
+      return idleTimeoutSeconds;
+    },
+  });
+  client.write(get('a'));
+  await until(() => calls.length === 1);
+  const askedMs = performance.now();
+  idleTimeoutSeconds = 30;
+  listener.review(askedMs + 40_000);
+  t.false(connection().isClosing, 'it waits for an answer');
+  calls[0]?.answer(1);
+  await until(() => replies.length === 1);
+  listener.review(askedMs + 29_000);
+  t.false(connection().isClosing, 'it has not been idle for so long');
+  connection().setMonitoring(true);
+  listener.review(askedMs + 40_000);
+  t.false(connection().isClosing, 'it watches');
+  connection().setMonitoring(false);
+  const ended = once(client, 'end');
+  listener.review(askedMs + 40_000);
+  await ended;
+  await until(() => listener.size === 0);
 });
 
 test('QUIT is answered after all before it, and nothing follows it', async (t) => {

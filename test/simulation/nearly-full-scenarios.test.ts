@@ -7,7 +7,7 @@ const keys = Array.from({ length: 40 }, (_, i) => `key:${i}`);
 const network = { spikeChance: 0 };
 
 function setFull(cluster: TorcCluster, names: readonly string[], full: boolean): void {
-  for (const name of names) cluster.runningNow(name).node.setFull(full);
+  for (const name of names) cluster.runningNow(name).node.disk.setFull(full);
 }
 
 /** What each of the nodes answers to a write and a read of each key; those that are not `expected`. */

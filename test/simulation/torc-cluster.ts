@@ -174,7 +174,7 @@ export class TorcCluster {
     const running = this.#running.get(name);
     if (running === undefined) return;
     const full = this.#full.has(name);
-    this.scheduler.schedule(name, 0, full ? 'nearly full' : 'room again', () => running.node.setFull(full));
+    this.scheduler.schedule(name, 0, full ? 'nearly full' : 'room again', () => running.node.disk.setFull(full));
   }
 
   /** Starts all and waits, in simulated time, until all serve. */

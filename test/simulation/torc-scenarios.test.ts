@@ -211,7 +211,7 @@ test('found by seed 1119: MGET shows all that an MSET wrote or nothing, though i
   for (let afterMs = 5; afterMs < 150; afterMs += 5) {
     const written = begin(cluster, away, ['MSET', ...keys.flatMap((key) => [key, `${afterMs}`])]);
     await cluster.scheduler.runFor(afterMs);
-    for (const name of others) cluster.runningNow(name).node.setFull(true);
+    for (const name of others) cluster.runningNow(name).node.disk.setFull(true);
     for (let look = 0; look < 4; look++) {
       const reply = String(await ask(cluster, others[look % 2] ?? '', ['MGET', ...keys]));
       if (reply.startsWith('NOREPLICAS ')) continue; // what it wrote cannot be settled just now
@@ -219,7 +219,7 @@ test('found by seed 1119: MGET shows all that an MSET wrote or nothing, though i
       t.is(new Set(values.map((value) => JSON.stringify(value))).size, 1, `${afterMs} ms: ${JSON.stringify(values)}`);
       shown.add(JSON.stringify(values[0]));
     }
-    for (const name of others) cluster.runningNow(name).node.setFull(false);
+    for (const name of others) cluster.runningNow(name).node.disk.setFull(false);
     await cluster.scheduler.runFor(20_000, () => written.reply() !== undefined);
     await cluster.scheduler.runFor(1000);
   }

@@ -1,0 +1,29 @@
+/** What a node writes to its disk, and how much memory it keeps. */
+import { mebibyte, row } from '../directive.js';
+import { memorySize, memorySizeOrNone, oneOf } from '../value-types.js';
+
+export const storageDirectives = {
+  durability: row({
+    name: 'durability',
+    type: oneOf('always', 'everysec', 'os'),
+    default: 'everysec',
+    whileRunning: false,
+    doc: 'When the commit log is synced to the disk: before each acknowledgement, each second, or when the system likes.',
+  }),
+  freeBytesMin: row({
+    name: 'min-free-space',
+    type: memorySizeOrNone(mebibyte),
+    default: '256mb',
+    unit: 'bytes',
+    whileRunning: true,
+    doc: 'A node with less left on its disk takes no writes until there is a quarter more; 0 = it writes until the disk is full, and stops then.',
+  }),
+  cacheBytesMax: row({
+    name: 'cache-size',
+    type: memorySize(mebibyte),
+    default: '256mb',
+    unit: 'bytes',
+    whileRunning: false,
+    doc: 'Memory for objects in use; others are read from the disk.',
+  }),
+} as const;
