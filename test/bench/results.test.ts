@@ -43,9 +43,12 @@ test('a ratio at its floor is ok, under it below; hot keys have no floor', (t) =
 
 test('what writes to a collection has to keep up with SET of the same run and pipeline', (t) => {
   const runs = (ratioOfPush: number): Sample[] => [
-    ...[sample('redis', 1, 100), sample('torc3', 1, 30)],
-    ...[sample('redis', 1, 100, { pipeline: 16 }), sample('torc3', 1, 90, { pipeline: 16 })],
-    ...[sample('redis', 1, 200, { test: 'lpush' }), sample('torc3', 1, 200 * ratioOfPush, { test: 'lpush' })],
+    sample('redis', 1, 100),
+    sample('torc3', 1, 30),
+    sample('redis', 1, 100, { pipeline: 16 }),
+    sample('torc3', 1, 90, { pipeline: 16 }),
+    sample('redis', 1, 200, { test: 'lpush' }),
+    sample('torc3', 1, 200 * ratioOfPush, { test: 'lpush' }),
   ];
   const verdictOf = (ratioOfPush: number): string | undefined =>
     reportText(summarize(runs(ratioOfPush), setups))
