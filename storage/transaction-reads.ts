@@ -21,7 +21,7 @@ import {
 } from './execution.js';
 import { noEntry } from './key-table.js';
 import { ListReader } from './list-reader.js';
-import { latestOf, latestOfRecord } from './latest.js';
+import { latestDotOf, latestOf, latestOfRecord } from './latest.js';
 import { mergeRecords, underCut } from './merge.js';
 import type { Partition } from './partition.js';
 import { SortedReader } from './sorted-reader.js';
@@ -278,9 +278,7 @@ export abstract class TransactionReads {
 
   /** The latest write among what the entry shows, as the batch will leave it. */
   dotAt(entry: number): Dot {
-    const { table } = this.here;
-    if (table.isSingle(entry) && this.writes.of(entry) === undefined)
-      return { actor: table.actorOf(entry), counter: table.counterOf(entry) };
+    if (this.writes.of(entry) === undefined) return latestDotOf(this.here.table, entry);
     const latest = latestOfRecord(this.recordOf(entry));
     if (latest === undefined) throw new Error('an element that is not there has no latest write');
     return latest;
