@@ -68,6 +68,8 @@ export interface AntiEntropyOptions {
   /** Other than an earlier process of this node counted from. */
   readonly firstId: number;
   readonly isDoubtful: (partition: number) => boolean;
+  /** A large batch of the partition is on its way here. */
+  readonly isArriving: (partition: number) => boolean;
   readonly log: EventLog;
   readonly onFailure: (error: Error) => void;
 }
@@ -268,11 +270,12 @@ export class AntiEntropy {
    * What the peer lacks it finds out itself.
    */
   private async behind(peer: Peer, numbers: readonly number[]): Promise<number[]> {
-    const { store, comparison, directives, clock } = this.options;
+    const { store, comparison, directives, clock, isArriving } = this.options;
     const { seen } = await this.ask(peer, { level: level.clocks, partition: [...numbers], digest: clockDigest(store, numbers) });
     if (seen.length === 0) return [];
     const lacks = (number: number, i: number): boolean => {
       const { seen: mine, ahead } = store.partition(number);
+      if (isArriving(number)) return false; // what is lacking may be just that: the next round will tell
       return ahead.length > 0 || !coversClock(mine, clockOf(seen[i] ?? new Uint8Array()));
     };
     if (!numbers.some(lacks)) return [];

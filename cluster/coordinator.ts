@@ -17,8 +17,10 @@ import type { ValueLimits } from '../storage/execution.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
 import type { Collection } from '../storage/collection.js';
+import type { LongBytes } from '../storage/long-bytes.js';
 import type { Need } from '../storage/transaction-reads.js';
 import { Transaction } from '../storage/transaction.js';
+import { TurnSlice } from '../storage/turn-slice.js';
 import { diskFull, diskRefuses, noReplicas, notServedInTime, unknownOutcome, type Call, type ReadFrom } from './call.js';
 import type { Coordination } from './coordination.js';
 import { abandon, carryOn } from './long-replies.js';
@@ -35,6 +37,8 @@ const pauseMs = 1000;
 const keyLoadMs = { slow: 500, most: 60_000 };
 /** What a run gets done in a millisecond on a slow and busy machine. */
 const runPerMs = { copiedBytes: 100_000, args: 100 };
+/** Of what is made of large values before a run: each takes well below a millisecond. */
+const madeSteps = { most: 32, perLook: 1 };
 
 export interface CoordinatorOptions {
   readonly store: Store;
@@ -308,18 +312,40 @@ export class Coordinator {
 
   /** The call's run counts for nothing: it lacked elements, and runs again, before all others, when they are in memory. */
   private loadForHead(coordination: Coordination, call: Call, needs: readonly Need[]): void {
+    this.loadNeeds(call, needs, this.putBack(coordination, call), coordination);
+  }
+
+  /** The same where it lacks bytes that take longer to make than a turn may take. */
+  private makeForHead(coordination: Coordination, call: Call, lacking: LongBytes): void {
+    const { store, clock, turn } = this.options;
+    const goOn = this.putBack(coordination, call);
+    const partition = store.partition(call.partition);
+    partition.pins++; // what it is made of stays
+    const slice = new TurnSlice(clock, madeSteps.most, madeSteps.perLook);
+    const step = (): void => {
+      slice.begin();
+      let isMade: boolean;
+      do isMade = lacking.proceed();
+      while (!isMade && !slice.isOver());
+      coordination.goesOn(clock.monotonicMs());
+      if (!isMade) return void clock.after(0, step);
+      partition.pins--;
+      call.prepared = lacking;
+      turn.schedule();
+      goOn();
+    };
+    clock.after(0, step);
+  }
+
+  /** Nothing runs in the partition until what is returned is called, and then the call first. */
+  private putBack(coordination: Coordination, call: Call): () => void {
     this.transaction.discard();
     coordination.putBack(call);
     coordination.loading = true;
-    this.loadNeeds(
-      call,
-      needs,
-      () => {
-        coordination.loading = false;
-        this.drain(coordination);
-      },
-      coordination,
-    );
+    return () => {
+      coordination.loading = false;
+      this.drain(coordination);
+    };
   }
 
   private shortOfReplicas(call: Call): ErrorReply | undefined {
@@ -356,11 +382,14 @@ export class Coordinator {
     const { transaction } = this;
     this.executed++;
     transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp, this.ordersDeletions);
+    transaction.prepared = call.prepared;
+    if (call.prepared !== undefined) call.prepared = undefined; // the run writes to it: if it does not count, the next one has its own made
     const reply = run(call, transaction);
     if (transaction.needs.length > 0) {
       abandon(reply);
       return this.loadForHead(coordination, call, transaction.needs);
     }
+    if (transaction.lacking !== undefined) return this.makeForHead(coordination, call, transaction.lacking);
     if (reply instanceof LongReply) carryOn(reply, call, this.options.clock, () => turn.schedule());
     let dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
     if (dot === undefined) {

@@ -182,6 +182,7 @@ export class Node {
       rounded: () => this.rounded(),
       log: options.log,
     });
+    const isArriving = (partition: number): boolean => this.bulkIntake.arrivingBytes(partition) > 0;
     this.comparison = new Comparison({
       store,
       turn,
@@ -192,7 +193,7 @@ export class Node {
       },
       partitions: () => membership.configuration?.partitions ?? 1,
       isDoubtful,
-      isArriving: (partition) => this.bulkIntake.arrivingBytes(partition) > 0,
+      isArriving,
       provesLoss,
       isFull: () => membership.full,
     });
@@ -370,6 +371,7 @@ export class Node {
       directives: options,
       firstId: 1 + (options.incarnation % 2 ** 20) * 2 ** 32,
       isDoubtful,
+      isArriving,
       log: options.log,
       onFailure: options.onFailure,
     });

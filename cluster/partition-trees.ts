@@ -2,6 +2,7 @@
  * This node's Merkle trees, one for each partition that was ever compared: kept, so that only leaves that were written since are hashed again,
  * and hashed in the pool, from slices of records that are read between other things.
  */
+import type { LongRecord } from '../storage/long-record.js';
 import { joinRows, rowBytes, type Hasher, type HashingTask } from '../storage/merkle-hashing.js';
 import { leafCount, MerkleTree } from '../storage/merkle-tree.js';
 import { RecordPack, recordKeysOf } from '../storage/record-pack.js';
@@ -31,6 +32,8 @@ export interface ListedRecord {
 interface Pack {
   readonly records: number;
   readonly packed: Uint8Array<ArrayBuffer>;
+  /** Those that are hashed already. */
+  readonly long: readonly LongRecord[];
 }
 
 export interface PartitionTreesOptions {
@@ -97,7 +100,8 @@ export class PartitionTrees {
   list(number: number, leaves: readonly number[]): Promise<ListedRecord[]> {
     return this.inTurn(number, async () => {
       const listed: ListedRecord[] = [];
-      for await (const { packed } of this.packs(number, wantedOf(leaves), false)) {
+      for await (const { packed, long } of this.packs(number, wantedOf(leaves), false)) {
+        listed.push(...long);
         const keys = recordKeysOf(packed);
         const rows = await this.run('digest', packed);
         keys.forEach((key, i) => listed.push({ key, digest: Buffer.from(rows.subarray(i * rowBytes + 1, (i + 1) * rowBytes)) }));
@@ -133,7 +137,8 @@ export class PartitionTrees {
       task.catch(() => undefined); // it is awaited below, perhaps only after another has failed
       rows.push(task);
     };
-    for await (const { packed, records } of packs) {
+    for await (const { packed, records, long } of packs) {
+      if (long.length > 0) rows.push(Promise.resolve(joinRows(long.map(rowOfLong))));
       count += records;
       if (last !== undefined) digest(last);
       last = packed;
@@ -150,7 +155,7 @@ export class PartitionTrees {
     const { store, partitions } = this.options;
     const slots = slotsOfPartition(number, partitions());
     const pack = new RecordPack();
-    const take = (): Pack => ({ records: pack.count, packed: pack.take() });
+    const take = (): Pack => ({ records: pack.count, long: pack.takeLong(), packed: pack.take() });
     for await (const _ of store.scan.read(store.partition(number), { ...slots, wanted, checkDisk, into: pack })) {
       if (pack.bytes >= taskBytes || pack.count >= taskRecords) yield take();
     }
@@ -182,6 +187,10 @@ export class PartitionTrees {
     this.last.set(number, mine);
     return mine;
   }
+}
+
+function rowOfLong({ leaf, digest }: LongRecord): Uint8Array {
+  return Buffer.concat([Uint8Array.of(leaf), digest]);
 }
 
 function wantedOf(leaves: readonly number[]): Uint8Array {

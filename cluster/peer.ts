@@ -16,6 +16,9 @@ export interface SuspicionOptions {
   readonly peerTimeoutMs: number;
 }
 
+/** By how much the word that it is at work may be later than others. */
+const lateWordMs = 250;
+
 export class Peer {
   private phiState: PhiState;
   /** Between its heartbeats. */
@@ -102,6 +105,14 @@ export class Peer {
   /** Monotonic ms of the last frame; -Infinity before any. */
   get heardMs(): number {
     return this.lastHeardMs;
+  }
+
+  /**
+   * What it should have answered by then it will not. One that is at work on a call says so before the call's time is over (`Working`); but that word may be late, or this node, which had much to
+   * do itself, has not read it yet: so one that can be reached has to have said something since.
+   */
+  answeredUntilMs(nowMs: number): number {
+    return this.reachable ? Math.min(nowMs, this.lastHeardMs - lateWordMs) : nowMs;
   }
 
   /** A frame was sent at `sentMs` of the peer's clock, hybrid, and is read at `nowMs`, monotonic. The peer's clock leaps forward, never back. */

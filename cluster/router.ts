@@ -153,7 +153,8 @@ export class Router {
   tick(peers: Iterable<Peer>): void {
     const nowMs = this.options.clock.monotonicMs();
     for (const peer of peers) {
-      for (const call of peer.link.takeOverdue(nowMs)) call.answer(call.operation.access === 'write' ? unknownOutcome : notServedInTime);
+      for (const call of peer.link.takeOverdue(peer.answeredUntilMs(nowMs)))
+        call.answer(call.operation.access === 'write' ? unknownOutcome : notServedInTime);
     }
   }
 

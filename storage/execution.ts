@@ -5,6 +5,7 @@
 import type { Dot } from '../protocol/dot.js';
 import type { VectorClock } from '../protocol/record.js';
 import type { ErrorReply, Reply, StoredValue } from '../protocol/resp/reply.js';
+import type { LongBytes } from './long-bytes.js';
 
 /** A living string, as the type's rule shows it. */
 export interface StringObject {
@@ -161,6 +162,11 @@ export interface Execution extends ValueLimits {
    * whole reply. Throws CommandError WRONGTYPE for another type.
    */
   value(key: Buffer): StoredValue | Buffer | null;
+  /**
+   * `bytes` made, owned by the command. Of much, throws a CommandError of this run, which does not count: the command runs again when they are made. It may ask for one only, and
+   * has to ask for the same in each run.
+   */
+  made(bytes: LongBytes): Buffer;
   /** The collection at `key`, or undefined when there is none or it has expired. Throws CommandError WRONGTYPE for another type. */
   collection(key: Buffer, type: CollectionName): CollectionView | undefined;
   /** The same of a sorted set. */

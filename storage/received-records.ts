@@ -1,7 +1,9 @@
 /** What peers send of records, decoded and checked whole before any of it is stored. */
 import { FormatError } from '../protocol/format-error.js';
 import type { Term } from '../protocol/dot.js';
-import type { torc } from '../protocol/generated/messages.js';
+import { GatheredBytes } from '../protocol/gathered-bytes.js';
+import { torc } from '../protocol/generated/messages.js';
+import { longField } from '../protocol/peer/framing.js';
 import { decodeRecord, type VectorClock, type VersionedRecord } from '../protocol/record.js';
 import { decodeRecordKey, recordPart, recordType, type RecordKey } from '../protocol/record-key.js';
 import { typeOfByte } from './collection-types.js';
@@ -30,6 +32,30 @@ export function flagged(transfer: torc.Transfer, flags: number): torc.Transfer {
   transfer.complete = (flags & transferFlag.complete) !== 0;
   transfer.replaces = (flags & transferFlag.replaces) !== 0;
   return transfer;
+}
+
+/** In frame.proto: `Transfer.record`. */
+const recordField = 4;
+/** A larger record is not copied. */
+const copiedBytesMost = 256 * 1024;
+
+/** The transfer, encoded around its large records: they are borrowed, and nobody may write to them. */
+export function gatheredTransfer({ record, ...head }: torc.Transfer): GatheredBytes {
+  const parts = [torc.Transfer.encode(head).finish() as Buffer];
+  let small: Uint8Array[] = [];
+  const encodeSmall = (): void => {
+    if (small.length > 0) parts.push(torc.Transfer.encode({ record: small }).finish() as Buffer);
+    small = [];
+  };
+  for (const each of record) {
+    if (each.length <= copiedBytesMost) small.push(each);
+    else {
+      encodeSmall();
+      parts.push(...longField(recordField, [each as Buffer]));
+    }
+  }
+  encodeSmall();
+  return new GatheredBytes(parts);
 }
 
 export interface DecodedTransfer {

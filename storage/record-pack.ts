@@ -3,9 +3,10 @@
  * it. The layout is the input of `digest` and `leaves` (merkle-hashing.ts).
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
-import { emptyClock, encodePlain, encodeRecord, type VersionedRecord } from '../protocol/record.js';
+import { emptyClock, encodePlain, encodeRecord, encodeRecordAround, type VersionedRecord } from '../protocol/record.js';
 import { recordKeyOverhead, recordPart, recordType } from '../protocol/record-key.js';
 import type { KeyTable } from './key-table.js';
+import { LongRecord, longValueBytes } from './long-record.js';
 import { packedHeadBytes } from './merkle-hashing.js';
 import { leafOf } from './merkle-tree.js';
 
@@ -15,6 +16,8 @@ export class RecordPack {
   private readonly writer = new ByteWriter(initialBytes);
   /** Records since it was taken last. */
   count = 0;
+  /** Of these, those that are hashed already. */
+  private long: LongRecord[] = [];
 
   get bytes(): number {
     return this.writer.length;
@@ -63,6 +66,18 @@ export class RecordPack {
     this.writer.patchU32(recordLengthAt, record.length);
   }
 
+  /** Adds one that is hashed. */
+  addLong(record: LongRecord): void {
+    this.count++;
+    this.long.push(record);
+  }
+
+  takeLong(): readonly LongRecord[] {
+    const { long } = this;
+    if (long.length > 0) this.long = [];
+    return long;
+  }
+
   /** What was packed, in memory of its own that may be transferred; the pack is empty then. */
   take(): Uint8Array<ArrayBuffer> {
     const packed = new Uint8Array(this.writer.length);
@@ -84,6 +99,13 @@ export class RecordPack {
   }
 }
 
+/** The record to be hashed by itself; undefined where it is not long, or its value is not all that is long of it. */
+export function longRecord(leaf: number, recordKey: Buffer, record: VersionedRecord): LongRecord | undefined {
+  const head = new ByteWriter(64);
+  const value = encodeRecordAround(head, shownToDigest(record), longValueBytes);
+  return value === undefined ? undefined : new LongRecord(leaf, recordKey, head.take(), value);
+}
+
 /** The record keys of a pack, in its order; owned by the caller. */
 export function recordKeysOf(packed: Uint8Array): Buffer[] {
   const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
@@ -96,6 +118,7 @@ export function recordKeysOf(packed: Uint8Array): Buffer[] {
   return keys;
 }
 
+const noBytes: Buffer = Buffer.alloc(0);
 const writer = new ByteWriter(256);
 
 /** An entry's record as the engine is to have it; borrowed until the next call, empty where there is none. */
@@ -103,6 +126,17 @@ export function entryBytes(table: KeyTable, entry: number): Buffer {
   writer.reset();
   writeEntry(writer, table, entry, table.isSingle(entry) ? undefined : table.recordOf(entry));
   return writer.view();
+}
+
+/** The row is that of the entry's record, as the engine is to have it. */
+export function isRowOf(table: KeyTable, entry: number, row: Buffer): boolean {
+  if (table.valueLengthOf(entry) <= longValueBytes) return row.equals(entryBytes(table, entry));
+  const record = table.recordOf(entry);
+  if (record === undefined) return false;
+  writer.reset();
+  const value = encodeRecordAround(writer, record, longValueBytes) ?? noBytes;
+  const { length } = writer;
+  return row.length === length + value.length && writer.view().equals(row.subarray(0, length)) && value.equals(row.subarray(length));
 }
 
 export function isNothing(record: VersionedRecord | undefined): boolean {

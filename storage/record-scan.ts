@@ -13,10 +13,11 @@ import { partOfKind, typeOfByte } from './collection-types.js';
 import { StorageError, type Engine } from './engine.js';
 import { decodeHeader } from './header-row.js';
 import { noEntry, type KeyTable } from './key-table.js';
+import { LongRecord, longValueBytes } from './long-record.js';
 import { leafOf } from './merkle-tree.js';
 import { cutOf, emptyRecord, mergeRecords, underCut } from './merge.js';
 import type { Partition } from './partition.js';
-import { entryBytes, isNothing, type RecordPack } from './record-pack.js';
+import { entryBytes, isNothing, isRowOf, longRecord, type RecordPack } from './record-pack.js';
 import { keyOfHeader, rowOf, slotRows, table as tables } from './rows.js';
 import { maxClock } from './vector-clock.js';
 
@@ -72,7 +73,8 @@ export class RecordScan {
     for (const entry of partition.recordEntries()) {
       if (!table.isComplete(entry)) continue;
       told.add(entry);
-      this.tell(partition, into, entry, wanted);
+      const telling = this.tell(partition, into, entry, wanted);
+      if (telling !== undefined) await telling;
       if (++looked < sliceEntries && !isFull()) continue;
       yield;
       await this.nextTurn();
@@ -109,7 +111,7 @@ export class RecordScan {
           const entry = partition.findRecord(recordKey);
           others.delete(entry);
           if (told.delete(entry)) {
-            if (checkDisk && table.dirtyOf(entry) === 0 && !value.equals(entryBytes(table, entry))) suspects.push(entry);
+            if (checkDisk && table.dirtyOf(entry) === 0 && !isRowOf(table, entry, value)) suspects.push(entry);
             continue;
           }
           const leaf = leafOf(recordKey.key, 0, recordKey.key.length, recordKey.element);
@@ -117,8 +119,10 @@ export class RecordScan {
           const cut = this.cutOf(partition, recordKey, cuts);
           if (cut === 'all') continue;
           const newer = entry === noEntry ? undefined : table.recordOf(entry);
-          if (newer === undefined && cut.size === 0 && value[0] !== generalShape) into.addEncoded(leaf, encodedKey, value);
-          else {
+          if (newer === undefined && cut.size === 0 && value[0] !== generalShape) {
+            if (value.length <= longValueBytes) into.addEncoded(leaf, encodedKey, value);
+            else await this.hash(into, new LongRecord(leaf, Buffer.from(encodedKey), noBytes, value));
+          } else {
             const merged = newer === undefined ? decodeRecord(value) : mergeRecords(newer, decodeRecord(value));
             into.add(leaf, encodedKey, underCut(merged, cut));
           }
@@ -127,7 +131,7 @@ export class RecordScan {
         await this.nextTurn();
       }
     }
-    for (const entry of others) if (table.isInUse(entry)) this.tell(partition, into, entry, wanted);
+    for (const entry of others) if (table.isInUse(entry)) await this.tell(partition, into, entry, wanted);
     yield;
     if (!checkDisk) return;
     for (const entry of told)
@@ -175,12 +179,30 @@ export class RecordScan {
     return collection.known && collection.whole ? 'all' : maxClock(collection.cut, onDisk);
   }
 
-  private tell(partition: Partition, into: RecordPack, entry: number, wanted: Uint8Array | undefined): void {
+  /** Undefined: it is told. A long one is when what is returned resolves. */
+  private tell(partition: Partition, into: RecordPack, entry: number, wanted: Uint8Array | undefined): Promise<void> | undefined {
     const { table } = this;
-    if (table.kindOf(entry) === 0) return into.addEntry(table, entry, wanted);
-    const key = table.keyBytes(table.ownerOf(entry));
-    const leaf = leafOf(key, 0, key.length, table.keyBytes(entry));
-    if (wanted === undefined || wanted[leaf] === 1) into.add(leaf, partition.recordKeyOf(entry), partition.recordOf(entry));
+    const isLong = table.valueLengthOf(entry) > longValueBytes;
+    const isKey = table.kindOf(entry) === 0;
+    if (isKey && !isLong) {
+      into.addEntry(table, entry, wanted);
+      return undefined;
+    }
+    const key = table.keyBytes(isKey ? entry : table.ownerOf(entry));
+    const leaf = leafOf(key, 0, key.length, isKey ? undefined : table.keyBytes(entry));
+    if (wanted !== undefined && wanted[leaf] !== 1) return undefined;
+    const record = isKey ? table.recordOf(entry) : partition.recordOf(entry);
+    const recordKey = partition.recordKeyOf(entry);
+    const long = isLong && record !== undefined ? longRecord(leaf, recordKey, record) : undefined;
+    if (long !== undefined) return this.hash(into, long);
+    into.add(leaf, recordKey, record);
+    return undefined;
+  }
+
+  /** Its value is never written to: it is what was there when this began, whatever the key shows by the end. */
+  private async hash(into: RecordPack, record: LongRecord): Promise<void> {
+    while (!record.proceed()) await this.nextTurn();
+    into.addLong(record);
   }
 
   /** A snapshot is older than memory: only a row that is read now, while nothing changes, shows that the disk is wrong. */
@@ -202,6 +224,8 @@ export class RecordScan {
     return new Promise((resolve) => this.clock.after(0, resolve));
   }
 }
+
+const noBytes: Buffer = Buffer.alloc(0);
 
 type EngineRows = ReturnType<Engine['iterate']>;
 

@@ -34,7 +34,7 @@ import { emptyRecord } from './merge.js';
 import { Partition } from './partition.js';
 import { PiecedEngine } from './pieced-engine.js';
 import { withPayloadsOf } from './payload-choice.js';
-import { assertKnown, decodeTransfer, flagged, transferFlags, type DecodedTransfer } from './received-records.js';
+import { assertKnown, decodeTransfer, flagged, gatheredTransfer, transferFlags, type DecodedTransfer } from './received-records.js';
 import { RecordScan } from './record-scan.js';
 import { SlicedEntries, type AppendEnd } from './sliced-entries.js';
 import type { Staged } from './staged-writes.js';
@@ -405,7 +405,7 @@ export class Store {
   prepareTransfers(transfers: readonly torc.Transfer[], taken: () => void): void {
     const first = transfers.find((transfer) => this.isLargeTransfer(transfer));
     if (first === undefined) return taken();
-    this.sliced.write(torc.Transfer.encode(first).finish() as Buffer, (end) => {
+    this.sliced.write(gatheredTransfer(first), (end) => {
       this.prepared.set(first, end);
       taken();
       this.prepared.delete(first);

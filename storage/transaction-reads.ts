@@ -22,6 +22,7 @@ import {
 import { noEntry } from './key-table.js';
 import { ListReader } from './list-reader.js';
 import { latestDotOf, latestOf, latestOfRecord } from './latest.js';
+import type { LongBytes } from './long-bytes.js';
 import { mergeRecords, underCut } from './merge.js';
 import type { Partition } from './partition.js';
 import { SortedReader } from './sorted-reader.js';
@@ -31,6 +32,7 @@ import { SlotListing } from './slot-listing.js';
 import { StagedWrites, type Staged } from './staged-writes.js';
 
 const wrongType = new ErrorReply('WRONGTYPE Operation against a key holding the wrong kind of value');
+const notMade = new ErrorReply('ERR the value is still being made');
 const noLooks: readonly Look[] = [];
 
 /** What a command lacks: an element of a collection, or, without one, all of it, or that its elements are put in order. */
@@ -49,6 +51,8 @@ export interface Look {
   readonly element: Buffer | undefined;
 }
 
+/** What is made of so many bytes at most is made at once, some 2 ms. */
+const madeAtOnceMax = 4 * 1024 * 1024;
 /** Elements that are looked at to tell what a collection takes in memory. */
 const sampledMost = 1000;
 
@@ -59,6 +63,10 @@ export abstract class TransactionReads {
   readonly writes = new StagedWrites();
   /** What the command needs and memory has not: its run does not count. */
   needs: Need[] = [];
+  /** What has to be made before the command can run: its run does not count. */
+  lacking: LongBytes | undefined = undefined;
+  /** What an earlier run of the command lacked. */
+  prepared: LongBytes | undefined = undefined;
   /** What the command looked at of collections. */
   looks: readonly Look[] = noLooks;
   /** The last key that was looked up, by identity of its Buffer: a command asks for the same one several times. */
@@ -120,6 +128,17 @@ export abstract class TransactionReads {
     stored.length = table.valueLengthOf(entry);
     stored.isShared = table.isLarge(entry);
     return stored;
+  }
+
+  made(bytes: LongBytes): Buffer {
+    if (bytes.sourceBytes <= madeAtOnceMax) return bytes.take();
+    const { prepared } = this;
+    if (prepared === undefined) {
+      this.lacking = bytes;
+      throw new CommandError(notMade);
+    }
+    // Once is enough: what changes again and again, by coordinators on another side, would never be made.
+    return (prepared.isSame(bytes) ? prepared : bytes).take();
   }
 
   collection(key: Buffer, name: CollectionName): CollectionView | undefined {

@@ -5,6 +5,7 @@
 import { ErrorReply } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';
 import type { Execution } from '../../storage/execution.js';
+import { LongBytes, overlay } from '../../storage/long-bytes.js';
 import type { KeyedRow, Run } from '../command-table.js';
 import { isToken, parseInteger } from './arguments.js';
 import { checkBitOffset, parseBitOffset, readBits, writeBits } from './bits.js';
@@ -92,17 +93,19 @@ const parseBitfield =
 /** The string grows to `length` bytes whether or not an overflow keeps it from being written to. */
 function write(execution: Execution, key: Buffer, accesses: readonly Access[], length: number): Reply {
   const before = execution.string(key);
-  const bytes = Buffer.alloc(Math.max(before?.bytes.length ?? 0, length));
-  before?.bytes.copy(bytes);
+  const old = before?.bytes ?? nothing;
+  const bytes = execution.made(new LongBytes(Math.max(old.length, length), [{ bytes: old, at: 0 }], overlay));
+  let isChanged = bytes.length !== before?.bytes.length;
   const replies = accesses.map((access): Reply => {
-    const old = read(bytes, access);
-    if (access.kind === 'GET') return old;
-    const value = access.kind === 'SET' ? within(access, access.amount, 0n) : within(access, old, access.amount);
+    const was = read(bytes, access);
+    if (access.kind === 'GET') return was;
+    const value = access.kind === 'SET' ? within(access, access.amount, 0n) : within(access, was, access.amount);
     if (value === undefined) return null;
     writeBits(bytes, access.offset, access.bits, value);
-    return access.kind === 'SET' ? old : value;
+    isChanged ||= read(bytes, access) !== was;
+    return access.kind === 'SET' ? was : value;
   });
-  if (before?.bytes.equals(bytes) !== true) execution.setString(key, bytes, before?.expiresAtMs ?? 0);
+  if (isChanged) execution.setString(key, bytes, before?.expiresAtMs ?? 0);
   return replies;
 }
 

@@ -3,9 +3,11 @@
  * texts are Redis 7.2's (bitops.c).
  */
 import { ErrorReply } from '../../protocol/resp/reply.js';
+import { LongBytes, overlay, type Fill } from '../../storage/long-bytes.js';
 import type { KeyedRow, Run } from '../command-table.js';
 import { isToken, parseInteger } from './arguments.js';
 import { bitAt, checkBitOffset, parseBitOffset } from './bits.js';
+import { walkBits, type BitRange } from './bit-walk.js';
 import { notAnInteger, syntaxError } from './errors.js';
 import { docsOf, firstIsKey } from './row.js';
 
@@ -30,8 +32,7 @@ function parseSetBit(args: readonly Buffer[]): Run | ErrorReply {
     const old = bitAt(bytes, offset);
     const at = Math.floor(offset / 8);
     if (before !== undefined && at < bytes.length && old === bit) return old;
-    const changed = Buffer.alloc(Math.max(bytes.length, at + 1));
-    bytes.copy(changed);
+    const changed = execution.made(new LongBytes(Math.max(bytes.length, at + 1), [{ bytes, at: 0 }], overlay));
     const mask = 1 << (7 - (offset % 8));
     changed[at] = bit === 1 ? (changed[at] as number) | mask : (changed[at] as number) & ~mask;
     execution.setString(key, changed, before?.expiresAtMs ?? 0);
@@ -44,12 +45,6 @@ function parseGetBit(args: readonly Buffer[]): Run | ErrorReply {
   const offset = parseBitOffset(offsetText);
   if (offset instanceof ErrorReply) return offset;
   return (execution) => bitAt(execution.string(key)?.bytes ?? nothing, offset);
-}
-
-/** A range of bits, both ends inclusive. */
-interface BitRange {
-  readonly first: number;
-  readonly last: number;
 }
 
 /** Ends as a client gives them; undefined `end` = the string's. */
@@ -102,18 +97,21 @@ function parseBitCount(args: readonly Buffer[]): Run | ErrorReply {
     const { start, end = -1 } = ends;
     if (start < 0 && end < 0 && start > end) return 0;
     const range = bitRange(bytes, ends);
-    return range === undefined ? 0 : countOnes(bytes, range);
+    if (range === undefined) return 0;
+    let ones = 0;
+    const count = (part: BitRange): undefined => void (ones += countOnes(bytes, part));
+    return walkBits(range, count, () => ones);
   };
 }
 
-/** Where the first such bit is; -1 = nowhere. */
-function positionOf(bytes: Buffer, bit: number, { first, last }: BitRange): number {
+/** Where the first such bit is; undefined = nowhere. */
+function positionOf(bytes: Buffer, bit: number, { first, last }: BitRange): number | undefined {
   const without = bit === 1 ? 0 : 0xff;
   for (let at = first; at <= last; at++) {
     if (at % 8 === 0) while (at + 7 <= last && bytes[at / 8] === without) at += 8;
     if (at <= last && bitAt(bytes, at) === bit) return at;
   }
-  return -1;
+  return undefined;
 }
 
 function parseBitPosition(args: readonly Buffer[]): Run | ErrorReply {
@@ -128,45 +126,53 @@ function parseBitPosition(args: readonly Buffer[]): Run | ErrorReply {
     if (value === undefined) return bit === 1 ? -1 : 0;
     const range = bitRange(value.bytes, ends);
     if (range === undefined) return -1;
-    const found = positionOf(value.bytes, bit, range);
     // A string without an end given goes on in zeros for ever.
-    return found < 0 && bit === 0 && ends.end === undefined ? value.bytes.length * 8 : found;
+    const beyond = bit === 0 && ends.end === undefined ? value.bytes.length * 8 : -1;
+    return walkBits(
+      range,
+      (part) => positionOf(value.bytes, bit, part),
+      () => beyond,
+    );
   };
 }
 
-type Combine = (a: number, b: number) => number;
-const combinations: Readonly<Record<string, Combine>> = { AND: (a, b) => a & b, OR: (a, b) => a | b, XOR: (a, b) => a ^ b };
+/** Makes each byte of those of the sources, which go on in zeros; the result is as long as the longest. */
+const combining =
+  (combine: (a: number, b: number) => number): Fill =>
+  (result, sources, from, to) => {
+    result.fill(0, from, to);
+    overlay(result, sources.slice(0, 1), from, to);
+    for (const { bytes } of sources.slice(1)) {
+      const end = Math.max(from, Math.min(to, bytes.length));
+      for (let at = from; at < end; at++) result[at] = combine(result[at] as number, bytes[at] as number);
+      for (let at = end; at < to; at++) result[at] = combine(result[at] as number, 0);
+    }
+  };
+
+const invert: Fill = (result, sources, from, to) => {
+  overlay(result, sources, from, to);
+  for (let at = from; at < to; at++) result[at] = ~(result[at] as number);
+};
+
+const operations: Readonly<Record<string, Fill>> = {
+  AND: combining((a, b) => a & b),
+  OR: combining((a, b) => a | b),
+  XOR: combining((a, b) => a ^ b),
+  NOT: invert,
+};
 
 function parseBitOperation(args: readonly Buffer[]): Run | ErrorReply {
   const [, operation, target, ...sources] = args as readonly [Buffer, Buffer, Buffer, ...Buffer[]];
-  const name = ['AND', 'OR', 'XOR', 'NOT'].find((token) => isToken(operation, token));
-  if (name === undefined) return syntaxError;
-  if (name === 'NOT' && sources.length !== 1) return notTakesOne;
-  const combine = combinations[name];
+  const fill = Object.entries(operations).find(([token]) => isToken(operation, token))?.[1];
+  if (fill === undefined) return syntaxError;
+  if (fill === invert && sources.length !== 1) return notTakesOne;
   return (execution) => {
-    const values = sources.map((source) => execution.string(source)?.bytes ?? nothing);
-    const result = combine === undefined ? invert(values[0] ?? nothing) : combineAll(values, combine);
-    if (result.length === 0) execution.delete(target);
-    else execution.setString(target, result, 0);
-    return result.length;
+    const values = sources.map((source) => ({ bytes: execution.string(source)?.bytes ?? nothing, at: 0 }));
+    const length = Math.max(...values.map(({ bytes }) => bytes.length));
+    if (length === 0) execution.delete(target);
+    else execution.setString(target, execution.made(new LongBytes(length, values, fill)), 0);
+    return length;
   };
-}
-
-function invert(bytes: Buffer): Buffer {
-  const result = Buffer.alloc(bytes.length);
-  for (let at = 0; at < result.length; at++) result[at] = ~(bytes[at] as number);
-  return result;
-}
-
-/** As long as the longest; the others go on in zeros. */
-function combineAll(values: readonly Buffer[], combine: Combine): Buffer {
-  const result = Buffer.alloc(values.reduce((longest, { length }) => Math.max(longest, length), 0));
-  values[0]?.copy(result);
-  for (const bytes of values.slice(1)) {
-    for (let at = 0; at < bytes.length; at++) result[at] = combine(result[at] as number, bytes[at] as number);
-    for (let at = bytes.length; at < result.length; at++) result[at] = combine(result[at] as number, 0);
-  }
-  return result;
 }
 
 export const bitmapRows: readonly KeyedRow[] = [

@@ -1,6 +1,7 @@
 /** Parts of strings. Semantics and error texts are Redis 7.2's (t_string.c). */
 import { ErrorReply } from '../../protocol/resp/reply.js';
 import type { Execution } from '../../storage/execution.js';
+import { LongBytes, overlay } from '../../storage/long-bytes.js';
 import type { KeyedRow, Run } from '../command-table.js';
 import { parseInteger } from './arguments.js';
 import { checkStringLength, notAnInteger } from './errors.js';
@@ -41,9 +42,11 @@ function setRange(execution: Execution, key: Buffer, offset: number, value: Buff
   const bytes = before?.bytes ?? nothing;
   if (value.length === 0) return bytes.length;
   checkStringLength(execution, offset + value.length);
-  const changed = Buffer.alloc(Math.max(bytes.length, offset + value.length));
-  bytes.copy(changed);
-  value.copy(changed, offset);
+  const parts = [
+    { bytes, at: 0 },
+    { bytes: value, at: offset },
+  ];
+  const changed = execution.made(new LongBytes(Math.max(bytes.length, offset + value.length), parts, overlay));
   execution.setString(key, changed, before?.expiresAtMs ?? 0);
   return changed.length;
 }

@@ -4,6 +4,7 @@
  */
 import { ErrorReply, ok } from '../../protocol/resp/reply.js';
 import type { Execution } from '../../storage/execution.js';
+import { LongBytes, overlay } from '../../storage/long-bytes.js';
 import type { KeyedRow, Run } from '../command-table.js';
 import { int64Min, isToken, parseInteger } from './arguments.js';
 import { checkStringLength, notAnInteger, syntaxError, wrongArity } from './errors.js';
@@ -113,7 +114,11 @@ function append(execution: Execution, key: Buffer, suffix: Buffer): number {
   }
   const bytes = before.bytes.length + suffix.length;
   checkStringLength(execution, bytes);
-  execution.setString(key, Buffer.concat([before.bytes, suffix], bytes), before.expiresAtMs);
+  const parts = [
+    { bytes: before.bytes, at: 0 },
+    { bytes: suffix, at: before.bytes.length },
+  ];
+  execution.setString(key, execution.made(new LongBytes(bytes, parts, overlay)), before.expiresAtMs);
   return bytes;
 }
 

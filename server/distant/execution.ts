@@ -16,6 +16,7 @@ import {
   type StringObject,
   type TypeName,
 } from '../../storage/execution.js';
+import type { LongBytes } from '../../storage/long-bytes.js';
 import type { DistantValue } from './value.js';
 import { DistantCollection, DistantList, DistantSortedSet } from './views.js';
 
@@ -62,6 +63,10 @@ export class DistantExecution implements Execution {
 
   value(key: Buffer): StoredValue | Buffer | null {
     return this.valueOf(key) === undefined ? this.here.value(key) : (this.string(key)?.bytes ?? null);
+  }
+
+  made(bytes: LongBytes): Buffer {
+    return this.here.made(bytes);
   }
 
   collection(key: Buffer, type: CollectionName): CollectionView | undefined {

@@ -11,7 +11,7 @@ import { emptyClock, encodeRecord, type VersionedRecord } from '../../protocol/r
 import { slotOf } from '../../protocol/slot.js';
 import { MemoryEngine } from '../../storage/memory-engine.js';
 import { MemoryLogFiles } from '../../storage/memory-log-files.js';
-import { rowBytes, runHashing } from '../../storage/merkle-hashing.js';
+import { rowBytes, runHashing, type HashingTask } from '../../storage/merkle-hashing.js';
 import { leafCount, leafOf, MerkleTree } from '../../storage/merkle-tree.js';
 import { rowOf } from '../../storage/rows.js';
 import { DirectHasher } from '../storage/direct-hasher.js';
@@ -23,15 +23,26 @@ const keys = Array.from({ length: 40 }, (_, i) => `k${i}`);
 /** After which what is dirty is written behind. */
 const roundDelayMs = 60_000;
 
+class MeasuredHasher extends DirectHasher {
+  /** Bytes that it was given at once, at most. */
+  largest = 0;
+
+  override run(task: HashingTask, input: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+    this.largest = Math.max(this.largest, input.length);
+    return super.run(task, input);
+  }
+}
+
 class Bench {
   readonly clock = new HandClock();
   readonly engine = new MemoryEngine();
+  readonly hasher = new MeasuredHasher();
   readonly opened: Promise<OpenedStore>;
   readonly trees: Promise<PartitionTrees>;
 
   constructor(cacheBytesMax: number) {
     this.opened = openStore(this.engine, new MemoryLogFiles(), { clock: this.clock, cacheBytesMax });
-    this.trees = this.opened.then(({ store }) => new PartitionTrees({ store, hasher: new DirectHasher(), partitions: () => 1 }));
+    this.trees = this.opened.then(({ store }) => new PartitionTrees({ store, hasher: this.hasher, partitions: () => 1 }));
   }
 
   async set(key: string, value: string): Promise<void> {
@@ -184,6 +195,29 @@ test('rows that the disk lost and changed are written again from memory; what me
   t.deepEqual(await forgetful.root(), before, 'digests are kept');
   t.notDeepEqual(await forgetful.root(1), before);
   t.deepEqual(await forgetful.root(1), await forgetful.expected());
+});
+
+test('a record with a long value is hashed where it lies, in memory or as the disk has it, to the digest of any other; none of it goes to the pool', async (t) => {
+  const leaf = leafOf(Buffer.from('k7'));
+  for (const cacheBytesMax of [1 << 24, 1]) {
+    const bench = new Bench(cacheBytesMax);
+    for (const key of keys) await bench.set(key, 'v');
+    await bench.set('k7', 'long'.repeat(800_000));
+    if (cacheBytesMax === 1) {
+      for (let i = 0; i < 5; i++) await bench.pass(roundDelayMs);
+      t.is((await bench.opened).store.partition(0).entries.size, 0);
+    }
+    const root = await bench.root();
+    const listed = await bench.driven((await bench.trees).list(0, [leaf]));
+    t.true(bench.hasher.largest < 100_000, `the pool got ${bench.hasher.largest} bytes at once`);
+    const record = await bench.record('k7');
+    if (record === undefined) return t.fail('it is gone');
+    const row = runHashing('digest', packRecords([{ leaf, key: recordKey('k7'), record: encoded(record) }]));
+    t.deepEqual(listed.find(({ key }) => key.equals(recordKey('k7')))?.digest, Buffer.from(row.subarray(1)));
+    t.deepEqual(root, await bench.expected());
+    t.deepEqual(root, await bench.root(3), 'read anew');
+    t.is((await bench.opened).store.scan.rowsRewritten, 0);
+  }
 });
 
 test('the records of some leaves are listed by digest, and only theirs', async (t) => {

@@ -44,6 +44,17 @@ test('a peer that owes an answer and is silent is suspected after the timeout; a
   t.true(peer.judge(8200), 'since it was last heard of');
 });
 
+test('what a peer that can be reached has not answered in time is waited for until it has said something since; of one that cannot, no longer', async (t) => {
+  const { peer, played } = await peerOf();
+  peer.heard(3000, true);
+  t.true(peer.answeredUntilMs(10_000) < 3000, 'its word on what was due then may have come a moment later');
+  t.true(peer.answeredUntilMs(10_000) > 2500);
+  peer.heard(10_400, false);
+  t.is(peer.answeredUntilMs(10_100), 10_100);
+  played.stream.break();
+  t.is(peer.answeredUntilMs(20_000), 20_000);
+});
+
 test('a broken link makes it unreachable at once, a new start wipes its rhythm and suspicion', async (t) => {
   const { peer, played } = await peerOf();
   for (let i = 1; i <= 20; i++) peer.heard(i * 1000, true);

@@ -95,7 +95,7 @@ async function useLarge(t: ExecutionContext, servers: ServerGroup): Promise<void
   }
 }
 
-test('large values at default directives, through each of three nodes; other clients see no error', async (t) => {
+test.serial('large values at default directives, through each of three nodes; other clients see no error', async (t) => {
   t.timeout(clientTimeoutMs * 4);
   const servers = await startCluster();
   t.teardown(() => servers.stop());
@@ -112,7 +112,7 @@ test('large values at default directives, through each of three nodes; other cli
   }
 });
 
-test('a large value is there after a kill of all nodes', async (t) => {
+test.serial('a large value is there after a kill of all nodes', async (t) => {
   t.timeout(clientTimeoutMs);
   const servers = await startCluster();
   t.teardown(() => servers.stop());

@@ -8,6 +8,7 @@ import { ErrorReply } from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';
 import { scanHash, sliceOf } from '../../../storage/key-order.js';
 import { CommandError } from '../../../storage/execution.js';
+import type { LongBytes } from '../../../storage/long-bytes.js';
 import type {
   CollectionName,
   CollectionView,
@@ -190,6 +191,10 @@ export class MemoryExecution implements Execution {
         expiresAtMs: entry?.expiresAtMs ?? 0,
         values,
       });
+  }
+
+  made(bytes: LongBytes): Buffer {
+    return bytes.take();
   }
 
   string(key: Buffer): StringObject | undefined {
