@@ -1,11 +1,12 @@
 /**
  * `npm run bench`: Torc and redis-server under redis-benchmark, on servers of its own, on free ports of the loopback interface.
  *
- *   node dist/bench/main.js [--quick] [--rounds N] [--requests N] [--only setup,...]
+ *   node dist/bench/main.js [--quick] [--rounds N] [--requests N] [--only setup,...] [--tests all|test,...]
  *
  * All servers run at once, and each load goes over all setups before the next load begins (A B C, A B C, ...), so that what else the
  * machine does hits all alike. Before the rounds each setup is filled with the keys, and each load is run once, unmeasured, to warm
- * the server and to learn how many requests fill the time a run should take. redis-benchmark uses one thread. CPU is what the
+ * the server and to learn how many requests fill the time a run should take. What takes elements away finds enough of them, put there
+ * before, unmeasured. `--tests all` is redis-benchmark's own list. It uses one thread. CPU is what the
  * servers used between the first and the last request; work they put off beyond that counts for the run in which it is done.
  *
  * Exit code 0 when all ran, floors kept or not; 1 when a server or a run failed; 2 when Redis' tools are missing or a flag is wrong.
@@ -19,10 +20,21 @@ import { parseArgs } from 'node:util';
 import { missingRedisTools, redisToolsHint, type ServerGroup } from '../test/harness/processes.js';
 import { cpuMicros } from './cpu-time.js';
 import { ratioChart } from './ratio-chart.js';
-import { clients, keys, type Load, type Measured, runRedisBenchmark, valueBytes } from './redis-benchmark.js';
+import {
+  allTests,
+  type BenchmarkTest,
+  clients,
+  fillFor,
+  fillsByItself,
+  keys,
+  type Load,
+  type Measured,
+  runRedisBenchmark,
+  valueBytes,
+} from './redis-benchmark.js';
 import { reportText } from './report-text.js';
 import { loadName, type Sample, summarize } from './results.js';
-import { type FleetName, fleets, loadsOf, type Setup, setups } from './setups.js';
+import { type FleetName, fleets, loadsOf, type Setup, setups, usualTests } from './setups.js';
 import { runWaitLoad } from './wait-load.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -35,6 +47,7 @@ interface Options {
   /** SETs before anything is measured; random keys, so more of them leave fewer keys missing. */
   readonly fillRequests: number;
   readonly setups: readonly Setup[];
+  readonly tests: readonly BenchmarkTest[];
 }
 
 const warmUpRequests = { 1: 4_000, 16: 16_000 } as const;
@@ -45,7 +58,7 @@ class UsageError extends Error {}
 /** Throws UsageError. */
 function readOptions(): Options {
   const text = { type: 'string' } as const;
-  const options = { rounds: text, requests: text, quick: { type: 'boolean', default: false }, only: text } as const;
+  const options = { rounds: text, requests: text, quick: { type: 'boolean', default: false }, only: text, tests: text } as const;
   const { values } = parseArgs({ options });
   const quick = values.quick;
   const chosen = values.only?.split(',') ?? setups.map((setup) => setup.name);
@@ -64,7 +77,18 @@ function readOptions(): Options {
     runMs: quick ? 350 : 1_000,
     fillRequests: quick ? 60_000 : 300_000,
     setups: setups.filter((setup) => needed.has(setup.name)),
+    tests: readTests(values.tests),
   };
+}
+
+function readTests(given: string | undefined): readonly BenchmarkTest[] {
+  if (given === undefined) return usualTests;
+  if (given === 'all') return allTests;
+  return given.split(',').map((name) => {
+    const test = allTests.find((one) => one === name);
+    if (test === undefined) throw new UsageError(`no test '${name}'; there are all, ${allTests.join(', ')}`);
+    return test;
+  });
 }
 
 function positive(name: string, given: string | undefined): number | undefined {
@@ -101,7 +125,7 @@ async function measure(options: Options): Promise<Sample[]> {
   const groupOf = (setup: Setup): ServerGroup => running.get(setup.fleet) as ServerGroup;
   const requestsOf = new Map<string, number>();
   const samples: Sample[] = [];
-  const loads = uniqueLoads(options.setups);
+  const loads = uniqueLoads(options);
   try {
     for (const setup of options.setups) {
       process.stdout.write(`filling ${setup.name}\n`);
@@ -110,10 +134,11 @@ async function measure(options: Options): Promise<Sample[]> {
     for (let round = 0; round <= options.rounds; round++) {
       process.stdout.write(round === 0 ? 'warming up' : `round ${round} of ${options.rounds}`);
       for (const load of loads) {
-        for (const setup of options.setups.filter((one) => hasLoad(one, load))) {
+        for (const setup of options.setups.filter((one) => hasLoad(one, options, load))) {
           const group = groupOf(setup);
           const name = `${setup.name}/${loadName(load)}/${load.pipeline}`;
           const requests = requestsOf.get(name) ?? warmUpRequests[load.pipeline === 1 ? 1 : 16];
+          if (setup.client !== 'wait') await fillFor(group.port, setup.client === 'cluster', load, requests);
           const before = await cpuMicros(group.pids);
           const measured = await runLoad(setup, group, load, requests);
           const after = await cpuMicros(group.pids);
@@ -121,7 +146,8 @@ async function measure(options: Options): Promise<Sample[]> {
           // Learnt anew from each run, so that a busy machine makes runs shorter, not longer.
           requestsOf.set(name, options.requests ?? filling);
           if (round > 0) {
-            const cpuMicrosPerRequest = before === undefined || after === undefined ? undefined : (after - before) / requests;
+            const isUnknown = before === undefined || after === undefined || fillsByItself(load.test);
+            const cpuMicrosPerRequest = isUnknown ? undefined : (after - before) / requests;
             samples.push({ round, setup: setup.name, ...load, ...measured, cpuMicrosPerRequest });
           }
         }
@@ -139,13 +165,13 @@ function sameLoad(x: Load, y: Load): boolean {
   return x.test === y.test && x.hot === y.hot && x.pipeline === y.pipeline;
 }
 
-function hasLoad(setup: Setup, load: Load): boolean {
-  return loadsOf(setup).some((own) => sameLoad(own, load));
+function hasLoad(setup: Setup, { tests }: Options, load: Load): boolean {
+  return loadsOf(setup, tests).some((own) => sameLoad(own, load));
 }
 
-function uniqueLoads(chosen: readonly Setup[]): Load[] {
+function uniqueLoads({ setups: chosen, tests }: Options): Load[] {
   const all: Load[] = [];
-  for (const load of chosen.flatMap(loadsOf)) if (!all.some((one) => sameLoad(one, load))) all.push(load);
+  for (const load of chosen.flatMap((setup) => loadsOf(setup, tests))) if (!all.some((one) => sameLoad(one, load))) all.push(load);
   return all;
 }
 

@@ -6,9 +6,46 @@
  */
 import { spawn } from 'node:child_process';
 
-/** What is asked of a server, in one test at one pipeline depth. `hot`: one single key instead of many. */
+/** redis-benchmark's own list, in its order, by the names that its `-t` takes. */
+export const allTests = [
+  'ping_inline',
+  'ping_mbulk',
+  'set',
+  'get',
+  'incr',
+  'lpush',
+  'rpush',
+  'lpop',
+  'rpop',
+  'sadd',
+  'hset',
+  'spop',
+  'zadd',
+  'zpopmin',
+  'lrange_100',
+  'lrange_300',
+  'lrange_500',
+  'lrange_600',
+  'mset',
+] as const;
+export type BenchmarkTest = (typeof allTests)[number];
+
+/** What has to be there before something is taken away: a pop of nothing is no pop. */
+export const filledBy: Readonly<Partial<Record<BenchmarkTest, BenchmarkTest>>> = {
+  lpop: 'lpush',
+  rpop: 'rpush',
+  spop: 'sadd',
+  zpopmin: 'zadd',
+};
+
+/** It pushes as many elements as it reads lists, before it reads them: the servers' CPU is not that of the reads alone. */
+export function fillsByItself(test: BenchmarkTest): boolean {
+  return test.startsWith('lrange');
+}
+
+/** What is asked of a server, in one test at one pipeline depth. `hot`: one single key instead of many, where the test has many. */
 export interface Load {
-  readonly test: 'set' | 'get' | 'incr' | 'mset';
+  readonly test: BenchmarkTest;
   readonly hot: boolean;
   readonly pipeline: number;
 }
@@ -31,10 +68,25 @@ export const keys = 100_000;
  */
 const keysPerSlot = Math.round(keys / 16_384);
 const runTimeoutMs = 60_000;
+/** Members and fields of so many kinds, so that each of a filling is a new one. */
+const manyMembers = 1_000_000_000;
+
+/** Puts elements where `load` will take `requests` away, and as many again: redis-benchmark does not see to it that every list gets what is taken from it. */
+export async function fillFor(port: number, cluster: boolean, load: Load, requests: number): Promise<void> {
+  const test = filledBy[load.test];
+  if (test === undefined) return;
+  await runRedisBenchmark(port, cluster, { test, hot: false, pipeline: 16 }, 2 * requests, manyMembers);
+}
 
 /** Rejects with one line when redis-benchmark fails, is answered with an error or takes longer than a minute. */
-export async function runRedisBenchmark(port: number, cluster: boolean, load: Load, requests: number): Promise<Measured> {
-  const range = load.hot ? [] : ['-r', String(cluster ? keysPerSlot : keys)];
+export async function runRedisBenchmark(
+  port: number,
+  cluster: boolean,
+  load: Load,
+  requests: number,
+  distinct = cluster ? keysPerSlot : keys,
+): Promise<Measured> {
+  const range = load.hot ? [] : ['-r', String(distinct)];
   const size = ['-n', String(requests), '-c', String(clients), '-P', String(load.pipeline), '-d', String(valueBytes)];
   const args = ['-p', String(port), '-t', load.test, ...size, ...range, ...(cluster ? ['--cluster'] : []), '--csv'];
   const { code, output } = await run('redis-benchmark', args);

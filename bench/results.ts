@@ -59,10 +59,16 @@ export function summarize(samples: readonly Sample[], setups: readonly Setup[]):
       p99Ms: median(group.map((sample) => sample.p99Ms)) ?? NaN,
       cpuMicrosPerRequest: median(cpu),
       ratio: median(ratios),
-      floor: load.hot ? undefined : setup.floors[`${load.test}/${load.pipeline}`],
+      floor: undefined,
     });
   }
-  return rows;
+  return rows.map((row) => ({ ...row, floor: floorOf(row, rows) }));
+}
+
+function floorOf({ setup, load }: Row, rows: readonly Row[]): number | undefined {
+  const floor = load.hot ? undefined : setup.floors[`${load.test}/${load.pipeline}`];
+  if (floor !== 'set') return floor;
+  return rows.find((row) => row.setup === setup && row.load.test === 'set' && row.load.pipeline === load.pipeline && !row.load.hot)?.ratio;
 }
 
 /** The middle value, or the mean of the middle two; undefined of nothing. */

@@ -180,7 +180,7 @@ export class HandOff {
       }
       turn.schedule();
       do await new Promise<void>((resolve) => clock.after(Math.ceil((batches.length / bytesPerSecond) * 1000), resolve));
-      while (!this.closed && peer.link.streamBufferedBytes > congestedBytes);
+      while (!this.closed && peer.takesWrites && peer.link.streamBufferedBytes > congestedBytes);
     }
   }
 

@@ -24,6 +24,7 @@ import type { Collection } from '../storage/collection.js';
 import { noEntry } from '../storage/key-table.js';
 import { dotToken, recordVersion } from '../storage/merge.js';
 import type { Partition } from '../storage/partition.js';
+import { decodeTransfer } from '../storage/received-records.js';
 import type { Store } from '../storage/store.js';
 import { Transaction } from '../storage/transaction.js';
 import { diskRefuses, noReplicas, notServedInTime, type Call } from './call.js';
@@ -500,8 +501,10 @@ export class Reader {
     const { read, peer } = question;
     const { store, turn, coordinator } = this.options;
     // Evicted since it was asked: merged into an empty entry the peer's record alone would be shown. What was prepared of a large record is so for this turn alone.
-    if (!read.done && !coordinator.isLoaded(read.call))
+    if (!read.done && !coordinator.isLoaded(read.call)) {
+      decodeTransfer(transfer); // what makes no sense is refused before it waits: there the stream that brought it ends
       return coordinator.load(read.call, () => store.prepareTransfers([transfer], () => this.merge(question, transfer)));
+    }
     if (this.options.membership.failing) return read.done ? undefined : this.finish(read, diskRefuses); // what differs has to be written first
     const partition = store.partition(read.call.partition);
     transfer.complete = false; // of these records only

@@ -46,7 +46,7 @@ export class TreeQuestions {
     return new Promise((answered) => {
       this.asked.set(id, { peer, answered, way, lastProgressMs: this.options.clock.monotonicMs() });
       const whole = { ...question, id };
-      this.bytesSent += torc.TreeQuestion.encode(whole).finish().length;
+      this.bytesSent += bytesOf(whole);
       peer.link.say({ treeQuestions: [whole] });
     });
   }
@@ -89,4 +89,11 @@ export class TreeQuestions {
     this.asked.delete(id);
     asked?.answered(answer);
   }
+}
+
+/** What it takes when it is encoded, but for a few bytes for each record: they may be large, and are not encoded to be counted. */
+function bytesOf({ records, ...question }: torc.TreeQuestion.$Shape): number {
+  const { record, ...head } = records ?? {};
+  const encoded = torc.TreeQuestion.encode(record ? { ...question, records: head } : { ...question, records: records ?? null }).finish();
+  return (record ?? []).reduce((sum, { length }) => sum + length, encoded.length);
 }

@@ -9,7 +9,16 @@
 import { ByteReader } from './byte-reader.js';
 import { FormatError } from './format-error.js';
 import { checkKeyParts, slotMax } from './record-key.js';
-import { expiryFlag, readRecord, recordShape, versionKind, type VersionedRecord } from './record.js';
+import {
+  deletionTerm,
+  dotBytes,
+  expiryFlag,
+  readRecord,
+  recordShape,
+  tombstoneBytes,
+  versionKind,
+  type VersionedRecord,
+} from './record.js';
 
 export const batchFormatVersion = 1;
 const twoTo32 = 0x1_0000_0000;
@@ -36,7 +45,7 @@ export class BatchCursor {
   elementLength = 0;
   valueAt = 0;
   valueLength = 0;
-  /** Of the record's one plain version, after readPlain has returned true. */
+  /** Of the record's one plain version, after readPlain has returned true; of its one deletion, after readTombstone has. */
   versionActor = 0;
   versionCounter = 0;
   versionTerm = 0;
@@ -149,6 +158,21 @@ export class BatchCursor {
     this.plainAt = valueAt + (hasExpiry ? 30 : 22);
     this.plainLength = valueAt + valueLength - this.plainAt;
     return true;
+  }
+
+  /** True: the record is one deletion with nothing else seen; its dot, and the term that it says, or 0, are set as a version's. */
+  readTombstone(): boolean {
+    const { view, valueAt, valueLength } = this;
+    const saysTerm = valueLength === tombstoneBytes + dotBytes;
+    if ((!saysTerm && valueLength !== tombstoneBytes) || view.getUint8(valueAt) !== recordShape.general) return false;
+    if (view.getUint16(valueAt + 1) !== (saysTerm ? 2 : 1) || view.getUint16(valueAt + valueLength - 2) !== 0) return false;
+    const dotAt = valueAt + (saysTerm ? 3 + dotBytes : 3);
+    this.versionActor = view.getUint32(dotAt);
+    this.versionCounter = this.counterAt(dotAt + 4);
+    this.versionTerm = saysTerm ? this.counterAt(valueAt + 7) : 0;
+    // What nobody writes is left to those who read it as any record.
+    const isTerm = view.getUint32(valueAt + 3) === deletionTerm;
+    return saysTerm ? isTerm && this.versionTerm > 0 && this.versionActor !== deletionTerm : !isTerm;
   }
 
   /** The record, decoded; unless it is `owned`, its bytes are parts of those that are being read. */

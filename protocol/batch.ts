@@ -14,7 +14,7 @@ import { FormatError } from './format-error.js';
 import { BatchCursor, batchFormatVersion } from './batch-cursor.js';
 import { GatheredBytes } from './gathered-bytes.js';
 import { recordKeyOverhead, writeRecordKey } from './record-key.js';
-import { encodeRecordAround, expiryFlag, recordShape, versionKind } from './record.js';
+import { deletionTerm, dotBytes, encodeRecordAround, expiryFlag, recordShape, tombstoneBytes, versionKind } from './record.js';
 import type { VersionedRecord } from './record.js';
 
 export interface BatchRecord {
@@ -143,6 +143,23 @@ export class BatchEncoder {
     if (expiresAtMs !== 0) writer.counter(expiresAtMs);
     if (bytes.length > this.copiedBytesMost) this.#leaveOut(bytes);
     else writer.bytes(bytes);
+  }
+
+  /** The same for one deletion with nothing else seen, in this batch; `term` is what it says of its term (record.ts, `deletionTerm`), or 0. */
+  tombstone(slot: number, key: Buffer, type: number, part: number, element: Buffer, term: number): void {
+    const writer = this.beginRecord();
+    writer.u32(recordKeyOverhead + key.length + element.length);
+    writeRecordKey(writer, slot, key, type, part, element);
+    writer.u32(tombstoneBytes + (term === 0 ? 0 : dotBytes));
+    writer.u8(recordShape.general);
+    writer.u16(term === 0 ? 1 : 2);
+    if (term !== 0) {
+      writer.u32(deletionTerm);
+      writer.counter(term);
+    }
+    writer.u32(this.#actor);
+    writer.counter(this.#counter);
+    writer.u16(0);
   }
 
   #leaveOut(bytes: Buffer): void {

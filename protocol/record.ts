@@ -88,6 +88,10 @@ export const noBase: Ranked = { actor: 0, counter: 0, term: 0 };
 
 /** The first byte of an encoded record. */
 export const recordShape = { oneVersion: 1, general: 2, deleted: 3 } as const;
+/** An actor and a counter. */
+export const dotBytes = 12;
+/** The record of one deletion with nothing else seen: a clock of one actor, or of two with `deletionTerm`, and no versions. */
+export const tombstoneBytes = 1 + 2 + dotBytes + 2;
 /** In a version's kind: an expiry follows. */
 export const expiryFlag = 0x80;
 const countMax = 0xffff;

@@ -7,12 +7,16 @@
 import type { Collection } from './collection.js';
 import { kindOf } from './collection-types.js';
 import { recordPart } from '../protocol/record-key.js';
+import type { Dot } from '../protocol/dot.js';
 import { noEntry, type KeyTable } from './key-table.js';
+import { latestDotOf } from './latest.js';
 import type { ScoreIndex } from './score-index.js';
 
 export interface SavedElement {
   readonly element: Buffer;
   readonly value: Buffer;
+  /** The latest write among what it shows. */
+  readonly dot: Dot;
 }
 
 export class CollectionSnapshot {
@@ -58,7 +62,8 @@ export class CollectionSnapshot {
 
   protected copyOf(entry: number): SavedElement | undefined {
     const { table } = this;
-    return table.isAlive(entry) ? { element: table.keyBytes(entry), value: Buffer.from(table.valueOf(entry)) } : undefined;
+    if (!table.isAlive(entry)) return undefined;
+    return { element: table.keyBytes(entry), value: Buffer.from(table.valueOf(entry)), dot: latestDotOf(table, entry) };
   }
 }
 

@@ -98,10 +98,19 @@ export interface OrderedElement {
   readonly value: Buffer;
 }
 
+/** Goes through elements of a stream, and says in the end what they come to. It may be asked long after its command has run, so it reads nothing of that. */
+export interface ElementScan {
+  /** What it is given is its own. `dot`: the latest write among what the element shows. */
+  take(element: Buffer, value: Buffer, dot: Dot): void;
+  reply(): Reply;
+}
+
 /** A living stream: elements in the order of their bytes. What of a range is not in memory is loaded by itself, without the rest of the stream. */
 export interface StreamView extends CollectionView {
   /** At most `most` elements from `from` (inclusive) to `to` (exclusive), from the first on or from the last. O(log n), and what is returned. */
   range(from: Buffer, to: Buffer, most?: number, backwards?: boolean): OrderedElement[];
+  /** What `scan` makes of all of such a range, in its order: of a long one over several turns of the event loop, as it is at this instant. Needs all of it in memory. */
+  scanned(from: Buffer, to: Buffer, scan: ElementScan): Reply;
   /** How many there are in such a range. Needs all of it in memory. O(log n). */
   countIn(from: Buffer, to: Buffer): number;
   /** The latest write among what the element shows, which is there and in memory. */

@@ -49,12 +49,29 @@ export class Forgetting {
    * sends that. Nothing happens while somebody goes through the partition, who may be telling a peer what it holds. Returns whether each of them was judged.
    */
   step(partition: Partition, seenByAll: VectorClock, limit: number): boolean {
+    const gone = new Map<number, number>();
+    const judged = this.stepOver(partition, seenByAll, limit, gone);
+    if (gone.size > 0) partition.raisePurged(gone);
+    return judged;
+  }
+
+  /** `gone` gets the dots of plain tombstones: a pass over a queue's pops raises `purged` once. */
+  private stepOver(partition: Partition, seenByAll: VectorClock, limit: number, gone: Map<number, number>): boolean {
     const { table } = this;
     let judged = true;
     for (let looked = 0; looked < limit; looked++) {
       if (partition.pins > 0) return false;
       const entry = partition.nextContext();
       if (entry === noEntry) return judged;
+      if (table.isTombstone(entry) && table.isComplete(entry)) {
+        const [actor, counter] = [table.actorOf(entry), table.buriedCounterOf(entry)];
+        if ((seenByAll.get(actor) ?? 0) < counter) continue;
+        if ((gone.get(actor) ?? 0) < counter) gone.set(actor, counter);
+        this.tombstones++;
+        partition.forgetTombstone(entry);
+        this.afterForgetting(partition, entry);
+        continue;
+      }
       const record = table.recordOf(entry);
       if (record === undefined || !coversClock(seenByAll, effectiveContext(record))) continue;
       if (!partition.mayForget(entry)) judged = false;
@@ -111,6 +128,10 @@ export class Forgetting {
     if (record.versions.length === 0) this.tombstones++;
     else this.contexts++;
     partition.forget(entry, record);
+    this.afterForgetting(partition, entry);
+  }
+
+  private afterForgetting(partition: Partition, entry: number): void {
     partition.touchLeaf(entry);
     if (this.table.kindOf(entry) === 0 || !partition.collections.removeUnwritten(entry)) this.mark(entry);
   }

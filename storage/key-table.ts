@@ -4,7 +4,8 @@
  * places instead of a dozen, and the garbage collector sees none of it, however many keys there are.
  *
  *   index   which entries have a hash (key-index.ts)
- *   entry   sixteen 32-bit words: see `field`. `actor`, `counter`, `term`, `expires` are the record where it is one plain version with nothing else seen
+ *   entry   sixteen 32-bit words: see `field`. `actor`, `counter`, `term`, `expires` are the record where it is one plain version with nothing else seen;
+ *           where it is one deletion with nothing else seen, a *plain tombstone*, `actor`, `term` and, in the place of `expires`, its counter
  *   cell    key | what commands see of the value, if that is not large | any other record, encoded (record.ts)
  *
  * An entry belongs to one partition, whose keys' entries are linked. Numbers of removed entries are used again. Those with a context are linked to a ring beside
@@ -16,11 +17,13 @@
 import { ByteWriter } from '../protocol/byte-writer.js';
 import {
   decodeRecord,
+  deletionTerm,
   emptyClock,
   encodeRecord,
   ownRecord,
   versionKind,
   type PlainVersion,
+  type Version,
   type VersionedRecord,
 } from '../protocol/record.js';
 import { compareBytes, copyBytes } from './byte-loops.js';
@@ -51,7 +54,13 @@ const field = {
   ringNext: 10,
   ringPrevious: 11,
 } as const;
-const double = { counter: 5, term: 6, expires: 7 } as const;
+const double = {
+  counter: 5,
+  term: 6,
+  expires: 7,
+  /** Of plain tombstones, which do not expire; `counter` is the ring's. */
+  buried: 7,
+} as const;
 const wordsLog = 4;
 const doublesLog = 3;
 const chunkLog = 12;
@@ -68,7 +77,7 @@ const complete = 1 << 15;
 const referenced = 1 << 16;
 /** The record is one plain version with nothing else seen: the entry's fields say all of it. */
 const single = 1 << 17;
-/** The record stands encoded in the cell. */
+/** The record stands encoded in the cell; with no bytes of it there it is a plain tombstone. */
 const encoded = 1 << 18;
 /** Key and value are too large for a cell. */
 const large = 1 << 19;
@@ -323,6 +332,7 @@ export class KeyTable {
 
   /** Unix ms; 0 = never, or nothing is there. */
   expiresOf(entry: number): number {
+    if ((this.stateOf(entry) & alive) === 0) return 0;
     return (this.doubles[entry >>> chunkLog] as Float64Array)[((entry & inChunk) << doublesLog) + double.expires] as number;
   }
 
@@ -402,6 +412,15 @@ export class KeyTable {
     return this.word(entry, field.actor) >>> 0;
   }
 
+  /** The record is one deletion with nothing else seen: actorOf and buriedCounterOf are its dot, and termOf is the term that it says, 0 = none. */
+  isTombstone(entry: number): boolean {
+    return (this.stateOf(entry) & encoded) !== 0 && this.word(entry, field.recordLength) === 0;
+  }
+
+  buriedCounterOf(entry: number): number {
+    return (this.doubles[entry >>> chunkLog] as Float64Array)[((entry & inChunk) << doublesLog) + double.buried] as number;
+  }
+
   counterOf(entry: number): number {
     return (this.doubles[entry >>> chunkLog] as Float64Array)[((entry & inChunk) << doublesLog) + double.counter] as number;
   }
@@ -455,6 +474,10 @@ export class KeyTable {
       else this.setPlain(entry, actor, counter, term, expiresAtMs, bytes, 0, bytes.length);
       return;
     }
+    const term = context.get(deletionTerm) ?? 0;
+    if (version === undefined && !isDeleted && context.size === (term === 0 ? 1 : 2)) {
+      for (const [actor, counter] of context) if (actor !== deletionTerm) return this.setTombstone(entry, actor, counter, term);
+    }
     const shown = version === undefined || isDeleted ? undefined : shownValue(record);
     const apart = version?.kind === versionKind.plain && versions.length === 1 && isShareable(version.bytes) ? version : undefined;
     recordWriter.reset();
@@ -471,6 +494,17 @@ export class KeyTable {
     copyBytes(bytes, 0, bytes.length, page, at + valueLength);
     if (apart !== undefined) this.share(entry, apart.bytes);
     if (recordWriter.length > recordBytesKept) recordWriter = new ByteWriter(256);
+  }
+
+  /** Sets the record to one deletion with nothing else seen. `term`: what it says (protocol/record.ts, `deletionTerm`), or 0. */
+  setTombstone(entry: number, actor: number, counter: number, term: number): void {
+    this.resize(entry, 0, 0);
+    this.setState(entry, alive | single | encoded | contextual, encoded | contextual);
+    const doubles = this.doubles[entry >>> chunkLog] as Float64Array;
+    const at = (entry & inChunk) << doublesLog;
+    doubles[at + double.term] = term;
+    doubles[at + double.buried] = counter;
+    this.setWord(entry, field.actor, actor);
   }
 
   /** Takes the record away; the key stays. */
@@ -495,6 +529,11 @@ export class KeyTable {
       return { context: emptyClock, versions: [version] };
     }
     if ((state & encoded) === 0) return undefined;
+    if (this.isTombstone(entry)) {
+      const context = new Map([[this.actorOf(entry), this.buriedCounterOf(entry)]]);
+      const term = this.termOf(entry);
+      return { context: term === 0 ? context : context.set(deletionTerm, term), versions: noVersions };
+    }
     const isApart = (state & shared) !== 0;
     const from = this.keyAt(entry) + this.keyLengthOf(entry) + (isApart ? 0 : this.valueLengthOf(entry));
     const record = ownRecord(decodeRecord(this.keyPageOf(entry).subarray(from, from + this.word(entry, field.recordLength))));
@@ -690,6 +729,7 @@ const sharedBytesMin = 1024 * 1024;
 /** Memory for encoding that is kept. */
 const recordBytesKept = 1024 * 1024;
 const noBytes: Buffer = Buffer.alloc(0);
+const noVersions: readonly Version[] = [];
 let recordWriter = new ByteWriter(256);
 
 /** It is large, and would keep little else in memory. */

@@ -10,11 +10,16 @@ interface Range {
   readonly from: Buffer;
   /** Exclusive; undefined = no end. */
   readonly to: Buffer | undefined;
+  /** Larger for what was read later. */
+  readonly readAt: number;
 }
 
 const noBytes: Buffer = Buffer.alloc(0);
-/** More are not remembered: the first is forgotten. */
-const rangesMost = 16;
+/**
+ * More are not remembered: what was read longest ago is forgotten. Never what was read just now, and not what a command has read beside it: it runs again until all that it
+ * reads is here, so one that reads more ranges at once than are remembered would run for ever.
+ */
+const rangesMost = 1024;
 
 /** The least bytes that come after all that are `bytes` or before them. */
 export const justAfter = (bytes: Buffer): Buffer => Buffer.concat([bytes, Buffer.of(0)]);
@@ -25,6 +30,7 @@ const isBefore = (x: Buffer | undefined, y: Buffer | undefined): boolean =>
 export class LoadedRanges {
   /** In order, apart from each other. */
   private ranges: Range[] = [];
+  private reads = 0;
 
   get size(): number {
     return this.ranges.length;
@@ -42,23 +48,33 @@ export class LoadedRanges {
 
   /** The same the other way: from where it has everything up to before `to`. */
   beginningBefore(to: Buffer): Buffer {
-    const range = this.ranges.find((each) => isBefore(each.from, to) && !isBefore(each.to, to));
-    return range === undefined ? to : range.from;
+    const range = this.ranges[this.countFrom(to, false) - 1];
+    return range === undefined || isBefore(range.to, to) ? to : range.from;
   }
 
   add(from: Buffer, to: Buffer | undefined): void {
     if (!isBefore(from, to)) return;
-    const apart = this.ranges.filter((each) => isBefore(each.to, from) || isBefore(to, each.from));
-    let joined: Range = { from, to };
+    const readAt = ++this.reads;
+    const apart: Range[] = [];
+    let joined: Range = { from, to, readAt };
     for (const each of this.ranges) {
-      if (apart.includes(each)) continue;
-      joined = { from: isBefore(each.from, joined.from) ? each.from : joined.from, to: isBefore(joined.to, each.to) ? each.to : joined.to };
+      if (isBefore(each.to, from) || isBefore(to, each.from)) apart.push(each);
+      else
+        joined = {
+          from: isBefore(each.from, joined.from) ? each.from : joined.from,
+          to: isBefore(joined.to, each.to) ? each.to : joined.to,
+          readAt,
+        };
     }
-    this.ranges = [...apart, joined].sort((x, y) => Buffer.compare(x.from, y.from)).slice(-rangesMost);
+    if (apart.length >= rangesMost) {
+      const oldest = apart.reduce((one, other) => (other.readAt < one.readAt ? other : one));
+      apart.splice(apart.indexOf(oldest), 1);
+    }
+    this.ranges = [...apart, joined].sort((x, y) => Buffer.compare(x.from, y.from));
   }
 
   addAll(): void {
-    this.ranges = [{ from: noBytes, to: undefined }];
+    this.ranges = [{ from: noBytes, to: undefined, readAt: ++this.reads }];
   }
 
   /** The element leaves memory: so do the promises about all before it in its range. */
@@ -66,7 +82,7 @@ export class LoadedRanges {
     const range = this.rangeAt(element);
     if (range === undefined) return;
     const from = justAfter(element);
-    const left = isBefore(from, range.to) ? [{ from, to: range.to }] : [];
+    const left = isBefore(from, range.to) ? [{ ...range, from }] : [];
     this.ranges = this.ranges.flatMap((each) => (each === range ? left : [each]));
   }
 
@@ -75,6 +91,20 @@ export class LoadedRanges {
   }
 
   private rangeAt(element: Buffer): Range | undefined {
-    return this.ranges.find((each) => !isBefore(element, each.from) && isBefore(element, each.to));
+    const range = this.ranges[this.countFrom(element, true) - 1];
+    return range !== undefined && isBefore(element, range.to) ? range : undefined;
+  }
+
+  /** How many begin before `bytes`, or there. */
+  private countFrom(bytes: Buffer, orThere: boolean): number {
+    const { ranges } = this;
+    let [low, high] = [0, ranges.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const order = Buffer.compare((ranges[middle] as Range).from, bytes);
+      if (order < 0 || (orThere && order === 0)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 }

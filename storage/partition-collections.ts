@@ -470,6 +470,7 @@ export class PartitionCollections {
   private raiseTop(collection: Collection, entry: number): void {
     const { table } = this.around;
     if (table.isSingle(entry)) return collection.raiseTop(table.actorOf(entry), table.counterOf(entry));
+    if (table.isTombstone(entry)) return collection.raiseTop(table.actorOf(entry), table.buriedCounterOf(entry));
     const record = table.recordOf(entry);
     if (record !== undefined) for (const [actor, counter] of effectiveContext(record)) collection.raiseTop(actor, counter);
   }

@@ -277,14 +277,17 @@ export class Partition {
   }
 
   /**
-   * Whether a plain version by `actor` is all that the record comes to when it is written or merged at `counter`: the entry holds nothing, or the
-   * same actor's last one, which its next one covers.
+   * Whether a plain version, or a plain tombstone, by `actor` is all that the record comes to when it is written or merged at `counter`: the entry holds nothing, or
+   * the same actor's last one of either, which its next one covers. (A deletion that says its term leaves that behind.)
    */
   isNextOf(entry: number, actor: number, counter: number): boolean {
     const { table } = this;
     if (table.kindOf(entry) !== 0 && !this.mayBePlain(entry, actor, counter)) return false;
-    if (!table.isSingle(entry)) return !table.hasRecord(entry);
-    return table.actorOf(entry) === actor && table.counterOf(entry) < counter;
+    if (table.isSingle(entry)) return table.actorOf(entry) === actor && table.counterOf(entry) < counter;
+    if (!table.hasRecord(entry)) return true;
+    return (
+      table.isTombstone(entry) && table.actorOf(entry) === actor && table.termOf(entry) === 0 && table.buriedCounterOf(entry) < counter
+    );
   }
 
   private mayBePlain(entry: number, actor: number, counter: number): boolean {
@@ -307,6 +310,7 @@ export class Partition {
     const wasAlive = table.isAlive(entry);
     const expiredAtMs = table.expiresOf(entry);
     const size = table.byteSizeOf(entry);
+    if (table.hasContext(entry)) this.leaveRing(entry);
     table.setPlain(entry, actor, counter, term, expiresAtMs, bytes, from, length);
     this.changed(entry, wasAlive, expiredAtMs, size);
   }
@@ -318,7 +322,21 @@ export class Partition {
     const wasAlive = table.isAlive(entry);
     const expiredAtMs = table.expiresOf(entry);
     const size = table.byteSizeOf(entry);
+    if (table.hasContext(entry)) this.leaveRing(entry);
     table.sharePlain(entry, actor, counter, term, expiresAtMs, bytes);
+    this.changed(entry, wasAlive, expiredAtMs, size);
+  }
+
+  /** Replaces the record by one deletion with nothing else seen, where `isNextOf` holds. `term`: what it says, or 0. */
+  putTombstone(entry: number, actor: number, counter: number, term: number): void {
+    const { table } = this;
+    if (this.collections.hasSnapshots) this.beforeChange(entry);
+    const wasAlive = table.isAlive(entry);
+    const expiredAtMs = table.expiresOf(entry);
+    const size = table.byteSizeOf(entry);
+    if (table.hasContext(entry)) this.leaveRing(entry);
+    table.setTombstone(entry, actor, counter, term);
+    this.enterRing(entry);
     this.changed(entry, wasAlive, expiredAtMs, size);
   }
 
@@ -355,6 +373,11 @@ export class Partition {
     this.raisePurged(effectiveContext(record));
     const isDeletion = isDeletedKind(this.table.kindOf(entry));
     this.put(entry, isDeletion ? emptyRecord : { context: emptyClock, versions: record.versions });
+  }
+
+  /** The same for a plain tombstone, but that `purged` is the caller's to raise, by this dot or a later one of its actor, in the same turn. */
+  forgetTombstone(entry: number): void {
+    this.put(entry, emptyRecord);
   }
 
   /** Whether what a deletion covers is swept, so that the deletion itself may be forgotten. True for every other record. */
@@ -428,6 +451,7 @@ export class Partition {
     const { table } = this;
     let last = 0;
     if (table.isSingle(entry)) last = table.actorOf(entry) === actor ? table.counterOf(entry) : 0;
+    else if (table.isTombstone(entry)) last = table.actorOf(entry) === actor ? table.buriedCounterOf(entry) : 0;
     else if (table.hasRecord(entry)) last = effectiveContext(table.recordOf(entry) ?? emptyRecord).get(actor) ?? 0;
     return table.hasParts(entry) ? Math.max(last, this.topOf(entry).get(actor) ?? 0) : last;
   }

@@ -21,11 +21,34 @@ export class Staged {
   part: number = recordPart.value;
   /** Borrowed until the command has run. */
   element = noBytes;
-  /** Undefined: one plain version with nothing else seen, of `bytes` and `expiresAtMs`. */
+  /** Undefined: one plain version with nothing else seen, of `bytes` and `expiresAtMs`, or, where it `deletes`, one such deletion. */
   record: VersionedRecord | undefined = undefined;
   /** Borrowed until the command has run. */
   bytes = noBytes;
   expiresAtMs = 0;
+  deletes = false;
+  /** What the deletion says of its term; 0 = nothing. */
+  deletionTerm = 0;
+
+  setPlain(bytes: Buffer, expiresAtMs: number): void {
+    this.record = undefined;
+    this.deletes = false;
+    this.bytes = bytes;
+    this.expiresAtMs = expiresAtMs;
+  }
+
+  setTombstone(term: number): void {
+    this.record = undefined;
+    this.deletes = true;
+    this.deletionTerm = term;
+    this.bytes = noBytes;
+    this.expiresAtMs = 0;
+  }
+
+  setRecord(record: VersionedRecord): void {
+    this.record = record;
+    this.deletes = false;
+  }
 }
 
 export class StagedWrites {
@@ -60,6 +83,7 @@ export class StagedWrites {
       const staged = this.places[i] as Staged;
       staged.key = staged.bytes = staged.element = noBytes;
       staged.record = undefined;
+      staged.deletes = false;
       staged.type = recordType.string;
       staged.part = recordPart.value;
     }

@@ -278,9 +278,12 @@ export class Store {
     const prev = partition.seen.get(dot.actor) ?? 0;
     encoder.part(partition.number, epoch, term, prev);
     for (let i = 0; i < stagedCount; i++) {
-      const { entry, key, slot, record, bytes, expiresAtMs, type, part, element } = staged[i] as Staged;
+      const { entry, key, slot, record, bytes, expiresAtMs, deletes, deletionTerm, type, part, element } = staged[i] as Staged;
       if (type !== recordType.string) partition.collections.hold(entry); // this batch's deletion may just have condemned it
-      if (record === undefined) {
+      if (deletes) {
+        encoder.tombstone(slot, key, type, part, element, deletionTerm);
+        partition.putTombstone(entry, dot.actor, dot.counter, deletionTerm);
+      } else if (record === undefined) {
         encoder.plain(slot, key, type, part, element, term, expiresAtMs, bytes);
         partition.putPlain(entry, dot.actor, dot.counter, term, expiresAtMs, bytes, 0, bytes.length);
       } else {
@@ -308,9 +311,12 @@ export class Store {
     const prev = partition.seen.get(dot.actor) ?? 0;
     encoder.part(partition.number, epoch, term, prev);
     for (let i = 0; i < stagedCount; i++) {
-      const { entry, key, slot, record, bytes, expiresAtMs, type, part, element } = staged[i] as Staged;
+      const { entry, key, slot, record, bytes, expiresAtMs, deletes, deletionTerm, type, part, element } = staged[i] as Staged;
       if (type !== recordType.string) partition.collections.hold(entry); // this batch's deletion may just have condemned it
-      if (record === undefined) {
+      if (deletes) {
+        encoder.tombstone(slot, key, type, part, element, deletionTerm);
+        partition.putTombstone(entry, dot.actor, dot.counter, deletionTerm);
+      } else if (record === undefined) {
         encoder.plain(slot, key, type, part, element, term, expiresAtMs, bytes);
         if (isShareable(bytes)) partition.sharePlain(entry, dot.actor, dot.counter, term, expiresAtMs, bytes);
         else partition.putPlain(entry, dot.actor, dot.counter, term, expiresAtMs, bytes, 0, bytes.length);
@@ -662,7 +668,9 @@ export class Store {
       if (shared !== undefined && isShareable(shared))
         partition.sharePlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, shared);
       else partition.putPlain(entry, versionActor, versionCounter, versionTerm, expiresAtMs, bytes, plainAt, plainLength);
-    } else partition.merge(entry, cursor.record(!mayShare));
+    } else if (cursor.readTombstone() && partition.isNextOf(entry, cursor.versionActor, cursor.versionCounter))
+      partition.putTombstone(entry, cursor.versionActor, cursor.versionCounter, cursor.versionTerm);
+    else partition.merge(entry, cursor.record(!mayShare));
     partition.touched?.add(entry);
     this.writeBehind.mark(entry);
     if (partition.leaves !== undefined) partition.touchLeaf(entry);

@@ -5,10 +5,14 @@
 import type { Dot } from '../protocol/dot.js';
 import type { VectorClock } from '../protocol/record.js';
 import { recordPart } from '../protocol/record-key.js';
+import type { Reply } from '../protocol/resp/reply.js';
 import { CollectionReader, type Reading } from './collection-reader.js';
+import { CollectionSnapshot } from './collection-snapshot.js';
 import { ElementOrder } from './element-order.js';
-import type { OrderedElement, StreamView } from './execution.js';
+import type { ElementScan, OrderedElement, StreamView } from './execution.js';
 import type { Collection } from './collection.js';
+import { longElements } from './long-elements.js';
+import { LongScan } from './long-scan.js';
 import type { Partition } from './partition.js';
 
 /** Elements put in order by the command that needs it; of a longer stream the rest before it runs again. */
@@ -69,6 +73,25 @@ export class StreamReader extends CollectionReader implements StreamView {
       this.reading.needRange(collection, { ...rest, most: most - found.length, backwards });
     }
     return found;
+  }
+
+  scanned(from: Buffer, to: Buffer, scan: ElementScan): Reply {
+    if (!this.isOrdered()) return null; // the run does not count
+    if (this.row === undefined) {
+      const loaded = this.loadedFrom(from, to);
+      if (loaded !== to) {
+        this.reading.needRange(this.collection, { from: loaded, to, most: Infinity, backwards: false });
+        return null;
+      }
+      const { collection, order, partition, transaction } = this;
+      const [first, last] = [order.countBefore(from), order.countBefore(to)];
+      if (last - first >= longElements) {
+        const snapshot = new CollectionSnapshot(partition.table, collection, order.copy(first, last));
+        return new LongScan(partition, collection, snapshot, scan, transaction.resp);
+      }
+    }
+    for (const { element, value } of this.range(from, to)) scan.take(element, value, this.dotOf(element));
+    return scan.reply();
   }
 
   countIn(from: Buffer, to: Buffer): number {

@@ -21,7 +21,7 @@ import {
 } from './execution.js';
 import { noEntry } from './key-table.js';
 import { ListReader } from './list-reader.js';
-import { latestOf, latestOfRecord } from './latest.js';
+import { latestDotOf, latestOf, latestOfRecord } from './latest.js';
 import type { LongBytes } from './long-bytes.js';
 import { mergeRecords, underCut } from './merge.js';
 import type { Partition } from './partition.js';
@@ -297,9 +297,7 @@ export abstract class TransactionReads {
 
   /** The latest write among what the entry shows, as the batch will leave it. */
   dotAt(entry: number): Dot {
-    const { table } = this.here;
-    if (table.isSingle(entry) && this.writes.of(entry) === undefined)
-      return { actor: table.actorOf(entry), counter: table.counterOf(entry) };
+    if (this.writes.of(entry) === undefined) return latestDotOf(this.here.table, entry);
     const latest = latestOfRecord(this.recordOf(entry));
     if (latest === undefined) throw new Error('an element that is not there has no latest write');
     return latest;
@@ -423,7 +421,8 @@ export abstract class TransactionReads {
   }
 
   /** The string as it will be, if it is living. */
-  protected livingStaged({ entry, record, bytes, expiresAtMs }: Staged): StringObject | undefined {
+  protected livingStaged({ entry, record, bytes, expiresAtMs, deletes }: Staged): StringObject | undefined {
+    if (deletes) return undefined;
     const shown = record === undefined ? { bytes, expiresAtMs } : shownValue(this.merged(entry, record));
     return shown === undefined || (shown.expiresAtMs !== 0 && shown.expiresAtMs <= this.nowMs) ? undefined : shown;
   }

@@ -93,7 +93,7 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
     const result = incremented(hasExpired ? withoutVersions(old) : old, dot, this.term, by);
     if (result === 'not-an-integer') throw new CommandError(notAnInteger);
     if (result === 'overflow') throw new CommandError(overflow);
-    this.stage(entry, key).record = result.record;
+    this.stage(entry, key).setRecord(result.record);
     return result.value;
   }
 
@@ -117,7 +117,7 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
     const changed = record === undefined ? undefined : withExpiry(record, this.newDot(), this.term, expiresAtMs);
     if (changed === undefined) return false;
     this.clearOthers(this.entryOf(key), key, shown);
-    this.stagePart(entry, key, type.byte, recordPart.element, element).record = changed;
+    this.stagePart(entry, key, type.byte, recordPart.element, element).setRecord(changed);
     return true;
   }
 
@@ -130,7 +130,7 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
     const result = incremented(isNew && old !== undefined ? withoutVersions(old) : old, this.newDot(), this.term, by);
     if (typeof result === 'string') return result;
     if (isNew) this.grown(collection, key);
-    this.stagePart(entry, key, type.byte, recordPart.element, element).record = result.record;
+    this.stagePart(entry, key, type.byte, recordPart.element, element).setRecord(result.record);
     return result.value;
   }
 
@@ -142,7 +142,7 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
     const result = scoreIncremented(this.recordOf(entry), this.newDot(), this.term, by);
     if (result === 'not-a-number') return result;
     if (isNew) this.grown(collection, key);
-    if (result.record !== undefined) this.stagePart(entry, key, type.byte, recordPart.element, member).record = result.record;
+    if (result.record !== undefined) this.stagePart(entry, key, type.byte, recordPart.element, member).setRecord(result.record);
     return result.score;
   }
 
@@ -155,8 +155,7 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
     const entry = this.here.collections.find(shown, recordPart.element, element);
     if (!this.hasElementAt(shown, entry, element)) return false;
     this.clearOthers(owner, key, shown);
-    const record = deleting(this.tableRecord(entry), this.newDot(), type.hasValues ? this.deletionTerm : 0);
-    this.stagePart(entry, key, type.byte, recordPart.element, element).record = record;
+    this.stageTombstone(this.stagePart(entry, key, type.byte, recordPart.element, element), type.hasValues ? this.deletionTerm : 0);
     const size = this.sizeOf(shown) - 1;
     this.sizes.set(shown, size);
     if (size === 0) this.dropExpiry(shown, key);
@@ -199,7 +198,7 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
     if (record === undefined) return false;
     const changed = withExpiry(record, this.newDot(), this.term, expiresAtMs);
     if (changed === undefined) return false;
-    this.stage(entry, key).record = changed;
+    this.stage(entry, key).setRecord(changed);
     return true;
   }
 
@@ -218,7 +217,7 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
 
   /** Deletes the string at `entry`, living or expired. */
   private remove(entry: number, key: Buffer): void {
-    this.stage(entry, key).record = deleting(this.here.table.recordOf(entry), this.newDot(), this.deletionTerm);
+    this.stageTombstone(this.stage(entry, key), this.deletionTerm);
   }
 
   /** Deletes what has expired at `key`: the sweeper's. */
@@ -254,7 +253,7 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
       }
       for (const due of collection.expiredEntries(this.nowMs, most - removed)) {
         const staged = this.stagePart(due, key, collection.type.byte, recordPart.element, table.keyBytes(due));
-        staged.record = deleting(this.tableRecord(due), this.newDot(), this.deletionTerm);
+        this.stageTombstone(staged, this.deletionTerm);
         removed++;
       }
     }
@@ -297,7 +296,7 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
   private mayHaveString(owner: number): boolean {
     const staged = this.writes.of(owner);
     if (staged === undefined) return this.here.table.isAlive(owner);
-    return staged.record === undefined || staged.record.versions.length > 0;
+    return staged.record === undefined ? !staged.deletes : staged.record.versions.length > 0;
   }
 
   /** Deletes a collection as a whole: one record, and tombstones for what this replica holds and its `seen` does not cover. */
@@ -308,12 +307,12 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
     for (let i = 0; i < this.writes.count; i++) {
       const staged = this.writes.places[i] as Staged;
       if (staged.part !== recordPart.element || collections.ofPart(staged.entry) !== collection) continue;
-      staged.record = deleting(table.recordOf(staged.entry) ?? emptyRecord, dot); // what this very batch wrote before
+      staged.setRecord(deleting(table.recordOf(staged.entry) ?? emptyRecord, dot)); // what this very batch wrote before
     }
     const entry = collections.findOrInsert(collection, recordPart.deleted, noBytes);
     const record = deletingAll(table.recordOf(entry), new Map(seen), dot, this.term);
     const cut = cutOf(record);
-    this.stagePart(entry, key, collection.type.byte, recordPart.deleted, noBytes).record = record;
+    this.stagePart(entry, key, collection.type.byte, recordPart.deleted, noBytes).setRecord(record);
     if (!coversClock(cut, collection.top)) {
       if (!collection.whole) this.need(collection, undefined);
       for (let at = 0; at < collection.size; at++) this.bury(collection, collection.at(at), key, cut, recordPart.element);
@@ -329,7 +328,7 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
     const record = table.recordOf(entry);
     if (record === undefined || record.versions.every((version) => covers(cut, version))) return;
     const element = part === recordPart.element ? table.keyBytes(entry) : noBytes;
-    this.stagePart(entry, key, collection.type.byte, part, element).record = deleting(record, this.newDot());
+    this.stagePart(entry, key, collection.type.byte, part, element).setRecord(deleting(record, this.newDot()));
   }
 
   /** A new element was written: one more, and with the first one no expiry that an earlier value of the key had. */
@@ -348,7 +347,7 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
   private dropExpiry(collection: Collection, key: Buffer): void {
     const { expiry, type } = collection;
     if (expiry === noEntry || (this.writes.of(expiry) === undefined && !this.here.table.isAlive(expiry))) return;
-    this.stagePart(expiry, key, type.byte, recordPart.expiry, noBytes).record = deleting(this.tableRecord(expiry), this.newDot());
+    this.stageTombstone(this.stagePart(expiry, key, type.byte, recordPart.expiry, noBytes), 0);
   }
 
   /** Stages one plain version that replaces all there is of the record. */
@@ -357,13 +356,19 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
     const staged = this.stagePart(entry, key, type, part, element);
     // What this batch staged before has the same dot, so it is not among what this replaces.
     // The common case needs none of what `replacing` looks at: this actor's own last version, which its next one covers.
-    staged.bytes = bytes;
-    staged.expiresAtMs = expiresAtMs;
-    if (this.cleared.size === 0 && this.here.isNextOf(entry, actor, counter)) staged.record = undefined;
+    if (this.cleared.size === 0 && this.here.isNextOf(entry, actor, counter)) staged.setPlain(bytes, expiresAtMs);
     else {
       const version = { kind: versionKind.plain, actor, counter, term: this.term, expiresAtMs, bytes };
-      staged.record = replacing(this.tableRecord(entry), version);
+      staged.setRecord(replacing(this.tableRecord(entry), version));
     }
+  }
+
+  /** Makes of what is staged a deletion of all that there is of the record. `term`: what it says, or 0. */
+  private stageTombstone(staged: Staged, term: number): void {
+    const { entry } = staged;
+    const dot = this.newDot();
+    if (this.cleared.size === 0 && this.here.isNextOf(entry, dot.actor, dot.counter)) staged.setTombstone(term);
+    else staged.setRecord(deleting(this.tableRecord(entry), dot, term));
   }
 
   private entryFor(key: Buffer): number {
@@ -375,8 +380,9 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
   protected recordOf(entry: number): VersionedRecord | undefined {
     const staged = this.writes.of(entry);
     if (staged === undefined) return this.tableRecord(entry);
-    const { record, bytes, expiresAtMs } = staged;
+    const { record, bytes, expiresAtMs, deletes, deletionTerm } = staged;
     if (record !== undefined) return this.merged(entry, record);
+    if (deletes) return deleting(undefined, this.newDot(), deletionTerm);
     return replacing(undefined, { kind: versionKind.plain, ...this.newDot(), term: this.term, expiresAtMs, bytes });
   }
 
@@ -402,6 +408,7 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
     const { table } = this.here;
     const { actor, counter } = this.newDot();
     if (table.isSingle(entry)) return table.actorOf(entry) === actor && table.counterOf(entry) >= counter;
+    if (table.isTombstone(entry)) return table.actorOf(entry) === actor && table.buriedCounterOf(entry) >= counter;
     return recordCovers(table.recordOf(entry) ?? emptyRecord, { actor, counter });
   }
 }

@@ -52,14 +52,12 @@ function groupInFull(stream: Stream, group: Group, most: number): Reply {
 function describeGroups(execution: Execution, args: readonly Buffer[]): Reply {
   const stream = Stream.at(execution, args[2] as Buffer);
   if (stream === undefined) return noSuchKey;
-  return stream.groups.map(
-    (group) =>
-      new MapReply([
-        ['name', group.name],
-        ['consumers', group.consumers.length],
-        ['pending', [...group.pending()].length],
-        ...progress(stream, group),
-      ]),
+  const groups = stream.groups.map((group) => ({ name: group.name, consumers: group.consumers.length, progress: progress(stream, group) }));
+  return stream.countPending((pending) =>
+    groups.map(
+      ({ name, consumers, progress: reached }) =>
+        new MapReply([['name', name], ['consumers', consumers], ['pending', pending.get(name.toString('latin1')) ?? 0], ...reached]),
+    ),
   );
 }
 
@@ -71,17 +69,21 @@ function describeConsumers(execution: Execution, args: readonly Buffer[]): Reply
   const group = stream.group(name);
   if (group === undefined) return noGroupOfKey(name, key);
   const counts = new Map<string, number>();
-  for (const { consumer } of group.pending()) counts.set(consumer.toString('latin1'), (counts.get(consumer.toString('latin1')) ?? 0) + 1);
+  const count = ({ consumer }: Pending): void =>
+    void counts.set(consumer.toString('latin1'), (counts.get(consumer.toString('latin1')) ?? 0) + 1);
   const { nowMs } = execution;
   const since = (ms: number): number => Math.max(0, nowMs - ms);
-  return group.consumers.map(
-    ({ name: consumer, seenMs, activeMs }: Consumer) =>
-      new MapReply([
-        ['name', consumer],
-        ['pending', counts.get(consumer.toString('latin1')) ?? 0],
-        ['idle', since(seenMs)],
-        ['inactive', activeMs === 0 ? -1 : since(activeMs)],
-      ]),
+  const { consumers } = group;
+  return group.scanPending(count, () =>
+    consumers.map(
+      ({ name: consumer, seenMs, activeMs }: Consumer) =>
+        new MapReply([
+          ['name', consumer],
+          ['pending', counts.get(consumer.toString('latin1')) ?? 0],
+          ['idle', since(seenMs)],
+          ['inactive', activeMs === 0 ? -1 : since(activeMs)],
+        ]),
+    ),
   );
 }
 

@@ -79,18 +79,21 @@ function parsePending(args: readonly Buffer[]): Run | ErrorReply {
 }
 
 function summary(group: Group): Reply {
-  const pending = [...group.pending()];
-  const [first] = pending;
-  const last = pending.at(-1);
-  if (first === undefined || last === undefined) return [0, null, null, nilArray];
   const counts = new Map<string, { readonly name: Buffer; count: number }>();
-  for (const { consumer } of pending) {
+  let [first, last, all]: [StreamId | undefined, StreamId, number] = [undefined, 0n, 0];
+  const note = ({ id, consumer }: Pending): void => {
+    first ??= id;
+    last = id;
+    all++;
     const known = counts.get(consumer.toString('latin1'));
     if (known === undefined) counts.set(consumer.toString('latin1'), { name: consumer, count: 1 });
     else known.count++;
-  }
-  const consumers = [...counts.values()].sort((x, y) => Buffer.compare(x.name, y.name));
-  return [pending.length, idReply(first.id), idReply(last.id), consumers.map(({ name, count }) => [name, Buffer.from(String(count))])];
+  };
+  return group.scanPending(note, () => {
+    if (first === undefined) return [0, null, null, nilArray];
+    const consumers = [...counts.values()].sort((x, y) => Buffer.compare(x.name, y.name));
+    return [all, idReply(first), idReply(last), consumers.map(({ name, count }) => [name, Buffer.from(String(count))])];
+  });
 }
 
 interface ClaimOptions {

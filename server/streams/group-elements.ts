@@ -67,6 +67,8 @@ export const allCursors: Span = { from: Buffer.of(kind.cursor), to: Buffer.of(ki
 export const cursorsOf = (name: Buffer): Span => spanOf(kind.cursor, name);
 export const consumersOf = (name: Buffer): Span => spanOf(kind.consumer, name);
 export const pendingOf = (name: Buffer): Span => spanOf(kind.pending, name);
+/** Of all groups, one after the other. */
+export const allPending: Span = { from: Buffer.of(kind.pending), to: Buffer.of(kind.pending + 1) };
 
 export function cursorElement(name: Buffer, actor: number): Buffer {
   const bytes = elementOf(kind.cursor, name, 4);

@@ -2,8 +2,8 @@
  * One consumer group of a stream as one command sees and changes it. What it was given is in its cursors (delivered.ts); what of that is not acknowledged yet, and who has
  * it, in its pending entries. As of the stream, all that is needed is read before anything is written.
  */
-import type { Dot } from '../../protocol/dot.js';
 import { emptyClock, type VectorClock } from '../../protocol/record.js';
+import type { Reply } from '../../protocol/resp/reply.js';
 import type { Execution, OrderedElement, StreamView } from '../../storage/execution.js';
 import { justAfter } from '../../storage/loaded-ranges.js';
 import { covers } from '../../storage/vector-clock.js';
@@ -26,10 +26,8 @@ import {
   consumersOf,
   cursorElement,
   cursorsOf,
-  decodeClaim,
   decodeConsumer,
   decodeCursor,
-  decodeDelivery,
   deliveryElement,
   encodeClaim,
   encodeConsumer,
@@ -44,14 +42,11 @@ import {
   type Cursor,
   type Holding,
 } from './group-elements.js';
+import { PendingWalk, pendingOfElements, type Pending } from './pending-walk.js';
 import { idMax, type StreamId } from './stream-id.js';
 import { entryElement, type Span, type StreamEntry } from './stream-elements.js';
 
-/** An entry that was given to a consumer and is not acknowledged yet. */
-export interface Pending extends Holding {
-  readonly id: StreamId;
-  readonly delivery: Dot;
-}
+export type { Pending } from './pending-walk.js';
 
 export interface Consumer extends ConsumerTimes {
   readonly name: Buffer;
@@ -155,10 +150,20 @@ export class Group {
   }
 
   private shown({ element, value }: OrderedElement, claim: Buffer | undefined): Pending {
-    const delivery = this.view.dotOf(element);
-    const said = claim === undefined ? undefined : decodeClaim(claim);
-    const isOfIt = said?.delivery.actor === delivery.actor && said.delivery.counter === delivery.counter;
-    return { id: pendingId(element), delivery, ...(isOfIt ? said.holding : decodeDelivery(value)) };
+    return pendingOfElements(element, value, this.view.dotOf(element), claim);
+  }
+
+  /** `reply`, after `each` was called for all that is pending, in the order of ids: where that is much, over several turns, long after the command. */
+  scanPending(each: (pending: Pending) => void, reply: () => Reply): Reply {
+    const walk = new PendingWalk(each);
+    const { from, to } = pendingOf(this.name);
+    return this.view.scanned(from, to, {
+      take: (element, value, dot) => walk.take(element, value, dot),
+      reply: () => {
+        walk.end();
+        return reply();
+      },
+    });
   }
 
   /** The next entries that the group has not been given, at most `most`, in the order of their ids. Reads only: what they are given as is written by `give`. */

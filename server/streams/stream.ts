@@ -10,9 +10,10 @@
  * A mark is of one coordinator: two that write at once both stand, and the greatest counts. Whatever is read is read before anything is written, so that a command
  * needs no more of the stream than it asks for.
  */
+import type { Reply } from '../../protocol/resp/reply.js';
 import type { Execution, StreamView } from '../../storage/execution.js';
 import { parseInteger } from '../commands/arguments.js';
-import { allCursors, cursorsOf } from './group-elements.js';
+import { allCursors, allPending, cursorsOf, groupName, isClaim } from './group-elements.js';
 import { Group, groupsOf, writeGroup, type GroupContent } from './group.js';
 import {
   besideEntries,
@@ -99,6 +100,11 @@ export class Stream {
   /** At most `most` entries of these ids, both inclusive, from the first on or from the last. */
   entries(first: StreamId, last: StreamId, most = Infinity, backwards = false): StreamEntry[] {
     if (first > last) return [];
+    if (first === last) {
+      // By itself: who asks for thousands by their ids, as XCLAIM may, needs no range for each.
+      const value = most < 1 ? undefined : this.view.get(entryElement(first));
+      return value === undefined ? [] : [{ id: first, fields: decodeFields(value) }];
+    }
     const { from, to } = entriesBetween(first, last);
     return this.view.range(from, to, most, backwards).map(({ element, value }) => ({ id: entryId(element), fields: decodeFields(value) }));
   }
@@ -113,6 +119,27 @@ export class Stream {
   /** By name. */
   get groups(): readonly Group[] {
     return (this.readGroups ??= groupsOf(this.execution, this.key, this.view, this, allCursors));
+  }
+
+  /** `reply`, told how much is pending of each group, by name in latin1: where that is much, over several turns, long after the command. */
+  countPending(reply: (pending: ReadonlyMap<string, number>) => Reply): Reply {
+    const counts = new Map<string, number>();
+    let [last, count]: [Buffer | undefined, number] = [undefined, 0];
+    const note = (): void => void (last !== undefined && counts.set(last.toString('latin1'), count));
+    return this.view.scanned(allPending.from, allPending.to, {
+      take: (element) => {
+        const name = groupName(element);
+        if (last?.equals(name) !== true) {
+          note();
+          [last, count] = [name, 0];
+        }
+        if (!isClaim(element)) count++;
+      },
+      reply: () => {
+        note();
+        return reply(counts);
+      },
+    });
   }
 
   group(name: Buffer): Group | undefined {

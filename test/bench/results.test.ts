@@ -3,7 +3,8 @@ import test from 'ava';
 import { ratioChart } from '../../bench/ratio-chart.js';
 import { reportText } from '../../bench/report-text.js';
 import { median, type Sample, summarize } from '../../bench/results.js';
-import { setups } from '../../bench/setups.js';
+import { allTests, filledBy } from '../../bench/redis-benchmark.js';
+import { loadsOf, setups } from '../../bench/setups.js';
 
 function sample(setup: string, round: number, requestsPerSecond: number, more: Partial<Sample> = {}): Sample {
   const load = { test: 'set', hot: false, pipeline: 1 } as const;
@@ -38,6 +39,30 @@ test('a ratio at its floor is ok, under it below; hot keys have no floor', (t) =
   t.regex(torcAt(0.39), /torc1 .* 0\.39 {2}redis-aof {3}0\.40 {2}below/);
   t.notRegex(torcAt(0.39, { hot: true }), /ok|below/);
   t.regex(torcAt(0.39, { cpuMicrosPerRequest: undefined }), /n\/a/);
+});
+
+test('what writes to a collection has to keep up with SET of the same run and pipeline', (t) => {
+  const runs = (ratioOfPush: number): Sample[] => [
+    sample('redis', 1, 100),
+    sample('torc3', 1, 30),
+    sample('redis', 1, 100, { pipeline: 16 }),
+    sample('torc3', 1, 90, { pipeline: 16 }),
+    sample('redis', 1, 200, { test: 'lpush' }),
+    sample('torc3', 1, 200 * ratioOfPush, { test: 'lpush' }),
+  ];
+  const verdictOf = (ratioOfPush: number): string | undefined =>
+    reportText(summarize(runs(ratioOfPush), setups))
+      .split('\n')
+      .find((line) => /^lpush .*torc3/.test(line));
+  t.regex(verdictOf(0.3) ?? '', /0\.30 {2}redis {3}0\.30 {2}ok/);
+  t.regex(verdictOf(0.29) ?? '', /0\.29 {2}redis {3}0\.30 {2}below/);
+});
+
+test('every test of redis-benchmark can be asked for, and what is popped was pushed before', (t) => {
+  const torc3 = setups.find(({ name }) => name === 'torc3');
+  if (torc3 === undefined) throw new Error('no such setup');
+  t.deepEqual([...new Set(loadsOf(torc3, allTests).map(({ test: name }) => name))], [...allTests]);
+  for (const name of allTests) t.is(/pop/.test(name), filledBy[name] !== undefined, name);
 });
 
 test('the chart has a bar and a floor for each ratio, and no broken number', (t) => {

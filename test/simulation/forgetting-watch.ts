@@ -6,7 +6,7 @@
 import { decodeRecordKey, recordPart } from '../../protocol/record-key.js';
 import { emptyClock, type VectorClock, type VersionedRecord } from '../../protocol/record.js';
 import type { KeyTable } from '../../storage/key-table.js';
-import { cutOf, effectiveContext } from '../../storage/merge.js';
+import { cutOf, effectiveContext, emptyRecord } from '../../storage/merge.js';
 import { Partition } from '../../storage/partition.js';
 import type { Store } from '../../storage/store.js';
 import { coversClock, maxClock } from '../../storage/vector-clock.js';
@@ -28,23 +28,32 @@ type Listener = (forgotten: Forgotten) => void;
 /** By the table of a store; those of a store that is still replaying its log wait for whoever will listen. */
 const listeners = new WeakMap<KeyTable, Listener | Forgotten[]>();
 
-const forget = Reflect.get(Partition.prototype, 'forget') as (this: Partition, entry: number, record: VersionedRecord) => void;
-Partition.prototype.forget = function (entry, record) {
-  const key = this.recordKeyOf(entry);
+function note(partition: Partition, entry: number, record: VersionedRecord): void {
+  const key = partition.recordKeyOf(entry);
   const whole = effectiveContext(record);
   const isDeletion = decodeRecordKey(key).part === recordPart.deleted;
   const forgotten = {
-    partition: this.number,
+    partition: partition.number,
     record: key.toString('latin1'),
     context: isDeletion ? whole : record.context,
     cut: isDeletion ? cutOf(record) : emptyClock,
     whole,
   };
-  const listener = listeners.get(this.table);
+  const listener = listeners.get(partition.table);
   if (typeof listener === 'function') listener(forgotten);
-  else if (listener === undefined) listeners.set(this.table, [forgotten]);
+  else if (listener === undefined) listeners.set(partition.table, [forgotten]);
   else listener.push(forgotten);
+}
+
+const forget = Reflect.get(Partition.prototype, 'forget') as (this: Partition, entry: number, record: VersionedRecord) => void;
+Partition.prototype.forget = function (entry, record) {
+  note(this, entry, record);
   forget.call(this, entry, record);
+};
+const forgetTombstone = Reflect.get(Partition.prototype, 'forgetTombstone') as (this: Partition, entry: number) => void;
+Partition.prototype.forgetTombstone = function (entry) {
+  note(this, entry, this.table.recordOf(entry) ?? emptyRecord);
+  forgetTombstone.call(this, entry);
 };
 
 export interface ForgettingWatchOptions {

@@ -1,7 +1,8 @@
 /** Named scenarios on a simulated cluster of real nodes, of what clients are shown: what the issue demands by name, and what a seed found once. */
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { torc } from '../../protocol/generated/messages.js';
 import { ByteWriter } from '../../protocol/byte-writer.js';
+import { FormatError } from '../../protocol/format-error.js';
 import { writeCommand } from '../../protocol/peer/packed-rows.js';
 import { TestCall } from '../cluster/calls.js';
 import { elementsOf } from './client-histories.js';
@@ -162,20 +163,33 @@ test('a command that its client has given up is run by nobody any more, though a
   t.is(await ask(cluster, sleeper, ['GET', 'k']), 'acknowledged');
 });
 
-test('found by a seed: a read that needs every replica asks one again that could not answer while it was sending the very record', async (t) => {
-  const cluster = await started({ readQuorum: 3, largeBytes: 120, network: { spikeChance: 0, latencyMinMs: 20 } });
-  const value = 'new '.repeat(100);
+/** The others hold `value` at k, and c, which says that it has seen it, holds what was there before: in memory and, if `onDisk`, in its engine. */
+async function withStaleRecordAtC(t: ExecutionContext, value: string, options: { readonly largeBytes?: number; readonly onDisk: boolean }) {
+  const { largeBytes, onDisk } = options;
+  const cluster = await started({
+    readQuorum: 3,
+    network: { spikeChance: 0, latencyMinMs: 20 },
+    ...(largeBytes === undefined ? {} : { largeBytes }),
+  });
   t.is(await ask(cluster, 'a', ['SET', 'k', 'old']), 'OK');
   await cluster.scheduler.runFor(500);
   const stale = entryAt(cluster, 'c', 'k').record;
-  if (stale === undefined) return t.fail('no record');
+  if (stale === undefined) throw new Error('no record');
   t.is(await ask(cluster, 'b', ['SET', 'k', value]), 'OK');
-  await cluster.scheduler.runFor(5000);
-  cluster
-    .runningNow('c')
-    .store.partition(entryAt(cluster, 'c', 'k').partition)
-    .put(entryAt(cluster, 'c', 'k').id, stale);
+  await cluster.scheduler.runFor(10_000);
+  const { store, node } = cluster.runningNow('c');
+  const { id, partition } = entryAt(cluster, 'c', 'k');
+  store.partition(partition).put(id, stale);
   t.is(entryAt(cluster, 'c', 'k').bytes.toString(), 'old');
+  let isWritten = false;
+  if (onDisk) store.writeOut().then(() => (isWritten = true), t.fail);
+  await cluster.scheduler.runFor(1000, () => isWritten || !onDisk);
+  return { cluster, store, node, evict: () => t.true(store.partition(partition).evict(id)) };
+}
+
+test('found by a seed: a read that needs every replica asks one again that could not answer while it was sending the very record', async (t) => {
+  const value = 'new '.repeat(100);
+  const { cluster } = await withStaleRecordAtC(t, value, { largeBytes: 120, onDisk: false });
   const first = begin(cluster, 'c', ['GET', 'k']);
   await cluster.scheduler.runFor(30); // the record begins to come
   const second = begin(cluster, 'c', ['GET', 'k']);
@@ -186,24 +200,12 @@ test('found by a seed: a read that needs every replica asks one again that could
 
 test('a large record that a read waits for goes to the log in slices, also when the key left memory before it came', async (t) => {
   const largeBytes = 120;
-  const cluster = await started({ readQuorum: 3, largeBytes, network: { spikeChance: 0, latencyMinMs: 20 } });
   const value = 'new '.repeat(500);
-  t.is(await ask(cluster, 'a', ['SET', 'k', 'old']), 'OK');
-  await cluster.scheduler.runFor(500);
-  const stale = entryAt(cluster, 'c', 'k').record;
-  if (stale === undefined) return t.fail('no record');
-  t.is(await ask(cluster, 'b', ['SET', 'k', value]), 'OK');
-  await cluster.scheduler.runFor(10_000);
-  const { store } = cluster.runningNow('c');
-  const { id, partition } = entryAt(cluster, 'c', 'k');
-  store.partition(partition).put(id, stale);
-  let isWritten = false;
-  store.writeOut().then(() => (isWritten = true), t.fail);
-  await cluster.scheduler.runFor(1000, () => isWritten);
+  const { cluster, store, evict } = await withStaleRecordAtC(t, value, { largeBytes, onDisk: true });
   const read = begin(cluster, 'c', ['GET', 'k']);
   await cluster.scheduler.runFor(300); // the record is coming
   t.is(read.reply(), undefined);
-  t.true(store.partition(partition).evict(id));
+  evict();
   let mostAtOnce = 0;
   let logged = store.statistics().logBytes;
   await cluster.scheduler.runFor(20_000, () => {
@@ -214,6 +216,30 @@ test('a large record that a read waits for goes to the log in slices, also when 
   });
   t.is(textOf(read.reply()), value);
   t.true(mostAtOnce > largeBytes / 2 && mostAtOnce < 3 * largeBytes, `${mostAtOnce} bytes in one turn`);
+});
+
+test('a record that makes no sense ends the stream that brought it, also when the key left memory before it came', async (t) => {
+  const { cluster, node, evict } = await withStaleRecordAtC(t, 'new', { onDisk: true });
+  const { reader } = node;
+  const onAnswers = reader.onAnswers.bind(reader);
+  let refused: unknown;
+  reader.onAnswers = (peer, answers) => {
+    for (const { transfer } of answers.different ?? []) if (transfer?.record?.[0]) transfer.record = [transfer.record[0].subarray(0, 5)];
+    try {
+      onAnswers(peer, answers);
+    } catch (error) {
+      refused = error;
+      reader.onAnswers = onAnswers;
+      throw error;
+    }
+  };
+  const read = begin(cluster, 'c', ['GET', 'k']);
+  await cluster.scheduler.runFor(25); // it has asked
+  evict();
+  await cluster.scheduler.runFor(20_000, () => read.reply() !== undefined);
+  t.true(refused instanceof FormatError, String(refused));
+  t.regex(textOf(read.reply()) ?? '', /^NOREPLICAS/);
+  t.is(textOf(await ask(cluster, 'c', ['GET', 'k'])), 'new');
 });
 
 test('a read that needs every replica is asked again when the stream that its answer was to come over is replaced', async (t) => {

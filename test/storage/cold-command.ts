@@ -1,4 +1,5 @@
 /** Commands on a collection that only the engine has, as a coordinator runs them: again and again, until all that they need is in memory. */
+import { LongReply } from '../../protocol/resp/long-reply.js';
 import { slotOf } from '../../protocol/slot.js';
 import type { Transaction } from '../../storage/transaction.js';
 import type { HandClock } from './log-fixtures.js';
@@ -34,6 +35,7 @@ export async function runCold<T>(
       return { runs, result };
     }
     transaction.discard();
+    if (result instanceof LongReply) result.abandon(); // as whoever runs commands does
     here.pins++;
     for (const { collection, element, order, range } of needs) {
       if (range !== undefined) await until(clock, (done) => store.loader.loadRange(here, collection, range, done));

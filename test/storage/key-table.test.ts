@@ -48,10 +48,14 @@ test('against a Map: every key with its record and value, one list of each parti
           table.setPlain(entry, actor, counter, term, expiresAtMs, Buffer.concat([Buffer.from('x'), version.bytes]), 1, size);
           model.set(key, { record: { context: emptyClock, versions: [version] }, value: version.bytes });
         } else {
-          const tombstone = action === 4 ? { context: new Map([[9, counter]]), versions: [] } : record;
+          // One that says its term, two that saw another write, and one that does neither.
+          const seen = [new Map([[0, key]]), new Map([[3, key]]), new Map([[0, 0]]), emptyClock][size % 4] as ReadonlyMap<number, number>;
+          const tombstone = action === 4 ? { context: new Map([...seen, [9, counter]]), versions: [] } : record;
           table.setRecord(entry, tombstone);
+          if (action === 4) t.is(table.isTombstone(entry), size % 4 === 3 || (size % 4 === 0 && key > 0));
           model.set(key, { record: tombstone, value: action === 4 ? Buffer.alloc(0) : version.bytes });
         }
+        t.is(table.isTombstone(entry) && table.isAlive(entry), false);
         if (action === 2) t.is(table.expiresOf(entry), 2 ** 41);
       }
       for (const [key, { record, value }] of model) {

@@ -70,8 +70,8 @@ async function play(seed: number, without: Rule | undefined): Promise<string | u
     const wrote: string[] = [];
     const batch = self.write((transaction) => {
       body(transaction, transaction.list(key)?.size ?? 0);
-      for (const { part, element, record } of transaction.writes.places.slice(0, transaction.writes.count))
-        if (part === recordPart.element && record?.versions.length !== 0) wrote.push(element.toString('hex'));
+      for (const { part, element, record, deletes } of transaction.writes.places.slice(0, transaction.writes.count))
+        if (part === recordPart.element && !deletes && record?.versions.length !== 0) wrote.push(element.toString('hex'));
     });
     if (batch === undefined) return;
     const after = new Set(versionsOf(self).map(({ name }) => name));

@@ -42,3 +42,21 @@ test('the end of a range stays when an element in it leaves', (t) => {
   t.true(ranges.has(Buffer.of(5)));
   t.true(ranges.has(Buffer.of(4, 0)));
 });
+
+test('of very many ranges what was read longest ago is forgotten, wherever it stands, and never what was read just now', (t) => {
+  const place = (i: number): Buffer => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32BE(i);
+    return bytes;
+  };
+  const ranges = new LoadedRanges();
+  for (let i = 0; i < 3000; i++) {
+    // From the last to the first, and from the first to the last.
+    const at = i % 2 === 0 ? 10_000 - 3 * i : 20_000 + 3 * i;
+    ranges.add(place(at), place(at + 1));
+    t.true(ranges.has(place(at)));
+    t.false(ranges.has(place(at + 1)));
+    if (i >= 500) t.true(ranges.has(place((i - 500) % 2 === 0 ? 10_000 - 3 * (i - 500) : 20_000 + 3 * (i - 500))));
+  }
+  t.is(ranges.size, 1024);
+});

@@ -291,7 +291,10 @@ class History {
       staged = transaction.writes.count === 0 ? undefined : transaction.writes.places[0];
     });
     if (dot === undefined || staged === undefined) return;
-    const { record = plainRecord(dot, staged.bytes.toString(), 1, staged.expiresAtMs) } = staged;
+    const written = staged.deletes
+      ? deleting(model.records.get(`${partition} ${name}`), dot, staged.deletionTerm)
+      : plainRecord(dot, staged.bytes.toString(), 1, staged.expiresAtMs);
+    const { record = written } = staged;
     model.merge(partition, name, record);
     model.note(partition, { ...dot, prev });
   }

@@ -12,6 +12,7 @@ import type { LongBytes } from '../../../storage/long-bytes.js';
 import type {
   CollectionName,
   CollectionView,
+  ElementScan,
   Execution,
   ListView,
   OrderedElement,
@@ -359,6 +360,11 @@ class MemoryStream extends MemoryCollection implements StreamView {
 
   countIn(from: Buffer, to: Buffer): number {
     return this.range(from, to).length;
+  }
+
+  scanned(from: Buffer, to: Buffer, scan: ElementScan): Reply {
+    for (const { element, value } of this.range(from, to)) scan.take(element, value, onlyDot);
+    return scan.reply();
   }
 
   /** One writer, all of whose writes are the same to whoever asks. */
