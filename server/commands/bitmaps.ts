@@ -168,7 +168,7 @@ function parseBitOperation(args: readonly Buffer[]): Run | ErrorReply {
   if (fill === invert && sources.length !== 1) return notTakesOne;
   return (execution) => {
     const values = sources.map((source) => ({ bytes: execution.string(source)?.bytes ?? nothing, at: 0 }));
-    const length = Math.max(...values.map(({ bytes }) => bytes.length));
+    const length = values.reduce((longest, { bytes }) => Math.max(longest, bytes.length), 0);
     if (length === 0) execution.delete(target);
     else execution.setString(target, execution.made(new LongBytes(length, values, fill)), 0);
     return length;
