@@ -228,12 +228,18 @@ export class Connection implements ClientView, Origin, RestingClient {
     this.socket.destroy();
   }
 
-  /** Ends it when it has asked for nothing in `idleMsMax` (0 = it may), or has not taken its replies for too long. `nowMs` is of the monotonic clock. */
+  /**
+   * Ends it when it has asked for nothing in `idleMsMax` (0 = it may), or has not taken its replies for too long. One that was ended and has not gone in twice that time is
+   * cut: what it leaves untaken would stay for ever. `nowMs` is of the monotonic clock.
+   */
   review(nowMs: number, idleMsMax: number): void {
+    if (!this.socket.destroyed) this.limitOutput(this.outputBufferBytes, nowMs);
     if (this.socket.destroyed) return;
     const waits = this.isBlocked || this.monitoring || this.held !== undefined || this.replies.pending > 0;
-    if (idleMsMax > 0 && !waits && nowMs - this.options.arrivedMs > idleMsMax) this.close();
-    else this.limitOutput(this.outputBufferBytes, nowMs);
+    const idleMs = nowMs - this.options.arrivedMs;
+    if (idleMsMax === 0 || waits || idleMs <= idleMsMax) return;
+    if (this.closing && idleMs > 2 * idleMsMax) this.kill();
+    else this.close();
   }
 
   authenticate(user: User): void {

@@ -15,13 +15,13 @@ export class LongRecord {
   private at = 0;
   private sum: Buffer | undefined;
 
-  /** `value` follows `head` and makes the encoded record with it; it is shared, and nobody may write to it. The others are owned by this from now on. */
+  /** `value` follows `head` and makes the encoded record with it; it is shared, and nobody may write to it. It is let go of once it is hashed. The others are owned by this from now on. */
   constructor(
     readonly leaf: number,
     /** Its record key. */
     readonly key: Buffer,
     head: Buffer,
-    private readonly value: Buffer,
+    private value: Buffer,
   ) {
     const lengths = new ByteWriter(8);
     lengths.u32(key.length);
@@ -36,6 +36,7 @@ export class LongRecord {
     this.at = at + sliceBytes;
     if (this.at < value.length) return false;
     this.sum = hash.digest();
+    this.value = noBytes; // digests are kept in thousands, and by those who list them for as long as they exchange records
     return true;
   }
 
@@ -44,3 +45,5 @@ export class LongRecord {
     return this.sum;
   }
 }
+
+const noBytes: Buffer = Buffer.alloc(0);

@@ -310,6 +310,30 @@ test('timeout ends clients that ask for nothing, also those that were there befo
   await until(() => listener.size === 0);
 });
 
+test('timeout is also for a client that does not take its replies: it is still limited, and cut when it has not gone', async (t) => {
+  const idle = { answer: () => Buffer.alloc(64 << 20), idleTimeoutSeconds: 30 };
+  const leaveReply = async ({ client, until, listener }: Fixture): Promise<number> => {
+    client.pause();
+    client.write(get('key'));
+    await until(() => (listener.clients()[0]?.outputBufferBytes ?? 0) > 1 << 20);
+    return performance.now();
+  };
+  const limited = await fixture(t, { ...idle, limits: { softBytes: 1 << 20, softSeconds: 60 } });
+  const overSinceMs = await leaveReply(limited);
+  for (const seconds of [0, 40, 59]) limited.listener.review(overSinceMs + seconds * 1000);
+  t.is(limited.statistics.outputLimitDisconnections, 0);
+  limited.listener.review(overSinceMs + 61_000);
+  t.is(limited.statistics.outputLimitDisconnections, 1);
+
+  const { listener, until, ...unlimited } = await fixture(t, idle);
+  const leftMs = await leaveReply({ listener, until, ...unlimited });
+  listener.review(leftMs + 40_000);
+  t.is(listener.size, 1, 'what it was answered is still sent, as long as it may yet take that');
+  listener.review(leftMs + 70_000);
+  await until(() => listener.size === 0);
+  t.is(unlimited.statistics.outputLimitDisconnections, 0);
+});
+
 test('QUIT is answered after all before it, and nothing follows it', async (t) => {
   const { client, calls, replies, until } = await fixture(t);
   const ended = once(client, 'end');
