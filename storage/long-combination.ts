@@ -12,7 +12,7 @@ import type { SetOperation } from './execution.js';
 import type { Partition } from './partition.js';
 
 /** Elements and look-ups of a slice, and bytes after which it ends: two or three milliseconds. */
-const sliceSteps = 3000;
+const sliceSteps = 1500;
 const sliceBytes = 256 * 1024;
 
 const writer = new BulkArrayWriter();

@@ -14,7 +14,7 @@ type Key = (typeof keys)[number];
 /** Numbers of the members of each set: more than a slice, and much in common. */
 const members: Readonly<Record<Key, readonly [from: number, to: number]>> = { a: [0, 6000], b: [3000, 7000], c: [2000, 5500] };
 /** And what a step may take beyond the bound: one element's look-ups. */
-const stepsOfSlice = 3000 + keys.length;
+const stepsOfSlice = 1500 + keys.length;
 
 function run(opened: OpenedStore, resp: 2 | 3, ...words: (string | number)[]): Reply {
   const args = words.map((word) => Buffer.from(String(word)));
