@@ -31,14 +31,17 @@ export type ReadFrom = 'any' | 'coordinator';
 
 /** How much longer than its deadline a command may take for the bytes that it moves. */
 export interface BulkPatience {
-  /** A command that moves fewer has no more time for them. */
+  /** A command that moves fewer has no more time for them. Less than half of what `goesOn` gives, at the rate below. */
   readonly freeBytes: number;
   /** The slowest that bytes may move before a command that moves them is given up. */
   readonly slowestBytesPerMs: number;
 }
 
-/** It goes with the sizes of pieces (bulk-sender.ts): two windows a second. */
-export const usualBulkPatience: BulkPatience = { freeBytes: 1024 * 1024, slowestBytesPerMs: 4 * 1024 };
+/**
+ * It goes with the sizes of pieces (bulk-sender.ts): a window in two seconds, which is what is left where a dozen processes want each of the node's processors. What does not move at all breaks its link
+ * long before.
+ */
+export const usualBulkPatience: BulkPatience = { freeBytes: 256 * 1024, slowestBytesPerMs: 1024 };
 
 /** What a call may still take after it was seen that what it waits for goes on. */
 const patienceMs = 1000;

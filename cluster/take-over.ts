@@ -24,6 +24,8 @@ interface Attempt {
   readonly coordination: Coordination;
   readonly term: Term;
   readonly beganMs: number;
+  /** When something large was last seen to move between this node and a peer that has promised: it may be what this waits for. */
+  movedMs: number;
   askedMs: number;
   readonly asked: Set<Peer>;
   /** Peers that promised, with their `seen` as of then; what they had more has been asked for. */
@@ -88,6 +90,7 @@ export class TakeOver {
       coordination,
       term,
       beganMs: now,
+      movedMs: now,
       askedMs: now,
       asked: new Set(),
       promised: new Map(),
@@ -165,10 +168,14 @@ export class TakeOver {
     const { peerTimeoutMs } = this.options.directives;
     const now = clock.monotonicMs();
     for (const attempt of this.attempts.values()) {
+      if (this.isMoving(attempt)) {
+        attempt.movedMs = now;
+        attempt.coordination.goesOn(now);
+      }
       if (compareTerms(this.options.store.partition(attempt.coordination.partition).promised, attempt.term) !== 0) {
         this.abandon(attempt);
         reroute(attempt.coordination.stop());
-      } else if (now - attempt.beganMs > peerTimeoutMs) {
+      } else if (now - attempt.movedMs > peerTimeoutMs) {
         this.abandon(attempt);
         reroute(attempt.coordination.stop());
       } else if (attempt.witnesses.size > 0 && this.dismissWitnesses(attempt, now)) {
@@ -181,6 +188,14 @@ export class TakeOver {
         this.proceed(attempt);
       }
     }
+  }
+
+  /** A large record takes longer than an attempt may: to begin anew would send it once more. Links see to it that it moves, and `comparison` that it comes to an end. */
+  private isMoving({ promised, holders, pulling }: Attempt): boolean {
+    for (const peer of promised.keys()) {
+      if (peer.reachable && peer.largeBytes > 0 && (pulling > 0 || !holders.has(peer))) return true;
+    }
+    return false;
   }
 
   /** This node may have slept, or is to leave the work to others: whatever it ran or was taking over may be another's by now. */

@@ -50,6 +50,14 @@ export class CollectionSnapshot {
     return this.touched.size === 0 ? undefined : this.touched.get(entry);
   }
 
+  /** The element, `length` bytes of `bytes` from `from`, was there at the instant. For a collection that was whole, and of which nothing was condemned. */
+  had(bytes: Buffer, from: number, length: number): boolean {
+    const { table } = this;
+    const entry = table.findPart(this.owner, this.kind, bytes, from, length);
+    if (entry === noEntry) return false;
+    return this.touched.has(entry) ? this.touched.get(entry) !== undefined : table.isAlive(entry);
+  }
+
   /** An entry of the collection is about to change. */
   beforeChange(entry: number): void {
     if (!this.touched.has(entry)) this.touched.set(entry, this.copyOf(entry));

@@ -32,6 +32,8 @@ export interface ScannedElements {
   readonly next: number | undefined;
 }
 
+export type SetOperation = 'union' | 'inter' | 'diff';
+
 /**
  * A living collection as a command sees it, its own writes included. Elements are fields, members; a set's values are empty. An element that is not in memory
  * shows as absent, and the command's whole run is made again once it is: nothing of the first run counts.
@@ -52,6 +54,8 @@ export interface CollectionView {
   elements(): Buffer[];
   /** The same as a whole reply, where it is so long that it should not be made in one turn; undefined where it is not, or cannot be made otherwise. */
   long(shape: LongShape): Reply | undefined;
+  /** The same of what sets come to together, of which this is the first: their elements, or how many they are, at most `limit`. */
+  longCombination(operation: SetOperation, others: readonly CollectionView[], limit: number, isCount: boolean): Reply | undefined;
   /** The `at`th of `size`, in an order that holds until something is written. Owned by the caller. */
   elementAt(at: number): Buffer;
   valueAt(at: number): Buffer;

@@ -1,27 +1,38 @@
 /** Union, intersection and difference of sets, as SUNION, SINTER and SDIFF give them. */
-import type { CollectionView } from '../../storage/execution.js';
+import type { Reply } from '../../protocol/resp/reply.js';
+import type { CollectionView, SetOperation } from '../../storage/execution.js';
 
-export type SetOperation = 'union' | 'inter' | 'diff';
+type Sets = readonly (CollectionView | undefined)[];
+
+/** What of large sets is made over several turns of the event loop; undefined where `combined` can make it at once, or has to. */
+export function longCombined(operation: SetOperation, sets: Sets, limit: number, isCount: boolean): Reply | undefined {
+  const present = sets.filter((set) => set !== undefined);
+  if (operation !== 'union' && (operation === 'inter' ? present.length < sets.length : sets[0] === undefined)) return undefined;
+  const [first, ...others] = operation === 'inter' ? bySize(present) : present;
+  return first?.longCombination(operation, others, limit, isCount);
+}
+
+const bySize = (sets: readonly CollectionView[]): CollectionView[] => sets.toSorted((x, y) => x.size - y.size);
 
 /** The result's members, at most `limit` of them. Sets that are not there are empty. */
-export function combined(operation: SetOperation, sets: readonly (CollectionView | undefined)[], limit: number): Buffer[] {
+export function combined(operation: SetOperation, sets: Sets, limit: number): Buffer[] {
   if (operation === 'union') return union(sets);
   if (operation === 'inter') return intersection(sets, limit);
   const [first, ...others] = sets;
   return (first?.elements() ?? []).filter((member) => !others.some((set) => set?.has(member) === true));
 }
 
-function union(sets: readonly (CollectionView | undefined)[]): Buffer[] {
+function union(sets: Sets): Buffer[] {
   const members = new Map<string, Buffer>();
   for (const set of sets) for (const member of set?.elements() ?? []) members.set(member.toString('latin1'), member);
   return [...members.values()];
 }
 
 /** The smallest set is gone through, and looked up in the others. */
-function intersection(sets: readonly (CollectionView | undefined)[], limit: number): Buffer[] {
+function intersection(sets: Sets, limit: number): Buffer[] {
   const present = sets.filter((set) => set !== undefined);
   if (present.length < sets.length) return [];
-  const [smallest, ...others] = present.toSorted((x, y) => x.size - y.size);
+  const [smallest, ...others] = bySize(present);
   const found: Buffer[] = [];
   for (const member of smallest?.elements() ?? []) {
     if (found.length >= limit) break;

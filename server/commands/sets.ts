@@ -1,13 +1,13 @@
 /** Sets. Semantics and error texts are Redis 7.2's (t_set.c). Each member is a record of its own, with an empty value. */
 import { ErrorReply, SetReply } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';
-import type { CollectionView, Execution } from '../../storage/execution.js';
+import type { CollectionView, Execution, SetOperation } from '../../storage/execution.js';
 import type { KeyedRow, Run } from '../command-table.js';
 import { parseInteger } from './arguments.js';
 import { parseElementScan } from './element-scan.js';
 import { notAnInteger, notPositive, syntaxError } from './errors.js';
 import { differentPlaces, randomPlaces } from './random-elements.js';
-import { combined, type SetOperation } from './set-algebra.js';
+import { combined, longCombined } from './set-algebra.js';
 import { allAreKeys, familyOf, firstIsKey } from './row.js';
 
 const { docs, row } = familyOf('set');
@@ -107,8 +107,10 @@ const membership =
 const parseCombination =
   (operation: SetOperation) =>
   (args: readonly Buffer[]): Run =>
-  (execution) =>
-    new SetReply(combined(operation, setsOf(execution, args.slice(1)), Infinity));
+  (execution) => {
+    const sets = setsOf(execution, args.slice(1));
+    return longCombined(operation, sets, Infinity, false) ?? new SetReply(combined(operation, sets, Infinity));
+  };
 
 const setsOf = (execution: Execution, keys: readonly Buffer[]): (CollectionView | undefined)[] => keys.map((key) => setAt(execution, key));
 
@@ -143,7 +145,11 @@ function parseIntersectionCount(args: readonly Buffer[]): Run | ErrorReply {
     limit = BigInt(parsed);
   }
   const keys = countedKeys(args);
-  return (execution) => combined('inter', setsOf(execution, keys), limit === 0n ? Infinity : Number(limit)).length;
+  const most = limit === 0n ? Infinity : Number(limit);
+  return (execution) => {
+    const sets = setsOf(execution, keys);
+    return longCombined('inter', sets, most, true) ?? combined('inter', sets, most).length;
+  };
 }
 
 const read = ['readonly', 'fast'] as const;

@@ -61,6 +61,10 @@ export class DistantCollection implements CollectionView {
     return undefined;
   }
 
+  longCombination(): undefined {
+    return undefined;
+  }
+
   elementAt(at: number): Buffer {
     return this.all[at]?.bytes ?? noValue;
   }

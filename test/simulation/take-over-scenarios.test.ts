@@ -300,3 +300,28 @@ test('found by a seed: nodes that each have to run something here do not take th
   await well(cluster);
   t.is(await convergenceFault(cluster), undefined);
 });
+
+test('a take-over that waits for a large record goes on while it comes, and so do the commands that wait for it', async (t) => {
+  const cluster = await started({ largeBytes: 60, network: { spikeChance: 0, latencyMinMs: 50 } });
+  const [first = '', second = '', third = ''] = homes(cluster, 'k');
+  const value = 'v'.repeat(2000);
+  t.is(await ask(cluster, third, ['SET', 'k', 'small']), 'OK');
+  for (const other of [first, third]) {
+    cluster.network.block(other, second);
+    cluster.network.block(second, other);
+  }
+  await cluster.scheduler.runFor(3000);
+  t.is(await ask(cluster, third, ['SET', 'k', value]), 'OK');
+  cluster.scheduler.crash(first, 'process');
+  cluster.network.unblock(second, third);
+  cluster.network.unblock(third, second);
+  const { node } = cluster.runningNow(second);
+  const reaches = (one: string, other: string): boolean =>
+    cluster.runningNow(one).node.membership.peer(cluster.nodes.indexOf(other))?.reachable === true;
+  await cluster.scheduler.runFor(10_000, () => reaches(second, third) && reaches(third, second));
+  const abandoned = node.takeOver.abandoned;
+  const beganMs = cluster.scheduler.nowMs;
+  t.is(await ask(cluster, second, ['APPEND', 'k', 'end']), String(value.length + 3));
+  t.true(cluster.scheduler.nowMs - beganMs > 2000, 'longer than a take-over of nothing large may take');
+  t.true(node.takeOver.abandoned - abandoned <= 1, `begun anew ${node.takeOver.abandoned - abandoned} times`);
+});

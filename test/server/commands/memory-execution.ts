@@ -314,6 +314,10 @@ class MemoryCollection implements CollectionView {
     return undefined;
   }
 
+  longCombination(): undefined {
+    return undefined;
+  }
+
   elementAt(at: number): Buffer {
     return this.elements()[at] ?? Buffer.alloc(0);
   }
