@@ -299,8 +299,9 @@ export class TakeOver {
       const mine = coordination(number);
       if (!promised.includes(number) && mine.state !== 'draining') continue;
       const attempt = this.attempts.get(number);
-      if (attempt !== undefined) this.abandon(attempt);
-      for (const call of mine.stop()) calls.push(call);
+      // What waits here may have to run here: begun anew at once, two nodes would take the partition from each other for as long as their calls live.
+      if (attempt !== undefined) this.retryLater(attempt, this.options.directives.peerTimeoutMs / 4);
+      else for (const call of mine.stop()) calls.push(call);
     }
     turn.whenWritten(() => {
       const partitions = promised.map((number) => store.partition(number));
@@ -378,11 +379,11 @@ export class TakeOver {
     return this.attempts.get(attempt.coordination.partition) === attempt;
   }
 
-  private retryLater(attempt: Attempt): void {
+  private retryLater(attempt: Attempt, mostMs = 20): void {
     if (!this.isCurrent(attempt)) return;
     this.abandon(attempt);
     const { coordination } = attempt;
-    this.options.clock.after(2 + this.options.random.integer(20), () => {
+    this.options.clock.after(2 + this.options.random.integer(Math.max(1, Math.floor(mostMs))), () => {
       if (coordination.state === 'idle') this.options.reroute(coordination.stop()); // else a new call has begun anew
     });
   }

@@ -289,6 +289,18 @@ test('a deletion is not forgotten while what a superseded coordinator wrote befo
   for (const name of cluster.nodes) t.is(cluster.runningNow(name).store.partition(0).contexts, 0, name);
 });
 
+test('found by a seed: nodes that each have to run something here do not take the partition from each other for as long as that waits', async (t) => {
+  const cluster = await started({ partitions: 1, peerTimeoutMs: 2000, network: { spikeChance: 0, lateDetectionMs: 1 } });
+  const names = homes(cluster, 'k');
+  for (let round = 0; round < 10; round++) {
+    const writes = names.map((name) => begin(cluster, name, ['SET', 'k', `${name} ${round}`], true));
+    await cluster.scheduler.runFor(1900, () => writes.every(({ reply }) => reply() !== undefined));
+    for (const { reply } of writes) t.is(textOf(reply()), 'OK', `round ${round}`);
+  }
+  await well(cluster);
+  t.is(await convergenceFault(cluster), undefined);
+});
+
 test('a take-over that waits for a large record goes on while it comes, and so do the commands that wait for it', async (t) => {
   const cluster = await started({ largeBytes: 60, network: { spikeChance: 0, latencyMinMs: 50 } });
   const [first = '', second = '', third = ''] = homes(cluster, 'k');
