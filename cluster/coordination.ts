@@ -93,14 +93,19 @@ export class Coordination {
    */
   leave(reroute: (calls: readonly Call[]) => void, later: (callback: () => void) => void): void {
     const calls = this.stop();
-    if (calls.length === 0) return;
-    let handedOut = false;
-    const handOut = (): void => {
-      if (!handedOut) reroute(calls);
-      handedOut = true;
+    if (calls.length > 0) this.afterOwn(() => reroute(calls), later);
+  }
+
+  /** Calls `goOn` once: when nothing that ran here is unsettled, or when `later` calls back. */
+  afterOwn(goOn: () => void, later: (callback: () => void) => void): void {
+    let goesOn = false;
+    const once = (): void => {
+      if (goesOn) return;
+      goesOn = true;
+      goOn();
     };
-    this.whenDrained(handOut);
-    if (!handedOut) later(handOut);
+    this.whenDrained(once);
+    if (!goesOn) later(once);
   }
 
   /** Stops coordinating; whoever waits is handed out to be routed anew. */

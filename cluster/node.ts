@@ -336,6 +336,7 @@ export class Node {
     });
     this.router = new Router({
       membership,
+      coordination,
       coordinator,
       reader: this.reader,
       clock,

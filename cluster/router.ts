@@ -11,6 +11,7 @@ import type { Clock } from '../storage/clock.js';
 import { CommandError } from '../storage/execution.js';
 import { Call, loading, noReplicas, notServedInTime, unknownOutcome, type CallOptions, type ReadFrom } from './call.js';
 import type { CommandDecoder, Operation } from './command.js';
+import type { Coordination } from './coordination.js';
 import type { Coordinator } from './coordinator.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
@@ -41,7 +42,8 @@ export interface RouterOptions {
   /** Others may stand in for home replicas. */
   readonly isSloppy: () => boolean;
   /** Read each time. */
-  readonly directives: { readonly readFrom: ReadFrom };
+  readonly directives: { readonly readFrom: ReadFrom; readonly peerTimeoutMs: number };
+  readonly coordination: (partition: number) => Coordination;
   /** This node is not to answer reads of the partition alone. */
   readonly isDoubtful: (partition: number) => boolean;
   /** This node is not to coordinate anything. */
@@ -67,8 +69,24 @@ export class Router {
     if (this.isReadHere(call)) return this.read(call);
     const target = this.target(call);
     if (target === undefined) return call.answer(noReplicas(1, 0, call.operation.access));
-    if (call.session === undefined || call.session.enter(call, this.routeTo(call, target))) this.dispatch(call, target);
+    if (call.hops > 0 && target !== membership.selfIndex) this.passOn(call, target);
+    else if (call.session === undefined || call.session.enter(call, this.routeTo(call, target))) this.dispatch(call, target);
   };
+
+  /**
+   * A peer's call that is another's by now. What came before it, of the same connection, may wait here, or have run here when this node coordinated: elsewhere it would
+   * overtake that.
+   */
+  private passOn(call: Call, target: number): void {
+    const { coordinator, clock, directives } = this.options;
+    const coordination = this.options.coordination(call.partition);
+    if (coordination.waiting > 0) return coordinator.submit(call);
+    if (coordination.unsettled === 0) return this.dispatch(call, target);
+    coordination.afterOwn(
+      () => this.reroute([call]),
+      (callback) => clock.after(directives.peerTimeoutMs / 2, callback),
+    );
+  }
 
   private routeTo(call: Call, target: number): number {
     const link = this.options.membership.peer(target)?.link;
@@ -196,7 +214,11 @@ export class Router {
   private read(call: Call): void {
     const { membership, reader } = this.options;
     const { session } = call;
-    const route = call.hops > 0 ? 1 + (this.target(call) ?? membership.selfIndex) : (session?.routeOf(call.partition) ?? readHere);
+    if (call.hops > 0) {
+      const target = this.target(call) ?? membership.selfIndex;
+      return target === membership.selfIndex ? this.dispatch(call, target) : this.passOn(call, target);
+    }
+    const route = session?.routeOf(call.partition) ?? readHere;
     if (session !== undefined && !session.enter(call, membership.isReachable(route - 1) ? route : readHere)) return;
     if (route === readHere) reader.submit(call);
     else this.dispatch(call, route - 1);
