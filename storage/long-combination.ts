@@ -3,13 +3,13 @@
  * were at the instant.
  */
 import { BulkArrayWriter, headerType } from '../protocol/resp/bulk-array.js';
-import { LongReply } from '../protocol/resp/long-reply.js';
 import { encodeReply } from '../protocol/resp/reply-writer.js';
 import { EncodedPieces } from '../protocol/resp/reply.js';
 import type { Collection } from './collection.js';
 import { CollectionSnapshot } from './collection-snapshot.js';
 import type { SetOperation } from './execution.js';
 import type { Partition } from './partition.js';
+import { SnapshotReply, type SnapshotSource } from './snapshot-reply.js';
 
 /** Elements and look-ups of a slice, and bytes after which it ends: two or three milliseconds. */
 const sliceSteps = 1500;
@@ -17,47 +17,31 @@ const sliceBytes = 256 * 1024;
 
 const writer = new BulkArrayWriter();
 
-interface Source {
-  readonly collection: Collection;
-  readonly snapshot: CollectionSnapshot;
-}
-
-export class LongCombination extends LongReply<EncodedPieces> {
-  private readonly sources: readonly Source[];
+export class LongCombination extends SnapshotReply {
   private readonly pieces: Buffer[] = [];
   /** Whose elements are gone through, and the next of them. */
   private current = 0;
   private next = 0;
   private found = 0;
-  private isOpen = true;
 
   /**
    * Of an intersection or a difference the elements of the first of `sets` are gone through, of a union those of all. All sets are whole in memory, with nothing condemned.
    * `isCount`: the reply is how many there are, `limit` at most.
    */
   constructor(
-    private readonly partition: Partition,
+    partition: Partition,
     private readonly operation: SetOperation,
     sets: readonly Collection[],
     private readonly limit: number,
     private readonly isCount: boolean,
     private readonly resp: 2 | 3,
   ) {
-    super();
-    const { collections, table } = partition;
-    this.sources = sets.map((collection) => ({
-      collection,
-      snapshot: new CollectionSnapshot(table, collection, collection.livingEntries()),
-    }));
-    partition.pins++; // no entry goes, so whatever was an element is still found
-    for (const { collection, snapshot } of this.sources) collections.open(collection, snapshot);
-  }
-
-  abandon(): void {
-    if (!this.isOpen) return;
-    this.isOpen = false;
-    this.partition.pins--;
-    for (const { collection, snapshot } of this.sources) this.partition.collections.close(collection, snapshot);
+    const snapshotOf = (collection: Collection): CollectionSnapshot =>
+      new CollectionSnapshot(partition.table, collection, collection.livingEntries());
+    super(
+      partition,
+      sets.map((collection) => ({ collection, snapshot: snapshotOf(collection) })),
+    );
   }
 
   protected slice(): EncodedPieces | undefined {
@@ -73,13 +57,13 @@ export class LongCombination extends LongReply<EncodedPieces> {
   private isOver(): boolean {
     const { current, next, operation, sources } = this;
     const last = operation === 'union' ? sources.length - 1 : 0;
-    return this.found >= this.limit || current > last || (current === last && next >= (sources[last] as Source).snapshot.size);
+    return this.found >= this.limit || current > last || (current === last && next >= (sources[last] as SnapshotSource).snapshot.size);
   }
 
   /** Judges one element, or goes on to the next set; returns what that counts for. */
   private step(): number {
     const { current, operation, sources } = this;
-    const { snapshot } = sources[current] as Source;
+    const { snapshot } = sources[current] as SnapshotSource;
     if (this.next >= snapshot.size) {
       this.current++;
       this.next = 0;
@@ -94,7 +78,7 @@ export class LongCombination extends LongReply<EncodedPieces> {
     // Of a union what an earlier set has was taken there.
     const [first, end] = operation === 'union' ? [0, current] : [1, sources.length];
     for (let at = first; at < end; at++) {
-      const isThere = (sources[at] as Source).snapshot.had(bytes, from, length);
+      const isThere = (sources[at] as SnapshotSource).snapshot.had(bytes, from, length);
       if (isThere !== (operation === 'inter')) return 2 + at - first;
     }
     this.found++;

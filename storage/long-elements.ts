@@ -1,13 +1,13 @@
 /** A long reply of a collection's elements, from a snapshot of it. */
 import { BulkArrayWriter, headerType } from '../protocol/resp/bulk-array.js';
 import { doubleText } from '../protocol/resp/double-text.js';
-import { LongReply } from '../protocol/resp/long-reply.js';
 import { EncodedPieces } from '../protocol/resp/reply.js';
 import type { Collection } from './collection.js';
 import type { CollectionSnapshot, SavedElement } from './collection-snapshot.js';
 import type { LongShape } from './execution.js';
 import type { Partition } from './partition.js';
 import { decodeScore } from './score-value.js';
+import { SnapshotReply } from './snapshot-reply.js';
 
 /** From so many elements on a reply is made in slices. */
 export const longElements = 2000;
@@ -22,31 +22,21 @@ export type LongForm = LongShape | 'scored members';
 
 const writer = new BulkArrayWriter();
 
-export class LongElements extends LongReply<EncodedPieces> {
+export class LongElements extends SnapshotReply {
   private readonly pieces: Buffer[] = [];
   private next = 0;
   private isGathered = false;
-  private isOpen = true;
 
   /** `isReverse`: the last element first. */
   constructor(
-    private readonly partition: Partition,
-    private readonly collection: Collection,
+    partition: Partition,
+    collection: Collection,
     private readonly snapshot: CollectionSnapshot,
     private readonly form: LongForm,
     private readonly resp: 2 | 3,
     private readonly isReverse = false,
   ) {
-    super();
-    partition.pins++; // what it has not read yet stays
-    partition.collections.open(collection, snapshot);
-  }
-
-  abandon(): void {
-    if (!this.isOpen) return;
-    this.isOpen = false;
-    this.partition.pins--;
-    this.partition.collections.close(this.collection, this.snapshot);
+    super(partition, [{ collection, snapshot }]);
   }
 
   protected slice(): EncodedPieces | undefined {

@@ -1,5 +1,4 @@
 /** What a command makes of a long range of a stream's elements: they are gone through a slice a turn, as they were when the command ran. */
-import { LongReply } from '../protocol/resp/long-reply.js';
 import { encodeReply } from '../protocol/resp/reply-writer.js';
 import { EncodedPieces } from '../protocol/resp/reply.js';
 import type { Collection } from './collection.js';
@@ -7,31 +6,22 @@ import type { CollectionSnapshot } from './collection-snapshot.js';
 import type { ElementScan } from './execution.js';
 import { latestDotOf } from './latest.js';
 import type { Partition } from './partition.js';
+import { SnapshotReply } from './snapshot-reply.js';
 
 /** Elements of a slice: two or three milliseconds. */
 const sliceElements = 1000;
 
-export class LongScan extends LongReply<EncodedPieces> {
+export class LongScan extends SnapshotReply {
   private next = 0;
-  private isOpen = true;
 
   constructor(
-    private readonly partition: Partition,
-    private readonly collection: Collection,
+    partition: Partition,
+    collection: Collection,
     private readonly snapshot: CollectionSnapshot,
     private readonly scan: ElementScan,
     private readonly resp: 2 | 3,
   ) {
-    super();
-    partition.pins++; // what it has not read yet stays
-    partition.collections.open(collection, snapshot);
-  }
-
-  abandon(): void {
-    if (!this.isOpen) return;
-    this.isOpen = false;
-    this.partition.pins--;
-    this.partition.collections.close(this.collection, this.snapshot);
+    super(partition, [{ collection, snapshot }]);
   }
 
   protected slice(): EncodedPieces | undefined {
