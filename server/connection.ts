@@ -9,28 +9,21 @@ import { Session } from '../cluster/session.js';
 import { Call, errorCodeOf } from '../cluster/call.js';
 import type { Operation } from '../cluster/command.js';
 import { ErrorReply, type Reply, type StatusReply } from '../protocol/resp/reply.js';
-import { RequestDecoder, type RequestLimits } from '../protocol/resp/request-decoder.js';
-import type { ClientGate } from './client-gate.js';
+import { RequestDecoder } from '../protocol/resp/request-decoder.js';
 import type { CommandCount } from './command-count.js';
-import type { CommandLookup } from './command-lookup.js';
-import type { CommandTimings } from './command-timings.js';
 import type { CommandRow, KeyedRow, LocalRow } from './command-table.js';
-import { operationOf, type Dispatcher, type Origin } from './dispatcher.js';
-import type { AclLog } from './acl/acl-log.js';
+import { operationOf, type Origin } from './dispatcher.js';
 import { denial, denialText, patternDenial } from './acl/permission.js';
 import type { User } from './acl/user.js';
-import type { Users } from './acl/users.js';
 import { clientLine } from './commands/client-line.js';
 import { noAuthentication } from './commands/errors.js';
 import { OutputLimit } from './output-limit.js';
 import { PartitionSet } from './partition-set.js';
 import { ReplyOrder, type ClientOptions, type Place } from './reply-order.js';
-import type { OutputBufferLimit } from './config/value-types.js';
 import type { ClientView, LocalContext, ReplyMode, Unblock } from './local-context.js';
-import type { Statistics } from './statistics.js';
+import type { ServerState } from './server-state.js';
 import { CallTrace } from '../cluster/tracing.js';
-import type { Traces } from './telemetry/traces.js';
-import { repliesBytesMax, shortArguments, type RestingClient, type TurnBudget } from './turn-budget.js';
+import { repliesBytesMax, shortArguments, type RestingClient } from './turn-budget.js';
 
 /** Commands of one connection under way before it is read on, and when it is again. */
 const pendingMax = 1024;
@@ -60,38 +53,6 @@ class ClientCall extends Call implements Place {
   protected deliver(reply: Reply): void {
     this.connection.answered(this, reply, this.count);
   }
-}
-
-/** What all connections of a node share: the table, the way to the cluster, limits and counts. */
-export interface ServerState {
-  readonly lookup: CommandLookup;
-  readonly dispatcher: Dispatcher;
-  readonly statistics: Statistics;
-  /** Sends a call on its way. */
-  readonly submit: (call: Call) => void;
-  /** What may keep the commands of every client waiting, or watch them. */
-  readonly gate: ClientGate;
-  /** Of all clients together. */
-  readonly budget: TurnBudget;
-  readonly timings: CommandTimings;
-  readonly traces: Pick<Traces, 'isOn' | 'sample'>;
-  readonly nowMs: () => number;
-  /** Of what is read now, ms of the monotonic clock. */
-  readonly arrivalMs: () => number;
-  /** How long a command may take. */
-  readonly commandTimeoutMs: () => number;
-  readonly users: Users;
-  readonly aclLog: AclLog;
-  readonly requestLimits: () => RequestLimits;
-  /** Of normal clients. */
-  readonly outputLimit: () => OutputBufferLimit;
-  readonly contextOf: (connection: Connection) => LocalContext;
-  /** All that came at once has been dealt with. */
-  readonly inputTaken: () => void;
-  /** `connection.flush()` is called at the end of this turn. */
-  readonly flushAtEnd: (connection: Connection) => void;
-  readonly closed: (connection: Connection) => void;
-  readonly outputLimitReached: (connection: Connection) => void;
 }
 
 export class Connection implements ClientView, Origin, RestingClient {
@@ -149,7 +110,7 @@ export class Connection implements ClientView, Origin, RestingClient {
   constructor(
     readonly id: number,
     private readonly socket: Socket,
-    private readonly server: ServerState,
+    private readonly server: ServerState<Connection>,
   ) {
     this.createdAtMs = this.lastCommandAtMs = server.nowMs();
     this.address = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;

@@ -1,7 +1,8 @@
 /** Accepts clients: up to `maxclients`, with keep-alive, and closed when idle for longer than `timeout` or not taking what it is sent. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type SecureContextOptions } from 'node:tls';
-import { Connection, type ServerState } from './connection.js';
+import { Connection } from './connection.js';
+import type { ServerState } from './server-state.js';
 import { readShared } from './shared-read-buffer.js';
 import { askedForCertificate, refusesUntrusted, tlsHandshakeTimeoutMs } from './tls-files.js';
 
@@ -47,13 +48,13 @@ export class Listener {
 
   private constructor(
     private readonly options: ListenerOptions,
-    private readonly state: ServerState,
+    private readonly state: ServerState<Connection>,
   ) {
     this.reviewing = setInterval(() => this.review(performance.now()), reviewMs).unref();
   }
 
   /** Listens on every address. Rejects with the system's error. */
-  static async open(options: ListenerOptions, state: ServerState): Promise<Listener> {
+  static async open(options: ListenerOptions, state: ServerState<Connection>): Promise<Listener> {
     const listener = new Listener(options, state);
     for (const host of options.addresses) {
       if (options.port !== 0)

@@ -19,7 +19,7 @@ import { directiveKeys, directiveOf, type Configuration } from './config/directi
 import { environmentWarnings } from './config/environment.js';
 import { warningsOf } from './config/load-configuration.js';
 import { RunningConfiguration } from './config/running-configuration.js';
-import type { Connection, ServerState } from './connection.js';
+import type { Connection } from './connection.js';
 import { Dispatcher } from './dispatcher.js';
 import { HashingPool } from './hashing-pool.js';
 import { DiskGuard } from './disk-guard.js';
@@ -36,6 +36,7 @@ import { aclFileAt, nodeUsers, usersOfFiles } from './node-users.js';
 import { sampleMs } from './rate-meter.js';
 import { clientTls, peerTls, provingTransport } from './secured-connections.js';
 import { SlowLog } from './slow-log.js';
+import type { ServerState } from './server-state.js';
 import { Statistics } from './statistics.js';
 import { systemClock, systemRandom, unixMicroseconds } from './system-clock.js';
 import { TcpTransport } from './tcp-transport.js';
@@ -292,7 +293,7 @@ async function startServing(
     conflicts: (count: number) => conflictReport(store.conflicts, node.membership.configuration, count),
     repair: (plan: RepairPlan) => node.repair(plan),
   };
-  const state: ServerState = {
+  const state: ServerState<Connection> = {
     lookup,
     dispatcher,
     statistics,
