@@ -56,6 +56,11 @@ export class Coordination {
     for (const call of this.queue) call.goesOn(nowMs);
   }
 
+  /** So many large bytes go before all that wait: a batch of one that waited longer. */
+  moves(bytes: number): void {
+    for (const call of this.queue) call.moves(bytes);
+  }
+
   /** Takes out the calls that `isDue` names, in order. */
   takeEvery(isDue: (call: Call) => boolean): Call[] {
     const due = this.queue.filter(isDue);

@@ -439,7 +439,11 @@ export class Coordinator {
       turn.whenWritten(() => span.end());
     }
     if (large !== undefined) coordination.largeBytes += length;
-    if (coordination.largeBytes > 0) call.moves(coordination.largeBytes + this.largeBytesBefore(call.partition));
+    if (coordination.largeBytes > 0) {
+      const bytes = coordination.largeBytes + this.largeBytesBefore(call.partition);
+      call.moves(bytes);
+      if (large !== undefined) coordination.moves(bytes);
+    }
     if (membership.memberCount === 1 && store.isDurableOnceAppended && !turn.isEnding && large === undefined) {
       // No reply leaves before this turn's end, which appends the batch first and sends nothing when it cannot.
       turn.schedule();

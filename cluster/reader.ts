@@ -149,7 +149,7 @@ export class Reader {
     if (needed === 0 || call.operation.keys.length === 0) return call.answer(reply);
     const reachable = membership.reachableHomes(call.partition);
     if (reachable <= needed) return call.answer(noReplicas(quorum, reachable, 'read'));
-    const shown = this.shownOf(call.operation.keys);
+    const shown = this.shownOf(call);
     const read: PendingRead = {
       call,
       reply: heldReply(reply),
@@ -376,22 +376,24 @@ export class Reader {
     return run(call, this.transaction);
   }
 
-  /** What the run that has just ended saw of each key. */
-  private shownOf(keys: readonly Buffer[]): Shown[] {
+  /** What the run of the call that has just ended saw of each key. */
+  private shownOf(call: Call): Shown[] {
+    const { keys } = call.operation;
     const shown: Shown[] = [];
     for (let i = 0; i < keys.length; i++) {
-      shown.push(this.shown(keys[i] as Buffer));
+      shown.push(this.shown(keys[i] as Buffer, call));
     }
     return shown;
   }
 
-  private shown(key: Buffer): Shown {
+  private shown(key: Buffer, call: Call): Shown {
     const { table } = this.options.store;
     const { transaction } = this;
     const entry = transaction.entryOf(key);
     if (transaction.looks.length > 0 || (entry !== noEntry && table.hasParts(entry)))
       return questionOf(transaction.partitionHere, key, transaction.looks);
     if (entry === noEntry || !table.hasRecord(entry)) return undefined;
+    if (table.isLarge(entry)) call.moves(table.valueLengthOf(entry)); // a peer may have to load as much before it can compare
     return table.isSingle(entry) ? { actor: table.actorOf(entry), counter: table.counterOf(entry) } : recordVersion(table.recordOf(entry));
   }
 
@@ -519,7 +521,7 @@ export class Reader {
       return this.toCoordinator(read);
     }
     if (read.reply instanceof LongReply) this.carryOn(read.reply, read.call);
-    read.shown = this.shownOf(read.call.operation.keys);
+    read.shown = this.shownOf(read.call);
     if (read.shown.some((shown) => shown instanceof KeyQuestion)) return this.toCoordinator(read);
     const now = versionOf(read.shown[0]);
     const theirs = transfer.record[0];

@@ -3,6 +3,7 @@ import test from 'ava';
 import type { Call } from '../../cluster/call.js';
 import { Coordination } from '../../cluster/coordination.js';
 import { Settlement } from '../../cluster/settlement.js';
+import { TestCall } from './calls.js';
 
 const batch = (): Settlement => new Settlement(0, 1, 0, 0, false, undefined, null, 1, () => undefined);
 const call = {} as Call;
@@ -49,4 +50,12 @@ test('what is not settled in time, or cannot be, keeps nobody', (t) => {
   const superseded = leaving(1);
   superseded.coordination.releaseDrained();
   t.deepEqual(superseded.handedOn, [call]);
+});
+
+test('who waited already when a large batch went before has the time that it takes', (t) => {
+  const coordination = new Coordination(0);
+  const waiting = new TestCall('waiting', 0);
+  coordination.enqueue(waiting);
+  coordination.moves(100 * 1024 * 1024);
+  t.is(waiting.deadlineMs, 100 * 1024);
 });
