@@ -218,6 +218,7 @@ export class ElementOrder implements ElementIndex {
     const { table } = this;
     let [low, high] = [0, chunk.size];
     if (chunk.at(0) === entry) return 0;
+    if (chunk.at(high - 1) === entry) return high - 1;
     if (table.compareKeys(chunk.at(high - 1), entry) < 0) return high;
     while (low < high) {
       const middle = (low + high) >>> 1;

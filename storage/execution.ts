@@ -5,7 +5,8 @@
 import type { Dot } from '../protocol/dot.js';
 import type { VectorClock } from '../protocol/record.js';
 import type { ErrorReply, Reply, StoredValue } from '../protocol/resp/reply.js';
-import type { LongBytes } from './long-bytes.js';
+import type { Sought } from './list-search.js';
+import type { LongWork } from './long-work.js';
 
 /** A living string, as the type's rule shows it. */
 export interface StringObject {
@@ -23,6 +24,9 @@ export type CollectionName = 'hash' | 'set' | 'zset' | 'list' | 'stream';
 
 /** What is shown of each element, and in what. */
 export type LongShape = 'map of elements' | 'set of elements' | 'elements' | 'values';
+
+/** What is shown of elements by chance. */
+export type RandomShape = 'elements' | 'elements with values' | 'scored members';
 
 /** A part of a walk over a collection's elements. */
 export interface ScannedElements {
@@ -56,6 +60,8 @@ export interface CollectionView {
   long(shape: LongShape): Reply | undefined;
   /** The same of what sets come to together, of which this is the first: their elements, or how many they are, at most `limit`. */
   longCombination(operation: SetOperation, others: readonly CollectionView[], limit: number, isCount: boolean): Reply | undefined;
+  /** The same of `count` elements by chance, all different; below 0: as many as it says, each by itself, so that some may come twice. */
+  longRandom(count: number, shape: RandomShape): Reply | undefined;
   /** The `at`th of `size`, in an order that holds until something is written. Owned by the caller. */
   elementAt(at: number): Buffer;
   valueAt(at: number): Buffer;
@@ -92,8 +98,12 @@ export interface ListView {
   slice(from: number, to: number): Buffer[];
   /** The same as a whole reply. */
   range(from: number, to: number): Reply;
-  /** Indexes of elements with this value, at most `most`, in the order in which they are met from the beginning or the end, looking at `lookedAt` elements at most. */
-  indexesOf(value: Buffer, fromEnd: boolean, most: number, lookedAt: number): number[];
+  /**
+   * Indexes of what is sought, in the order in which they are met, for a command that writes by them: in a long list that is what `made` gives, with all that goes with it.
+   */
+  indexesOf(sought: Sought): number[];
+  /** The same as a whole reply, for one that only reads (list-search.ts, `findings`). */
+  search(sought: Sought, passed: number, isArray: boolean): Reply;
 }
 
 /** An element of a stream, owned by the caller. */
@@ -167,10 +177,10 @@ export interface Execution extends ValueLimits {
    */
   value(key: Buffer): StoredValue | Buffer | null;
   /**
-   * `bytes` made, owned by the command. Of much, throws a CommandError of this run, which does not count: the command runs again when they are made. It may ask for one only, and
-   * has to ask for the same in each run.
+   * What `work` makes, owned by the command. Of much, throws a CommandError of this run, which does not count: the command runs again when it is made. It may ask for one only, has
+   * to ask for the same in each run, and be a write.
    */
-  made(bytes: LongBytes): Buffer;
+  made<Made>(work: LongWork<Made>): Made;
   /** The collection at `key`, or undefined when there is none or it has expired. Throws CommandError WRONGTYPE for another type. */
   collection(key: Buffer, type: CollectionName): CollectionView | undefined;
   /** The same of a sorted set. */
@@ -208,6 +218,8 @@ export interface Execution extends ValueLimits {
   incrementScore(key: Buffer, member: Buffer, by: number): number | 'not-a-number';
   /** Deletes an element, and the key with its last one; false when it was not there. */
   removeElement(key: Buffer, type: CollectionName, element: Buffer): boolean;
+  /** The same of many, for less each; returns how many were there. */
+  removeElements(key: Buffer, type: CollectionName, elements: readonly Buffer[]): number;
   /**
    * Puts values, in this order, before the element of index `at` of the list at `key`, which is made with its first one; `at` is its size: behind the last.
    * `near`: the neighbour that the next insertion here is not expected to be beside. Buffers may be borrowed, here and below.

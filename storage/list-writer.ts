@@ -21,7 +21,9 @@ export interface ListWriting {
   /** False: what is there, if only tombstones, is asked for, and the command runs again. */
   knowsAllOfList(key: Buffer): boolean;
   setElement(key: Buffer, type: 'list', position: Buffer, value: Buffer): boolean;
+  setElements(key: Buffer, type: 'list', positions: readonly Buffer[], values: readonly Buffer[]): void;
   removeElement(key: Buffer, type: 'list', position: Buffer): boolean;
+  removeElements(key: Buffer, type: 'list', positions: readonly Buffer[]): number;
   delete(key: Buffer): boolean;
   /** Of what the command writes. */
   readonly writtenDot: Dot;
@@ -37,7 +39,8 @@ export function insertIntoList(writing: ListWriting, key: Buffer, at: number, va
   if (list === undefined ? !writing.knowsAllOfList(key) : !list.isOrdered()) return;
   const dot = writing.writtenDot;
   const positions = positionsBetween(list?.positionAt(at - 1), list?.positionAt(at), values.length, near, dot);
-  if (list === undefined || positions.every(({ length }) => length <= positionBytesMost)) write(writing, key, positions, values);
+  if (list === undefined || positions.every(({ length }) => length <= positionBytesMost))
+    writing.setElements(key, 'list', positions, values);
   else rewriteAround(writing, key, list, at, values, dot);
 }
 
@@ -45,19 +48,15 @@ function rewriteAround(writing: ListWriting, key: Buffer, list: ListReader, at: 
   const { size } = list;
   for (let reach = 2; ; reach *= 2) {
     const [from, to] = [Math.max(0, at - reach), Math.min(size, at + reach)];
-    const moved = Array.from({ length: to - from }, (_, i) => list.positionAt(from + i) as Buffer);
+    const moved = list.positions(from, to);
     const all = [...list.slice(from, at), ...values, ...list.slice(at, to)];
     const positions = positionsBetween(list.positionAt(from - 1), list.positionAt(to), all.length, 'left', dot);
     const isAll = from === 0 && to === size;
     if (!isAll && positions.some(({ length }) => length > rewrittenBytesMost)) continue;
-    write(writing, key, positions, all);
-    for (const position of moved) writing.removeElement(key, 'list', position);
+    writing.setElements(key, 'list', positions, all);
+    writing.removeElements(key, 'list', moved);
     return;
   }
-}
-
-function write(writing: ListWriting, key: Buffer, positions: readonly Buffer[], values: readonly Buffer[]): void {
-  positions.forEach((position, i) => writing.setElement(key, 'list', position, values[i] as Buffer));
 }
 
 export function replaceInList(writing: ListWriting, key: Buffer, at: number, value: Buffer): void {
@@ -73,7 +72,7 @@ export function rotateList(writing: ListWriting, key: Buffer, from: Side): void 
   const [source, left, right] = from === 'left' ? [first, last, undefined] : [last, undefined, first];
   const [value] = from === 'left' ? list.slice(0, 1) : list.slice(list.size - 1, list.size);
   const positions = positionsBetween(left, right, 1, 'left', writing.writtenDot);
-  write(writing, key, positions, [value as Buffer]);
+  writing.setElements(key, 'list', positions, [value as Buffer]);
   writing.removeElement(key, 'list', source as Buffer);
 }
 
@@ -85,19 +84,27 @@ export function removeFromList(writing: ListWriting, key: Buffer, ranges: readon
   const gone = ranges.reduce((sum, [from, to]) => sum + to - from, 0);
   const isWhole = gone + list.buried >= wholeFrom && 2 * gone > size;
   if (isWhole && (gone === size || gone >= wholeFrom)) return keepOnly(writing, key, list, ranges);
-  const positions = ranges.flatMap(([from, to]) => Array.from({ length: to - from }, (_, i) => list.positionAt(from + i) as Buffer));
-  for (const position of positions) writing.removeElement(key, 'list', position);
+  const positions: Buffer[] = [];
+  for (const [from, to] of ranges) {
+    const each = list.positions(from, to);
+    // From either end inwards: the order in memory loses its first or last element for less than one in between.
+    if (to === size) each.reverse();
+    for (const position of each) positions.push(position);
+  }
+  writing.removeElements(key, 'list', positions);
 }
 
 /** Deletes the list and writes what stays anew, where it stood. */
 function keepOnly(writing: ListWriting, key: Buffer, list: ListReader, ranges: readonly IndexRange[]): void {
-  const kept: (readonly [position: Buffer, value: Buffer])[] = [];
+  const [positions, values]: [Buffer[], Buffer[]] = [[], []];
   let next = 0;
   for (const [from, to] of [...ranges, [list.size, list.size] as const]) {
-    const values = list.slice(next, from);
-    for (const [i, value] of values.entries()) kept.push([list.positionAt(next + i) as Buffer, value]);
+    for (const { position, value } of list.placed(next, from)) {
+      positions.push(position);
+      values.push(value);
+    }
     next = to;
   }
   writing.delete(key);
-  for (const [position, value] of kept) writing.setElement(key, 'list', position, value);
+  writing.setElements(key, 'list', positions, values);
 }

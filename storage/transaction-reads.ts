@@ -6,6 +6,7 @@ import { compareRanked, type Dot } from '../protocol/dot.js';
 import { ErrorReply, StoredValue } from '../protocol/resp/reply.js';
 import { emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
 import { recordPart } from '../protocol/record-key.js';
+import { Chance } from './chance.js';
 import type { Collection } from './collection.js';
 import { CollectionReader } from './collection-reader.js';
 import { collectionTypes, type CollectionType } from './collection-types.js';
@@ -22,7 +23,7 @@ import {
 import { noEntry } from './key-table.js';
 import { ListReader } from './list-reader.js';
 import { latestDotOf, latestOf, latestOfRecord } from './latest.js';
-import type { LongBytes } from './long-bytes.js';
+import type { LongWork } from './long-work.js';
 import { mergeRecords, underCut } from './merge.js';
 import type { Partition } from './partition.js';
 import { SortedReader } from './sorted-reader.js';
@@ -32,6 +33,7 @@ import { SlotListing } from './slot-listing.js';
 import { StagedWrites, type Staged } from './staged-writes.js';
 
 const wrongType = new ErrorReply('WRONGTYPE Operation against a key holding the wrong kind of value');
+/** Nobody sees it. */
 const notMade = new ErrorReply('ERR the value is still being made');
 const noLooks: readonly Look[] = [];
 
@@ -51,8 +53,6 @@ export interface Look {
   readonly element: Buffer | undefined;
 }
 
-/** What is made of so many bytes at most is made at once, some 2 ms. */
-const madeAtOnceMax = 4 * 1024 * 1024;
 /** Elements that are looked at to tell what a collection takes in memory. */
 const sampledMost = 1000;
 
@@ -64,9 +64,9 @@ export abstract class TransactionReads {
   /** What the command needs and memory has not: its run does not count. */
   needs: Need[] = [];
   /** What has to be made before the command can run: its run does not count. */
-  lacking: LongBytes | undefined = undefined;
+  lacking: LongWork<unknown> | undefined = undefined;
   /** What an earlier run of the command lacked. */
-  prepared: LongBytes | undefined = undefined;
+  prepared: LongWork<unknown> | undefined = undefined;
   /** What the command looked at of collections. */
   looks: readonly Look[] = noLooks;
   /** The last key that was looked up, by identity of its Buffer: a command asks for the same one several times. */
@@ -79,8 +79,8 @@ export abstract class TransactionReads {
   private current: Partition | undefined;
   private slotListing: SlotListing | undefined;
   private readonly stored = new StoredValue();
-  /** Of the random numbers; 0 = none was drawn. */
-  private chance = 0;
+  /** Of the random numbers; undefined = none was drawn. */
+  private chance: Chance | undefined = undefined;
 
   /** `limits` are read each time. */
   constructor(private readonly limits: ValueLimits) {}
@@ -130,15 +130,16 @@ export abstract class TransactionReads {
     return stored;
   }
 
-  made(bytes: LongBytes): Buffer {
-    if (bytes.sourceBytes <= madeAtOnceMax) return bytes.take();
+  made<Made>(work: LongWork<Made>): Made {
+    if (!work.isLong) return work.take();
     const { prepared } = this;
-    if (prepared === undefined) {
-      this.lacking = bytes;
-      throw new CommandError(notMade);
-    }
-    // Once is enough: what changes again and again, by coordinators on another side, would never be made.
-    return (prepared.isSame(bytes) ? prepared : bytes).take();
+    if (this.needs.length > 0) work.abandon();
+    else if (prepared === undefined) this.lacking = work;
+    else if (work.isSame(prepared)) {
+      work.abandon();
+      return prepared.take();
+    } else return work.take(); // once is enough: what changes again and again, by coordinators on another side, would never be made
+    throw new CommandError(notMade);
   }
 
   collection(key: Buffer, name: CollectionName): CollectionView | undefined {
@@ -226,14 +227,10 @@ export abstract class TransactionReads {
     return bytes;
   }
 
-  /** By a xorshift (Marsaglia, "Xorshift RNGs", 2003) that begins with the key table's seed. */
+  /** From the key table's seed on. */
   random(below: number): number {
-    let state = this.chance === 0 ? this.here.table.seed | 1 : this.chance;
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    this.chance = state;
-    return Math.floor(((state >>> 0) / 0x1_0000_0000) * below);
+    this.chance ??= new Chance(this.here.table.seed);
+    return this.chance.below(below);
   }
 
   /** Notes what the command lacks; what it does from here on will be done again. */

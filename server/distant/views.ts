@@ -2,6 +2,7 @@
 import type { Reply } from '../../protocol/resp/reply.js';
 import type { CollectionView, ListView, ScannedElements, ScoredMember, SortedView } from '../../storage/execution.js';
 import { scanHash, sliceOf } from '../../storage/key-order.js';
+import { findings, ListSearch, type Sought } from '../../storage/list-search.js';
 import { decodeScore } from '../../storage/score-value.js';
 
 interface Element {
@@ -62,6 +63,10 @@ export class DistantCollection implements CollectionView {
   }
 
   longCombination(): undefined {
+    return undefined;
+  }
+
+  longRandom(): undefined {
     return undefined;
   }
 
@@ -144,13 +149,14 @@ export class DistantList implements ListView {
     return this.slice(from, to);
   }
 
-  indexesOf(value: Buffer, fromEnd: boolean, most: number, lookedAt: number): number[] {
-    const found: number[] = [];
-    const { length } = this.values;
-    for (let i = 0; i < Math.min(length, lookedAt) && found.length < most; i++) {
-      const at = fromEnd ? length - 1 - i : i;
-      if (this.values[at]?.equals(value) === true) found.push(at);
-    }
-    return found;
+  indexesOf(sought: Sought): number[] {
+    const { values } = this;
+    const search = new ListSearch(sought, values.length);
+    search.look(values.length, (index) => (values[index] as Buffer).equals(sought.value));
+    return search.found;
+  }
+
+  search(sought: Sought, passed: number, isArray: boolean): Reply {
+    return findings(this.indexesOf(sought), passed, isArray);
   }
 }

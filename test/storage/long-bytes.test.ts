@@ -3,6 +3,7 @@ import fc from '../harness/properties.js';
 import test from 'ava';
 import { CommandError } from '../../storage/execution.js';
 import { LongBytes, overlay, type Source } from '../../storage/long-bytes.js';
+import type { LongWork } from '../../storage/long-work.js';
 import type { Transaction } from '../../storage/transaction.js';
 import { command, openInMemory } from './store-fixtures.js';
 
@@ -52,7 +53,7 @@ test('a run that lacks bytes of much stages nothing; the next one takes what was
     ];
     return run.made(new LongBytes(before.length + suffix.length, sources, overlay));
   };
-  const begin = (prepared?: LongBytes): Transaction => {
+  const begin = (prepared?: LongWork<unknown>): Transaction => {
     transaction.begin(partition, 1, 1000, 2);
     transaction.prepared = prepared;
     return transaction;
@@ -68,7 +69,7 @@ test('a run that lacks bytes of much stages nothing; the next one takes what was
 
   const made = append(begin(lacking));
   t.is(transaction.lacking, undefined);
-  t.is(made.buffer, lacking.take().buffer, 'nothing is made twice');
+  t.is(made.buffer, (lacking.take() as Buffer).buffer, 'nothing is made twice');
   t.true(made.equals(Buffer.concat([Buffer.alloc(6 * mebibyte, 1), suffix])));
 
   set(2);

@@ -8,7 +8,8 @@ import { ErrorReply } from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';
 import { scanHash, sliceOf } from '../../../storage/key-order.js';
 import { CommandError } from '../../../storage/execution.js';
-import type { LongBytes } from '../../../storage/long-bytes.js';
+import type { Sought } from '../../../storage/list-search.js';
+import type { LongWork } from '../../../storage/long-work.js';
 import type {
   CollectionName,
   CollectionView,
@@ -137,6 +138,10 @@ export class MemoryExecution implements Execution {
     return true;
   }
 
+  removeElements(key: Buffer, type: CollectionName, elements: readonly Buffer[]): number {
+    return elements.filter((element) => this.removeElement(key, type, element)).length;
+  }
+
   bytesOf(key: Buffer): number {
     const entry = this.living(key);
     const elements = [...(entry?.elements ?? []), ...(entry?.values ?? []).map((value) => ['', value] as const)];
@@ -193,8 +198,8 @@ export class MemoryExecution implements Execution {
       });
   }
 
-  made(bytes: LongBytes): Buffer {
-    return bytes.take();
+  made<Made>(work: LongWork<Made>): Made {
+    return work.take();
   }
 
   string(key: Buffer): StringObject | undefined {
@@ -318,6 +323,10 @@ class MemoryCollection implements CollectionView {
     return undefined;
   }
 
+  longRandom(): undefined {
+    return undefined;
+  }
+
   elementAt(at: number): Buffer {
     return this.elements()[at] ?? Buffer.alloc(0);
   }
@@ -347,10 +356,15 @@ class MemoryList implements ListView {
     return this.slice(from, to);
   }
 
-  indexesOf(value: Buffer, fromEnd: boolean, most: number, lookedAt: number): number[] {
+  indexesOf({ value, fromEnd, most, lookedAt }: Sought): number[] {
     const indexes = this.values().map((_, index) => index);
     const looked = (fromEnd ? indexes.reverse() : indexes).slice(0, lookedAt);
     return looked.filter((index) => this.values()[index]?.equals(value)).slice(0, most);
+  }
+
+  search(sought: Sought, passed: number, isArray: boolean): Reply {
+    const found = this.indexesOf(sought).slice(passed);
+    return isArray ? found : (found[0] ?? null);
   }
 }
 
