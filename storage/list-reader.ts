@@ -60,7 +60,7 @@ export class ListReader extends CollectionReader implements ListView {
     if (!this.isOrdered()) return undefined;
     const { row } = this;
     const search = new ListSearch(sought, row?.length ?? this.order.size);
-    if (row === undefined) search.lookInto(searchedAtOnce, this.partition.table, this.order);
+    if (row === undefined) search.lookInto(search.inTimeOf(searchedAtOnce), this.partition.table, this.order);
     else search.look(row.length, (index) => (row[index] as PlacedValue).value.equals(sought.value));
     return search;
   }

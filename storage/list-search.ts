@@ -19,10 +19,12 @@ export interface Sought {
   readonly lookedAt: number;
 }
 
-/** Elements of a list that are looked at by the command itself: a millisecond. */
+/** Elements of a list that are looked at by the command itself: a millisecond, as all below, where what is sought is short. */
 export const searchedAtOnce = 10_000;
 /** Elements of a slice: a quarter of one. */
 const sliceElements = 2500;
+/** Comparing so many bytes takes as long as looking at an element. */
+const comparedBytes = 1024;
 /** Elements whose entries are copied from the order at a time: the first may be what is sought. */
 const copiedElements = 500;
 
@@ -41,6 +43,11 @@ export class ListSearch {
 
   get isOver(): boolean {
     return this.looked >= this.last || this.found.length >= this.sought.most;
+  }
+
+  /** How many elements take as long as `count` do where what is sought is short: each may have to be compared to its end. */
+  inTimeOf(count: number): number {
+    return Math.ceil(count / (1 + this.sought.value.length / comparedBytes));
   }
 
   /** The first index and the one behind the last of the `count` elements that come next, or as many as there are. */
@@ -112,7 +119,7 @@ export class PreparedSearch implements LongWork<number[]> {
   proceed(): boolean {
     const { search } = this;
     if (search.isOver || this.hasChanged) return true;
-    search.lookInto(sliceElements, this.table, this.order);
+    search.lookInto(search.inTimeOf(sliceElements), this.table, this.order);
     return search.isOver;
   }
 

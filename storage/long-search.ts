@@ -38,7 +38,7 @@ export class LongSearch extends SnapshotReply {
     const { table } = this.partition;
     const { found } = search;
     const { value } = search.sought;
-    search.look(sliceElements, (index) => {
+    search.look(search.inTimeOf(sliceElements), (index) => {
       const entry = snapshot.at(index - first);
       const saved = snapshot.saved(entry);
       return saved === undefined ? table.hasValue(entry, value) : saved.value.equals(value);

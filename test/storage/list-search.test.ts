@@ -92,6 +92,18 @@ test('however far it goes at a time, a search finds what is there', (t) => {
   );
 }); // prettier-ignore
 
+test('where what is sought is long, fewer elements are looked at in a turn', async (t) => {
+  const opened = await filled();
+  const looks = new Looks(opened);
+  const reply = begin(opened).list(key)?.search({ value: Buffer.alloc(1 << 20, 'v'), fromEnd: false, most: 1, lookedAt: Infinity }, 0, false);
+  t.true(looks.take() <= 10, 'a gigabyte is not compared at once');
+  if (!(reply instanceof LongReply)) return t.fail('it is answered at once');
+  t.false(reply.proceed());
+  t.true(looks.take() <= 10);
+  reply.abandon();
+  await opened.close();
+});
+
 test('a reply is of the instant of its command, whatever is written between its slices', async (t) => {
   const clock = new HandClock();
   const opened = await filled(clock);
