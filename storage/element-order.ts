@@ -154,15 +154,6 @@ export class ElementOrder implements ElementIndex {
     return row;
   }
 
-  /** The same of all, from the last to the first. */
-  forEachBack(take: (entry: number, index: number) => boolean | void): void {
-    for (let at = this.chunks.length - 1; at >= 0; at--) {
-      const chunk = this.chunks[at] as Chunk;
-      const start = this.startOf(at);
-      for (let index = chunk.size - 1; index >= 0; index--) if (take(chunk.at(index), start + index) === false) return;
-    }
-  }
-
   /** How many elements come before these bytes. O(log n). */
   countBefore(bytes: Buffer): number {
     const { chunks, table } = this;

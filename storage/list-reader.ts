@@ -25,7 +25,12 @@ export class ListReader extends CollectionReader implements ListView {
 
   slice(from: number, to: number): Buffer[] {
     const { table } = this.partition;
-    return this.each(from, to, (entry) => table.valueOf(entry), ({ value }) => value);
+    return this.each(
+      from,
+      to,
+      (entry) => table.valueOf(entry),
+      ({ value }) => value,
+    );
   }
 
   range(from: number, to: number): Reply {
@@ -76,13 +81,23 @@ export class ListReader extends CollectionReader implements ListView {
   /** Positions of the elements of index `from` to before `to`, and their values, owned by the caller. O(log n), and what is returned. */
   placed(from: number, to: number): PlacedValue[] {
     const { table } = this.partition;
-    return this.each(from, to, (entry) => ({ position: table.keyBytes(entry), value: table.valueOf(entry) }), (placed) => placed);
+    return this.each(
+      from,
+      to,
+      (entry) => ({ position: table.keyBytes(entry), value: table.valueOf(entry) }),
+      (placed) => placed,
+    );
   }
 
   /** The same without the values. */
   positions(from: number, to: number): Buffer[] {
     const { table } = this.partition;
-    return this.each(from, to, (entry) => table.keyBytes(entry), ({ position }) => position);
+    return this.each(
+      from,
+      to,
+      (entry) => table.keyBytes(entry),
+      ({ position }) => position,
+    );
   }
 
   private each<Each>(from: number, to: number, ofEntry: (entry: number) => Each, ofPlaced: (placed: PlacedValue) => Each): Each[] {

@@ -382,7 +382,8 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
     const staged = this.stagePart(entry, key, type, part, element);
     // What this batch staged before has the same dot, so it is not among what this replaces.
     // The common case needs none of what `replacing` looks at: this actor's own last version, which its next one covers.
-    if (this.cleared.size === 0 ? this.here.isNextOf(entry, actor, counter) : this.isCleared(entry, dot)) staged.setPlain(bytes, expiresAtMs);
+    if (this.cleared.size === 0 ? this.here.isNextOf(entry, actor, counter) : this.isCleared(entry, dot))
+      staged.setPlain(bytes, expiresAtMs);
     else {
       const version = { kind: versionKind.plain, actor, counter, term: this.term, expiresAtMs, bytes };
       staged.setRecord(replacing(this.tableRecord(entry), version));

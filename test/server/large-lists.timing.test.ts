@@ -42,7 +42,10 @@ test(`a list, a set, a hash and a sorted set of ${elements} elements`, async (t)
     const { longestMs } = await metered.figures();
     least.set(what, Math.min(least.get(what) ?? Infinity, longestMs));
   };
-  const counts = (count: number) => (reply: string): boolean => reply.split(', ').length === count;
+  const counts =
+    (count: number) =>
+    (reply: string): boolean =>
+      reply.split(', ').length === count;
   for (let round = 0; round < rounds; round++) {
     await fill('RPUSH', 'list', (index) => [`value:${index % half}`]);
     await client.ask(['LINDEX', 'list', '0']); // puts it in order

@@ -55,10 +55,14 @@ async function compareLists(t: ExecutionContext, torc: ServerGroup, redis: Serve
     const node = nodes[turn++ % nodes.length] as RawClient;
     const [ours, theirs] = await Promise.all([node.ask(...asked), oracle.ask(...asked)]);
     for (const [i, each] of asked.entries())
-      if (ours[i] !== theirs[i]) throw new Error(`${each.slice(0, 8).join(' ')}: ${ours[i]?.slice(0, 200)} and not ${theirs[i]?.slice(0, 200)}`);
+      if (ours[i] !== theirs[i])
+        throw new Error(`${each.slice(0, 8).join(' ')}: ${ours[i]?.slice(0, 200)} and not ${theirs[i]?.slice(0, 200)}`);
     for (const other of nodes) if ((await other.ask(all))[0] !== theirs.at(-1)) throw new Error('another node shows another list');
   };
-  await fc.assert(fc.asyncProperty(fc.array(command, { minLength: 4, maxLength: 25 }), follow), { numRuns: runs, includeErrorInReport: true });
+  await fc.assert(fc.asyncProperty(fc.array(command, { minLength: 4, maxLength: 25 }), follow), {
+    numRuns: runs,
+    includeErrorInReport: true,
+  });
   await Promise.all([...nodes, oracle].map((client) => client.end()));
   t.pass();
 }
@@ -116,13 +120,21 @@ async function compareSets(t: ExecutionContext, torc: ServerGroup, redis: Server
         [3400, 100],
         [1000, 0],
       ] as const) {
-        const [popped = '', size_ = '', rest = ''] = await client.ask(['SPOP', '{s}set', String(count)], ['SCARD', '{s}set'], ['SMEMBERS', '{s}set']);
+        const [popped = '', size_ = '', rest = ''] = await client.ask(
+          ['SPOP', '{s}set', String(count)],
+          ['SCARD', '{s}set'],
+          ['SMEMBERS', '{s}set'],
+        );
         t.is(popped[0], resp === '3' ? '~' : '*');
         t.is(size_, `:${left}`);
         for (const each of members(popped)) t.true(before.delete(each), `${each} was popped twice`);
         t.deepEqual(left === 0 ? [] : members(rest), [...before].toSorted());
       }
-      t.deepEqual(await client.ask(['EXISTS', '{s}set'], ['SADD', '{s}set', 'm1'], ['SMEMBERS', '{s}set']), [':0', ':1', `${resp === '3' ? '~' : '*'}[$m1]`]);
+      t.deepEqual(await client.ask(['EXISTS', '{s}set'], ['SADD', '{s}set', 'm1'], ['SMEMBERS', '{s}set']), [
+        ':0',
+        ':1',
+        `${resp === '3' ? '~' : '*'}[$m1]`,
+      ]);
     }
   }
   await Promise.all([node.end(), oracle.end()]);

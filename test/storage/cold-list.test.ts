@@ -35,7 +35,14 @@ test('a cold list is counted without being read; the rest needs all of it, put i
   t.true(pushed.runs > 2, 'the order of so many is not made by the command');
   const looked = await run(opened, clock, (transaction) => transaction.list(key)?.slice(3000, 3002).map(String));
   t.deepEqual(looked, { runs: 1, result: ['value-2999', 'value-3000'] });
-  t.deepEqual((await run(opened, clock, (transaction) => transaction.list(key)?.indexesOf(valueOf(5), true, 1, Infinity))).result, [6]);
+  t.deepEqual(
+    (
+      await run(opened, clock, (transaction) =>
+        transaction.list(key)?.indexesOf({ value: valueOf(5), fromEnd: true, most: 1, lookedAt: Infinity }),
+      )
+    ).result,
+    [6],
+  );
   const accounted = store.memoryBytes;
   await run(opened, clock, (transaction) => transaction.delete(key));
   t.true(store.memoryBytes < accounted, 'what the order took is given back');

@@ -95,7 +95,9 @@ test('however far it goes at a time, a search finds what is there', (t) => {
 test('where what is sought is long, fewer elements are looked at in a turn', async (t) => {
   const opened = await filled();
   const looks = new Looks(opened);
-  const reply = begin(opened).list(key)?.search({ value: Buffer.alloc(1 << 20, 'v'), fromEnd: false, most: 1, lookedAt: Infinity }, 0, false);
+  const reply = begin(opened)
+    .list(key)
+    ?.search({ value: Buffer.alloc(1 << 20, 'v'), fromEnd: false, most: 1, lookedAt: Infinity }, 0, false);
   t.true(looks.take() <= 10, 'a gigabyte is not compared at once');
   if (!(reply instanceof LongReply)) return t.fail('it is answered at once');
   t.false(reply.proceed());
@@ -154,6 +156,7 @@ test('a command that writes by what it finds has it found first; what was found 
   const looks = new Looks(opened);
   let prepared = 0;
   const search = (sought: Sought, change?: () => void): number[] => {
+    looks.take();
     try {
       return begin(opened).list(key)?.indexesOf(sought) ?? [];
     } catch (error) {
@@ -181,7 +184,8 @@ test('a command that writes by what it finds has it found first; what was found 
   t.true(prepared > 10, `${prepared} searches that are prepared`);
 
   const sought = { value: Buffer.from('single'), fromEnd: false, most: Infinity, lookedAt: Infinity };
-  const insert = (): void => void command(opened, 0, 1, (transaction) => transaction.insertIntoList(key, 0, [Buffer.from('single')], 'left'));
+  const insert = (): void =>
+    void command(opened, 0, 1, (transaction) => transaction.insertIntoList(key, 0, [Buffer.from('single')], 'left'));
   t.deepEqual(search(sought, insert), [0, count - 1]);
   const remove = (): void => void command(opened, 0, 1, (transaction) => transaction.removeFromList(key, [[20_000, 21_000]]));
   t.deepEqual(search(sought, remove), [0, count - 1001]);
