@@ -5,7 +5,6 @@
 import type { Dot } from '../protocol/dot.js';
 import type { VectorClock } from '../protocol/record.js';
 import type { ErrorReply, Reply, StoredValue } from '../protocol/resp/reply.js';
-import type { Sought } from './list-search.js';
 import type { LongWork } from './long-work.js';
 
 /** A living string, as the type's rule shows it. */
@@ -88,6 +87,17 @@ export interface SortedView extends CollectionView {
   slice(from: number, to: number): ScoredMember[];
   /** The same as a whole reply, the last one first if `isReverse`; undefined as in `long`. */
   longSlice(from: number, to: number, withScores: boolean, isReverse: boolean): Reply | undefined;
+}
+
+/** What is looked for among a list's elements. */
+export interface Sought {
+  readonly value: Buffer;
+  /** From the last element to the first. */
+  readonly fromEnd: boolean;
+  /** It ends with so many findings. */
+  readonly most: number;
+  /** It ends behind so many elements. */
+  readonly lookedAt: number;
 }
 
 /** A living list; indexes count from 0. Needs all of it in memory, and in order, but for its size. */

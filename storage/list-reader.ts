@@ -4,9 +4,9 @@ import type { Reply } from '../protocol/resp/reply.js';
 import { CollectionReader } from './collection-reader.js';
 import { CollectionSnapshot } from './collection-snapshot.js';
 import { longElements } from './long-elements.js';
-import type { ListView } from './execution.js';
+import type { ListView, Sought } from './execution.js';
 import { ElementOrder } from './element-order.js';
-import { findings, ListSearch, PreparedSearch, searchedAtOnce, type Sought } from './list-search.js';
+import { findings, ListSearch, PreparedSearch, searchedAtOnce } from './list-search.js';
 import { LongSearch } from './long-search.js';
 
 /** Elements put in order by the command that needs it; of a longer list the rest before it runs again. */

@@ -5,19 +5,9 @@
 import type { Reply } from '../protocol/resp/reply.js';
 import type { Collection } from './collection.js';
 import type { ElementOrder } from './element-order.js';
+import type { Sought } from './execution.js';
 import type { KeyTable } from './key-table.js';
 import type { LongWork } from './long-work.js';
-
-/** What is looked for, and where. */
-export interface Sought {
-  readonly value: Buffer;
-  /** From the last element to the first. */
-  readonly fromEnd: boolean;
-  /** It ends with so many findings. */
-  readonly most: number;
-  /** It ends behind so many elements. */
-  readonly lookedAt: number;
-}
 
 /** Elements of a list that are looked at by the command itself: a millisecond, as all below, where what is sought is short. */
 export const searchedAtOnce = 10_000;

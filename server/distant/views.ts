@@ -1,8 +1,8 @@
 /** Collections that were brought from another partition, as a command sees them. They are read whole, so each is a table made when it is first asked for. */
 import type { Reply } from '../../protocol/resp/reply.js';
-import type { CollectionView, ListView, ScannedElements, ScoredMember, SortedView } from '../../storage/execution.js';
+import type { CollectionView, ListView, ScannedElements, ScoredMember, SortedView, Sought } from '../../storage/execution.js';
 import { scanHash, sliceOf } from '../../storage/key-order.js';
-import { findings, ListSearch, type Sought } from '../../storage/list-search.js';
+import { findings, ListSearch } from '../../storage/list-search.js';
 import { decodeScore } from '../../storage/score-value.js';
 
 interface Element {

@@ -215,7 +215,7 @@ test('which elements come is chance: each as often as any other, alone or with o
     for (let i = 0; i < size; i++) transaction.setElement(key, 'set', bytes(i), Buffer.alloc(0));
   });
   for (const chosen of [2000, -2000]) {
-    const times = new Array<number>(size).fill(0);
+    const times = Array.from({ length: size }, () => 0);
     const runs = 300;
     for (let run = 0; run < runs; run++) {
       opened.transaction.begin(opened.store.partition(0), 1, 1, 2);

@@ -8,7 +8,6 @@ import { ErrorReply } from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';
 import { scanHash, sliceOf } from '../../../storage/key-order.js';
 import { CommandError } from '../../../storage/execution.js';
-import type { Sought } from '../../../storage/list-search.js';
 import type { LongWork } from '../../../storage/long-work.js';
 import type {
   CollectionName,
@@ -21,6 +20,7 @@ import type {
   ScannedSlot,
   ScoredMember,
   SortedView,
+  Sought,
   StreamView,
   StringObject,
   TypeName,

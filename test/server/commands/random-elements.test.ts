@@ -24,7 +24,7 @@ for (const [count, what] of [
 ] as const)
   test(`${what} of ${size}`, (t) => {
     const execution = new Seeded(0);
-    const drawn = new Array<number>(size).fill(0);
+    const drawn = Array.from({ length: size }, () => 0);
     for (let run = 0; run < runs; run++) {
       const places = differentPlaces(execution, size, count);
       if (places.length !== count || new Set(places).size !== count) return t.fail(`${places.join()} are not ${count} different ones`);
