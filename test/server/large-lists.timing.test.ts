@@ -34,12 +34,14 @@ test(`a list, a set, a hash and a sorted set of ${elements} elements`, async (t)
   await fill('HSET', 'hash', (index) => [`field:${index}`, `value:${index}`]);
   await fill('ZADD', 'zset', (index) => [String(index), `member:${index}`]);
 
+  const first = new Map<string, number>();
   const least = new Map<string, number>();
   const measure = async (what: string, words: readonly string[], isRight: (reply: string) => boolean): Promise<void> => {
     await metered.figures();
     const [reply = ''] = await client.ask(words);
     t.true(isRight(reply), `${what}: ${reply.slice(0, 100)}`);
     const { longestMs } = await metered.figures();
+    if (!first.has(what)) first.set(what, longestMs);
     least.set(what, Math.min(least.get(what) ?? Infinity, longestMs));
   };
   const counts =
@@ -61,7 +63,8 @@ test(`a list, a set, a hash and a sorted set of ${elements} elements`, async (t)
     await measure('HRANDFIELD with values', ['HRANDFIELD', 'hash', String(half), 'WITHVALUES'], counts(elements));
     await measure('ZRANDMEMBER with scores', ['ZRANDMEMBER', 'zset', String(half), 'WITHSCORES'], counts(elements));
   }
-  for (const [what, ms] of least) t.log(`${what}: longest turn ${ms.toFixed(1)} ms`);
+  for (const [what, ms] of least)
+    t.log(`${what}: longest turn ${ms.toFixed(1)} ms, the first time ${(first.get(what) ?? NaN).toFixed(1)}; 0.0 is below 2`);
   t.deepEqual(
     [...least].filter(([, ms]) => ms >= longestTurnMs),
     [],
