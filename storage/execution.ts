@@ -5,6 +5,7 @@
 import type { Dot } from '../protocol/dot.js';
 import type { VectorClock } from '../protocol/record.js';
 import type { ErrorReply, Reply, StoredValue } from '../protocol/resp/reply.js';
+import type { Scoring } from './combined-scores.js';
 import type { LongBytes } from './long-bytes.js';
 
 /** A living string, as the type's rule shows it. */
@@ -54,8 +55,10 @@ export interface CollectionView {
   elements(): Buffer[];
   /** The same as a whole reply, where it is so long that it should not be made in one turn; undefined where it is not, or cannot be made otherwise. */
   long(shape: LongShape): Reply | undefined;
-  /** The same of what sets come to together, of which this is the first: their elements, or how many they are, at most `limit`. */
+  /** The same of what collections come to together, of which this is the first: a set of their elements, or how many they are, at most `limit`. */
   longCombination(operation: SetOperation, others: readonly CollectionView[], limit: number, isCount: boolean): Reply | undefined;
+  /** The same of sorted sets, and sets among them: their members in order of score, with their scores or without. */
+  longScoredCombination(operation: SetOperation, others: readonly CollectionView[], scoring: Scoring, withScores: boolean): Reply | undefined;
   /** The `at`th of `size`, in an order that holds until something is written. Owned by the caller. */
   elementAt(at: number): Buffer;
   valueAt(at: number): Buffer;

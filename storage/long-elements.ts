@@ -91,11 +91,6 @@ export class LongElements extends SnapshotReply {
       saved === undefined
         ? decodeScore(table.valuePageOf(entry), table.valueAt(entry), table.valueLengthOf(entry))
         : decodeScore(saved.value);
-    const text = doubleText(score);
-    if (this.resp === 3) writer.addDouble(text);
-    else {
-      const bytes = Buffer.from(text, 'latin1');
-      writer.add(bytes, 0, bytes.length);
-    }
+    writer.addDouble(doubleText(score), this.resp);
   }
 }

@@ -2,12 +2,17 @@
 import { LongReply } from '../protocol/resp/long-reply.js';
 import type { EncodedPieces } from '../protocol/resp/reply.js';
 import type { Collection } from './collection.js';
-import type { CollectionSnapshot } from './collection-snapshot.js';
+import { CollectionSnapshot } from './collection-snapshot.js';
 import type { Partition } from './partition.js';
 
 export interface SnapshotSource {
   readonly collection: Collection;
   readonly snapshot: CollectionSnapshot;
+}
+
+/** Of all living elements of each, in no order. */
+export function snapshotsOf({ table }: Partition, collections: readonly Collection[]): SnapshotSource[] {
+  return collections.map((collection) => ({ collection, snapshot: new CollectionSnapshot(table, collection, collection.livingEntries()) }));
 }
 
 export abstract class SnapshotReply extends LongReply<EncodedPieces> {

@@ -6,10 +6,16 @@ type Sets = readonly (CollectionView | undefined)[];
 
 /** What of large sets is made over several turns of the event loop; undefined where `combined` can make it at once, or has to. */
 export function longCombined(operation: SetOperation, sets: Sets, limit: number, isCount: boolean): Reply | undefined {
-  const present = sets.filter((set) => set !== undefined);
-  if (operation !== 'union' && (operation === 'inter' ? present.length < sets.length : sets[0] === undefined)) return undefined;
+  const present = combinable(operation, sets);
   const [first, ...others] = operation === 'inter' ? bySize(present) : present;
   return first?.longCombination(operation, others, limit, isCount);
+}
+
+/** The collections that are there, in their order; none where the result is empty since one is not. */
+export function combinable(operation: SetOperation, collections: Sets): readonly CollectionView[] {
+  const present = collections.filter((each) => each !== undefined);
+  const isEmpty = operation === 'inter' ? present.length < collections.length : operation === 'diff' && collections[0] === undefined;
+  return isEmpty ? [] : present;
 }
 
 const bySize = (sets: readonly CollectionView[]): CollectionView[] => sets.toSorted((x, y) => x.size - y.size);
@@ -30,9 +36,7 @@ function union(sets: Sets): Buffer[] {
 
 /** The smallest set is gone through, and looked up in the others. */
 function intersection(sets: Sets, limit: number): Buffer[] {
-  const present = sets.filter((set) => set !== undefined);
-  if (present.length < sets.length) return [];
-  const [smallest, ...others] = bySize(present);
+  const [smallest, ...others] = bySize(combinable('inter', sets));
   const found: Buffer[] = [];
   for (const member of smallest?.elements() ?? []) {
     if (found.length >= limit) break;

@@ -65,6 +65,10 @@ export class DistantCollection implements CollectionView {
     return undefined;
   }
 
+  longScoredCombination(): undefined {
+    return undefined;
+  }
+
   elementAt(at: number): Buffer {
     return this.all[at]?.bytes ?? noValue;
   }

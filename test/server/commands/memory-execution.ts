@@ -318,6 +318,10 @@ class MemoryCollection implements CollectionView {
     return undefined;
   }
 
+  longScoredCombination(): undefined {
+    return undefined;
+  }
+
   elementAt(at: number): Buffer {
     return this.elements()[at] ?? Buffer.alloc(0);
   }
