@@ -7,6 +7,7 @@ import type { Scoring } from './combined-scores.js';
 import { CommandError, type CollectionView, type LongShape, type ScannedElements, type SetOperation } from './execution.js';
 import { LongCombination } from './long-combination.js';
 import { LongElements, longElements, type LongForm } from './long-elements.js';
+import { LongMembers } from './long-members.js';
 import { LongScoredCombination } from './long-scored-combination.js';
 import type { Partition } from './partition.js';
 import type { CollectionType } from './collection-types.js';
@@ -108,6 +109,11 @@ export class CollectionReader implements CollectionView {
   longScoredCombination(operation: SetOperation, others: readonly CollectionView[], scoring: Scoring, withScores: boolean): Reply | undefined {
     const collections = this.longTogether(operation, others);
     return collections && new LongScoredCombination(this.partition, operation, collections, scoring, withScores, this.transaction.resp);
+  }
+
+  longMembers(operation: SetOperation, others: readonly CollectionView[], scoring?: Scoring): LongMembers | undefined {
+    const collections = this.longTogether(operation, others);
+    return collections && new LongMembers(this.partition, operation, collections, scoring);
   }
 
   /** The collections, this one first, where so much is to be gone through that it takes turns, and where that can be done. Throws, in a run that does not count, where memory lacks some. */

@@ -5,8 +5,8 @@
 import { zeroForNan, type Scoring } from './combined-scores.js';
 import type { SetOperation } from './execution.js';
 import { noEntry, type KeyTable } from './key-table.js';
+import type { SnapshotSource } from './open-snapshots.js';
 import { decodeScore } from './score-value.js';
-import type { SnapshotSource } from './snapshot-reply.js';
 
 const noBytes: Buffer = Buffer.alloc(0);
 

@@ -6,7 +6,7 @@ import type { Dot } from '../protocol/dot.js';
 import type { VectorClock } from '../protocol/record.js';
 import type { ErrorReply, Reply, StoredValue } from '../protocol/resp/reply.js';
 import type { Scoring } from './combined-scores.js';
-import type { LongBytes } from './long-bytes.js';
+import type { LongWork } from './long-work.js';
 
 /** A living string, as the type's rule shows it. */
 export interface StringObject {
@@ -59,6 +59,10 @@ export interface CollectionView {
   longCombination(operation: SetOperation, others: readonly CollectionView[], limit: number, isCount: boolean): Reply | undefined;
   /** The same of sorted sets, and sets among them: their members in order of score, with their scores or without. */
   longScoredCombination(operation: SetOperation, others: readonly CollectionView[], scoring: Scoring, withScores: boolean): Reply | undefined;
+  /**
+   * The same for a command that goes on with it (`made`), in no order. Without `scoring` scores are 0. It holds what it is made of: whoever asks for it has it made, or gives it up.
+   */
+  longMembers(operation: SetOperation, others: readonly CollectionView[], scoring?: Scoring): LongWork<readonly ScoredMember[]> | undefined;
   /** The `at`th of `size`, in an order that holds until something is written. Owned by the caller. */
   elementAt(at: number): Buffer;
   valueAt(at: number): Buffer;
@@ -170,10 +174,10 @@ export interface Execution extends ValueLimits {
    */
   value(key: Buffer): StoredValue | Buffer | null;
   /**
-   * `bytes` made, owned by the command. Of much, throws a CommandError of this run, which does not count: the command runs again when they are made. It may ask for one only, and
-   * has to ask for the same in each run.
+   * What `work` makes, owned by the command. Of much, throws a CommandError of this run, which does not count: the command runs again when it is made. It may ask for one only, has
+   * to ask for the same in each run, and be a write.
    */
-  made(bytes: LongBytes): Buffer;
+  made<Made>(work: LongWork<Made>): Made;
   /** The collection at `key`, or undefined when there is none or it has expired. Throws CommandError WRONGTYPE for another type. */
   collection(key: Buffer, type: CollectionName): CollectionView | undefined;
   /** The same of a sorted set. */

@@ -5,8 +5,9 @@ import { EncodedPieces } from '../protocol/resp/reply.js';
 import type { Collection } from './collection.js';
 import { CombinationWalk } from './combination-walk.js';
 import type { SetOperation } from './execution.js';
+import { snapshotsOf } from './open-snapshots.js';
 import type { Partition } from './partition.js';
-import { snapshotsOf, SnapshotReply } from './snapshot-reply.js';
+import { SnapshotReply } from './snapshot-reply.js';
 
 /** Elements and look-ups of a slice, and bytes after which it ends: two or three milliseconds. */
 const sliceSteps = 1500;

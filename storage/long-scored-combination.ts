@@ -10,8 +10,9 @@ import { CombinationWalk } from './combination-walk.js';
 import type { Scoring } from './combined-scores.js';
 import type { SetOperation } from './execution.js';
 import { LongSort } from './long-sort.js';
+import { snapshotsOf } from './open-snapshots.js';
 import type { Partition } from './partition.js';
-import { snapshotsOf, SnapshotReply } from './snapshot-reply.js';
+import { SnapshotReply } from './snapshot-reply.js';
 
 /** Of a slice, each two or three milliseconds: elements and look-ups; comparisons; members written, and bytes after which it ends. */
 const sliceMost = { steps: 1500, comparisons: 5000, members: 1000, bytes: 256 * 1024 } as const;

@@ -22,7 +22,7 @@ import {
 import { noEntry } from './key-table.js';
 import { ListReader } from './list-reader.js';
 import { latestDotOf, latestOf, latestOfRecord } from './latest.js';
-import type { LongBytes } from './long-bytes.js';
+import type { LongWork } from './long-work.js';
 import { mergeRecords, underCut } from './merge.js';
 import type { Partition } from './partition.js';
 import { SortedReader } from './sorted-reader.js';
@@ -32,6 +32,7 @@ import { SlotListing } from './slot-listing.js';
 import { StagedWrites, type Staged } from './staged-writes.js';
 
 const wrongType = new ErrorReply('WRONGTYPE Operation against a key holding the wrong kind of value');
+/** Nobody sees it. */
 const notMade = new ErrorReply('ERR the value is still being made');
 const noLooks: readonly Look[] = [];
 
@@ -51,8 +52,6 @@ export interface Look {
   readonly element: Buffer | undefined;
 }
 
-/** What is made of so many bytes at most is made at once, some 2 ms. */
-const madeAtOnceMax = 4 * 1024 * 1024;
 /** Elements that are looked at to tell what a collection takes in memory. */
 const sampledMost = 1000;
 
@@ -64,9 +63,9 @@ export abstract class TransactionReads {
   /** What the command needs and memory has not: its run does not count. */
   needs: Need[] = [];
   /** What has to be made before the command can run: its run does not count. */
-  lacking: LongBytes | undefined = undefined;
+  lacking: LongWork<unknown> | undefined = undefined;
   /** What an earlier run of the command lacked. */
-  prepared: LongBytes | undefined = undefined;
+  prepared: LongWork<unknown> | undefined = undefined;
   /** What the command looked at of collections. */
   looks: readonly Look[] = noLooks;
   /** The last key that was looked up, by identity of its Buffer: a command asks for the same one several times. */
@@ -130,15 +129,16 @@ export abstract class TransactionReads {
     return stored;
   }
 
-  made(bytes: LongBytes): Buffer {
-    if (bytes.sourceBytes <= madeAtOnceMax) return bytes.take();
+  made<Made>(work: LongWork<Made>): Made {
+    if (!work.isLong) return work.take();
     const { prepared } = this;
-    if (prepared === undefined) {
-      this.lacking = bytes;
-      throw new CommandError(notMade);
-    }
-    // Once is enough: what changes again and again, by coordinators on another side, would never be made.
-    return (prepared.isSame(bytes) ? prepared : bytes).take();
+    if (this.needs.length > 0) work.abandon();
+    else if (prepared === undefined) this.lacking = work;
+    else if (work.isSame(prepared)) {
+      work.abandon();
+      return prepared.take();
+    } else return work.take(); // once is enough: what changes again and again, by coordinators on another side, would never be made
+    throw new CommandError(notMade);
   }
 
   collection(key: Buffer, name: CollectionName): CollectionView | undefined {

@@ -7,7 +7,7 @@ import { parseInteger } from './arguments.js';
 import { parseElementScan } from './element-scan.js';
 import { notAnInteger, notPositive, syntaxError } from './errors.js';
 import { differentPlaces, randomPlaces } from './random-elements.js';
-import { combined, longCombined } from './set-algebra.js';
+import { combined, longCombined, membersOf } from './set-algebra.js';
 import { allAreKeys, familyOf, firstIsKey } from './row.js';
 
 const { docs, row } = familyOf('set');
@@ -119,7 +119,7 @@ const parseStore =
   (args: readonly Buffer[]): Run => {
     const target = args[1] as Buffer;
     return (execution) => {
-      const members = combined(operation, setsOf(execution, args.slice(2)), Infinity);
+      const members = membersOf(execution, operation, setsOf(execution, args.slice(2)));
       execution.delete(target);
       for (const member of members) execution.setElement(target, 'set', member, noValue);
       return members.length;

@@ -1,6 +1,6 @@
 /** Union, intersection and difference of sorted sets, and of sets, whose members count with score 1. Semantics and error texts are Redis 7.2's (t_zset.c). */
 import { ErrorReply, type Reply } from '../../protocol/resp/reply.js';
-import { zeroForNan, type Aggregate } from '../../storage/combined-scores.js';
+import { zeroForNan, type Aggregate, type Scoring } from '../../storage/combined-scores.js';
 import type { CollectionView, Execution, ScoredMember, SetOperation, SortedView } from '../../storage/execution.js';
 import { decodeScore } from '../../storage/score-value.js';
 import type { KeyedRow, Run } from '../command-table.js';
@@ -101,15 +101,29 @@ const inOrder = (x: ScoredMember, y: ScoredMember): number =>
 const inTurn = (operation: SetOperation, sources: readonly Source[]): readonly Source[] =>
   operation === 'diff' ? sources : sources.toSorted((x, y) => x.size - y.size);
 
-/** What of large sources is made over several turns of the event loop; undefined where `combined` can make it at once, or has to. */
-function longCombined({ operation, isCount }: Form, sources: readonly Source[], options: Options): Reply | undefined {
-  const [first, ...others] = combinable(
+/** The collections that are there, in the order of `sources`, and how their scores become one. */
+function together(operation: SetOperation, sources: readonly Source[], aggregate: Aggregate): { views: readonly CollectionView[]; scoring: Scoring } {
+  const views = combinable(
     operation,
     sources.map(({ view }) => view),
   );
+  return { views, scoring: { weights: sources.filter(({ view }) => view !== undefined).map(({ weight }) => weight), aggregate } };
+}
+
+/** The reply that of large sources is made over several turns of the event loop; undefined where `combined` can make it at once, or has to. */
+function longReply({ operation, isCount }: Form, sources: readonly Source[], options: Options): Reply | undefined {
+  const { views, scoring } = together(operation, sources, options.aggregate);
+  const [first, ...others] = views;
   if (isCount === true) return first?.longCombination(operation, others, mostOf(options), true);
-  const weights = sources.filter(({ view }) => view !== undefined).map(({ weight }) => weight);
-  return first?.longScoredCombination(operation, others, { weights, aggregate: options.aggregate }, options.withScores);
+  return first?.longScoredCombination(operation, others, scoring, options.withScores);
+}
+
+/** The result's members, for a command that stores them. */
+function membersOf(execution: Execution, operation: SetOperation, sources: readonly Source[], aggregate: Aggregate): readonly ScoredMember[] {
+  const { views, scoring } = together(operation, sources, aggregate);
+  const [first, ...others] = views;
+  const long = first?.longMembers(operation, others, scoring);
+  return long === undefined ? combined(operation, sources, aggregate, Infinity) : execution.made(long);
 }
 
 const mostOf = ({ limit }: Options): number => (limit === 0 ? Infinity : limit);
@@ -188,12 +202,11 @@ const parseCombination =
       const found = keys.map((key, i) => sourceAt(execution, key, weights[i] ?? 1));
       if (options instanceof ErrorReply) return options;
       const sources = inTurn(operation, found);
-      const long = countAt === 1 ? longCombined(form, sources, options) : undefined;
+      if (countAt === 2) return store(execution, args[1] as Buffer, membersOf(execution, operation, sources, options.aggregate));
+      const long = longReply(form, sources, options);
       if (long !== undefined) return long;
       const members = combined(operation, sources, options.aggregate, mostOf(options));
-      if (isCount === true) return members.length;
-      if (countAt === 2) return store(execution, args[1] as Buffer, members);
-      return scoredReply(execution, members.sort(inOrder), options.withScores);
+      return isCount === true ? members.length : scoredReply(execution, members.sort(inOrder), options.withScores);
     };
   };
 

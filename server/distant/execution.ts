@@ -16,7 +16,7 @@ import {
   type StringObject,
   type TypeName,
 } from '../../storage/execution.js';
-import type { LongBytes } from '../../storage/long-bytes.js';
+import type { LongWork } from '../../storage/long-work.js';
 import type { DistantValue } from './value.js';
 import { DistantCollection, DistantList, DistantSortedSet } from './views.js';
 
@@ -65,8 +65,8 @@ export class DistantExecution implements Execution {
     return this.valueOf(key) === undefined ? this.here.value(key) : (this.string(key)?.bytes ?? null);
   }
 
-  made(bytes: LongBytes): Buffer {
-    return this.here.made(bytes);
+  made<Made>(work: LongWork<Made>): Made {
+    return this.here.made(work);
   }
 
   collection(key: Buffer, type: CollectionName): CollectionView | undefined {

@@ -69,6 +69,10 @@ export class DistantCollection implements CollectionView {
     return undefined;
   }
 
+  longMembers(): undefined {
+    return undefined;
+  }
+
   elementAt(at: number): Buffer {
     return this.all[at]?.bytes ?? noValue;
   }

@@ -1,11 +1,11 @@
-/** ZUNION, ZINTER, ZDIFF and ZINTERCARD of large sorted sets and sets: what slices make is what one turn makes, of the instant of the command, whatever is written meanwhile. */
+/** ZUNION, ZINTER, ZDIFF and ZINTERCARD of large sorted sets and sets, and the STOREs of both families: what slices make is what one turn makes, of the instant of the command, whatever is written meanwhile. */
 import fc from '../harness/properties.js';
 import test, { type ExecutionContext } from 'ava';
 import { LongReply } from '../../protocol/resp/long-reply.js';
 import { encodeReply } from '../../protocol/resp/reply-writer.js';
 import { HandClock, seededRandom } from '../storage/log-fixtures.js';
 import { openInMemory, type OpenedStore } from '../storage/store-fixtures.js';
-import { run, runAtOnce, whole } from './store-commands.js';
+import { run, runAtOnce, runPrepared, whole } from './store-commands.js';
 
 const scoreTexts = ['0', '1', '-1', '3', '0.1', '0.2', '-3.5', '1e17', '1e300', '-1e300', 'inf', '-inf'];
 const weightTexts = ['0', '1', '2', '-1', '0.1', '-0.7', '1e10', 'inf', '-inf'];
@@ -149,3 +149,67 @@ async function askedMeanwhile(t: ExecutionContext, resp: 2 | 3, seed: number, wo
   t.is(here.pins, 0); // the sweeper's, too
   t.false(here.collections.hasSnapshots);
 }
+
+/** STOREs of sorted sets and sets `k0`..`k2`, without their target. */
+const stores: readonly (readonly (string | number)[])[] = [
+  ['ZUNIONSTORE', 3, 'k0', 'k1', 'k2', 'WEIGHTS', 1, 2, -1],
+  ['ZUNIONSTORE', 2, 'k2', 'k0', 'AGGREGATE', 'MIN'],
+  ['ZINTERSTORE', 3, 'k0', 'k1', 'k2', 'WEIGHTS', 0.1, 2, 3],
+  ['ZDIFFSTORE', 2, 'k0', 'k2'],
+  ['SUNIONSTORE', 'k1', 's'],
+  ['SINTERSTORE', 's', 'k1'],
+  ['SDIFFSTORE', 's', 'k1'],
+];
+
+const into = (target: string, [name, ...rest]: readonly (string | number)[]): (string | number)[] => [name as string, target, ...rest];
+
+/** In the order of their bytes. */
+function shown(opened: OpenedStore, key: string): string[] {
+  const isSorted = encodeReply(run(opened, 2, 'TYPE', key), 2).toString() === '+zset\r\n';
+  const reply = isSorted ? runAtOnce(opened, 2, 'ZDIFF', 1, key, 'WITHSCORES') : runAtOnce(opened, 2, 'SUNION', key);
+  const parts = encodeReply(reply, 2).toString().split('\r\n');
+  return isSorted ? parts : parts.sort();
+}
+
+for (const words of stores)
+  test(`${words.join(' ')} stores what it stores at once, also over one of its sources`, async (t) => {
+    for (const target of ['k0', 's', 'new']) {
+      const opened = await openInMemory();
+      for (const [index, each] of kept.entries()) fill(opened, `k${index}`, each);
+      fill(opened, 's', { isSet: true, from: 1000, count: 5000, scores: [] });
+      const expected = runAtOnce(opened, 2, ...into('expected', words));
+      const { reply, slices } = runPrepared(opened, into(target, words));
+      t.is(reply, expected);
+      t.true(slices > 10, `${slices} slices`);
+      t.deepEqual(shown(opened, target), shown(opened, 'expected'));
+      t.is(opened.store.partition(0).pins, 0);
+      t.false(opened.store.partition(0).collections.hasSnapshots);
+      await opened.close();
+    }
+  });
+
+test('what changes while a STORE is prepared is in what it stores', async (t) => {
+  const changes: readonly (readonly (string | number)[])[] = [
+    ['ZADD', 'k0', 77, 'new'],
+    ['ZREM', 'k0', 5],
+    ['ZINCRBY', 'k2', 1, 2001],
+    ['SADD', 'k1', 'new'],
+    ['SREM', 'k1', 3001],
+    ['DEL', 'k1'],
+  ];
+  for (const change of changes) {
+    for (const words of stores.slice(0, 4)) {
+      const opened = await openInMemory();
+      for (const [index, each] of kept.entries()) fill(opened, `k${index}`, each);
+      let slices = 0;
+      const { reply } = runPrepared(opened, into('target', words), () => {
+        if (++slices === 10) run(opened, 2, ...change);
+      });
+      t.true(slices > 10);
+      t.is(reply, runAtOnce(opened, 2, ...into('expected', words)), `${words.join(' ')}, ${change.join(' ')}`);
+      t.deepEqual(shown(opened, 'target'), shown(opened, 'expected'), `${words.join(' ')}, ${change.join(' ')}`);
+      t.false(opened.store.partition(0).collections.hasSnapshots);
+      await opened.close();
+    }
+  }
+});
