@@ -106,7 +106,12 @@ export class CollectionReader implements CollectionView {
     return collections && new LongCombination(this.partition, operation, collections, limit, isCount, this.transaction.resp);
   }
 
-  longScoredCombination(operation: SetOperation, others: readonly CollectionView[], scoring: Scoring, withScores: boolean): Reply | undefined {
+  longScoredCombination(
+    operation: SetOperation,
+    others: readonly CollectionView[],
+    scoring: Scoring,
+    withScores: boolean,
+  ): Reply | undefined {
     const collections = this.longTogether(operation, others);
     return collections && new LongScoredCombination(this.partition, operation, collections, scoring, withScores, this.transaction.resp);
   }

@@ -58,7 +58,12 @@ export interface CollectionView {
   /** The same of what collections come to together, of which this is the first: a set of their elements, or how many they are, at most `limit`. */
   longCombination(operation: SetOperation, others: readonly CollectionView[], limit: number, isCount: boolean): Reply | undefined;
   /** The same of sorted sets, and sets among them: their members in order of score, with their scores or without. */
-  longScoredCombination(operation: SetOperation, others: readonly CollectionView[], scoring: Scoring, withScores: boolean): Reply | undefined;
+  longScoredCombination(
+    operation: SetOperation,
+    others: readonly CollectionView[],
+    scoring: Scoring,
+    withScores: boolean,
+  ): Reply | undefined;
   /**
    * The same for a command that goes on with it (`made`), in no order. Without `scoring` scores are 0. It holds what it is made of: whoever asks for it has it made, or gives it up.
    */

@@ -102,7 +102,11 @@ const inTurn = (operation: SetOperation, sources: readonly Source[]): readonly S
   operation === 'diff' ? sources : sources.toSorted((x, y) => x.size - y.size);
 
 /** The collections that are there, in the order of `sources`, and how their scores become one. */
-function together(operation: SetOperation, sources: readonly Source[], aggregate: Aggregate): { views: readonly CollectionView[]; scoring: Scoring } {
+function together(
+  operation: SetOperation,
+  sources: readonly Source[],
+  aggregate: Aggregate,
+): { views: readonly CollectionView[]; scoring: Scoring } {
   const views = combinable(
     operation,
     sources.map(({ view }) => view),
@@ -119,7 +123,12 @@ function longReply({ operation, isCount }: Form, sources: readonly Source[], opt
 }
 
 /** The result's members, for a command that stores them. */
-function membersOf(execution: Execution, operation: SetOperation, sources: readonly Source[], aggregate: Aggregate): readonly ScoredMember[] {
+function membersOf(
+  execution: Execution,
+  operation: SetOperation,
+  sources: readonly Source[],
+  aggregate: Aggregate,
+): readonly ScoredMember[] {
   const { views, scoring } = together(operation, sources, aggregate);
   const [first, ...others] = views;
   const long = first?.longMembers(operation, others, scoring);

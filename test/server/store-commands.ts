@@ -31,7 +31,11 @@ export function run(opened: OpenedStore, resp: 2 | 3, ...words: Words): Reply {
 }
 
 /** One that may lack something: that is made first, slice by slice; `between` is called after each, the last one, too. */
-export function runPrepared(opened: OpenedStore, words: Words, between: () => void = () => undefined): { readonly reply: Reply; readonly slices: number } {
+export function runPrepared(
+  opened: OpenedStore,
+  words: Words,
+  between: () => void = () => undefined,
+): { readonly reply: Reply; readonly slices: number } {
   const body = parsed(words);
   const first = tried(opened, 2, body, undefined);
   if (first.lacking === undefined) return { reply: first.reply, slices: 0 };
