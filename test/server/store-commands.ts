@@ -1,7 +1,7 @@
 /** Runs commands of the table on a store, as its coordinator does, and takes what they answer. */
 import type { EncodedPieces, Reply } from '../../protocol/resp/reply.js';
 import { ErrorReply } from '../../protocol/resp/reply.js';
-import { LongReply } from '../../protocol/resp/long-reply.js';
+import type { LongReply } from '../../protocol/resp/long-reply.js';
 import { CommandLookup } from '../../server/command-lookup.js';
 import { allRows } from '../../server/commands/all.js';
 import type { Run } from '../../server/command-table.js';
