@@ -1,17 +1,15 @@
 /** A living collection as one command sees it: what memory holds under what the command has staged. Where memory lacks something, the transaction is told. */
 import { recordPart } from '../protocol/record-key.js';
 import type { Collection } from './collection.js';
-import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
+import type { Reply } from '../protocol/resp/reply.js';
 import { CollectionSnapshot } from './collection-snapshot.js';
-import type { Scoring } from './combined-scores.js';
-import { CommandError, type CollectionView, type LongShape, type ScannedElements, type SetOperation } from './execution.js';
-import { LongCombination } from './long-combination.js';
+import type { ElementSource } from './element-source.js';
+import type { CollectionView, LongShape, ScannedElements } from './execution.js';
 import { LongElements, longElements, type LongForm } from './long-elements.js';
-import { LongMembers } from './long-members.js';
-import { LongScoredCombination } from './long-scored-combination.js';
 import type { Partition } from './partition.js';
 import type { CollectionType } from './collection-types.js';
 import { sliceOf } from './key-order.js';
+import { TableElements } from './table-elements.js';
 
 /** The command's transaction, as far as a collection is read through it. */
 export interface Reading {
@@ -32,8 +30,6 @@ export interface Reading {
 
 /** Up to so many elements are put in order for each HSCAN. */
 const unorderedMost = 2048;
-/** Nobody sees it. */
-const notInMemory = new ErrorReply('ERR a collection is still being loaded');
 
 export class CollectionReader implements CollectionView {
   /** Of a collection that the command itself has changed, or of which some have expired: element and value one after the other. */
@@ -101,38 +97,10 @@ export class CollectionReader implements CollectionView {
     return this.longOf(new CollectionSnapshot(partition.table, collection, collection.livingEntries()), shape);
   }
 
-  longCombination(operation: SetOperation, others: readonly CollectionView[], limit: number, isCount: boolean): Reply | undefined {
-    const collections = this.longTogether(operation, others);
-    return collections && new LongCombination(this.partition, operation, collections, limit, isCount, this.transaction.resp);
-  }
-
-  longScoredCombination(
-    operation: SetOperation,
-    others: readonly CollectionView[],
-    scoring: Scoring,
-    withScores: boolean,
-  ): Reply | undefined {
-    const collections = this.longTogether(operation, others);
-    return collections && new LongScoredCombination(this.partition, operation, collections, scoring, withScores, this.transaction.resp);
-  }
-
-  longMembers(operation: SetOperation, others: readonly CollectionView[], scoring?: Scoring): LongMembers | undefined {
-    const collections = this.longTogether(operation, others);
-    return collections && new LongMembers(this.partition, operation, collections, scoring);
-  }
-
-  /** The collections, this one first, where so much is to be gone through that it takes turns, and where that can be done. Throws, in a run that does not count, where memory lacks some. */
-  private longTogether(operation: SetOperation, others: readonly CollectionView[]): readonly Collection[] | undefined {
-    const readers: CollectionReader[] = [this];
-    for (const other of others) {
-      if (!(other instanceof CollectionReader)) return undefined;
-      readers.push(other);
-    }
-    if (readers.map((reader) => reader.isReady()).includes(false)) throw new CommandError(notInMemory);
-    const collections = readers.map(({ collection }) => collection);
-    const toGoThrough = operation === 'union' ? collections.reduce((sum, { living }) => sum + living, 0) : this.collection.living;
-    const isPlain = readers.every(({ changed, collection: { condemned } }) => changed === undefined && condemned.length === 0);
-    return isPlain && toGoThrough >= longElements ? collections : undefined;
+  source(): ElementSource | 'loading' | 'at once' {
+    if (!this.isReady()) return 'loading';
+    const { changed, collection, partition } = this;
+    return changed === undefined && collection.condemned.length === 0 ? new TableElements(partition, collection) : 'at once';
   }
 
   protected longOf(snapshot: CollectionSnapshot, form: LongForm, isReverse = false): Reply {

@@ -1,13 +1,9 @@
-/** The union, intersection or difference of large sets, made a slice a turn from snapshots of them; or how many members the one of sorted sets has. */
+/** The union, intersection or difference of large sets, made a slice a turn; or how many members the one of sorted sets has. */
 import { BulkArrayWriter, headerType } from '../protocol/resp/bulk-array.js';
 import { encodeReply } from '../protocol/resp/reply-writer.js';
 import { EncodedPieces } from '../protocol/resp/reply.js';
-import type { Collection } from './collection.js';
-import { CombinationWalk } from './combination-walk.js';
-import type { SetOperation } from './execution.js';
-import { snapshotsOf } from './open-snapshots.js';
-import type { Partition } from './partition.js';
-import { SnapshotReply } from './snapshot-reply.js';
+import { CombinationReply } from './combination-reply.js';
+import type { CombinationWalk } from './combination-walk.js';
 
 /** Elements and look-ups of a slice, and bytes after which it ends: two or three milliseconds. */
 const sliceSteps = 1500;
@@ -15,24 +11,19 @@ const sliceBytes = 256 * 1024;
 
 const writer = new BulkArrayWriter();
 
-export class LongCombination extends SnapshotReply {
+export class LongCombination extends CombinationReply {
   private readonly pieces: Buffer[] = [];
-  private readonly walk: CombinationWalk;
 
-  /** `collections` as the walk takes them. `isCount`: the reply is how many there are, `limit` at most. */
+  /** `isCount`: the reply is how many there are. */
   constructor(
-    partition: Partition,
-    operation: SetOperation,
-    collections: readonly Collection[],
-    limit: number,
+    walk: CombinationWalk,
     private readonly isCount: boolean,
     private readonly resp: 2 | 3,
   ) {
-    super(partition, snapshotsOf(partition, collections));
-    this.walk = new CombinationWalk(partition.table, operation, this.sources, limit);
+    super(walk);
   }
 
-  protected slice(): EncodedPieces | undefined {
+  protected combine(): EncodedPieces | undefined {
     const { isCount, walk } = this;
     for (let steps = 0; steps < sliceSteps && writer.length < sliceBytes && !walk.isOver;) {
       steps += walk.step();

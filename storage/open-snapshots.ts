@@ -1,16 +1,11 @@
 /** Collections as they are at one instant: until they are closed their snapshots hear of what is about to change, and no entry of the partition goes. */
 import type { Collection } from './collection.js';
-import { CollectionSnapshot } from './collection-snapshot.js';
+import type { CollectionSnapshot } from './collection-snapshot.js';
 import type { Partition } from './partition.js';
 
 export interface SnapshotSource {
   readonly collection: Collection;
   readonly snapshot: CollectionSnapshot;
-}
-
-/** Of all living elements of each, in no order. */
-export function snapshotsOf({ table }: Partition, collections: readonly Collection[]): SnapshotSource[] {
-  return collections.map((collection) => ({ collection, snapshot: new CollectionSnapshot(table, collection, collection.livingEntries()) }));
 }
 
 export class OpenSnapshots {

@@ -5,15 +5,21 @@ import type { CollectionView, Execution, SetOperation } from '../../storage/exec
 type Sets = readonly (CollectionView | undefined)[];
 
 /** What of large sets is made over several turns of the event loop; undefined where `combined` can make it at once, or has to. */
-export function longCombined(operation: SetOperation, sets: Sets, limit: number, isCount: boolean): Reply | undefined {
-  const [first, ...others] = inTurn(operation, sets);
-  return first?.longCombination(operation, others, limit, isCount);
+export function longCombined(
+  execution: Execution,
+  operation: SetOperation,
+  sets: Sets,
+  limit: number,
+  isCount: boolean,
+): Reply | undefined {
+  const present = inTurn(operation, sets);
+  return present.length === 0 ? undefined : execution.longCombination(operation, present, limit, isCount);
 }
 
 /** The result's members, for a command that stores them. */
 export function membersOf(execution: Execution, operation: SetOperation, sets: Sets): readonly Buffer[] {
-  const [first, ...others] = inTurn(operation, sets);
-  const long = first?.longMembers(operation, others);
+  const present = inTurn(operation, sets);
+  const long = present.length === 0 ? undefined : execution.longMembers(operation, present);
   return long === undefined ? combined(operation, sets, Infinity) : execution.made(long).map(({ member }) => member);
 }
 

@@ -109,7 +109,7 @@ const parseCombination =
   (args: readonly Buffer[]): Run =>
   (execution) => {
     const sets = setsOf(execution, args.slice(1));
-    return longCombined(operation, sets, Infinity, false) ?? new SetReply(combined(operation, sets, Infinity));
+    return longCombined(execution, operation, sets, Infinity, false) ?? new SetReply(combined(operation, sets, Infinity));
   };
 
 const setsOf = (execution: Execution, keys: readonly Buffer[]): (CollectionView | undefined)[] => keys.map((key) => setAt(execution, key));
@@ -148,7 +148,7 @@ function parseIntersectionCount(args: readonly Buffer[]): Run | ErrorReply {
   const most = limit === 0n ? Infinity : Number(limit);
   return (execution) => {
     const sets = setsOf(execution, keys);
-    return longCombined('inter', sets, most, true) ?? combined('inter', sets, most).length;
+    return longCombined(execution, 'inter', sets, most, true) ?? combined('inter', sets, most).length;
   };
 }
 

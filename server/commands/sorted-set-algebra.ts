@@ -115,11 +115,11 @@ function together(
 }
 
 /** The reply that of large sources is made over several turns of the event loop; undefined where `combined` can make it at once, or has to. */
-function longReply({ operation, isCount }: Form, sources: readonly Source[], options: Options): Reply | undefined {
+function longReply(execution: Execution, { operation, isCount }: Form, sources: readonly Source[], options: Options): Reply | undefined {
   const { views, scoring } = together(operation, sources, options.aggregate);
-  const [first, ...others] = views;
-  if (isCount === true) return first?.longCombination(operation, others, mostOf(options), true);
-  return first?.longScoredCombination(operation, others, scoring, options.withScores);
+  if (views.length === 0) return undefined;
+  if (isCount === true) return execution.longCombination(operation, views, mostOf(options), true);
+  return execution.longScoredCombination(operation, views, scoring, options.withScores);
 }
 
 /** The result's members, for a command that stores them. */
@@ -130,8 +130,7 @@ function membersOf(
   aggregate: Aggregate,
 ): readonly ScoredMember[] {
   const { views, scoring } = together(operation, sources, aggregate);
-  const [first, ...others] = views;
-  const long = first?.longMembers(operation, others, scoring);
+  const long = views.length === 0 ? undefined : execution.longMembers(operation, views, scoring);
   return long === undefined ? combined(operation, sources, aggregate, Infinity) : execution.made(long);
 }
 
@@ -212,7 +211,7 @@ const parseCombination =
       if (options instanceof ErrorReply) return options;
       const sources = inTurn(operation, found);
       if (countAt === 2) return store(execution, args[1] as Buffer, membersOf(execution, operation, sources, options.aggregate));
-      const long = longReply(form, sources, options);
+      const long = longReply(execution, form, sources, options);
       if (long !== undefined) return long;
       const members = combined(operation, sources, options.aggregate, mostOf(options));
       return isCount === true ? members.length : scoredReply(execution, members.sort(inOrder), options.withScores);

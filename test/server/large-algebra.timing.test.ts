@@ -14,6 +14,7 @@ const rounds = 4;
 const perCommand = 500;
 const replyTimeoutMs = 300_000;
 
+/** Keys of one partition, and of several. */
 const reads: readonly (readonly string[])[] = [
   ['SUNION', '{k}s', '{k}t'],
   ['SINTER', '{k}s', '{k}t'],
@@ -23,6 +24,10 @@ const reads: readonly (readonly string[])[] = [
   ['ZINTER', '2', '{k}a', '{k}b', 'WITHSCORES'],
   ['ZDIFF', '2', '{k}a', '{k}t'],
   ['ZINTERCARD', '2', '{k}a', '{k}b'],
+  ['SUNION', '{k}s', 'x'],
+  ['SINTER', 'x', '{k}s'],
+  ['ZUNION', '2', '{k}a', 'y', 'WITHSCORES'],
+  ['ZINTER', '2', 'y', 'x'],
 ];
 
 /** What they find is found in slices, and written in one turn: how long that is, is told and not judged. */
@@ -31,11 +36,13 @@ const stores: readonly (readonly string[])[] = [
   ['ZINTERSTORE', '{k}d', '2', '{k}a', '{k}b'],
   ['SUNIONSTORE', '{k}d', '{k}s', '{k}t'],
   ['SINTERSTORE', '{k}d', '{k}s', '{k}t'],
+  ['SUNIONSTORE', '{k}d', '{k}s', 'x'],
 ];
 /** They find nothing, of as much: all that they do is done in slices. */
 const storesOfNothing: readonly (readonly string[])[] = [
   ['ZDIFFSTORE', '{k}d', '2', '{k}a', '{k}a'],
   ['SDIFFSTORE', '{k}d', '{k}s', '{k}s'],
+  ['SDIFFSTORE', '{k}d', 'x', 'x'],
 ];
 
 test.serial(`algebra of sets and sorted sets of ${elements} elements`, async (t) => {
@@ -57,6 +64,8 @@ test.serial(`algebra of sets and sorted sets of ${elements} elements`, async (t)
   await fill('ZADD', '{k}b', half, (index) => [String((index * 31) % 1009), `member:${index}`]);
   await fill('SADD', '{k}s', 0, (index) => [`member:${index}`]);
   await fill('SADD', '{k}t', half, (index) => [`member:${index}`]);
+  await fill('SADD', 'x', half, (index) => [`member:${index}`]);
+  await fill('ZADD', 'y', half, (index) => [String((index * 31) % 1009), `member:${index}`]);
   const tooLong: string[] = [];
   const measure = async (words: readonly string[], isJudged: boolean): Promise<void> => {
     let [least, leastWithCollection] = [Infinity, Infinity];

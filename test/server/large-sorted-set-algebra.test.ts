@@ -5,7 +5,7 @@ import { LongReply } from '../../protocol/resp/long-reply.js';
 import { encodeReply } from '../../protocol/resp/reply-writer.js';
 import { HandClock, seededRandom } from '../storage/log-fixtures.js';
 import { openInMemory, type OpenedStore } from '../storage/store-fixtures.js';
-import { run, runAtOnce, runPrepared, whole } from './store-commands.js';
+import { broughtOf, run, runAtOnce, runPrepared, runSeeing, whole } from './store-commands.js';
 
 const scoreTexts = ['0', '1', '-1', '3', '0.1', '0.2', '-3.5', '1e17', '1e300', '-1e300', 'inf', '-inf'];
 const weightTexts = ['0', '1', '2', '-1', '0.1', '-0.7', '1e10', 'inf', '-inf'];
@@ -37,6 +37,8 @@ const ask = fc.record({
   withScores: fc.boolean(),
   limit: fc.option(fc.nat(3000)),
   resp: fc.constantFrom(2 as const, 3 as const),
+  /** Which of them are of other partitions. */
+  distant: fc.subarray(['k0', 'k1', 'k2', 'k3']),
 });
 
 type Ask = typeof ask extends fc.Arbitrary<infer Value> ? Value : never;
@@ -63,7 +65,7 @@ test('in slices as at once', async (t) => {
       for (const [index, each] of sources.entries()) fill(opened, `k${index}`, each);
       for (const each of asks) {
         const words = wordsOf(each);
-        const reply = run(opened, each.resp, ...words);
+        const reply = runSeeing(opened, each.resp, words, await broughtOf(opened, each.distant));
         if (!(reply instanceof LongReply)) continue;
         inSlices.set(each.name, (inSlices.get(each.name) ?? 0) + 1);
         const expected = encodeReply(runAtOnce(opened, each.resp, ...words), each.resp);
@@ -93,8 +95,8 @@ const asked: readonly (readonly (string | number)[])[] = [
   ['ZDIFF', 2, 'k1', 'k2'],
   ['ZINTERCARD', 3, 'k0', 'k1', 'k2'],
 ];
-/** Of a slice: comparisons, and those of the last run that it sorts. */
-const stepsOfSlice = 5000 + 256 * 8;
+/** Lengths looked at in a slice: two of each comparison, and those of the last run that it sorts. */
+const stepsOfSlice = 2 * (5000 + 256 * 8);
 
 for (const resp of [2, 3] as const)
   test(`whatever is written between the slices, in RESP${resp}`, async (t) => {
@@ -110,17 +112,12 @@ async function askedMeanwhile(t: ExecutionContext, resp: 2 | 3, seed: number, wo
   const reply = run(opened, resp, ...words);
   if (!(reply instanceof LongReply)) return t.fail(`${words.join(' ')} is answered at once`);
   const { table } = opened.store;
-  const counted = {
-    findPart: table.findPart.bind(table),
-    keyLengthOf: table.keyLengthOf.bind(table),
-    compareKeys: table.compareKeys.bind(table),
-  };
+  const counted = { findPart: table.findPart.bind(table), keyLengthOf: table.keyLengthOf.bind(table) };
   let [steps, most] = [0, 0];
   const slice = (): boolean => {
     steps = 0;
     table.findPart = (...args) => (steps++, counted.findPart(...args));
     table.keyLengthOf = (entry) => (steps++, counted.keyLengthOf(entry));
-    table.compareKeys = (...args) => (steps++, counted.compareKeys(...args));
     const isOver = reply.proceed();
     Object.assign(table, counted);
     most = Math.max(most, steps);
@@ -181,13 +178,19 @@ function shown(opened: OpenedStore, key: string): string[] {
 
 for (const words of stores)
   test(`${words.join(' ')} stores what it stores at once, also over one of its sources`, async (t) => {
-    for (const target of ['k0', 's', 'new']) {
+    for (const [target, distant] of [
+      ['k0', []],
+      ['s', []],
+      ['new', []],
+      ['new', ['k0', 's']],
+      ['k1', ['k2', 's']],
+    ] as const) {
       const clock = new HandClock();
       const opened = await openInMemory({ clock });
       for (const [index, each] of kept.entries()) fill(opened, `k${index}`, each);
       fill(opened, 's', { isSet: true, from: 1000, count: 5000, scores: [] });
       const expected = runAtOnce(opened, 2, ...into('expected', words));
-      const { reply, slices } = runPrepared(opened, into(target, words));
+      const { reply, slices } = runPrepared(opened, into(target, words), undefined, await broughtOf(opened, distant));
       t.is(reply, expected);
       t.true(slices > 10, `${slices} slices`);
       t.deepEqual(shown(opened, target), shown(opened, 'expected'));

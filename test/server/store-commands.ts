@@ -1,13 +1,15 @@
 /** Runs commands of the table on a store, as its coordinator does, and takes what they answer. */
 import type { EncodedPieces, Reply } from '../../protocol/resp/reply.js';
 import { ErrorReply } from '../../protocol/resp/reply.js';
-import type { LongReply } from '../../protocol/resp/long-reply.js';
+import { LongReply } from '../../protocol/resp/long-reply.js';
 import { CommandLookup } from '../../server/command-lookup.js';
 import { allRows } from '../../server/commands/all.js';
 import type { Run } from '../../server/command-table.js';
-import type { CollectionName, CollectionView } from '../../storage/execution.js';
+import { decodeReply } from '../../server/decode-reply.js';
+import { DistantExecution } from '../../server/distant/execution.js';
+import { argumentsOf, distantValueAt, distantValueOf, type DistantValue } from '../../server/distant/value.js';
+import type { Execution } from '../../storage/execution.js';
 import type { LongWork } from '../../storage/long-work.js';
-import type { Transaction } from '../../storage/transaction.js';
 import { command, type OpenedStore } from '../storage/store-fixtures.js';
 
 const lookup = new CommandLookup(allRows);
@@ -25,7 +27,13 @@ function parsed(words: Words): Run {
 
 /** All that it reads has to be in memory, and it lacks nothing that has to be made first. */
 export function run(opened: OpenedStore, resp: 2 | 3, ...words: Words): Reply {
-  const { reply, lacking } = tried(opened, resp, parsed(words), undefined);
+  return runSeeing(opened, resp, words, new Map());
+}
+
+/** The same where some keys are of other partitions: with what was brought of them, by key in latin1. */
+export function runSeeing(opened: OpenedStore, resp: 2 | 3, words: Words, brought: ReadonlyMap<string, DistantValue>): Reply {
+  const body = parsed(words);
+  const { reply, lacking } = tried(opened, resp, seeing(body, brought), undefined);
   if (lacking !== undefined) throw new Error(`${words.join(' ')} does not run at once`);
   return reply;
 }
@@ -35,8 +43,9 @@ export function runPrepared(
   opened: OpenedStore,
   words: Words,
   between: () => void = () => undefined,
+  brought: ReadonlyMap<string, DistantValue> = new Map(),
 ): { readonly reply: Reply; readonly slices: number } {
-  const body = parsed(words);
+  const body = seeing(parsed(words), brought);
   const first = tried(opened, 2, body, undefined);
   if (first.lacking === undefined) return { reply: first.reply, slices: 0 };
   let slices = 0;
@@ -47,6 +56,24 @@ export function runPrepared(
   const second = tried(opened, 2, body, first.lacking);
   if (second.lacking !== undefined) throw new Error(`${words.join(' ')} is made more than once`);
   return { reply: second.reply, slices };
+}
+
+const seeing =
+  (body: Run, brought: ReadonlyMap<string, DistantValue>): Run =>
+  (execution) =>
+    body(brought.size === 0 ? execution : new DistantExecution(execution, brought));
+
+/** What keys hold as it is brought to another partition. */
+export async function broughtOf(opened: OpenedStore, keys: readonly string[]): Promise<ReadonlyMap<string, DistantValue>> {
+  const values = new Map<string, DistantValue>();
+  for (const key of keys) {
+    const { reply } = tried(opened, 2, (execution) => distantValueOf(execution, Buffer.from(key)), undefined);
+    const args = argumentsOf(Buffer.from(key), reply instanceof LongReply ? decodeReply((await whole(reply)).bytes) : reply);
+    const taken = args && distantValueAt(args, 0);
+    if (taken === undefined) throw new Error(`what ${key} holds is not brought`);
+    values.set(key, taken.value);
+  }
+  return values;
 }
 
 interface Tried {
@@ -70,22 +97,15 @@ function tried(opened: OpenedStore, resp: 2 | 3, body: Run, prepared: LongWork<u
   return { reply, lacking };
 }
 
-/** The same with collections that nothing is made of in slices: the command does all at once. */
+/** The same where nothing can be made in slices: the command does all at once. */
 export function runAtOnce(opened: OpenedStore, resp: 2 | 3, ...words: Words): Reply {
-  const { transaction } = opened;
-  const [collection, sorted] = [transaction.collection.bind(transaction), transaction.sorted.bind(transaction)];
   const nothing = (): undefined => undefined;
-  const atOnce = <View extends CollectionView>(view: View | undefined): View | undefined =>
-    view && Object.assign(view, { longCombination: nothing, longScoredCombination: nothing, longMembers: nothing });
-  const own: Pick<Transaction, 'collection' | 'sorted'> = {
-    collection: (key: Buffer, type: CollectionName) => atOnce(collection(key, type)),
-    sorted: (key: Buffer) => atOnce(sorted(key)),
-  };
-  Object.assign(transaction, own);
+  const own = { longCombination: nothing, longScoredCombination: nothing, longMembers: nothing } satisfies Partial<Execution>;
+  Object.assign(opened.transaction, own);
   try {
     return run(opened, resp, ...words);
   } finally {
-    for (const name of Object.keys(own)) Reflect.deleteProperty(transaction, name);
+    for (const name of Object.keys(own)) Reflect.deleteProperty(opened.transaction, name);
   }
 }
 

@@ -193,6 +193,18 @@ export class MemoryExecution implements Execution {
       });
   }
 
+  longCombination(): undefined {
+    return undefined;
+  }
+
+  longScoredCombination(): undefined {
+    return undefined;
+  }
+
+  longMembers(): undefined {
+    return undefined;
+  }
+
   made<Made>(work: LongWork<Made>): Made {
     return work.take();
   }
@@ -314,16 +326,8 @@ class MemoryCollection implements CollectionView {
     return undefined;
   }
 
-  longCombination(): undefined {
-    return undefined;
-  }
-
-  longScoredCombination(): undefined {
-    return undefined;
-  }
-
-  longMembers(): undefined {
-    return undefined;
+  source(): 'at once' {
+    return 'at once';
   }
 
   elementAt(at: number): Buffer {
