@@ -36,7 +36,7 @@ const stores: readonly (readonly string[])[] = [
   ['ZINTERSTORE', '{k}d', '2', '{k}a', '{k}b'],
   ['SUNIONSTORE', '{k}d', '{k}s', '{k}t'],
   ['SINTERSTORE', '{k}d', '{k}s', '{k}t'],
-  ['SUNIONSTORE', '{k}d', '{k}s', 'x'],
+  ['SUNIONSTORE', '{k}e', '{k}s', 'x'],
 ];
 /** They find nothing, of as much: all that they do is done in slices. */
 const storesOfNothing: readonly (readonly string[])[] = [
