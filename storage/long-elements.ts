@@ -17,7 +17,7 @@ const sliceBytes = 256 * 1024;
 /** Steps of a slice of gathering. */
 const sliceSteps = 5000;
 
-/** With scores, and of elements with their values, it is in RESP3 an array of pairs, in RESP2 of both in turn. */
+/** With scores, and of paired elements with their values, it is in RESP3 an array of pairs, in RESP2 of both in turn. */
 export type LongForm = LongShape | RandomShape;
 
 const writer = new BulkArrayWriter();
@@ -72,11 +72,14 @@ export class LongElements extends SnapshotReply {
     const { count, form, resp } = this;
     if (form === 'map of elements') writer.open(resp === 3 ? headerType.map : headerType.array, resp === 3 ? count : 2 * count);
     else if (form === 'set of elements') writer.open(resp === 3 ? headerType.set : headerType.array, count);
-    else writer.open(headerType.array, this.isPaired && resp === 2 ? 2 * count : count);
+    else {
+      const isDouble = form === 'elements and values' || (this.isPaired && resp === 2);
+      writer.open(headerType.array, isDouble ? 2 * count : count);
+    }
   }
 
   private get isPaired(): boolean {
-    return this.form === 'scored members' || this.form === 'elements with values';
+    return this.form === 'scored members' || this.form === 'paired elements';
   }
 
   private add(entry: number): void {
@@ -84,8 +87,8 @@ export class LongElements extends SnapshotReply {
     const { form } = this;
     if (this.resp === 3 && this.isPaired) writer.open(headerType.array, 2);
     if (form !== 'values') this.addElement(entry, saved);
-    if (form === 'values' || form === 'map of elements' || form === 'elements with values') this.addValue(entry, saved);
-    else if (form === 'scored members') this.addScore(entry, saved);
+    if (form === 'scored members') this.addScore(entry, saved);
+    else if (form !== 'elements' && form !== 'set of elements') this.addValue(entry, saved);
   }
 
   private addElement(entry: number, saved: SavedElement | undefined): void {
@@ -106,11 +109,6 @@ export class LongElements extends SnapshotReply {
       saved === undefined
         ? decodeScore(table.valuePageOf(entry), table.valueAt(entry), table.valueLengthOf(entry))
         : decodeScore(saved.value);
-    const text = doubleText(score);
-    if (this.resp === 3) writer.addDouble(text);
-    else {
-      const bytes = Buffer.from(text, 'latin1');
-      writer.add(bytes, 0, bytes.length);
-    }
+    writer.addDouble(doubleText(score), this.resp);
   }
 }

@@ -3,18 +3,21 @@
  * there; what a read looked at is noted for the versions that replicas compare (`looks`).
  */
 import { compareRanked, type Dot } from '../protocol/dot.js';
-import { ErrorReply, StoredValue } from '../protocol/resp/reply.js';
+import { ErrorReply, StoredValue, type Reply } from '../protocol/resp/reply.js';
 import { emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
 import { recordPart } from '../protocol/record-key.js';
 import { Chance } from './chance.js';
 import type { Collection } from './collection.js';
 import { CollectionReader } from './collection-reader.js';
 import { collectionTypes, type CollectionType } from './collection-types.js';
+import { CombinationWalk } from './combination-walk.js';
+import type { Scoring } from './combined-scores.js';
 import {
   CommandError,
   type CollectionName,
   type CollectionView,
   type ScannedSlot,
+  type SetOperation,
   type SortedView,
   type StringObject,
   type TypeName,
@@ -23,6 +26,10 @@ import {
 import { noEntry } from './key-table.js';
 import { ListReader } from './list-reader.js';
 import { latestDotOf, latestOf, latestOfRecord } from './latest.js';
+import { LongCombination } from './long-combination.js';
+import { LongMembers } from './long-members.js';
+import { LongScoredCombination } from './long-scored-combination.js';
+import { longSources } from './long-sources.js';
 import type { LongWork } from './long-work.js';
 import { mergeRecords, underCut } from './merge.js';
 import type { Partition } from './partition.js';
@@ -140,6 +147,27 @@ export abstract class TransactionReads {
       return prepared.take();
     } else return work.take(); // once is enough: what changes again and again, by coordinators on another side, would never be made
     throw new CommandError(notMade);
+  }
+
+  longCombination(operation: SetOperation, collections: readonly CollectionView[], limit: number, isCount: boolean): Reply | undefined {
+    const sources = longSources(operation, collections);
+    return sources && new LongCombination(new CombinationWalk(operation, sources, limit), isCount, this.resp);
+  }
+
+  longScoredCombination(
+    operation: SetOperation,
+    collections: readonly CollectionView[],
+    scoring: Scoring,
+    withScores: boolean,
+  ): Reply | undefined {
+    const sources = longSources(operation, collections);
+    const walk = sources && new CombinationWalk(operation, sources, Infinity, scoring);
+    return walk && new LongScoredCombination(walk, sources, withScores, this.resp);
+  }
+
+  longMembers(operation: SetOperation, collections: readonly CollectionView[], scoring?: Scoring): LongMembers | undefined {
+    const sources = longSources(operation, collections);
+    return sources && new LongMembers(operation, sources, scoring);
   }
 
   collection(key: Buffer, name: CollectionName): CollectionView | undefined {

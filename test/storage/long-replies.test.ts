@@ -179,7 +179,7 @@ for (const type of ['hash', 'set', 'zset'] as const)
         opened.transaction.begin(here, 1, 1, resp);
         const view = opened.transaction.collection(key, type);
         const there = new Map(pairsOf(view?.pairs() ?? []).map(([element, value]) => [element.toString(), value]));
-        const shape = type === 'hash' ? 'elements with values' : type === 'zset' ? 'scored members' : 'elements';
+        const shape = type === 'hash' ? 'paired elements' : type === 'zset' ? 'scored members' : 'elements';
         const long = view?.longRandom(chosen, shape);
         if (!(long instanceof LongReply)) return t.fail('it is answered at once');
         let made = '';

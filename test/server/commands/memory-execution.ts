@@ -198,6 +198,18 @@ export class MemoryExecution implements Execution {
       });
   }
 
+  longCombination(): undefined {
+    return undefined;
+  }
+
+  longScoredCombination(): undefined {
+    return undefined;
+  }
+
+  longMembers(): undefined {
+    return undefined;
+  }
+
   made<Made>(work: LongWork<Made>): Made {
     return work.take();
   }
@@ -319,8 +331,8 @@ class MemoryCollection implements CollectionView {
     return undefined;
   }
 
-  longCombination(): undefined {
-    return undefined;
+  source(): 'at once' {
+    return 'at once';
   }
 
   longRandom(): undefined {
