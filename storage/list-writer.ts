@@ -18,8 +18,8 @@ const wholeFrom = 64;
 /** The command's transaction, as far as lists are written through it. */
 export interface ListWriting {
   list(key: Buffer): ListReader | undefined;
-  /** False: what is there, if only tombstones, is asked for, and the command runs again. */
-  knowsAllOfList(key: Buffer): boolean;
+  /** At positions that were made for this batch, so that nothing of them can be anywhere. */
+  addToList(key: Buffer, positions: readonly Buffer[], values: readonly Buffer[]): void;
   setElement(key: Buffer, type: 'list', position: Buffer, value: Buffer): boolean;
   setElements(key: Buffer, type: 'list', positions: readonly Buffer[], values: readonly Buffer[]): void;
   removeElement(key: Buffer, type: 'list', position: Buffer): boolean;
@@ -35,17 +35,16 @@ export type IndexRange = readonly [from: number, to: number];
 /** Puts values, in this order, before the element of index `at`, or behind the last one. `near`: the neighbour that the next insertion is not expected at. */
 export function insertIntoList(writing: ListWriting, key: Buffer, at: number, values: readonly Buffer[], near: Side): void {
   const list = writing.list(key);
-  // Each run makes other positions: one that asked whether they are there would ask for ever.
-  if (list === undefined ? !writing.knowsAllOfList(key) : !list.isOrdered()) return;
+  if (list?.hasAt(at - 1, at + 1) === false) return;
   const dot = writing.writtenDot;
   const positions = positionsBetween(list?.positionAt(at - 1), list?.positionAt(at), values.length, near, dot);
-  if (list === undefined || positions.every(({ length }) => length <= positionBytesMost))
-    writing.setElements(key, 'list', positions, values);
+  if (list === undefined || positions.every(({ length }) => length <= positionBytesMost)) writing.addToList(key, positions, values);
   else rewriteAround(writing, key, list, at, values, dot);
 }
 
 function rewriteAround(writing: ListWriting, key: Buffer, list: ListReader, at: number, values: readonly Buffer[], dot: Dot): void {
   const { size } = list;
+  if (!list.isOrdered()) return; // it is not known how far it reaches
   for (let reach = 2; ; reach *= 2) {
     const [from, to] = [Math.max(0, at - reach), Math.min(size, at + reach)];
     const moved = list.positions(from, to);
@@ -53,7 +52,7 @@ function rewriteAround(writing: ListWriting, key: Buffer, list: ListReader, at: 
     const positions = positionsBetween(list.positionAt(from - 1), list.positionAt(to), all.length, 'left', dot);
     const isAll = from === 0 && to === size;
     if (!isAll && positions.some(({ length }) => length > rewrittenBytesMost)) continue;
-    writing.setElements(key, 'list', positions, all);
+    writing.addToList(key, positions, all);
     writing.removeElements(key, 'list', moved);
     return;
   }
@@ -67,23 +66,26 @@ export function replaceInList(writing: ListWriting, key: Buffer, at: number, val
 /** Moves the element at one end to the other. */
 export function rotateList(writing: ListWriting, key: Buffer, from: Side): void {
   const list = writing.list(key);
-  if (list === undefined || !list.isOrdered() || list.size < 2) return;
+  if (list === undefined || list.size < 2) return;
+  if (!list.hasAt(0, 1) || !list.hasAt(list.size - 1, list.size)) return;
   const [first, last] = [list.positionAt(0), list.positionAt(list.size - 1)];
   const [source, left, right] = from === 'left' ? [first, last, undefined] : [last, undefined, first];
   const [value] = from === 'left' ? list.slice(0, 1) : list.slice(list.size - 1, list.size);
   const positions = positionsBetween(left, right, 1, 'left', writing.writtenDot);
-  writing.setElements(key, 'list', positions, [value as Buffer]);
+  writing.addToList(key, positions, [value as Buffer]);
   writing.removeElement(key, 'list', source as Buffer);
 }
 
 /** Takes elements out; ranges are in order and do not touch each other. */
 export function removeFromList(writing: ListWriting, key: Buffer, ranges: readonly IndexRange[]): void {
   const list = writing.list(key);
-  if (list === undefined || !list.isOrdered()) return;
+  if (list === undefined) return;
   const { size } = list;
   const gone = ranges.reduce((sum, [from, to]) => sum + to - from, 0);
   const isWhole = gone + list.buried >= wholeFrom && 2 * gone > size;
-  if (isWhole && (gone === size || gone >= wholeFrom)) return keepOnly(writing, key, list, ranges);
+  if (isWhole && gone === size) return void writing.delete(key);
+  if (isWhole && gone >= wholeFrom) return list.isOrdered() ? keepOnly(writing, key, list, ranges) : undefined;
+  if (ranges.map(([from, to]) => list.hasAt(from, to)).includes(false)) return;
   const positions: Buffer[] = [];
   for (const [from, to] of ranges) {
     const each = list.positions(from, to);

@@ -116,6 +116,17 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
     return isNew;
   }
 
+  addToList(key: Buffer, positions: readonly Buffer[], values: readonly Buffer[]): void {
+    if (positions.length === 0) return;
+    const collection = this.writable(key, collectionTypes.list);
+    for (const [i, position] of positions.entries()) {
+      const entry = this.here.collections.findOrInsert(collection, recordPart.element, position);
+      this.here.collections.complete(entry, undefined);
+      this.grown(collection, key);
+      this.stagePlain(entry, key, collection.type.byte, recordPart.element, position, values[i] as Buffer, 0);
+    }
+  }
+
   setElementExpiry(key: Buffer, name: CollectionName, element: Buffer, expiresAtMs: number): boolean {
     const type = collectionTypes[name];
     const shown = this.shownAs(type, key);
