@@ -3,7 +3,7 @@
  */
 import { EncodedReply, ErrorReply, type Reply } from '../protocol/resp/reply.js';
 import { LongReply } from '../protocol/resp/long-reply.js';
-import type { LongBytes } from '../storage/long-bytes.js';
+import type { LongWork } from '../storage/long-work.js';
 import type { Operation } from './command.js';
 import type { CallTrace } from './tracing.js';
 
@@ -98,8 +98,8 @@ export abstract class Call {
   patience: BulkPatience = usualBulkPatience;
   /** A batch of an earlier run may be held somewhere: no refusal can say any more that nothing was executed. */
   mayHaveWritten = false;
-  /** Large bytes that its run lacked, made since. */
-  prepared: LongBytes | undefined = undefined;
+  /** What its run lacked, made since. */
+  prepared: LongWork<unknown> | undefined = undefined;
   /** Set where the command was sampled. */
   trace: CallTrace | undefined = undefined;
 

@@ -16,7 +16,7 @@ import type { ValueLimits } from '../storage/execution.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
 import type { Collection } from '../storage/collection.js';
-import type { LongBytes } from '../storage/long-bytes.js';
+import type { LongWork } from '../storage/long-work.js';
 import type { Need } from '../storage/transaction-reads.js';
 import { Transaction } from '../storage/transaction.js';
 import { TurnSlice } from '../storage/turn-slice.js';
@@ -316,8 +316,8 @@ export class Coordinator {
     this.loadNeeds(call, needs, this.putBack(coordination, call), coordination);
   }
 
-  /** The same where it lacks bytes that take longer to make than a turn may take. */
-  private makeForHead(coordination: Coordination, call: Call, lacking: LongBytes): void {
+  /** The same where it lacks what takes longer to make than a turn may take. */
+  private makeForHead(coordination: Coordination, call: Call, lacking: LongWork<unknown>): void {
     const { store, clock, turn } = this.options;
     const goOn = this.putBack(coordination, call);
     const partition = store.partition(call.partition);
@@ -384,7 +384,7 @@ export class Coordinator {
     this.executed++;
     transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp, this.ordersDeletions);
     transaction.prepared = call.prepared;
-    if (call.prepared !== undefined) call.prepared = undefined; // the run writes to it: if it does not count, the next one has its own made
+    if (call.prepared !== undefined) call.prepared = undefined; // it is the run's: if it does not count, the next one has its own made
     const reply = this.options.commands.run(call, transaction);
     if (transaction.needs.length > 0) {
       abandon(reply);

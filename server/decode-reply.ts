@@ -1,5 +1,14 @@
 /** Reads a ready-made reply of another node back into a value, where it has to be joined with others. Torc's own writer made the bytes. */
-import { DoubleReply, ErrorReply, MapReply, SetReply, StatusReply, type Reply } from '../protocol/resp/reply.js';
+import {
+  DoubleReply,
+  EncodedPieces,
+  EncodedReply,
+  ErrorReply,
+  MapReply,
+  SetReply,
+  StatusReply,
+  type Reply,
+} from '../protocol/resp/reply.js';
 
 /** `bytes` hold one whole reply; the value borrows from them. Throws Error on anything else. */
 export function decodeReply(bytes: Buffer): Reply {
@@ -7,6 +16,12 @@ export function decodeReply(bytes: Buffer): Reply {
   const reply = read(bytes, cursor);
   if (cursor.at !== bytes.length) throw new Error(`${bytes.length - cursor.at} bytes after a reply`);
   return reply;
+}
+
+/** A reply as a value, whoever made it. */
+export function decoded(reply: Reply): Reply {
+  if (reply instanceof EncodedReply) return decodeReply(reply.bytes);
+  return reply instanceof EncodedPieces ? decodeReply(Buffer.concat(reply.pieces)) : reply;
 }
 
 function read(bytes: Buffer, cursor: { at: number }): Reply {

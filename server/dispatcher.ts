@@ -7,11 +7,11 @@ import { Call, type CallOptions } from '../cluster/call.js';
 import type { CommandDecoder, Operation } from '../cluster/command.js';
 import type { FailedCommands } from '../cluster/failed-commands.js';
 import { slotOf } from '../protocol/slot.js';
-import { EncodedReply, ErrorReply, ownReply, type Reply } from '../protocol/resp/reply.js';
+import { ErrorReply, ownReply, type Reply } from '../protocol/resp/reply.js';
 import { CommandError, type Execution } from '../storage/execution.js';
 import type { CommandLookup } from './command-lookup.js';
 import type { CommandRow, KeyedRow, KeyspacePlan, KeyspaceRow, PartitionRow, Run } from './command-table.js';
-import { decodeReply } from './decode-reply.js';
+import { decoded } from './decode-reply.js';
 import { readsValue, withValues } from './commands/distant-rows.js';
 import { homeKey } from './distant/home.js';
 import { argumentsOf } from './distant/value.js';
@@ -112,9 +112,7 @@ export class Dispatcher implements CommandDecoder {
     const row = this.options.lookup.resolve(args);
     if (row instanceof ErrorReply) return Promise.resolve(row);
     if (row.scope === 'local') throw new Error(`${row.name} is not about keys`);
-    return new Promise((resolve) =>
-      this.run(row, args, origin, (reply) => resolve(reply instanceof EncodedReply ? decodeReply(reply.bytes) : reply)),
-    );
+    return new Promise((resolve) => this.run(row, args, origin, (reply) => resolve(decoded(reply))));
   }
 
   /** The one partition of all the keys; -1 when there are several. Commands without keys have none to be in: partition 0. */
@@ -129,9 +127,7 @@ export class Dispatcher implements CommandDecoder {
   atPartition(partition: number, args: readonly Buffer[], origin: Origin, done: (reply: Reply) => void): void {
     const operation = this.decode(args);
     const options = { ...origin.options, deadlineMs: this.options.wholePartitionDeadlineMs() };
-    const call = new InnerCall(args, operation, partition, options, (reply) =>
-      done(reply instanceof EncodedReply ? decodeReply(reply.bytes) : reply),
-    );
+    const call = new InnerCall(args, operation, partition, options, (reply) => done(decoded(reply)));
     origin.attach(call);
     this.options.submit(call);
   }
@@ -166,7 +162,7 @@ export class Dispatcher implements CommandDecoder {
     let failed: Reply | undefined;
     for (const key of elsewhere.values()) {
       this.submitInner([readsValue, key], this.partitionOfKeys([key]), origin, (reply) => {
-        const value = argumentsOf(key, reply);
+        const value = argumentsOf(key, decoded(reply));
         if (value === undefined) failed ??= reply;
         else values.push(value);
         if (--open > 0) return;
@@ -177,9 +173,7 @@ export class Dispatcher implements CommandDecoder {
   }
 
   private submitInner(args: readonly Buffer[], partition: number, origin: Origin, done: (reply: Reply) => void): void {
-    const call = new InnerCall(args, this.decode(args), partition, origin.options, (reply) =>
-      done(reply instanceof EncodedReply ? decodeReply(reply.bytes) : reply),
-    );
+    const call = new InnerCall(args, this.decode(args), partition, origin.options, done);
     origin.attach(call);
     this.options.submit(call);
   }
@@ -199,7 +193,7 @@ export class Dispatcher implements CommandDecoder {
       const groupArgs = part === row ? ownArgs : [Buffer.from(part.name), ...ownArgs.slice(1)];
       const operation = this.operationOf(part, groupArgs);
       const finish = (reply: Reply): void => {
-        replies[i] = reply instanceof EncodedReply ? decodeReply(reply.bytes) : reply;
+        replies[i] = decoded(reply);
         if (--open === 0) done(joinSplit(split, groups, replies));
       };
       if (operation instanceof ErrorReply) return finish(operation);

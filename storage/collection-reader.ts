@@ -3,12 +3,13 @@ import { recordPart } from '../protocol/record-key.js';
 import type { Collection } from './collection.js';
 import type { Reply } from '../protocol/resp/reply.js';
 import { CollectionSnapshot } from './collection-snapshot.js';
-import type { CollectionView, LongShape, ScannedElements, SetOperation } from './execution.js';
-import { LongCombination } from './long-combination.js';
+import type { ElementSource } from './element-source.js';
+import type { CollectionView, LongShape, ScannedElements } from './execution.js';
 import { LongElements, longElements, type LongForm } from './long-elements.js';
 import type { Partition } from './partition.js';
 import type { CollectionType } from './collection-types.js';
 import { sliceOf } from './key-order.js';
+import { TableElements } from './table-elements.js';
 
 /** The command's transaction, as far as a collection is read through it. */
 export interface Reading {
@@ -96,18 +97,10 @@ export class CollectionReader implements CollectionView {
     return this.longOf(new CollectionSnapshot(partition.table, collection, collection.livingEntries()), shape);
   }
 
-  longCombination(operation: SetOperation, others: readonly CollectionView[], limit: number, isCount: boolean): Reply | undefined {
-    const sets: CollectionReader[] = [this];
-    for (const other of others) {
-      if (!(other instanceof CollectionReader)) return undefined;
-      sets.push(other);
-    }
-    if (sets.map((set) => set.isReady()).includes(false)) return []; // the run does not count
-    const collections = sets.map(({ collection }) => collection);
-    const toGoThrough = operation === 'union' ? collections.reduce((sum, { living }) => sum + living, 0) : this.collection.living;
-    const isPlain = sets.every(({ changed, collection: { condemned } }) => changed === undefined && condemned.length === 0);
-    if (!isPlain || toGoThrough < longElements) return undefined;
-    return new LongCombination(this.partition, operation, collections, limit, isCount, this.transaction.resp);
+  source(): ElementSource | 'loading' | 'at once' {
+    if (!this.isReady()) return 'loading';
+    const { changed, collection, partition } = this;
+    return changed === undefined && collection.condemned.length === 0 ? new TableElements(partition, collection) : 'at once';
   }
 
   protected longOf(snapshot: CollectionSnapshot, form: LongForm, isReverse = false): Reply {

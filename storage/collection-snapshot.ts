@@ -50,12 +50,16 @@ export class CollectionSnapshot {
     return this.touched.size === 0 ? undefined : this.touched.get(entry);
   }
 
-  /** The element, `length` bytes of `bytes` from `from`, was there at the instant. For a collection that was whole, and of which nothing was condemned. */
-  had(bytes: Buffer, from: number, length: number): boolean {
+  /**
+   * The entry of the element, `length` bytes of `bytes` from `from`, where it was there at the instant; else noEntry. For a collection that was whole, and of which nothing was
+   * condemned.
+   */
+  entryOf(bytes: Buffer, from: number, length: number): number {
     const { table } = this;
     const entry = table.findPart(this.owner, this.kind, bytes, from, length);
-    if (entry === noEntry) return false;
-    return this.touched.has(entry) ? this.touched.get(entry) !== undefined : table.isAlive(entry);
+    if (entry === noEntry) return noEntry;
+    const wasThere = this.touched.has(entry) ? this.touched.get(entry) !== undefined : table.isAlive(entry);
+    return wasThere ? entry : noEntry;
   }
 
   /** An entry of the collection is about to change. */

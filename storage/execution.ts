@@ -5,7 +5,9 @@
 import type { Dot } from '../protocol/dot.js';
 import type { VectorClock } from '../protocol/record.js';
 import type { ErrorReply, Reply, StoredValue } from '../protocol/resp/reply.js';
-import type { LongBytes } from './long-bytes.js';
+import type { Scoring } from './combined-scores.js';
+import type { ElementSource } from './element-source.js';
+import type { LongWork } from './long-work.js';
 
 /** A living string, as the type's rule shows it. */
 export interface StringObject {
@@ -22,7 +24,7 @@ export type TypeName = 'string' | 'hash' | 'set' | 'zset' | 'list' | 'stream';
 export type CollectionName = 'hash' | 'set' | 'zset' | 'list' | 'stream';
 
 /** What is shown of each element, and in what. */
-export type LongShape = 'map of elements' | 'set of elements' | 'elements' | 'values';
+export type LongShape = 'map of elements' | 'set of elements' | 'elements' | 'values' | 'elements and values';
 
 /** A part of a walk over a collection's elements. */
 export interface ScannedElements {
@@ -54,8 +56,8 @@ export interface CollectionView {
   elements(): Buffer[];
   /** The same as a whole reply, where it is so long that it should not be made in one turn; undefined where it is not, or cannot be made otherwise. */
   long(shape: LongShape): Reply | undefined;
-  /** The same of what sets come to together, of which this is the first: their elements, or how many they are, at most `limit`. */
-  longCombination(operation: SetOperation, others: readonly CollectionView[], limit: number, isCount: boolean): Reply | undefined;
+  /** The elements, to be read over many turns as they are when that begins; 'loading': memory lacks some, and the run does not count; 'at once': they cannot be read so. */
+  source(): ElementSource | 'loading' | 'at once';
   /** The `at`th of `size`, in an order that holds until something is written. Owned by the caller. */
   elementAt(at: number): Buffer;
   valueAt(at: number): Buffer;
@@ -167,10 +169,30 @@ export interface Execution extends ValueLimits {
    */
   value(key: Buffer): StoredValue | Buffer | null;
   /**
-   * `bytes` made, owned by the command. Of much, throws a CommandError of this run, which does not count: the command runs again when they are made. It may ask for one only, and
-   * has to ask for the same in each run.
+   * What `work` makes, owned by the command. Of much, throws a CommandError of this run, which does not count: the command runs again when it is made. It may ask for one only, has
+   * to ask for the same in each run, and be a write.
    */
-  made(bytes: LongBytes): Buffer;
+  made<Made>(work: LongWork<Made>): Made;
+  /**
+   * What collections, none missing, come to together: a set of their elements, or how many they are, at most `limit`. Of an intersection or a difference the first is gone through,
+   * and looked up in the others. Undefined where it is so little that it can be made in one turn, or cannot be made otherwise.
+   */
+  longCombination(operation: SetOperation, collections: readonly CollectionView[], limit: number, isCount: boolean): Reply | undefined;
+  /** The same of sorted sets, and sets among them: their members in order of score, with their scores or without. */
+  longScoredCombination(
+    operation: SetOperation,
+    collections: readonly CollectionView[],
+    scoring: Scoring,
+    withScores: boolean,
+  ): Reply | undefined;
+  /**
+   * The same for a command that goes on with it (`made`), in no order. Without `scoring` scores are 0. It holds what it is made of: whoever asks for it has it made, or gives it up.
+   */
+  longMembers(
+    operation: SetOperation,
+    collections: readonly CollectionView[],
+    scoring?: Scoring,
+  ): LongWork<readonly ScoredMember[]> | undefined;
   /** The collection at `key`, or undefined when there is none or it has expired. Throws CommandError WRONGTYPE for another type. */
   collection(key: Buffer, type: CollectionName): CollectionView | undefined;
   /** The same of a sorted set. */

@@ -1,8 +1,5 @@
-/**
- * Bytes that a command makes of large values, too many to be made in one turn of the event loop: a slice is made a turn, before the command runs once more and finds them made.
- *
- * Invariant: they are for the values that they were made of. A run that comes upon others, since the key changed meanwhile, has its own made (`isSame`).
- */
+/** Bytes that a command makes of large values, where they are many before the command runs once more (long-work.ts). */
+import type { LongWork } from './long-work.js';
 
 /** Bytes that something is made of, and where in it their first one belongs. Never written to. */
 export interface Source {
@@ -15,8 +12,10 @@ export type Fill = (result: Buffer, sources: readonly Source[], from: number, to
 
 /** What a slice goes through of all sources: well below a millisecond, but for memory that the system has yet to give. */
 const sliceBytes = 256 * 1024;
+/** What is made of so many bytes at most is made at once, some 2 ms. */
+const madeAtOnceMax = 4 * 1024 * 1024;
 
-export class LongBytes {
+export class LongBytes implements LongWork<Buffer> {
   private bytes: Buffer | undefined;
   private filled = 0;
 
@@ -27,13 +26,14 @@ export class LongBytes {
     private readonly fill: Fill,
   ) {}
 
-  /** What it takes to make it. */
-  get sourceBytes(): number {
-    return this.sources.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  get isLong(): boolean {
+    return this.sources.reduce((sum, { bytes }) => sum + bytes.length, 0) > madeAtOnceMax;
   }
 
-  /** Both are made in the same way of the same memory. */
-  isSame({ length, sources, fill }: LongBytes): boolean {
+  /** Of the same memory: what is there is never written to. */
+  isSame(other: LongWork<unknown>): other is LongBytes {
+    if (!(other instanceof LongBytes)) return false;
+    const { length, sources, fill } = other;
     if (length !== this.length || fill !== this.fill || sources.length !== this.sources.length) return false;
     return sources.every(({ bytes, at }, index) => {
       const mine = this.sources[index] as Source;
@@ -41,7 +41,6 @@ export class LongBytes {
     });
   }
 
-  /** Makes the next slice; true once all is made. */
   proceed(): boolean {
     this.bytes ??= this.room();
     const to = Math.min(this.filled + Math.ceil(sliceBytes / this.sources.length), this.length);
@@ -57,10 +56,14 @@ export class LongBytes {
     return covered < this.length ? Buffer.alloc(this.length) : Buffer.allocUnsafe(this.length);
   }
 
-  /** All of it, owned by the caller. What is not made yet is made at once. */
   take(): Buffer {
     while (!this.proceed());
     return this.bytes as Buffer;
+  }
+
+  /** What it holds is garbage with it. */
+  abandon(): void {
+    this.bytes = undefined;
   }
 }
 

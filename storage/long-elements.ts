@@ -61,7 +61,10 @@ export class LongElements extends SnapshotReply {
     const { form, resp } = this;
     if (form === 'map of elements') writer.open(resp === 3 ? headerType.map : headerType.array, resp === 3 ? size : 2 * size);
     else if (form === 'set of elements') writer.open(resp === 3 ? headerType.set : headerType.array, size);
-    else writer.open(headerType.array, form === 'scored members' && resp === 2 ? 2 * size : size);
+    else {
+      const isDouble = form === 'elements and values' || (form === 'scored members' && resp === 2);
+      writer.open(headerType.array, isDouble ? 2 * size : size);
+    }
   }
 
   private add(entry: number): void {
@@ -69,8 +72,8 @@ export class LongElements extends SnapshotReply {
     const { form } = this;
     if (form === 'scored members' && this.resp === 3) writer.open(headerType.array, 2);
     if (form !== 'values') this.addElement(entry, saved);
-    if (form === 'values' || form === 'map of elements') this.addValue(entry, saved);
-    else if (form === 'scored members') this.addScore(entry, saved);
+    if (form === 'scored members') this.addScore(entry, saved);
+    else if (form !== 'elements' && form !== 'set of elements') this.addValue(entry, saved);
   }
 
   private addElement(entry: number, saved: SavedElement | undefined): void {
@@ -91,11 +94,6 @@ export class LongElements extends SnapshotReply {
       saved === undefined
         ? decodeScore(table.valuePageOf(entry), table.valueAt(entry), table.valueLengthOf(entry))
         : decodeScore(saved.value);
-    const text = doubleText(score);
-    if (this.resp === 3) writer.addDouble(text);
-    else {
-      const bytes = Buffer.from(text, 'latin1');
-      writer.add(bytes, 0, bytes.length);
-    }
+    writer.addDouble(doubleText(score), this.resp);
   }
 }

@@ -3,17 +3,20 @@
  * there; what a read looked at is noted for the versions that replicas compare (`looks`).
  */
 import { compareRanked, type Dot } from '../protocol/dot.js';
-import { ErrorReply, StoredValue } from '../protocol/resp/reply.js';
+import { ErrorReply, StoredValue, type Reply } from '../protocol/resp/reply.js';
 import { emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
 import { recordPart } from '../protocol/record-key.js';
 import type { Collection } from './collection.js';
 import { CollectionReader } from './collection-reader.js';
 import { collectionTypes, type CollectionType } from './collection-types.js';
+import { CombinationWalk } from './combination-walk.js';
+import type { Scoring } from './combined-scores.js';
 import {
   CommandError,
   type CollectionName,
   type CollectionView,
   type ScannedSlot,
+  type SetOperation,
   type SortedView,
   type StringObject,
   type TypeName,
@@ -22,7 +25,11 @@ import {
 import { noEntry } from './key-table.js';
 import { ListReader } from './list-reader.js';
 import { latestDotOf, latestOf, latestOfRecord } from './latest.js';
-import type { LongBytes } from './long-bytes.js';
+import { LongCombination } from './long-combination.js';
+import { LongMembers } from './long-members.js';
+import { LongScoredCombination } from './long-scored-combination.js';
+import { longSources } from './long-sources.js';
+import type { LongWork } from './long-work.js';
 import { mergeRecords, underCut } from './merge.js';
 import type { Partition } from './partition.js';
 import { SortedReader } from './sorted-reader.js';
@@ -32,6 +39,7 @@ import { SlotListing } from './slot-listing.js';
 import { StagedWrites, type Staged } from './staged-writes.js';
 
 const wrongType = new ErrorReply('WRONGTYPE Operation against a key holding the wrong kind of value');
+/** Nobody sees it. */
 const notMade = new ErrorReply('ERR the value is still being made');
 const noLooks: readonly Look[] = [];
 
@@ -51,8 +59,6 @@ export interface Look {
   readonly element: Buffer | undefined;
 }
 
-/** What is made of so many bytes at most is made at once, some 2 ms. */
-const madeAtOnceMax = 4 * 1024 * 1024;
 /** Elements that are looked at to tell what a collection takes in memory. */
 const sampledMost = 1000;
 
@@ -64,9 +70,9 @@ export abstract class TransactionReads {
   /** What the command needs and memory has not: its run does not count. */
   needs: Need[] = [];
   /** What has to be made before the command can run: its run does not count. */
-  lacking: LongBytes | undefined = undefined;
+  lacking: LongWork<unknown> | undefined = undefined;
   /** What an earlier run of the command lacked. */
-  prepared: LongBytes | undefined = undefined;
+  prepared: LongWork<unknown> | undefined = undefined;
   /** What the command looked at of collections. */
   looks: readonly Look[] = noLooks;
   /** The last key that was looked up, by identity of its Buffer: a command asks for the same one several times. */
@@ -130,15 +136,37 @@ export abstract class TransactionReads {
     return stored;
   }
 
-  made(bytes: LongBytes): Buffer {
-    if (bytes.sourceBytes <= madeAtOnceMax) return bytes.take();
+  made<Made>(work: LongWork<Made>): Made {
+    if (!work.isLong) return work.take();
     const { prepared } = this;
-    if (prepared === undefined) {
-      this.lacking = bytes;
-      throw new CommandError(notMade);
-    }
-    // Once is enough: what changes again and again, by coordinators on another side, would never be made.
-    return (prepared.isSame(bytes) ? prepared : bytes).take();
+    if (this.needs.length > 0) work.abandon();
+    else if (prepared === undefined) this.lacking = work;
+    else if (work.isSame(prepared)) {
+      work.abandon();
+      return prepared.take();
+    } else return work.take(); // once is enough: what changes again and again, by coordinators on another side, would never be made
+    throw new CommandError(notMade);
+  }
+
+  longCombination(operation: SetOperation, collections: readonly CollectionView[], limit: number, isCount: boolean): Reply | undefined {
+    const sources = longSources(operation, collections);
+    return sources && new LongCombination(new CombinationWalk(operation, sources, limit), isCount, this.resp);
+  }
+
+  longScoredCombination(
+    operation: SetOperation,
+    collections: readonly CollectionView[],
+    scoring: Scoring,
+    withScores: boolean,
+  ): Reply | undefined {
+    const sources = longSources(operation, collections);
+    const walk = sources && new CombinationWalk(operation, sources, Infinity, scoring);
+    return walk && new LongScoredCombination(walk, sources, withScores, this.resp);
+  }
+
+  longMembers(operation: SetOperation, collections: readonly CollectionView[], scoring?: Scoring): LongMembers | undefined {
+    const sources = longSources(operation, collections);
+    return sources && new LongMembers(operation, sources, scoring);
   }
 
   collection(key: Buffer, name: CollectionName): CollectionView | undefined {

@@ -31,11 +31,12 @@ export class BulkArrayWriter {
     this.header(type, count);
   }
 
-  /** A RESP3 double. */
-  addDouble(text: string): void {
-    this.reserve(text.length + 3);
+  /** A double, which RESP2 has no type for. */
+  addDouble(text: string, resp: 2 | 3): void {
+    this.reserve(text.length + headerBytes + 2);
+    if (resp === 2) this.header(bulk, text.length);
+    else this.memory[this.used++] = comma;
     const { memory } = this;
-    memory[this.used++] = comma;
     this.used += memory.write(text, this.used, 'latin1');
     memory[this.used++] = 0x0d;
     memory[this.used++] = 0x0a;

@@ -1,15 +1,39 @@
 /** Union, intersection and difference of sets, as SUNION, SINTER and SDIFF give them. */
 import type { Reply } from '../../protocol/resp/reply.js';
-import type { CollectionView, SetOperation } from '../../storage/execution.js';
+import type { CollectionView, Execution, SetOperation } from '../../storage/execution.js';
 
 type Sets = readonly (CollectionView | undefined)[];
 
 /** What of large sets is made over several turns of the event loop; undefined where `combined` can make it at once, or has to. */
-export function longCombined(operation: SetOperation, sets: Sets, limit: number, isCount: boolean): Reply | undefined {
-  const present = sets.filter((set) => set !== undefined);
-  if (operation !== 'union' && (operation === 'inter' ? present.length < sets.length : sets[0] === undefined)) return undefined;
-  const [first, ...others] = operation === 'inter' ? bySize(present) : present;
-  return first?.longCombination(operation, others, limit, isCount);
+export function longCombined(
+  execution: Execution,
+  operation: SetOperation,
+  sets: Sets,
+  limit: number,
+  isCount: boolean,
+): Reply | undefined {
+  const present = inTurn(operation, sets);
+  return present.length === 0 ? undefined : execution.longCombination(operation, present, limit, isCount);
+}
+
+/** The result's members, for a command that stores them. */
+export function membersOf(execution: Execution, operation: SetOperation, sets: Sets): readonly Buffer[] {
+  const present = inTurn(operation, sets);
+  const long = present.length === 0 ? undefined : execution.longMembers(operation, present);
+  return long === undefined ? combined(operation, sets, Infinity) : execution.made(long).map(({ member }) => member);
+}
+
+/** The collections that are there, in their order; none where the result is empty since one is not. */
+export function combinable(operation: SetOperation, collections: Sets): readonly CollectionView[] {
+  const present = collections.filter((each) => each !== undefined);
+  const isEmpty = operation === 'inter' ? present.length < collections.length : operation === 'diff' && collections[0] === undefined;
+  return isEmpty ? [] : present;
+}
+
+/** The first of them is gone through, which of an intersection is the smallest. */
+function inTurn(operation: SetOperation, sets: Sets): readonly CollectionView[] {
+  const present = combinable(operation, sets);
+  return operation === 'inter' ? bySize(present) : present;
 }
 
 const bySize = (sets: readonly CollectionView[]): CollectionView[] => sets.toSorted((x, y) => x.size - y.size);
@@ -28,11 +52,8 @@ function union(sets: Sets): Buffer[] {
   return [...members.values()];
 }
 
-/** The smallest set is gone through, and looked up in the others. */
 function intersection(sets: Sets, limit: number): Buffer[] {
-  const present = sets.filter((set) => set !== undefined);
-  if (present.length < sets.length) return [];
-  const [smallest, ...others] = bySize(present);
+  const [smallest, ...others] = inTurn('inter', sets);
   const found: Buffer[] = [];
   for (const member of smallest?.elements() ?? []) {
     if (found.length >= limit) break;

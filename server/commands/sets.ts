@@ -7,7 +7,7 @@ import { parseInteger } from './arguments.js';
 import { parseElementScan } from './element-scan.js';
 import { notAnInteger, notPositive, syntaxError } from './errors.js';
 import { differentPlaces, randomPlaces } from './random-elements.js';
-import { combined, longCombined } from './set-algebra.js';
+import { combined, longCombined, membersOf } from './set-algebra.js';
 import { allAreKeys, familyOf, firstIsKey } from './row.js';
 
 const { docs, row } = familyOf('set');
@@ -109,7 +109,7 @@ const parseCombination =
   (args: readonly Buffer[]): Run =>
   (execution) => {
     const sets = setsOf(execution, args.slice(1));
-    return longCombined(operation, sets, Infinity, false) ?? new SetReply(combined(operation, sets, Infinity));
+    return longCombined(execution, operation, sets, Infinity, false) ?? new SetReply(combined(operation, sets, Infinity));
   };
 
 const setsOf = (execution: Execution, keys: readonly Buffer[]): (CollectionView | undefined)[] => keys.map((key) => setAt(execution, key));
@@ -119,7 +119,7 @@ const parseStore =
   (args: readonly Buffer[]): Run => {
     const target = args[1] as Buffer;
     return (execution) => {
-      const members = combined(operation, setsOf(execution, args.slice(2)), Infinity);
+      const members = membersOf(execution, operation, setsOf(execution, args.slice(2)));
       execution.delete(target);
       for (const member of members) execution.setElement(target, 'set', member, noValue);
       return members.length;
@@ -148,7 +148,7 @@ function parseIntersectionCount(args: readonly Buffer[]): Run | ErrorReply {
   const most = limit === 0n ? Infinity : Number(limit);
   return (execution) => {
     const sets = setsOf(execution, keys);
-    return longCombined('inter', sets, most, true) ?? combined('inter', sets, most).length;
+    return longCombined(execution, 'inter', sets, most, true) ?? combined('inter', sets, most).length;
   };
 }
 

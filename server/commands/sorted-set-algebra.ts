@@ -1,6 +1,7 @@
 /** Union, intersection and difference of sorted sets, and of sets, whose members count with score 1. Semantics and error texts are Redis 7.2's (t_zset.c). */
-import { ErrorReply } from '../../protocol/resp/reply.js';
-import type { CollectionView, Execution, ScoredMember, SortedView } from '../../storage/execution.js';
+import { ErrorReply, type Reply } from '../../protocol/resp/reply.js';
+import { zeroForNan, type Aggregate, type Scoring } from '../../storage/combined-scores.js';
+import type { CollectionView, Execution, ScoredMember, SetOperation, SortedView } from '../../storage/execution.js';
 import { decodeScore } from '../../storage/score-value.js';
 import type { KeyedRow, Run } from '../command-table.js';
 import { isToken, parseInteger } from './arguments.js';
@@ -8,6 +9,7 @@ import { countedFrom } from './counted-keys.js';
 import { notAnInteger, syntaxError } from './errors.js';
 import { parseScore } from './score-arguments.js';
 import { scoredReply } from './scored-reply.js';
+import { combinable } from './set-algebra.js';
 import { store } from './sorted-set-ranges.js';
 import { familyOf } from './row.js';
 
@@ -16,12 +18,6 @@ const { docs, row } = familyOf('sorted-set');
 const notAWeight = new ErrorReply('ERR weight value is not a float');
 const negativeLimit = new ErrorReply("ERR LIMIT can't be negative");
 
-type Operation = 'union' | 'inter' | 'diff';
-type Aggregate = (score: number, other: number) => number;
-
-/** Infinities that cancel each other out come to 0. */
-const zeroForNan = (score: number): number => (Number.isNaN(score) ? 0 : score);
-
 const aggregates: Readonly<Record<string, Aggregate>> = {
   SUM: (score, other) => zeroForNan(score + other),
   MIN: (score, other) => (other < score ? other : score),
@@ -29,6 +25,8 @@ const aggregates: Readonly<Record<string, Aggregate>> = {
 };
 
 interface Source {
+  /** Undefined: there is none. */
+  readonly view: CollectionView | undefined;
   readonly size: number;
   readonly weight: number;
   /** Members and their weighted scores. */
@@ -48,17 +46,18 @@ interface Options {
 /** What a command of the family takes. */
 interface Form {
   readonly name: string;
-  readonly operation: Operation;
+  readonly operation: SetOperation;
   /** Where the number of keys stands. */
   readonly countAt: 1 | 2;
   readonly isCount?: true;
 }
 
-const nothing: Source = { size: 0, weight: 1, all: () => [], scoreOf: () => undefined };
+const nothing: Source = { view: undefined, size: 0, weight: 1, all: () => [], scoreOf: () => undefined };
 
 function sortedSource(set: SortedView, weight: number): Source {
   const weighted = (score: number): number => zeroForNan(score * weight);
   return {
+    view: set,
     size: set.size,
     weight,
     all: () => {
@@ -77,6 +76,7 @@ function sortedSource(set: SortedView, weight: number): Source {
 
 function setSource(set: CollectionView, weight: number): Source {
   return {
+    view: set,
     size: set.size,
     weight,
     all: () => set.elements().map((member) => ({ member, score: weight })),
@@ -97,14 +97,51 @@ function sourceAt(execution: Execution, key: Buffer, weight: number): Source {
 const inOrder = (x: ScoredMember, y: ScoredMember): number =>
   x.score === y.score ? Buffer.compare(x.member, y.member) : x.score < y.score ? -1 : 1;
 
-/** In no order; smaller sources are added to first, as Redis does: sums of doubles hang on that. */
-function combined(operation: Operation, sources: readonly Source[], aggregate: Aggregate, limit: number): ScoredMember[] {
-  if (operation === 'diff') {
-    const [first, ...others] = sources;
-    return (first?.all() ?? []).filter(({ member }) => !others.some((source) => source.scoreOf(member) !== undefined));
-  }
-  const bySize = sources.toSorted((x, y) => x.size - y.size);
-  return operation === 'union' ? union(bySize, aggregate) : intersection(bySize, aggregate, limit);
+/** Smaller sources are added to first, as Redis does: sums of doubles hang on that. */
+const inTurn = (operation: SetOperation, sources: readonly Source[]): readonly Source[] =>
+  operation === 'diff' ? sources : sources.toSorted((x, y) => x.size - y.size);
+
+/** The collections that are there, in the order of `sources`, and how their scores become one. */
+function together(
+  operation: SetOperation,
+  sources: readonly Source[],
+  aggregate: Aggregate,
+): { views: readonly CollectionView[]; scoring: Scoring } {
+  const views = combinable(
+    operation,
+    sources.map(({ view }) => view),
+  );
+  return { views, scoring: { weights: sources.filter(({ view }) => view !== undefined).map(({ weight }) => weight), aggregate } };
+}
+
+/** The reply that of large sources is made over several turns of the event loop; undefined where `combined` can make it at once, or has to. */
+function longReply(execution: Execution, { operation, isCount }: Form, sources: readonly Source[], options: Options): Reply | undefined {
+  const { views, scoring } = together(operation, sources, options.aggregate);
+  if (views.length === 0) return undefined;
+  if (isCount === true) return execution.longCombination(operation, views, mostOf(options), true);
+  return execution.longScoredCombination(operation, views, scoring, options.withScores);
+}
+
+/** The result's members, for a command that stores them. */
+function membersOf(
+  execution: Execution,
+  operation: SetOperation,
+  sources: readonly Source[],
+  aggregate: Aggregate,
+): readonly ScoredMember[] {
+  const { views, scoring } = together(operation, sources, aggregate);
+  const long = views.length === 0 ? undefined : execution.longMembers(operation, views, scoring);
+  return long === undefined ? combined(operation, sources, aggregate, Infinity) : execution.made(long);
+}
+
+const mostOf = ({ limit }: Options): number => (limit === 0 ? Infinity : limit);
+
+/** In no order; of `sources` in the order of `inTurn`. */
+function combined(operation: SetOperation, sources: readonly Source[], aggregate: Aggregate, limit: number): ScoredMember[] {
+  if (operation === 'union') return union(sources, aggregate);
+  if (operation === 'inter') return intersection(sources, aggregate, limit);
+  const [first, ...others] = sources;
+  return (first?.all() ?? []).filter(({ member }) => !others.some((source) => source.scoreOf(member) !== undefined));
 }
 
 function union(sources: readonly Source[], aggregate: Aggregate): ScoredMember[] {
@@ -170,12 +207,14 @@ const parseCombination =
     const options = parseOptions(args.slice(countAt + 1 + keyCount), form, keyCount);
     return (execution) => {
       const weights = options instanceof ErrorReply ? [] : options.weights;
-      const sources = keys.map((key, i) => sourceAt(execution, key, weights[i] ?? 1));
+      const found = keys.map((key, i) => sourceAt(execution, key, weights[i] ?? 1));
       if (options instanceof ErrorReply) return options;
-      const members = combined(operation, sources, options.aggregate, options.limit === 0 ? Infinity : options.limit);
-      if (isCount === true) return members.length;
-      if (countAt === 2) return store(execution, args[1] as Buffer, members);
-      return scoredReply(execution, members.sort(inOrder), options.withScores);
+      const sources = inTurn(operation, found);
+      if (countAt === 2) return store(execution, args[1] as Buffer, membersOf(execution, operation, sources, options.aggregate));
+      const long = longReply(execution, form, sources, options);
+      if (long !== undefined) return long;
+      const members = combined(operation, sources, options.aggregate, mostOf(options));
+      return isCount === true ? members.length : scoredReply(execution, members.sort(inOrder), options.withScores);
     };
   };
 

@@ -3,7 +3,7 @@
  * can read and not write.
  */
 import type { Dot } from '../../protocol/dot.js';
-import { ErrorReply, type StoredValue } from '../../protocol/resp/reply.js';
+import { ErrorReply, type Reply, type StoredValue } from '../../protocol/resp/reply.js';
 import {
   CommandError,
   type CollectionName,
@@ -11,17 +11,19 @@ import {
   type Execution,
   type ListView,
   type ScannedSlot,
+  type ScoredMember,
+  type SetOperation,
   type SortedView,
   type StreamView,
   type StringObject,
   type TypeName,
 } from '../../storage/execution.js';
-import type { LongBytes } from '../../storage/long-bytes.js';
+import type { Scoring } from '../../storage/combined-scores.js';
+import type { LongWork } from '../../storage/long-work.js';
 import type { DistantValue } from './value.js';
 import { DistantCollection, DistantList, DistantSortedSet } from './views.js';
 
 const wrongType = new ErrorReply('WRONGTYPE Operation against a key holding the wrong kind of value');
-const partsOfElement = { set: 1, zset: 2, hash: 3, list: 1, stream: 2 } as const;
 
 export class DistantExecution implements Execution {
   constructor(
@@ -57,43 +59,60 @@ export class DistantExecution implements Execution {
   string(key: Buffer): StringObject | undefined {
     const value = this.valueOf(key);
     if (value === undefined) return this.here.string(key);
-    const parts = this.partsOf(value, 'string');
-    return parts === undefined ? undefined : { bytes: parts[0] ?? Buffer.alloc(0), expiresAtMs: value.expiresAtMs };
+    return this.shows(value, 'string') ? { bytes: value.content, expiresAtMs: value.expiresAtMs } : undefined;
   }
 
   value(key: Buffer): StoredValue | Buffer | null {
     return this.valueOf(key) === undefined ? this.here.value(key) : (this.string(key)?.bytes ?? null);
   }
 
-  made(bytes: LongBytes): Buffer {
-    return this.here.made(bytes);
+  longCombination(operation: SetOperation, collections: readonly CollectionView[], limit: number, isCount: boolean): Reply | undefined {
+    return this.here.longCombination(operation, collections, limit, isCount);
+  }
+
+  longScoredCombination(
+    operation: SetOperation,
+    collections: readonly CollectionView[],
+    scoring: Scoring,
+    withScores: boolean,
+  ): Reply | undefined {
+    return this.here.longScoredCombination(operation, collections, scoring, withScores);
+  }
+
+  longMembers(
+    operation: SetOperation,
+    collections: readonly CollectionView[],
+    scoring?: Scoring,
+  ): LongWork<readonly ScoredMember[]> | undefined {
+    return this.here.longMembers(operation, collections, scoring);
+  }
+
+  made<Made>(work: LongWork<Made>): Made {
+    return this.here.made(work);
   }
 
   collection(key: Buffer, type: CollectionName): CollectionView | undefined {
     const value = this.valueOf(key);
     if (value === undefined) return this.here.collection(key, type);
-    const parts = this.partsOf(value, type);
-    return parts === undefined ? undefined : new DistantCollection(parts, partsOfElement[type], this.nowMs);
+    return this.shows(value, type) ? new DistantCollection(value, this.nowMs) : undefined;
   }
 
   sorted(key: Buffer): SortedView | undefined {
     const value = this.valueOf(key);
     if (value === undefined) return this.here.sorted(key);
-    const parts = this.partsOf(value, 'zset');
-    return parts === undefined ? undefined : new DistantSortedSet(parts, 2, this.nowMs);
+    return this.shows(value, 'zset') ? new DistantSortedSet(value, this.nowMs) : undefined;
   }
 
   list(key: Buffer): ListView | undefined {
     const value = this.valueOf(key);
     if (value === undefined) return this.here.list(key);
-    const parts = this.partsOf(value, 'list');
-    return parts === undefined ? undefined : new DistantList(parts);
+    return this.shows(value, 'list') ? new DistantList(value.parts) : undefined;
   }
 
   /** Streams are not brought from elsewhere: what was is another type, or nothing. */
   stream(key: Buffer): StreamView | undefined {
     const value = this.valueOf(key);
-    if (value !== undefined) this.partsOf(value, 'stream');
+    if (value !== undefined) this.shows(value, 'stream');
     return value === undefined ? this.here.stream(key) : undefined;
   }
 
@@ -196,9 +215,10 @@ export class DistantExecution implements Execution {
     return expiresAtMs === 0 || expiresAtMs > this.nowMs;
   }
 
-  private partsOf(value: DistantValue, type: TypeName): readonly Buffer[] | undefined {
-    if (value.type === undefined || !this.isLiving(value)) return undefined;
+  /** False: there is nothing. Throws CommandError WRONGTYPE. */
+  private shows(value: DistantValue, type: TypeName): boolean {
+    if (value.type === undefined || !this.isLiving(value)) return false;
     if (value.type !== type) throw new CommandError(wrongType);
-    return value.parts;
+    return true;
   }
 }

@@ -1,42 +1,100 @@
 /**
  * The value of a key as it goes from its partition to another, where a command that names keys of both runs (distant-rows.ts): as arguments of a command.
  *
- *     key | type, nothing where there is no value | Unix ms of its expiry, 0 = none | number of parts | parts
+ *     key | type, nothing where there is no value | Unix ms of its expiry, 0 = none | content
  *
  *     string       its bytes
- *     list         its elements in order
- *     set          its members
- *     sorted set   member, score in eight bytes
- *     hash         field, value, Unix ms of the field's expiry
+ *     others       a RESP array of bulk strings, its parts, in one piece: so nobody on the way handles each of a million elements
+ *       list         its elements in order
+ *       set          its members
+ *       sorted set   member, score in eight bytes
+ *       hash         field, value, Unix ms of the field's expiry
  */
-import type { Reply } from '../../protocol/resp/reply.js';
-import { ErrorReply } from '../../protocol/resp/reply.js';
+import { ErrorReply, type Reply } from '../../protocol/resp/reply.js';
+import { encodeReply } from '../../protocol/resp/reply-writer.js';
+import { LongReply } from '../../protocol/resp/long-reply.js';
 import { CommandError, type Execution, type TypeName } from '../../storage/execution.js';
+import { PackedElements } from '../../storage/packed-elements.js';
 import { parseIntegerWithin } from '../commands/arguments.js';
+import { decodeReply } from '../decode-reply.js';
+import { LongValue } from './long-value.js';
 
-export interface DistantValue {
-  /** Undefined: there was none. */
-  readonly type: TypeName | undefined;
-  /** Unix ms; 0 = never. */
-  readonly expiresAtMs: number;
-  readonly parts: readonly Buffer[];
-}
+/** Parts that make an element. */
+const partsOfElement = { list: 1, set: 1, zset: 2, hash: 3, stream: 2 } as const;
+const typeNames: ReadonlySet<string> = new Set(['', 'string', 'list', 'set', 'zset', 'hash']);
+const noBytes: Buffer = Buffer.alloc(0);
+const noStreams = new ErrorReply('ERR streams in different partitions are not supported in one command');
+const malformed = new ErrorReply('ERR malformed value of another partition');
 
 const bytesOf = (value: number | string): Buffer => Buffer.from(String(value));
 
-/** What is at `key`, without the key: the reply that is asked for it. */
-export function distantValueOf(execution: Execution, key: Buffer): Buffer[] {
-  const type = execution.typeOf(key);
-  return [bytesOf(type ?? ''), bytesOf(execution.expiryOf(key) ?? 0), ...(type === undefined ? [] : partsOf(execution, key, type))];
+/** A value that was brought: what one key held. */
+export class DistantValue {
+  private unpacked: readonly Buffer[] | undefined = undefined;
+  private packed: PackedElements | undefined = undefined;
+
+  constructor(
+    /** Undefined: there was none. */
+    readonly type: TypeName | undefined,
+    /** Unix ms; 0 = never. */
+    readonly expiresAtMs: number,
+    /** Never written to. */
+    readonly content: Buffer,
+  ) {}
+
+  /** Of a collection all its parts, taken apart at once. Throws CommandError where they are none. */
+  get parts(): readonly Buffer[] {
+    this.unpacked ??= partsIn(this.content, this.step);
+    return this.unpacked;
+  }
+
+  /** Of parts how many make an element. */
+  get step(): 1 | 2 | 3 {
+    return this.type === undefined || this.type === 'string' ? 1 : partsOfElement[this.type];
+  }
+
+  /** Of a set or a sorted set its elements as they are. */
+  get elements(): PackedElements | undefined {
+    if (this.type === 'set' || this.type === 'zset') this.packed ??= new PackedElements(this.content, partsOfElement[this.type]);
+    return this.packed;
+  }
 }
 
-function partsOf(execution: Execution, key: Buffer, type: TypeName): readonly Buffer[] {
-  if (type === 'string') return [execution.string(key)?.bytes ?? Buffer.alloc(0)];
+function partsIn(content: Buffer, step: number): readonly Buffer[] {
+  let parts: Reply = null;
+  try {
+    parts = decodeReply(content);
+  } catch {
+    throw new CommandError(malformed);
+  }
+  if (!Array.isArray(parts) || parts.length % step !== 0 || !parts.every((part) => Buffer.isBuffer(part)))
+    throw new CommandError(malformed);
+  return parts as Buffer[];
+}
+
+/** What is at `key`, without the key: the reply that is asked for it. */
+export function distantValueOf(execution: Execution, key: Buffer): Reply {
+  const type = execution.typeOf(key);
+  const head = [bytesOf(type ?? ''), bytesOf(execution.expiryOf(key) ?? 0)];
+  if (type === undefined) return [...head, noBytes];
+  if (type === 'string') return [...head, execution.string(key)?.bytes ?? noBytes];
+  if (type === 'stream') throw new CommandError(noStreams);
+  const long = longContent(execution, key, type);
+  if (long instanceof LongReply) return new LongValue(head, long);
+  return [...head, encodeReply(partsOf(execution, key, type), 2)];
+}
+
+/** Of much it is made over several turns. */
+function longContent(execution: Execution, key: Buffer, type: TypeName): Reply | undefined {
+  if (type === 'set') return execution.collection(key, 'set')?.long('elements');
+  return type === 'zset' ? execution.collection(key, 'zset')?.long('elements and values') : undefined;
+}
+
+function partsOf(execution: Execution, key: Buffer, type: 'list' | 'set' | 'zset' | 'hash'): readonly Buffer[] {
   if (type === 'list') {
     const list = execution.list(key);
     return list?.slice(0, list.size) ?? [];
   }
-  if (type === 'stream') throw new CommandError(new ErrorReply('ERR streams in different partitions are not supported in one command'));
   const collection = execution.collection(key, type);
   if (collection === undefined) return [];
   if (type === 'set') return collection.elements();
@@ -53,24 +111,16 @@ function partsOf(execution: Execution, key: Buffer, type: TypeName): readonly Bu
 
 /** The arguments that stand for it, from the reply of `distantValueOf`; undefined where that is none. */
 export function argumentsOf(key: Buffer, reply: Reply): Buffer[] | undefined {
-  if (!Array.isArray(reply) || reply.length < 2 || !reply.every((part) => Buffer.isBuffer(part))) return undefined;
-  const [type, expiresAtMs, ...parts] = reply as [Buffer, Buffer, ...Buffer[]];
-  const words = [key, type, expiresAtMs, bytesOf(parts.length)];
-  for (const part of parts) words.push(part); // as many as a spread could not take
-  return words;
+  if (!Array.isArray(reply) || reply.length !== 3 || !reply.every((part) => Buffer.isBuffer(part))) return undefined;
+  return [key, ...(reply as Buffer[])];
 }
 
 /** Reads one from `at` on; undefined where the arguments are not of this form. */
 export function distantValueAt(args: readonly Buffer[], at: number): { key: Buffer; value: DistantValue; next: number } | undefined {
-  const [key, type, expiry, count] = args.slice(at, at + 4);
-  if (key === undefined || type === undefined || expiry === undefined || count === undefined) return undefined;
+  const [key, type, expiry, content] = args.slice(at, at + 4);
+  if (key === undefined || type === undefined || expiry === undefined || content === undefined) return undefined;
   const expiresAtMs = parseIntegerWithin(expiry, 0, Number.MAX_SAFE_INTEGER);
-  const partCount = parseIntegerWithin(count, 0, args.length - at - 4);
   const name = type.toString('latin1');
-  const step = { '': 0, string: 1, list: 1, set: 1, zset: 2, hash: 3 }[name];
-  if (expiresAtMs === undefined || partCount === undefined || step === undefined) return undefined;
-  if (step === 0 ? partCount > 0 : partCount % step !== 0) return undefined;
-  const next = at + 4 + partCount;
-  const value = { type: name === '' ? undefined : (name as TypeName), expiresAtMs, parts: args.slice(at + 4, next) };
-  return { key, value, next };
+  if (expiresAtMs === undefined || !typeNames.has(name)) return undefined;
+  return { key, value: new DistantValue(name === '' ? undefined : (name as TypeName), expiresAtMs, content), next: at + 4 };
 }

@@ -3,6 +3,8 @@ import type { Reply } from '../../protocol/resp/reply.js';
 import type { CollectionView, ListView, ScannedElements, ScoredMember, SortedView } from '../../storage/execution.js';
 import { scanHash, sliceOf } from '../../storage/key-order.js';
 import { decodeScore } from '../../storage/score-value.js';
+import type { ElementSource } from '../../storage/element-source.js';
+import type { DistantValue } from './value.js';
 
 interface Element {
   readonly bytes: Buffer;
@@ -15,22 +17,29 @@ const noValue: Buffer = Buffer.alloc(0);
 const nameOf = (element: Buffer): string => element.toString('latin1');
 
 export class DistantCollection implements CollectionView {
-  protected readonly all: readonly Element[];
+  private taken: readonly Element[] | undefined = undefined;
   private byName: ReadonlyMap<string, Element> | undefined = undefined;
 
-  /** `step` parts make an element: itself, its value, when it expires. What has expired by now is left out. */
-  constructor(parts: readonly Buffer[], step: 1 | 2 | 3, nowMs: number) {
+  constructor(
+    private readonly value: DistantValue,
+    private readonly nowMs: number,
+  ) {}
+
+  /** What has expired by now is left out. */
+  protected get all(): readonly Element[] {
+    if (this.taken !== undefined) return this.taken;
+    const { parts, step } = this.value;
     const all: Element[] = [];
     for (let i = 0; i < parts.length; i += step) {
       const expiresAtMs = step === 3 ? Number(parts[i + 2]) : 0;
-      if (expiresAtMs !== 0 && expiresAtMs <= nowMs) continue;
+      if (expiresAtMs !== 0 && expiresAtMs <= this.nowMs) continue;
       all.push({ bytes: parts[i] as Buffer, value: step === 1 ? noValue : (parts[i + 1] as Buffer), expiresAtMs });
     }
-    this.all = all;
+    return (this.taken = all);
   }
 
   get size(): number {
-    return this.all.length;
+    return this.value.elements?.size ?? this.all.length;
   }
 
   has(element: Buffer): boolean {
@@ -61,8 +70,8 @@ export class DistantCollection implements CollectionView {
     return undefined;
   }
 
-  longCombination(): undefined {
-    return undefined;
+  source(): ElementSource | 'at once' {
+    return this.value.elements ?? 'at once';
   }
 
   elementAt(at: number): Buffer {

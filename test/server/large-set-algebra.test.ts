@@ -1,35 +1,18 @@
 /** SUNION, SINTER, SDIFF and SINTERCARD of large sets: made in slices of bounded work, and of the instant of the command, whatever is written meanwhile. */
 import test from 'ava';
 import { LongReply } from '../../protocol/resp/long-reply.js';
-import { ErrorReply, type EncodedPieces, type Reply } from '../../protocol/resp/reply.js';
+import type { EncodedPieces } from '../../protocol/resp/reply.js';
 import { encodeReply } from '../../protocol/resp/reply-writer.js';
-import { CommandLookup } from '../../server/command-lookup.js';
-import { allRows } from '../../server/commands/all.js';
 import { HandClock, seededRandom } from '../storage/log-fixtures.js';
-import { command, openInMemory, type OpenedStore } from '../storage/store-fixtures.js';
+import { openInMemory, type OpenedStore } from '../storage/store-fixtures.js';
+import { run } from './store-commands.js';
 
-const lookup = new CommandLookup(allRows);
 const keys = ['a', 'b', 'c'] as const;
 type Key = (typeof keys)[number];
 /** Numbers of the members of each set: more than a slice, and much in common. */
 const members: Readonly<Record<Key, readonly [from: number, to: number]>> = { a: [0, 6000], b: [3000, 7000], c: [2000, 5500] };
 /** And what a step may take beyond the bound: one element's look-ups. */
 const stepsOfSlice = 1500 + keys.length;
-
-function run(opened: OpenedStore, resp: 2 | 3, ...words: (string | number)[]): Reply {
-  const args = words.map((word) => Buffer.from(String(word)));
-  const row = lookup.resolve(args);
-  if (row instanceof ErrorReply || row.scope !== 'keys') throw new Error(`${words.join(' ')} is no command on keys`);
-  const parsed = row.parse(args);
-  if (parsed instanceof ErrorReply) throw new Error(parsed.text);
-  let reply: Reply = null;
-  command(opened, 0, 1, (transaction) => {
-    transaction.resp = resp;
-    reply = parsed(transaction);
-    if (transaction.needs.length > 0) throw new Error('all is in memory');
-  });
-  return reply;
-}
 
 const rangeOf = (key: Key): number[] => Array.from({ length: members[key][1] - members[key][0] }, (_, i) => members[key][0] + i);
 

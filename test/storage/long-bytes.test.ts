@@ -3,6 +3,7 @@ import fc from '../harness/properties.js';
 import test from 'ava';
 import { CommandError } from '../../storage/execution.js';
 import { LongBytes, overlay, type Source } from '../../storage/long-bytes.js';
+import type { LongWork } from '../../storage/long-work.js';
 import type { Transaction } from '../../storage/transaction.js';
 import { command, openInMemory } from './store-fixtures.js';
 
@@ -52,7 +53,7 @@ test('a run that lacks bytes of much stages nothing; the next one takes what was
     ];
     return run.made(new LongBytes(before.length + suffix.length, sources, overlay));
   };
-  const begin = (prepared?: LongBytes): Transaction => {
+  const begin = (prepared?: LongWork<unknown>): Transaction => {
     transaction.begin(partition, 1, 1000, 2);
     transaction.prepared = prepared;
     return transaction;
@@ -60,7 +61,7 @@ test('a run that lacks bytes of much stages nothing; the next one takes what was
   set(1);
   t.throws(() => append(begin()), { instanceOf: CommandError });
   const { lacking } = transaction;
-  if (lacking === undefined) return t.fail('nothing is lacking');
+  if (!(lacking instanceof LongBytes)) return t.fail('no bytes are lacking');
   t.is(transaction.batchDot, undefined);
   let slices = 1;
   while (!lacking.proceed()) slices++;

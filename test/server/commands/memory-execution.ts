@@ -8,7 +8,7 @@ import { ErrorReply } from '../../../protocol/resp/reply.js';
 import type { Reply } from '../../../protocol/resp/reply.js';
 import { scanHash, sliceOf } from '../../../storage/key-order.js';
 import { CommandError } from '../../../storage/execution.js';
-import type { LongBytes } from '../../../storage/long-bytes.js';
+import type { LongWork } from '../../../storage/long-work.js';
 import type {
   CollectionName,
   CollectionView,
@@ -193,8 +193,20 @@ export class MemoryExecution implements Execution {
       });
   }
 
-  made(bytes: LongBytes): Buffer {
-    return bytes.take();
+  longCombination(): undefined {
+    return undefined;
+  }
+
+  longScoredCombination(): undefined {
+    return undefined;
+  }
+
+  longMembers(): undefined {
+    return undefined;
+  }
+
+  made<Made>(work: LongWork<Made>): Made {
+    return work.take();
   }
 
   string(key: Buffer): StringObject | undefined {
@@ -314,8 +326,8 @@ class MemoryCollection implements CollectionView {
     return undefined;
   }
 
-  longCombination(): undefined {
-    return undefined;
+  source(): 'at once' {
+    return 'at once';
   }
 
   elementAt(at: number): Buffer {
