@@ -7,7 +7,9 @@ import type { Log } from './log.js';
 const oftenAtOnce = 20;
 
 export function eventLogOf(log: Log, monotonicMs: () => number): EventLog {
-  const budgets = new Map((['stream-closed', 'command-failed'] as const).map((event) => [event as EventName, new LineBudget(oftenAtOnce, monotonicMs)]));
+  const budgets = new Map(
+    (['stream-closed', 'command-failed'] as const).map((event) => [event as EventName, new LineBudget(oftenAtOnce, monotonicMs)]),
+  );
   return (level, message, event) => {
     const budget = budgets.get(event.event);
     const unsaid = budget === undefined ? 0 : budget.take();

@@ -76,6 +76,9 @@ test('a long reply that breaks off is the error, lets go of what it held, and is
     new CommandRun(failed, systemClock, () => resolve(void over++)).carryOn(reply, call);
     call.answer(reply);
   });
-  t.is(Buffer.concat((call.replies[0] as EncodedPieces).pieces).toString(), '-ERR internal error; the log of the node that ran the command says more\r\n');
+  t.is(
+    Buffer.concat((call.replies[0] as EncodedPieces).pieces).toString(),
+    '-ERR internal error; the log of the node that ran the command says more\r\n',
+  );
   t.deepEqual([reply.slices, reply.abandoned, over, said.length], [3, 1, 1, 1]);
 });
