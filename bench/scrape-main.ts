@@ -80,6 +80,10 @@ async function main(): Promise<void> {
       const share = (100 * (of(most) / of(0) - 1)) / median(rates);
       const figure = `${of(0).toFixed(2)} us unscraped, ${of(1).toFixed(2)} with one a second, ${of(most).toFixed(2)} with ${median(rates).toFixed(0)}`;
       process.stdout.write(`${test.toUpperCase()} P=16, ${nodes} node(s): ${figure}; one a second adds ${share.toFixed(2)} %\n`);
+      for (const rate of [0, 1, most]) {
+        const each = (figures.get(`${test}/${rate}`) ?? []).toSorted((x, y) => x - y).map((value) => value.toFixed(1));
+        process.stdout.write(`  ${rate} a second: ${each.join(' ')}\n`);
+      }
     }
   } finally {
     await group.stop();
