@@ -11,7 +11,6 @@ import { LongReply } from '../protocol/resp/long-reply.js';
 import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
-import { CommandError } from '../storage/execution.js';
 import { DurationHistogram } from '../storage/duration-histogram.js';
 import type { ValueLimits } from '../storage/execution.js';
 import type { Partition } from '../storage/partition.js';
@@ -22,8 +21,9 @@ import type { Need } from '../storage/transaction-reads.js';
 import { Transaction } from '../storage/transaction.js';
 import { TurnSlice } from '../storage/turn-slice.js';
 import { diskFull, diskRefuses, noReplicas, notServedInTime, unknownOutcome, type Call, type ReadFrom } from './call.js';
+import type { CommandRun } from './command-run.js';
 import type { Coordination } from './coordination.js';
-import { abandon, carryOn } from './long-replies.js';
+import { abandon } from './long-replies.js';
 import type { Membership } from './membership.js';
 import { slotsOfPartition } from './ring.js';
 import { Settlement } from './settlement.js';
@@ -60,6 +60,7 @@ export interface CoordinatorOptions {
   readonly prove: (coordination: Coordination, call: Call, reply: Reply, newest: Settlement | undefined, quorum: number) => void;
   /** Sends a call on its way from the beginning. */
   readonly reroute: (calls: readonly Call[]) => void;
+  readonly commands: CommandRun;
 }
 
 /** Who waits for a load: a call, or all calls of a partition. */
@@ -384,13 +385,13 @@ export class Coordinator {
     transaction.begin(partition, coordination.term.counter, nowMs, call.options.resp, this.ordersDeletions);
     transaction.prepared = call.prepared;
     if (call.prepared !== undefined) call.prepared = undefined; // it is the run's: if it does not count, the next one has its own made
-    const reply = run(call, transaction);
+    const reply = this.options.commands.run(call, transaction);
     if (transaction.needs.length > 0) {
       abandon(reply);
       return this.loadForHead(coordination, call, transaction.needs);
     }
     if (transaction.lacking !== undefined) return this.makeForHead(coordination, call, transaction.lacking);
-    if (reply instanceof LongReply) carryOn(reply, call, this.options.clock, () => turn.schedule());
+    if (reply instanceof LongReply) this.options.commands.carryOn(reply, call);
     let dot = reply instanceof ErrorReply ? undefined : transaction.batchDot;
     if (dot === undefined) {
       transaction.discard();
@@ -592,18 +593,5 @@ export class Coordinator {
     const paused = now - this.lastLookMs > pauseMs;
     this.lastLookMs = Math.max(this.lastLookMs, now);
     if (paused) this.options.takeOver().dropAll(this.options.coordinations());
-  }
-}
-
-/** Runs a call's operation; a client's error becomes its reply. */
-export function run(call: Call, transaction: Transaction): Reply {
-  const span = call.trace === undefined ? undefined : call.trace.begin('storage/run', 'internal', {});
-  try {
-    return call.operation.run(transaction);
-  } catch (error) {
-    if (error instanceof CommandError) return error.reply;
-    throw error;
-  } finally {
-    if (span !== undefined) span.end();
   }
 }

@@ -30,6 +30,8 @@ export type EventName =
   | 'disk-recovered'
   /** Of an earlier life of a node something is missing that nobody has: it is missed no longer. */
   | 'gap-closed'
+  /** A command threw what no command should. */
+  | 'command-failed'
   /** Comparison with other replicas. */
   | 'repair-began'
   | 'repair-done'

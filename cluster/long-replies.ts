@@ -1,15 +1,31 @@
 /** Carries long replies on, a slice a turn, to their end: what they hold of memory goes then, whoever still waits for them. */
 import { LongReply } from '../protocol/resp/long-reply.js';
-import type { EncodedPieces, Reply } from '../protocol/resp/reply.js';
+import { EncodedPieces, type ErrorReply, type Reply } from '../protocol/resp/reply.js';
+import { encodeReply } from '../protocol/resp/reply-writer.js';
 import type { Clock } from '../storage/clock.js';
 import type { Call } from './call.js';
 
-/** Begins with a reply that has just been computed. `over` is called when it is whole. */
-export function carryOn(reply: LongReply<EncodedPieces>, call: Call, clock: Clock, over: () => void): void {
+/** Begins with a reply that has just been computed. `over` is called when it is whole; `failed` says what it comes to when a slice throws. */
+export function carryOn(
+  reply: LongReply<EncodedPieces>,
+  call: Call,
+  clock: Clock,
+  over: () => void,
+  failed: (error: unknown) => ErrorReply,
+): void {
+  const { resp } = call.options;
   const step = (): void => {
-    if (reply.proceed()) return over();
-    call.goesOn(clock.monotonicMs());
-    clock.after(0, step);
+    try {
+      if (!reply.proceed()) {
+        call.goesOn(clock.monotonicMs());
+        clock.after(0, step);
+        return;
+      }
+    } catch (error) {
+      reply.abandon();
+      reply.end(new EncodedPieces([encodeReply(failed(error), resp)]));
+    }
+    over();
   };
   clock.after(0, step);
 }

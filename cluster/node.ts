@@ -14,10 +14,12 @@ import { BulkIntake } from './bulk-intake.js';
 import type { BulkReceiver } from './bulk-receiver.js';
 import type { Call } from './call.js';
 import { AntiEntropy, type RepairPlan } from './anti-entropy.js';
+import { CommandRun } from './command-run.js';
 import { Comparison } from './comparison.js';
 import type { Configuration } from './configuration.js';
 import { Coordination } from './coordination.js';
 import { Coordinator } from './coordinator.js';
+import { FailedCommands } from './failed-commands.js';
 import { FormationDriver } from './formation-driver.js';
 import { distribute, type FrameListeners } from './frame-listeners.js';
 import { HandOff } from './hand-off.js';
@@ -244,6 +246,7 @@ export class Node {
     });
     this.termProofs = new TermProofs({ store, membership, turn, clock, random, isDoubtful: mayNotBeAsked, reroute });
     const { termProofs } = this;
+    const commands = new CommandRun(new FailedCommands(options.log), clock, () => turn.schedule());
     this.coordinator = new Coordinator({
       store,
       membership,
@@ -259,6 +262,7 @@ export class Node {
       read: (call) => this.reader.submit(call),
       prove: (...read) => termProofs.prove(...read),
       reroute,
+      commands,
     });
     const { coordinator } = this;
     this.reader = new Reader({
@@ -273,6 +277,7 @@ export class Node {
       reroute,
       arrivingBytes: (partition) => this.bulkIntake.arrivingBytes(partition),
       tracer: options.tracer,
+      commands,
     });
     this.replica = new Replica(
       store,

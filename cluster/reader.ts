@@ -16,7 +16,7 @@ import { questionActor, ReadRow, readRead, tokenActor } from '../protocol/peer/p
 import { decodeRecordKey, recordPart } from '../protocol/record-key.js';
 import { decodeRecord } from '../protocol/record.js';
 import { LongReply } from '../protocol/resp/long-reply.js';
-import { heldReply, ownReply, type EncodedPieces, type Reply } from '../protocol/resp/reply.js';
+import { heldReply, ownReply, type Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
 import { DurationHistogram } from '../storage/duration-histogram.js';
@@ -28,12 +28,13 @@ import { decodeTransfer } from '../storage/received-records.js';
 import type { Store } from '../storage/store.js';
 import { Transaction } from '../storage/transaction.js';
 import { diskRefuses, noReplicas, notServedInTime, type Call } from './call.js';
+import type { CommandRun } from './command-run.js';
 import type { Comparison } from './comparison.js';
 import type { Coordination } from './coordination.js';
-import { run, type Coordinator } from './coordinator.js';
+import type { Coordinator } from './coordinator.js';
 import { IdWindow } from './id-window.js';
 import { isAgreed, KeyQuestion, questionOf, readQuestion, recordQuestion } from './key-questions.js';
-import { abandon, carryOn } from './long-replies.js';
+import { abandon } from './long-replies.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
 import { beginRequest, contextsById, type Tracer } from './tracing.js';
@@ -95,6 +96,7 @@ export interface ReaderOptions {
   /** Bytes of large batches of the partition that are on their way here. */
   readonly arrivingBytes: (partition: number) => number;
   readonly tracer: Tracer | undefined;
+  readonly commands: CommandRun;
 }
 
 export class Reader {
@@ -144,7 +146,7 @@ export class Reader {
       abandon(reply);
       return coordinator.loadNeeds(call, needs, () => this.submit(call));
     }
-    if (reply instanceof LongReply) this.carryOn(reply, call);
+    if (reply instanceof LongReply) this.options.commands.carryOn(reply, call);
     const needed = this.options.isDoubtful(call.partition) ? quorum : quorum - 1;
     if (needed === 0 || call.operation.keys.length === 0) return call.answer(reply);
     const reachable = membership.reachableHomes(call.partition);
@@ -366,14 +368,10 @@ export class Reader {
     }
   }
 
-  private carryOn(reply: LongReply<EncodedPieces>, call: Call): void {
-    carryOn(reply, call, this.options.clock, () => this.options.turn.schedule());
-  }
-
   private run(call: Call): Reply {
     const { store } = this.options;
     this.transaction.begin(store.partition(call.partition), 0, store.hybridClock.nowMsAt(this.options.turn.nowMs), call.options.resp);
-    return run(call, this.transaction);
+    return this.options.commands.run(call, this.transaction);
   }
 
   /** What the run of the call that has just ended saw of each key. */
@@ -520,7 +518,7 @@ export class Reader {
       abandon(read.reply);
       return this.toCoordinator(read);
     }
-    if (read.reply instanceof LongReply) this.carryOn(read.reply, read.call);
+    if (read.reply instanceof LongReply) this.options.commands.carryOn(read.reply, read.call);
     read.shown = this.shownOf(read.call);
     if (read.shown.some((shown) => shown instanceof KeyQuestion)) return this.toCoordinator(read);
     const now = versionOf(read.shown[0]);

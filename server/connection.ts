@@ -12,7 +12,7 @@ import { ErrorReply, type Reply, type StatusReply } from '../protocol/resp/reply
 import { RequestDecoder } from '../protocol/resp/request-decoder.js';
 import type { CommandCount } from './command-count.js';
 import type { CommandRow, KeyedRow, LocalRow } from './command-table.js';
-import { operationOf, type Origin } from './dispatcher.js';
+import type { Origin } from './dispatcher.js';
 import { denial, denialText, patternDenial } from './acl/permission.js';
 import type { User } from './acl/user.js';
 import { clientLine } from './commands/client-line.js';
@@ -425,7 +425,7 @@ export class Connection implements ClientView, Origin, RestingClient {
 
   private runKeyed(row: KeyedRow, args: Buffer[], count: CommandCount): void {
     const { server } = this;
-    const operation = operationOf(row, args);
+    const operation = server.dispatcher.operationOf(row, args);
     if (operation instanceof ErrorReply) {
       count.failed++;
       server.statistics.failed(operation.code);
@@ -471,9 +471,9 @@ export class Connection implements ClientView, Origin, RestingClient {
   }
 
   private runLocal(row: LocalRow, args: readonly Buffer[], count: CommandCount): void {
-    if (row.holds === true) return this.runHolding((done) => this.take(row.run(this.context, args), done), args, count);
+    if (row.holds === true) return this.runHolding((done) => this.take(this.replyOf(row, args), done), args, count);
     this.isRunning = true;
-    const reply = row.run(this.context, args);
+    const reply = this.replyOf(row, args);
     this.isRunning = false;
     if (this.resp !== this.options.resp || this.quorumsChanged()) {
       this.options = { ...this.options, resp: this.resp, writeQuorum: this.writeQuorum ?? 0, readQuorum: this.readQuorum ?? 0 };
@@ -481,6 +481,14 @@ export class Connection implements ClientView, Origin, RestingClient {
     const place = this.newPlace(args, this.closeAfter);
     this.replies.add(place);
     this.take(reply, (given) => this.answered(place, given, count));
+  }
+
+  private replyOf(row: LocalRow, args: readonly Buffer[]): Reply | Promise<Reply> {
+    try {
+      return row.run(this.context, args);
+    } catch (error) {
+      return this.server.failed.reply(row.name, error);
+    }
   }
 
   /** It begins when all before it were answered, and what comes after it waits until it is. */

@@ -5,6 +5,7 @@
  */
 import { Call, type CallOptions } from '../cluster/call.js';
 import type { CommandDecoder, Operation } from '../cluster/command.js';
+import type { FailedCommands } from '../cluster/failed-commands.js';
 import { slotOf } from '../protocol/slot.js';
 import { ErrorReply, ownReply, type Reply } from '../protocol/resp/reply.js';
 import { CommandError, type Execution } from '../storage/execution.js';
@@ -70,6 +71,7 @@ export interface DispatcherOptions {
   readonly wholePartitionDeadlineMs: () => number;
   /** Calls back in a later turn of the event loop: between two visits of a command that visits many partitions, others get theirs. */
   readonly nextTurn: (resume: () => void) => void;
+  readonly failed: FailedCommands;
 }
 
 export class Dispatcher implements CommandDecoder {
@@ -84,9 +86,18 @@ export class Dispatcher implements CommandDecoder {
     if (row instanceof ErrorReply) throw new CommandError(row);
     if (row.scope !== 'keys' && row.scope !== 'partition')
       throw new CommandError(new ErrorReply(`ERR '${row.name}' is not forwarded between nodes`));
-    const operation = operationOf(row, args);
+    const operation = this.operationOf(row, args);
     if (operation instanceof ErrorReply) throw new CommandError(operation);
     return operation;
+  }
+
+  /** Checks a command's arguments: what to run, or the client's error. */
+  operationOf(row: KeyedRow | PartitionRow, args: readonly Buffer[]): Operation | ErrorReply {
+    try {
+      return operationOf(row, args);
+    } catch (error) {
+      return this.options.failed.reply(row.name, error);
+    }
   }
 
   /** Runs a command on keys or on the keyspace; `done` gets its reply, once, maybe within this call. */
@@ -122,7 +133,7 @@ export class Dispatcher implements CommandDecoder {
   }
 
   private runKeyed(row: KeyedRow, args: readonly Buffer[], origin: Origin, done: (reply: Reply) => void): void {
-    const operation = operationOf(row, args);
+    const operation = this.operationOf(row, args);
     if (operation instanceof ErrorReply) return done(operation);
     const partition = this.partitionOfKeys(operation.keys);
     if (partition >= 0) {
@@ -180,7 +191,7 @@ export class Dispatcher implements CommandDecoder {
     const part = typeof split === 'string' ? row : split.row;
     groups.forEach(({ partition, args: ownArgs }, i) => {
       const groupArgs = part === row ? ownArgs : [Buffer.from(part.name), ...ownArgs.slice(1)];
-      const operation = operationOf(part, groupArgs);
+      const operation = this.operationOf(part, groupArgs);
       const finish = (reply: Reply): void => {
         replies[i] = decoded(reply);
         if (--open === 0) done(joinSplit(split, groups, replies));
@@ -265,8 +276,7 @@ function partitionOf(key: Buffer | undefined, partitions: number): number {
   return key === undefined ? 0 : Math.floor((slotOf(key) * partitions) / 16384);
 }
 
-/** Checks a command's arguments: what to run, or the client's error. */
-export function operationOf(row: KeyedRow | PartitionRow, args: readonly Buffer[]): Operation | ErrorReply {
+function operationOf(row: KeyedRow | PartitionRow, args: readonly Buffer[]): Operation | ErrorReply {
   const run = row.parse(args);
   if (run instanceof ErrorReply) return run;
   const keys = row.findKeys !== undefined ? row.findKeys(args) : keysOf(row, args);

@@ -1,15 +1,18 @@
 /** What the cluster's side of a node has to tell, as lines of its log. */
-import type { EventLog } from '../cluster/events.js';
+import type { EventLog, EventName } from '../cluster/events.js';
 import { LineBudget } from './line-budget.js';
 import type { Log } from './log.js';
 
-/** Of streams that were closed for what they said; anybody can open as many as they like. */
-const strangersAtOnce = 20;
+/** Of streams that were closed for what they said, which anybody can open as many of as they like, and of commands that failed by an error of this program, which a client may repeat. */
+const oftenAtOnce = 20;
 
 export function eventLogOf(log: Log, monotonicMs: () => number): EventLog {
-  const strangers = new LineBudget(strangersAtOnce, monotonicMs);
+  const budgets = new Map(
+    (['stream-closed', 'command-failed'] as const).map((event) => [event as EventName, new LineBudget(oftenAtOnce, monotonicMs)]),
+  );
   return (level, message, event) => {
-    const unsaid = event.event === 'stream-closed' ? strangers.take() : 0;
+    const budget = budgets.get(event.event);
+    const unsaid = budget === undefined ? 0 : budget.take();
     if (unsaid === undefined) return;
     const told = unsaid > 0 ? { ...event, unsaid } : event;
     if (level === 'warn') log.warning(told, message);

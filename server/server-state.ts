@@ -1,5 +1,6 @@
 /** What all connections of a node share: the table, the way to the cluster, limits and counts. `Connection`: what they are (connection.ts). */
 import type { Call } from '../cluster/call.js';
+import type { FailedCommands } from '../cluster/failed-commands.js';
 import type { RequestLimits } from '../protocol/resp/request-decoder.js';
 import type { AclLog } from './acl/acl-log.js';
 import type { Users } from './acl/users.js';
@@ -17,6 +18,7 @@ export interface ServerState<Connection> {
   readonly lookup: CommandLookup;
   readonly dispatcher: Dispatcher;
   readonly statistics: Statistics;
+  readonly failed: FailedCommands;
   /** Sends a call on its way. */
   readonly submit: (call: Call) => void;
   /** What may keep the commands of every client waiting, or watch them. */

@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { RepairPlan } from '../cluster/anti-entropy.js';
+import { FailedCommands } from '../cluster/failed-commands.js';
 import { Node } from '../cluster/node.js';
 import { conflictFigures, conflictReport } from '../cluster/conflict-report.js';
 import { keyVersions, type ElementName } from '../cluster/key-versions.js';
@@ -175,6 +176,7 @@ async function startServing(
   running.onChange('tracingSampleRate', () => traces.rateChanged());
   const eventLog = eventLogOf(log, () => systemClock.monotonicMs());
   const hasher = new HashingPool(fail);
+  const failed = new FailedCommands(eventLog);
   const lookup = new CommandLookup(allRows);
   const dispatcher: Dispatcher = new Dispatcher({
     lookup,
@@ -182,6 +184,7 @@ async function startServing(
     submit: (call) => node.router.submit(call),
     wholePartitionDeadlineMs: () => node.wholePartitionDeadlineMs(),
     nextTurn: setImmediate,
+    failed,
   });
   const node = new Node({
     description: {
@@ -297,6 +300,7 @@ async function startServing(
     lookup,
     dispatcher,
     statistics,
+    failed,
     submit: node.router.submit,
     gate,
     budget: new TurnBudget((callback) => systemClock.atTurnEnd(callback)),

@@ -21,7 +21,7 @@ export const collectionTypes = {
   hash: { name: 'hash', byte: recordType.hash, number: 1, hasValues: true, isOrderedInParts: false },
   set: { name: 'set', byte: recordType.set, number: 2, hasValues: false, isOrderedInParts: false },
   zset: { name: 'zset', byte: recordType.zset, number: 3, hasValues: true, isOrderedInParts: false },
-  list: { name: 'list', byte: recordType.list, number: 4, hasValues: true, isOrderedInParts: false },
+  list: { name: 'list', byte: recordType.list, number: 4, hasValues: true, isOrderedInParts: true },
   stream: { name: 'stream', byte: recordType.stream, number: 5, hasValues: true, isOrderedInParts: true },
 } as const satisfies Readonly<Record<string, CollectionType>>;
 

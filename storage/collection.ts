@@ -11,6 +11,7 @@ import { emptyClock, type VectorClock } from '../protocol/record.js';
 import { recordPart } from '../protocol/record-key.js';
 import { kindOf, type CollectionType } from './collection-types.js';
 import { ElementExpiries } from './element-expiries.js';
+import { ElsewhereBounds } from './elsewhere-bounds.js';
 import type { KeyOrder } from './key-order.js';
 import { LoadedRanges } from './loaded-ranges.js';
 import { noEntry, type KeyTable } from './key-table.js';
@@ -74,6 +75,8 @@ export class Collection {
   readers: readonly (() => void)[] = noReaders;
   /** Of one that is not whole: ranges of elements of which all records are in memory. Its type is ordered in parts. */
   readonly loaded = new LoadedRanges();
+  /** Where the living ones are that are not in memory. The same types have it. */
+  readonly elsewhereBounds = new ElsewhereBounds();
   /** The order of HSCAN, of a large collection that is whole; made by whoever needs it. */
   private scanOrder: KeyOrder | undefined = undefined;
   private orderBytes = 0;
@@ -94,6 +97,7 @@ export class Collection {
   ) {
     this.known = known;
     this.whole = known; // a key whose header row does not name it has no rows of it
+    if (!known) this.elsewhereBounds.all();
     account(this.byteSize);
   }
 
@@ -140,8 +144,12 @@ export class Collection {
     if (!type.isOrderedInParts) this.dropIndex();
     else {
       if (this.whole) loaded.addAll();
-      loaded.cutBehind(table.keyBytes(entry));
-      if (table.isAlive(entry)) this.index?.changed(entry, false);
+      const element = table.keyBytes(entry);
+      loaded.cutBehind(element);
+      if (table.isAlive(entry)) {
+        this.elsewhereBounds.left(element);
+        this.index?.changed(entry, false);
+      }
     }
     this.whole = false;
     this.order = undefined;
@@ -296,6 +304,7 @@ export class Collection {
     if (!this.whole) this.unswept = true;
     this.whole = true; // what rows there are, are dead
     this.loaded.clear();
+    this.elsewhereBounds.none();
   }
 
   /** It begins anew, or is not whole any more. */

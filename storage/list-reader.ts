@@ -5,7 +5,11 @@ import { CollectionReader } from './collection-reader.js';
 import { CollectionSnapshot } from './collection-snapshot.js';
 import { longElements } from './long-elements.js';
 import type { ListView } from './execution.js';
+import type { Collection } from './collection.js';
 import { ElementOrder } from './element-order.js';
+import { placeOf } from './list-window.js';
+import type { Partition } from './partition.js';
+import type { RangeReading } from './stream-reader.js';
 
 /** Elements put in order by the command that needs it; of a longer list the rest before it runs again. */
 const orderedAtOnce = 1024;
@@ -21,23 +25,34 @@ export class ListReader extends CollectionReader implements ListView {
   /** Of a list that the command itself has changed: all of it, in order. */
   private row: readonly PlacedValue[] | undefined = undefined;
 
+  constructor(
+    private readonly reading: RangeReading,
+    partition: Partition,
+    collection: Collection,
+    key: Buffer,
+  ) {
+    super(reading, partition, collection, key);
+  }
+
   slice(from: number, to: number): Buffer[] {
-    if (!this.isOrdered()) return [];
-    if (this.row !== undefined) return this.row.slice(from, to).map(({ value }) => value);
     const { table } = this.partition;
+    const at = this.locate(from, to);
+    if (at === undefined) return [];
+    if (this.row !== undefined) return this.row.slice(from, to).map(({ value }) => value);
     const found: Buffer[] = [];
-    this.order.forEach(from, to, (entry) => void found.push(table.valueOf(entry)));
+    this.order.forEach(at, at + to - from, (entry) => void found.push(table.valueOf(entry)));
     return found;
   }
 
   range(from: number, to: number): Reply {
-    if (!this.isOrdered()) return [];
+    const at = this.locate(from, to);
+    if (at === undefined) return [];
     if (this.row !== undefined) return this.slice(from, to);
     const { table } = this.partition;
-    if (Math.min(to, this.order.size) - from >= longElements)
-      return this.longOf(new CollectionSnapshot(table, this.collection, this.order.copy(from, to)), 'values');
-    bulks.begin(Math.max(0, Math.min(to, this.order.size) - from));
-    this.order.forEach(from, to, (entry) => bulks.add(table.valuePageOf(entry), table.valueAt(entry), table.valueLengthOf(entry)));
+    const end = Math.min(at + to - from, this.order.size);
+    if (end - at >= longElements) return this.longOf(new CollectionSnapshot(table, this.collection, this.order.copy(at, end)), 'values');
+    bulks.begin(Math.max(0, end - at));
+    this.order.forEach(at, end, (entry) => bulks.add(table.valuePageOf(entry), table.valueAt(entry), table.valueLengthOf(entry)));
     return bulks.end();
   }
 
@@ -64,9 +79,10 @@ export class ListReader extends CollectionReader implements ListView {
 
   /** The position of an element, owned by the caller; undefined outside the list, or when the list is not in memory as yet. */
   positionAt(index: number): Buffer | undefined {
-    if (!this.isOrdered() || index < 0) return undefined;
+    const at = index < 0 || index >= this.size ? undefined : this.locate(index, index + 1);
+    if (at === undefined) return undefined;
     if (this.row !== undefined) return this.row[index]?.position;
-    const entry = this.order.at(index);
+    const entry = this.order.at(at);
     return entry < 0 ? undefined : this.partition.table.keyBytes(entry);
   }
 
@@ -79,16 +95,40 @@ export class ListReader extends CollectionReader implements ListView {
     return this.collection.index as ElementOrder;
   }
 
+  /** The elements of index `from` to before `to`, as far as there are any, are in memory and in order. Else they are asked for. */
+  hasAt(from: number, to: number): boolean {
+    return this.locate(Math.max(0, from), to) !== undefined;
+  }
+
+  /** Where these elements begin in the order of what memory has; undefined where it lacks some, which are asked for. */
+  private locate(from: number, to: number): number | undefined {
+    const { collection, reading } = this;
+    if (collection.whole || reading.changes(collection)) return this.isOrdered() ? from : undefined;
+    const { size } = this; // what that hangs on is asked for
+    if (!collection.isCounted() || !this.isInOrder()) return undefined;
+    const place = placeOf(collection.elsewhereBounds, this.order, size, from, Math.min(to, size));
+    if (typeof place === 'number') return place;
+    if (place === 'all') reading.need(collection, undefined);
+    else reading.needRange(collection, place);
+    return undefined;
+  }
+
   /** All of it is in memory and in order. */
   isOrdered(): boolean {
     if (!this.isReady()) return false;
-    const { collection, partition, changed } = this;
+    const { changed } = this;
     if (changed !== undefined) {
       this.row ??= changed
         .flatMap((position, i) => (i % 2 === 1 ? [] : [{ position, value: changed[i + 1] as Buffer }]))
         .sort((x, y) => Buffer.compare(x.position, y.position));
       return true;
     }
+    return this.isInOrder();
+  }
+
+  /** What memory has of it is. */
+  private isInOrder(): boolean {
+    const { collection, partition } = this;
     collection.index ??= new ElementOrder(partition.table, collection);
     if (!collection.index.isFilled) collection.index.fill(orderedAtOnce);
     if (!collection.index.isFilled) this.transaction.needOrder(collection);

@@ -18,8 +18,8 @@ const wholeFrom = 64;
 /** The command's transaction, as far as lists are written through it. */
 export interface ListWriting {
   list(key: Buffer): ListReader | undefined;
-  /** False: what is there, if only tombstones, is asked for, and the command runs again. */
-  knowsAllOfList(key: Buffer): boolean;
+  /** At a position that was made for this batch, so that nothing of it can be anywhere. */
+  addToList(key: Buffer, position: Buffer, value: Buffer): void;
   setElement(key: Buffer, type: 'list', position: Buffer, value: Buffer): boolean;
   removeElement(key: Buffer, type: 'list', position: Buffer): boolean;
   delete(key: Buffer): boolean;
@@ -33,8 +33,7 @@ export type IndexRange = readonly [from: number, to: number];
 /** Puts values, in this order, before the element of index `at`, or behind the last one. `near`: the neighbour that the next insertion is not expected at. */
 export function insertIntoList(writing: ListWriting, key: Buffer, at: number, values: readonly Buffer[], near: Side): void {
   const list = writing.list(key);
-  // Each run makes other positions: one that asked whether they are there would ask for ever.
-  if (list === undefined ? !writing.knowsAllOfList(key) : !list.isOrdered()) return;
+  if (list?.hasAt(at - 1, at + 1) === false) return;
   const dot = writing.writtenDot;
   const positions = positionsBetween(list?.positionAt(at - 1), list?.positionAt(at), values.length, near, dot);
   if (list === undefined || positions.every(({ length }) => length <= positionBytesMost)) write(writing, key, positions, values);
@@ -43,6 +42,7 @@ export function insertIntoList(writing: ListWriting, key: Buffer, at: number, va
 
 function rewriteAround(writing: ListWriting, key: Buffer, list: ListReader, at: number, values: readonly Buffer[], dot: Dot): void {
   const { size } = list;
+  if (!list.isOrdered()) return; // it is not known how far it reaches
   for (let reach = 2; ; reach *= 2) {
     const [from, to] = [Math.max(0, at - reach), Math.min(size, at + reach)];
     const moved = Array.from({ length: to - from }, (_, i) => list.positionAt(from + i) as Buffer);
@@ -57,7 +57,7 @@ function rewriteAround(writing: ListWriting, key: Buffer, list: ListReader, at: 
 }
 
 function write(writing: ListWriting, key: Buffer, positions: readonly Buffer[], values: readonly Buffer[]): void {
-  positions.forEach((position, i) => writing.setElement(key, 'list', position, values[i] as Buffer));
+  positions.forEach((position, i) => writing.addToList(key, position, values[i] as Buffer));
 }
 
 export function replaceInList(writing: ListWriting, key: Buffer, at: number, value: Buffer): void {
@@ -68,7 +68,8 @@ export function replaceInList(writing: ListWriting, key: Buffer, at: number, val
 /** Moves the element at one end to the other. */
 export function rotateList(writing: ListWriting, key: Buffer, from: Side): void {
   const list = writing.list(key);
-  if (list === undefined || !list.isOrdered() || list.size < 2) return;
+  if (list === undefined || list.size < 2) return;
+  if (!list.hasAt(0, 1) || !list.hasAt(list.size - 1, list.size)) return;
   const [first, last] = [list.positionAt(0), list.positionAt(list.size - 1)];
   const [source, left, right] = from === 'left' ? [first, last, undefined] : [last, undefined, first];
   const [value] = from === 'left' ? list.slice(0, 1) : list.slice(list.size - 1, list.size);
@@ -80,11 +81,13 @@ export function rotateList(writing: ListWriting, key: Buffer, from: Side): void 
 /** Takes elements out; ranges are in order and do not touch each other. */
 export function removeFromList(writing: ListWriting, key: Buffer, ranges: readonly IndexRange[]): void {
   const list = writing.list(key);
-  if (list === undefined || !list.isOrdered()) return;
+  if (list === undefined) return;
   const { size } = list;
   const gone = ranges.reduce((sum, [from, to]) => sum + to - from, 0);
   const isWhole = gone + list.buried >= wholeFrom && 2 * gone > size;
-  if (isWhole && (gone === size || gone >= wholeFrom)) return keepOnly(writing, key, list, ranges);
+  if (isWhole && gone === size) return void writing.delete(key);
+  if (isWhole && gone >= wholeFrom) return list.isOrdered() ? keepOnly(writing, key, list, ranges) : undefined;
+  if (ranges.map(([from, to]) => list.hasAt(from, to)).includes(false)) return;
   const positions = ranges.flatMap(([from, to]) => Array.from({ length: to - from }, (_, i) => list.positionAt(from + i) as Buffer));
   for (const position of positions) writing.removeElement(key, 'list', position);
 }

@@ -263,6 +263,7 @@ export class PartitionCollections {
     collection.known = true;
     this.completeOthers(collection);
     collection.whole = true;
+    collection.elsewhereBounds.none();
     for (const entry of [collection.deleted, collection.expiry]) if (entry !== noEntry) table.setComplete(entry);
   }
 
@@ -274,6 +275,7 @@ export class PartitionCollections {
     for (const entry of [collection.deleted, collection.expiry]) if (entry !== noEntry) table.setComplete(entry);
     collection.known = true;
     collection.whole = false;
+    collection.elsewhereBounds.all();
     collection.headerStored = true;
     collection.storedCount = collection.elsewhere = header.count;
     collection.soonestElsewhereMs = header.soonestMs;
@@ -285,6 +287,7 @@ export class PartitionCollections {
         this.completeOthers(collection);
         collection.storedCount = collection.elsewhere = collection.soonestElsewhereMs = 0;
         collection.counted = collection.whole = true;
+        collection.elsewhereBounds.none();
       } else collection.counted = false;
       collection.unswept = true;
     } else if (deleted !== undefined) collection.unswept = true;
@@ -328,6 +331,7 @@ export class PartitionCollections {
     for (const entry of collection.incomplete)
       if (table.compareKeyTo(entry, from) >= 0 && table.compareKeyTo(entry, to) < 0) this.complete(entry, undefined);
     collection.loaded.add(from, to);
+    collection.elsewhereBounds.read(from, to);
   }
 
   /** All rows of the collection were read. */
@@ -335,6 +339,7 @@ export class PartitionCollections {
     this.completeOthers(collection);
     collection.whole = true;
     collection.loaded.clear();
+    collection.elsewhereBounds.none();
     collection.elsewhere = collection.soonestElsewhereMs = 0;
     if (!collection.counted) {
       collection.counted = true;

@@ -227,15 +227,6 @@ export abstract class TransactionReads {
     return this.lastEntry;
   }
 
-  /** False: there may be elements that memory lacks, which are asked for. */
-  knowsAllOfList(key: Buffer): boolean {
-    const owner = this.entryOf(key);
-    const collection = owner === noEntry ? undefined : this.here.collections.get(owner, collectionTypes.list);
-    if (collection === undefined || collection.whole || this.cleared.has(collection)) return true;
-    this.need(collection, undefined);
-    return false;
-  }
-
   /** Bytes that the key takes in memory, its elements included. */
   bytesOf(key: Buffer): number {
     const entry = this.entryOf(key);

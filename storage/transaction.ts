@@ -107,6 +107,14 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
     return isNew;
   }
 
+  addToList(key: Buffer, position: Buffer, value: Buffer): void {
+    const collection = this.writable(key, collectionTypes.list);
+    const entry = this.here.collections.findOrInsert(collection, recordPart.element, position);
+    this.here.collections.complete(entry, undefined);
+    this.grown(collection, key);
+    this.stagePlain(entry, key, collection.type.byte, recordPart.element, position, value, 0);
+  }
+
   setElementExpiry(key: Buffer, name: CollectionName, element: Buffer, expiresAtMs: number): boolean {
     const type = collectionTypes[name];
     const shown = this.shownAs(type, key);

@@ -9,12 +9,18 @@ export abstract class LongReply<Whole> {
 
   /** Makes the next slice; true once there is none left. */
   proceed(): boolean {
-    this.whole ??= this.slice();
-    if (this.whole === undefined) return false;
-    const { waiting, whole } = this;
+    const whole = this.whole ?? this.slice();
+    if (whole === undefined) return false;
+    this.end(whole);
+    return true;
+  }
+
+  /** It comes to this, however far it was made. */
+  end(whole: Whole): void {
+    this.whole = whole;
+    const { waiting } = this;
     this.waiting = [];
     for (const each of waiting) each(whole);
-    return true;
   }
 
   /** Calls back with all of it, now or later. */

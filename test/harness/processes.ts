@@ -110,10 +110,12 @@ export class ServerGroup {
     this.#servers[index] = await ServerProcess.start(old.command);
   }
 
-  /** Ends all, paused ones too, and removes their directory. May be called again. */
+  /** Ends all, paused ones too, and removes their directory. May be called again. Rejects when a command had failed by an error of Torc. */
   async stop(): Promise<void> {
     await Promise.all(this.#servers.map((server) => server.stop()));
     await removeDirectory(this.dir);
+    const failed = this.#servers.flatMap(({ output }) => output.split('\n').filter((line) => line.includes('"event":"command-failed"')));
+    if (failed.length > 0) throw new Error(`commands failed by errors of Torc: ${failed.join('\n')}`);
   }
 }
 

@@ -26,6 +26,7 @@ import { encodeRequest } from '../protocol/resp/decoding.js';
 import { AclLog } from '../../server/acl/acl-log.js';
 import { memoryUsers } from './acl/memory-users.js';
 import { localContext } from './commands/local-node.js';
+import { noFailedCommands } from '../harness/no-failed-commands.js';
 
 interface Fixture {
   readonly client: Socket;
@@ -86,7 +87,15 @@ async function fixture(t: ExecutionContext, options: FixtureOptions = {}): Promi
     },
     {
       lookup,
-      dispatcher: new Dispatcher({ lookup, partitions: () => 16, submit, wholePartitionDeadlineMs: () => 10_000, nextTurn: setImmediate }),
+      dispatcher: new Dispatcher({
+        lookup,
+        partitions: () => 16,
+        submit,
+        wholePartitionDeadlineMs: () => 10_000,
+        nextTurn: setImmediate,
+        failed: noFailedCommands,
+      }),
+      failed: noFailedCommands,
       statistics,
       submit,
       nowMs: () => 1,

@@ -10,6 +10,7 @@ import { CommandError } from '../../storage/execution.js';
 import { CommandLookup } from '../../server/command-lookup.js';
 import { allRows } from '../../server/commands/all.js';
 import { Dispatcher } from '../../server/dispatcher.js';
+import { noFailedCommands } from '../harness/no-failed-commands.js';
 
 const partitions = 128;
 const slotsEach = 16384 / partitions;
@@ -26,6 +27,7 @@ class Visits {
     submit: (call) => this.calls.push(call),
     wholePartitionDeadlineMs: () => 9000,
     nextTurn: (resume) => resume(),
+    failed: noFailedCommands,
   });
 
   run(...words: string[]): this {

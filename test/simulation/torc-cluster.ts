@@ -14,7 +14,7 @@ import { ErrorReply } from '../../protocol/resp/reply.js';
 import { CommandLookup } from '../../server/command-lookup.js';
 import { allRows } from '../../server/commands/all.js';
 import { decodeReply } from '../../server/decode-reply.js';
-import { Dispatcher, InnerCall, operationOf } from '../../server/dispatcher.js';
+import { Dispatcher, InnerCall } from '../../server/dispatcher.js';
 import type { Durability } from '../../storage/commit-log.js';
 import { nextLife, type NodeRecord } from '../../storage/data-directory.js';
 import type { Hasher } from '../../storage/merkle-hashing.js';
@@ -27,6 +27,7 @@ import { Scheduler } from './simulated-clock.js';
 import { SimulatedDisk } from './simulated-disk.js';
 import { SimulatedNetwork, type NetworkSettings } from './simulated-network.js';
 import { WrittenBatches } from './written-batches.js';
+import { noFailedCommands } from '../harness/no-failed-commands.js';
 
 export interface TorcSettings {
   readonly nodes?: readonly string[];
@@ -267,6 +268,7 @@ export class TorcCluster {
       submit: (call) => node.router.submit(call),
       wholePartitionDeadlineMs: () => node.wholePartitionDeadlineMs(),
       nextTurn: (resume) => void clock.after(0, resume),
+      failed: noFailedCommands,
     });
     const node: Node = new Node({
       description: { nodeId: name, host: address.host, clientPort: 6379, peerPort: 16379, zone: '', hostLabel: name },
@@ -301,6 +303,7 @@ export class TorcCluster {
       random,
       decoder: dispatcher,
       log: (level, message, { event }) => {
+        if (event === 'command-failed') throw new Error(message);
         if (event === 'disk-failing') this.disk.refused++;
         if (event === 'disk-recovered') this.disk.recovered++;
         scheduler.note(`${name} says ${message}`);
@@ -412,7 +415,7 @@ export class ClientConnection {
       const value = reply instanceof EncodedReply ? decodeReply(reply.bytes) : ownReply(reply);
       node.turn.flushAtEnd({ flush: () => done(value) });
     };
-    const operation = row.scope === 'keys' ? operationOf(row, args) : undefined;
+    const operation = row.scope === 'keys' ? dispatcher.operationOf(row, args) : undefined;
     const partition = operation === undefined || operation instanceof ErrorReply ? -1 : dispatcher.partitionOfKeys(operation.keys);
     if (operation === undefined || operation instanceof ErrorReply || partition < 0) return dispatcher.run(row, args, origin, finish);
     const call = new InnerCall(args, operation, partition, origin.options, finish);

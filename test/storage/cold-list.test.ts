@@ -14,7 +14,7 @@ const valueOf = (i: number): Buffer => Buffer.from(`value-${i}`);
 const run = <T>(opened: OpenedStore, clock: HandClock, body: (transaction: Transaction) => T): Promise<{ runs: number; result: T }> =>
   runCold(opened, clock, key, body);
 
-test('a cold list is counted without being read; the rest needs all of it, put in order in slices, and then nothing more', async (t) => {
+test('a cold list is counted without being read; of its ends so much is read as is used, for a search all of it, put in order in slices, and then nothing more', async (t) => {
   const count = 6000;
   const engine = new MemoryEngine();
   const files = new MemoryLogFiles();
@@ -31,8 +31,31 @@ test('a cold list is counted without being read; the rest needs all of it, put i
   t.is((await run(opened, clock, (transaction) => transaction.list(key)?.size)).result, count);
   t.true(store.loader.reads - before < 10, `${store.loader.reads - before} rows read`);
 
-  const pushed = await run(opened, clock, (transaction) => transaction.insertIntoList(key, 0, [valueOf(-1)], 'left'));
-  t.true(pushed.runs > 2, 'the order of so many is not made by the command');
+  const rowsReadBy = async (body: (transaction: Transaction) => unknown): Promise<number> => {
+    const readBefore = store.loader.reads;
+    await run(opened, clock, body);
+    return store.loader.reads - readBefore;
+  };
+  const few = 300;
+  t.true((await rowsReadBy((transaction) => transaction.insertIntoList(key, 0, [valueOf(-1)], 'left'))) < few);
+  t.true((await rowsReadBy((transaction) => transaction.insertIntoList(key, count + 1, [valueOf(count)], 'left'))) < few);
+  for (let i = 0; i < 40; i++) {
+    const popped = await run(opened, clock, (transaction) => {
+      const values = transaction.list(key)?.slice(0, 10).map(String);
+      transaction.removeFromList(key, [[0, 10]]);
+      return values;
+    });
+    t.is(popped.result?.[0], `value-${10 * i - 1}`);
+  }
+  t.true(store.loader.reads - before < 4 * few, `${store.loader.reads - before} rows read`);
+  await run(opened, clock, (transaction) => transaction.insertIntoList(key, 0, Array.from({ length: 400 }, (_, i) => valueOf(i - 1)), 'left')); // prettier-ignore
+  await run(opened, clock, (transaction) => transaction.removeFromList(key, [[count + 1, count + 2]]));
+  const far = await rowsReadBy((transaction) => transaction.list(key)?.slice(5000, 5001));
+  t.true(far > 500 && far < 1500, `${far} rows read from the nearer end`);
+
+  const searched = await run(opened, clock, (transaction) => transaction.list(key)?.indexesOf(valueOf(0), false, 1, Infinity));
+  t.deepEqual(searched.result, [1]);
+  t.true(searched.runs > 1, 'so many are not read, nor put in order, by the command');
   const looked = await run(opened, clock, (transaction) => transaction.list(key)?.slice(3000, 3002).map(String));
   t.deepEqual(looked, { runs: 1, result: ['value-2999', 'value-3000'] });
   t.deepEqual((await run(opened, clock, (transaction) => transaction.list(key)?.indexesOf(valueOf(5), true, 1, Infinity))).result, [6]);
@@ -81,6 +104,13 @@ test('a list is what its commands made of it, across rounds, evictions, kills an
         engine = engine.reopened();
         opened = await openStore(engine, files, { clock, cacheBytesMax });
       }
+      for (const from of [0, model.length - 3, pick(model.length + 1)]) {
+        const [first, end] = [Math.max(0, from), Math.max(0, from) + 3];
+        const { result: some } = await run(opened, clock, (transaction) => transaction.list(key)?.slice(first, end) ?? []);
+        if (some.map(String).join() !== model.slice(first, end).join())
+          return t.fail(`seed ${seed}, step ${step}: ${some.join()} and not ${model.slice(first, end).join()} from ${first}`);
+      }
+      if (pick(3) > 0) continue;
       const { result } = await run(opened, clock, (transaction) => transaction.list(key)?.slice(0, Infinity) ?? []);
       if (result.map(String).join() !== model.join()) return t.fail(`seed ${seed}, step ${step}: ${result.join()} and not ${model.join()}`);
       const { result: size } = await run(opened, clock, (transaction) => transaction.list(key)?.size ?? 0);
