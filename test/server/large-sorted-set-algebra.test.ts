@@ -155,6 +155,12 @@ async function nothingIsHeld(t: ExecutionContext, { store }: OpenedStore, clock:
   t.false(store.partition(0).collections.hasSnapshots);
 }
 
+const stored: readonly Source[] = [
+  { isSet: false, from: 0, count: 3000, scores: ['1', '2', '0.1', '-7', '2'] },
+  { isSet: true, from: 1000, count: 2500, scores: [] },
+  { isSet: false, from: 500, count: 2300, scores: ['5', 'inf', '0.2'] },
+];
+
 /** STOREs of sorted sets and sets `k0`..`k2`, without their target. */
 const stores: readonly (readonly (string | number)[])[] = [
   ['ZUNIONSTORE', 3, 'k0', 'k1', 'k2', 'WEIGHTS', 1, 2, -1],
@@ -187,8 +193,8 @@ for (const words of stores)
     ] as const) {
       const clock = new HandClock();
       const opened = await openInMemory({ clock });
-      for (const [index, each] of kept.entries()) fill(opened, `k${index}`, each);
-      fill(opened, 's', { isSet: true, from: 1000, count: 5000, scores: [] });
+      for (const [index, each] of stored.entries()) fill(opened, `k${index}`, each);
+      fill(opened, 's', { isSet: true, from: 700, count: 2700, scores: [] });
       const expected = runAtOnce(opened, 2, ...into('expected', words));
       const { reply, slices } = runPrepared(opened, into(target, words), undefined, await broughtOf(opened, distant));
       t.is(reply, expected);
@@ -203,15 +209,15 @@ test('what changes while a STORE is prepared is in what it stores', async (t) =>
   const changes: readonly (readonly (string | number)[])[] = [
     ['ZADD', 'k0', 77, 'new'],
     ['ZREM', 'k0', 5],
-    ['ZINCRBY', 'k2', 1, 2001],
+    ['ZINCRBY', 'k2', 1, 1001],
     ['SADD', 'k1', 'new'],
-    ['SREM', 'k1', 3001],
+    ['SREM', 'k1', 2001],
     ['DEL', 'k1'],
   ];
   for (const change of changes) {
-    for (const words of stores.slice(0, 4)) {
+    for (const words of stores.slice(0, 3)) {
       const opened = await openInMemory();
-      for (const [index, each] of kept.entries()) fill(opened, `k${index}`, each);
+      for (const [index, each] of stored.entries()) fill(opened, `k${index}`, each);
       let slices = 0;
       const { reply } = runPrepared(opened, into('target', words), () => {
         if (++slices === 10) run(opened, 2, ...change);
