@@ -3,9 +3,12 @@ import { recordPart } from '../protocol/record-key.js';
 import type { Collection } from './collection.js';
 import type { Reply } from '../protocol/resp/reply.js';
 import { CollectionSnapshot } from './collection-snapshot.js';
+import { Chance } from './chance.js';
 import type { ElementSource } from './element-source.js';
-import type { CollectionView, LongShape, ScannedElements } from './execution.js';
+import type { CollectionView, LongShape, RandomShape, ScannedElements } from './execution.js';
 import { LongElements, longElements, type LongForm } from './long-elements.js';
+import { LongRandomElements } from './long-random-elements.js';
+import type { LongWork } from './long-work.js';
 import type { Partition } from './partition.js';
 import type { CollectionType } from './collection-types.js';
 import { sliceOf } from './key-order.js';
@@ -18,10 +21,12 @@ export interface Reading {
   needOrder(collection: Collection): void;
   sizeOf(collection: Collection): number;
   elementAt(collection: Collection, entry: number, element: Buffer): Buffer | undefined;
+  random(below: number): number;
   readonly nowMs: number;
   readonly resp: 2 | 3;
   /** Unix ms; 0 = never. Undefined when there is no such element. */
   expiryAt(collection: Collection, entry: number, element: Buffer): number | undefined;
+  made<Made>(work: LongWork<Made>): Made;
   /** The command itself has changed something of the collection. */
   changes(collection: Collection): boolean;
   /** Element and value of all that it will leave living. */
@@ -95,6 +100,16 @@ export class CollectionReader implements CollectionView {
     const { collection, partition } = this;
     if (!this.isReady() || this.changed !== undefined || collection.living < longElements) return undefined;
     return this.longOf(new CollectionSnapshot(partition.table, collection, collection.livingEntries()), shape);
+  }
+
+  longRandom(count: number, shape: RandomShape): Reply | undefined {
+    const { collection, partition, transaction } = this;
+    if (Math.abs(count) < longElements) return undefined;
+    if (!this.isReady()) return []; // the run does not count
+    const isShort = count > 0 && collection.living < longElements;
+    if (isShort || this.changed !== undefined || collection.living === 0) return undefined;
+    const chance = new Chance(transaction.random(0x1_0000_0000));
+    return new LongRandomElements(partition, collection, count, chance, shape, transaction.resp);
   }
 
   source(): ElementSource | 'loading' | 'at once' {

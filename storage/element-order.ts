@@ -154,15 +154,6 @@ export class ElementOrder implements ElementIndex {
     return row;
   }
 
-  /** The same of all, from the last to the first. */
-  forEachBack(take: (entry: number, index: number) => boolean | void): void {
-    for (let at = this.chunks.length - 1; at >= 0; at--) {
-      const chunk = this.chunks[at] as Chunk;
-      const start = this.startOf(at);
-      for (let index = chunk.size - 1; index >= 0; index--) if (take(chunk.at(index), start + index) === false) return;
-    }
-  }
-
   /** How many elements come before these bytes. O(log n). */
   countBefore(bytes: Buffer): number {
     const { chunks, table } = this;
@@ -218,6 +209,7 @@ export class ElementOrder implements ElementIndex {
     const { table } = this;
     let [low, high] = [0, chunk.size];
     if (chunk.at(0) === entry) return 0;
+    if (chunk.at(high - 1) === entry) return high - 1;
     if (table.compareKeys(chunk.at(high - 1), entry) < 0) return high;
     while (low < high) {
       const middle = (low + high) >>> 1;

@@ -26,6 +26,9 @@ export type CollectionName = 'hash' | 'set' | 'zset' | 'list' | 'stream';
 /** What is shown of each element, and in what. */
 export type LongShape = 'map of elements' | 'set of elements' | 'elements' | 'values' | 'elements and values';
 
+/** What is shown of elements by chance. */
+export type RandomShape = 'elements' | 'paired elements' | 'scored members';
+
 /** A part of a walk over a collection's elements. */
 export interface ScannedElements {
   /** Element and value, one after the other. Owned by the caller. */
@@ -56,6 +59,8 @@ export interface CollectionView {
   elements(): Buffer[];
   /** The same as a whole reply, where it is so long that it should not be made in one turn; undefined where it is not, or cannot be made otherwise. */
   long(shape: LongShape): Reply | undefined;
+  /** The same of `count` elements by chance, all different; below 0: as many as it says, each by itself, so that some may come twice. */
+  longRandom(count: number, shape: RandomShape): Reply | undefined;
   /** The elements, to be read over many turns as they are when that begins; 'loading': memory lacks some, and the run does not count; 'at once': they cannot be read so. */
   source(): ElementSource | 'loading' | 'at once';
   /** The `at`th of `size`, in an order that holds until something is written. Owned by the caller. */
@@ -86,6 +91,17 @@ export interface SortedView extends CollectionView {
   longSlice(from: number, to: number, withScores: boolean, isReverse: boolean): Reply | undefined;
 }
 
+/** What is looked for among a list's elements. */
+export interface Sought {
+  readonly value: Buffer;
+  /** From the last element to the first. */
+  readonly fromEnd: boolean;
+  /** It ends with so many findings. */
+  readonly most: number;
+  /** It ends behind so many elements. */
+  readonly lookedAt: number;
+}
+
 /** A living list; indexes count from 0. Needs all of it in memory, and in order, but for its size. */
 export interface ListView {
   /** Elements; O(1). */
@@ -94,8 +110,12 @@ export interface ListView {
   slice(from: number, to: number): Buffer[];
   /** The same as a whole reply. */
   range(from: number, to: number): Reply;
-  /** Indexes of elements with this value, at most `most`, in the order in which they are met from the beginning or the end, looking at `lookedAt` elements at most. */
-  indexesOf(value: Buffer, fromEnd: boolean, most: number, lookedAt: number): number[];
+  /**
+   * Indexes of what is sought, in the order in which they are met, for a command that writes by them: in a long list that is what `made` gives, with all that goes with it.
+   */
+  indexesOf(sought: Sought): number[];
+  /** The same as a whole reply, for one that only reads (list-search.ts, `findings`). */
+  search(sought: Sought, passed: number, isArray: boolean): Reply;
 }
 
 /** An element of a stream, owned by the caller. */
@@ -230,6 +250,8 @@ export interface Execution extends ValueLimits {
   incrementScore(key: Buffer, member: Buffer, by: number): number | 'not-a-number';
   /** Deletes an element, and the key with its last one; false when it was not there. */
   removeElement(key: Buffer, type: CollectionName, element: Buffer): boolean;
+  /** The same of many, for less each; returns how many were there. */
+  removeElements(key: Buffer, type: CollectionName, elements: readonly Buffer[]): number;
   /**
    * Puts values, in this order, before the element of index `at` of the list at `key`, which is made with its first one; `at` is its size: behind the last.
    * `near`: the neighbour that the next insertion here is not expected to be beside. Buffers may be borrowed, here and below.

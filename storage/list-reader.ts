@@ -4,10 +4,12 @@ import type { Reply } from '../protocol/resp/reply.js';
 import { CollectionReader } from './collection-reader.js';
 import { CollectionSnapshot } from './collection-snapshot.js';
 import { longElements } from './long-elements.js';
-import type { ListView } from './execution.js';
+import type { ListView, Sought } from './execution.js';
 import type { Collection } from './collection.js';
 import { ElementOrder } from './element-order.js';
+import { findings, ListSearch, PreparedSearch, searchedAtOnce } from './list-search.js';
 import { placeOf } from './list-window.js';
+import { LongSearch } from './long-search.js';
 import type { Partition } from './partition.js';
 import type { RangeReading } from './stream-reader.js';
 
@@ -16,7 +18,7 @@ const orderedAtOnce = 1024;
 
 const bulks = new BulkArrayWriter();
 
-interface PlacedValue {
+export interface PlacedValue {
   readonly position: Buffer;
   readonly value: Buffer;
 }
@@ -36,12 +38,12 @@ export class ListReader extends CollectionReader implements ListView {
 
   slice(from: number, to: number): Buffer[] {
     const { table } = this.partition;
-    const at = this.locate(from, to);
-    if (at === undefined) return [];
-    if (this.row !== undefined) return this.row.slice(from, to).map(({ value }) => value);
-    const found: Buffer[] = [];
-    this.order.forEach(at, at + to - from, (entry) => void found.push(table.valueOf(entry)));
-    return found;
+    return this.each(
+      from,
+      to,
+      (entry) => table.valueOf(entry),
+      ({ value }) => value,
+    );
   }
 
   range(from: number, to: number): Reply {
@@ -56,25 +58,30 @@ export class ListReader extends CollectionReader implements ListView {
     return bulks.end();
   }
 
-  indexesOf(value: Buffer, fromEnd: boolean, most: number, lookedAt: number): number[] {
-    if (!this.isOrdered() || most < 1) return [];
-    const found: number[] = [];
-    let left = lookedAt;
-    const look = (isEqual: boolean, index: number): boolean => {
-      if (isEqual) found.push(index);
-      return --left > 0 && found.length < most;
-    };
+  indexesOf(sought: Sought): number[] {
+    const search = this.begun(sought);
+    if (search === undefined || this.row !== undefined) return search?.found ?? [];
+    const { collection, partition } = this;
+    return this.transaction.made(new PreparedSearch(partition.table, collection, this.order, search));
+  }
+
+  search(sought: Sought, passed: number, isArray: boolean): Reply {
+    const search = this.begun(sought);
+    if (search === undefined || search.isOver) return findings(search?.found ?? [], passed, isArray);
+    const { collection, partition, transaction } = this;
+    const [from, to] = search.next(Infinity);
+    const snapshot = new CollectionSnapshot(partition.table, collection, this.order.copy(from, to));
+    return new LongSearch(partition, collection, snapshot, from, search, passed, isArray, transaction.resp);
+  }
+
+  /** A search that has gone as far as one goes at once; undefined where the list is not in memory, or not in order, as yet. */
+  private begun(sought: Sought): ListSearch | undefined {
+    if (!this.isOrdered()) return undefined;
     const { row } = this;
-    if (row !== undefined) {
-      const places = row.map((_, index) => index);
-      for (const index of fromEnd ? places.reverse() : places) if (!look((row[index] as PlacedValue).value.equals(value), index)) break;
-      return found;
-    }
-    const { table } = this.partition;
-    const take = (entry: number, index: number): boolean => look(table.hasValue(entry, value), index);
-    if (fromEnd) this.order.forEachBack(take);
-    else this.order.forEach(0, Infinity, take);
-    return found;
+    const search = new ListSearch(sought, row?.length ?? this.order.size);
+    if (row === undefined) search.lookInto(search.inTimeOf(searchedAtOnce), this.partition.table, this.order);
+    else search.look(row.length, (index) => (row[index] as PlacedValue).value.equals(sought.value));
+    return search;
   }
 
   /** The position of an element, owned by the caller; undefined outside the list, or when the list is not in memory as yet. */
@@ -84,6 +91,37 @@ export class ListReader extends CollectionReader implements ListView {
     if (this.row !== undefined) return this.row[index]?.position;
     const entry = this.order.at(at);
     return entry < 0 ? undefined : this.partition.table.keyBytes(entry);
+  }
+
+  /** Positions of the elements of index `from` to before `to`, and their values, owned by the caller. O(log n), and what is returned. */
+  placed(from: number, to: number): PlacedValue[] {
+    const { table } = this.partition;
+    return this.each(
+      from,
+      to,
+      (entry) => ({ position: table.keyBytes(entry), value: table.valueOf(entry) }),
+      (placed) => placed,
+    );
+  }
+
+  /** The same without the values. */
+  positions(from: number, to: number): Buffer[] {
+    const { table } = this.partition;
+    return this.each(
+      from,
+      to,
+      (entry) => table.keyBytes(entry),
+      ({ position }) => position,
+    );
+  }
+
+  private each<Each>(from: number, to: number, ofEntry: (entry: number) => Each, ofPlaced: (placed: PlacedValue) => Each): Each[] {
+    const at = this.locate(from, to);
+    if (at === undefined) return [];
+    if (this.row !== undefined) return this.row.slice(from, to).map(ofPlaced);
+    const found: Each[] = [];
+    this.order.forEach(at, at + to - from, (entry) => void found.push(ofEntry(entry)));
+    return found;
   }
 
   /** Entries of elements that are no more, but of which something has to be remembered for a while. */

@@ -18,10 +18,12 @@ const wholeFrom = 64;
 /** The command's transaction, as far as lists are written through it. */
 export interface ListWriting {
   list(key: Buffer): ListReader | undefined;
-  /** At a position that was made for this batch, so that nothing of it can be anywhere. */
-  addToList(key: Buffer, position: Buffer, value: Buffer): void;
+  /** At positions that were made for this batch, so that nothing of them can be anywhere. */
+  addToList(key: Buffer, positions: readonly Buffer[], values: readonly Buffer[]): void;
   setElement(key: Buffer, type: 'list', position: Buffer, value: Buffer): boolean;
+  setElements(key: Buffer, type: 'list', positions: readonly Buffer[], values: readonly Buffer[]): void;
   removeElement(key: Buffer, type: 'list', position: Buffer): boolean;
+  removeElements(key: Buffer, type: 'list', positions: readonly Buffer[]): number;
   delete(key: Buffer): boolean;
   /** Of what the command writes. */
   readonly writtenDot: Dot;
@@ -36,7 +38,7 @@ export function insertIntoList(writing: ListWriting, key: Buffer, at: number, va
   if (list?.hasAt(at - 1, at + 1) === false) return;
   const dot = writing.writtenDot;
   const positions = positionsBetween(list?.positionAt(at - 1), list?.positionAt(at), values.length, near, dot);
-  if (list === undefined || positions.every(({ length }) => length <= positionBytesMost)) write(writing, key, positions, values);
+  if (list === undefined || positions.every(({ length }) => length <= positionBytesMost)) writing.addToList(key, positions, values);
   else rewriteAround(writing, key, list, at, values, dot);
 }
 
@@ -45,19 +47,15 @@ function rewriteAround(writing: ListWriting, key: Buffer, list: ListReader, at: 
   if (!list.isOrdered()) return; // it is not known how far it reaches
   for (let reach = 2; ; reach *= 2) {
     const [from, to] = [Math.max(0, at - reach), Math.min(size, at + reach)];
-    const moved = Array.from({ length: to - from }, (_, i) => list.positionAt(from + i) as Buffer);
+    const moved = list.positions(from, to);
     const all = [...list.slice(from, at), ...values, ...list.slice(at, to)];
     const positions = positionsBetween(list.positionAt(from - 1), list.positionAt(to), all.length, 'left', dot);
     const isAll = from === 0 && to === size;
     if (!isAll && positions.some(({ length }) => length > rewrittenBytesMost)) continue;
-    write(writing, key, positions, all);
-    for (const position of moved) writing.removeElement(key, 'list', position);
+    writing.addToList(key, positions, all);
+    writing.removeElements(key, 'list', moved);
     return;
   }
-}
-
-function write(writing: ListWriting, key: Buffer, positions: readonly Buffer[], values: readonly Buffer[]): void {
-  positions.forEach((position, i) => writing.addToList(key, position, values[i] as Buffer));
 }
 
 export function replaceInList(writing: ListWriting, key: Buffer, at: number, value: Buffer): void {
@@ -74,7 +72,7 @@ export function rotateList(writing: ListWriting, key: Buffer, from: Side): void 
   const [source, left, right] = from === 'left' ? [first, last, undefined] : [last, undefined, first];
   const [value] = from === 'left' ? list.slice(0, 1) : list.slice(list.size - 1, list.size);
   const positions = positionsBetween(left, right, 1, 'left', writing.writtenDot);
-  write(writing, key, positions, [value as Buffer]);
+  writing.addToList(key, positions, [value as Buffer]);
   writing.removeElement(key, 'list', source as Buffer);
 }
 
@@ -88,19 +86,27 @@ export function removeFromList(writing: ListWriting, key: Buffer, ranges: readon
   if (isWhole && gone === size) return void writing.delete(key);
   if (isWhole && gone >= wholeFrom) return list.isOrdered() ? keepOnly(writing, key, list, ranges) : undefined;
   if (ranges.map(([from, to]) => list.hasAt(from, to)).includes(false)) return;
-  const positions = ranges.flatMap(([from, to]) => Array.from({ length: to - from }, (_, i) => list.positionAt(from + i) as Buffer));
-  for (const position of positions) writing.removeElement(key, 'list', position);
+  const positions: Buffer[] = [];
+  for (const [from, to] of ranges) {
+    const each = list.positions(from, to);
+    // From either end inwards: the order in memory loses its first or last element for less than one in between.
+    if (to === size) each.reverse();
+    for (const position of each) positions.push(position);
+  }
+  writing.removeElements(key, 'list', positions);
 }
 
 /** Deletes the list and writes what stays anew, where it stood. */
 function keepOnly(writing: ListWriting, key: Buffer, list: ListReader, ranges: readonly IndexRange[]): void {
-  const kept: (readonly [position: Buffer, value: Buffer])[] = [];
+  const [positions, values]: [Buffer[], Buffer[]] = [[], []];
   let next = 0;
   for (const [from, to] of [...ranges, [list.size, list.size] as const]) {
-    const values = list.slice(next, from);
-    for (const [i, value] of values.entries()) kept.push([list.positionAt(next + i) as Buffer, value]);
+    for (const { position, value } of list.placed(next, from)) {
+      positions.push(position);
+      values.push(value);
+    }
     next = to;
   }
   writing.delete(key);
-  for (const [position, value] of kept) writing.setElement(key, 'list', position, value);
+  writing.setElements(key, 'list', positions, values);
 }

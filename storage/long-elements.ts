@@ -4,7 +4,7 @@ import { doubleText } from '../protocol/resp/double-text.js';
 import { EncodedPieces } from '../protocol/resp/reply.js';
 import type { Collection } from './collection.js';
 import type { CollectionSnapshot, SavedElement } from './collection-snapshot.js';
-import type { LongShape } from './execution.js';
+import type { LongShape, RandomShape } from './execution.js';
 import type { Partition } from './partition.js';
 import { decodeScore } from './score-value.js';
 import { SnapshotReply } from './snapshot-reply.js';
@@ -17,12 +17,14 @@ const sliceBytes = 256 * 1024;
 /** Steps of a slice of gathering. */
 const sliceSteps = 5000;
 
-/** With scores it is in RESP3 an array of pairs, in RESP2 of members and scores in turn. */
-export type LongForm = LongShape | 'scored members';
+/** With scores, and of paired elements with their values, it is in RESP3 an array of pairs, in RESP2 of both in turn. */
+export type LongForm = LongShape | RandomShape;
 
 const writer = new BulkArrayWriter();
 
 export class LongElements extends SnapshotReply {
+  /** Of what is made. */
+  protected bytesMade = 0;
   private readonly pieces: Buffer[] = [];
   private next = 0;
   private isGathered = false;
@@ -33,7 +35,7 @@ export class LongElements extends SnapshotReply {
     collection: Collection,
     private readonly snapshot: CollectionSnapshot,
     private readonly form: LongForm,
-    private readonly resp: 2 | 3,
+    protected readonly resp: 2 | 3,
     private readonly isReverse = false,
   ) {
     super(partition, [{ collection, snapshot }]);
@@ -46,31 +48,44 @@ export class LongElements extends SnapshotReply {
       return undefined;
     }
     if (this.next === 0) this.begin();
-    for (let left = sliceElements; left > 0 && this.next < snapshot.size && writer.length < sliceBytes; left--) {
-      const at = this.next++;
-      this.add(snapshot.at(this.isReverse ? snapshot.size - 1 - at : at));
-    }
-    this.pieces.push(writer.takePiece());
-    if (this.next < snapshot.size) return undefined;
+    const { count } = this;
+    for (let left = sliceElements; left > 0 && this.next < count && writer.length < sliceBytes; left--) this.add(this.entryAt(this.next++));
+    const piece = writer.takePiece();
+    this.bytesMade += piece.length;
+    this.pieces.push(piece);
+    if (this.next < count) return undefined;
     this.abandon();
     return new EncodedPieces(this.pieces);
   }
 
+  /** How many elements the reply has. */
+  protected get count(): number {
+    return this.snapshot.size;
+  }
+
+  /** The entry of the one that comes at `at`. They are asked for in order, each once. */
+  protected entryAt(at: number): number {
+    return this.snapshot.at(this.isReverse ? this.snapshot.size - 1 - at : at);
+  }
+
   private begin(): void {
-    const { size } = this.snapshot;
-    const { form, resp } = this;
-    if (form === 'map of elements') writer.open(resp === 3 ? headerType.map : headerType.array, resp === 3 ? size : 2 * size);
-    else if (form === 'set of elements') writer.open(resp === 3 ? headerType.set : headerType.array, size);
+    const { count, form, resp } = this;
+    if (form === 'map of elements') writer.open(resp === 3 ? headerType.map : headerType.array, resp === 3 ? count : 2 * count);
+    else if (form === 'set of elements') writer.open(resp === 3 ? headerType.set : headerType.array, count);
     else {
-      const isDouble = form === 'elements and values' || (form === 'scored members' && resp === 2);
-      writer.open(headerType.array, isDouble ? 2 * size : size);
+      const isDouble = form === 'elements and values' || (this.isPaired && resp === 2);
+      writer.open(headerType.array, isDouble ? 2 * count : count);
     }
+  }
+
+  private get isPaired(): boolean {
+    return this.form === 'scored members' || this.form === 'paired elements';
   }
 
   private add(entry: number): void {
     const saved = this.snapshot.saved(entry);
     const { form } = this;
-    if (form === 'scored members' && this.resp === 3) writer.open(headerType.array, 2);
+    if (this.resp === 3 && this.isPaired) writer.open(headerType.array, 2);
     if (form !== 'values') this.addElement(entry, saved);
     if (form === 'scored members') this.addScore(entry, saved);
     else if (form !== 'elements' && form !== 'set of elements') this.addValue(entry, saved);

@@ -6,6 +6,7 @@ import { compareRanked, type Dot } from '../protocol/dot.js';
 import { ErrorReply, StoredValue, type Reply } from '../protocol/resp/reply.js';
 import { emptyClock, type VectorClock, type VersionedRecord } from '../protocol/record.js';
 import { recordPart } from '../protocol/record-key.js';
+import { Chance } from './chance.js';
 import type { Collection } from './collection.js';
 import { CollectionReader } from './collection-reader.js';
 import { collectionTypes, type CollectionType } from './collection-types.js';
@@ -85,8 +86,8 @@ export abstract class TransactionReads {
   private current: Partition | undefined;
   private slotListing: SlotListing | undefined;
   private readonly stored = new StoredValue();
-  /** Of the random numbers; 0 = none was drawn. */
-  private chance = 0;
+  /** Of the random numbers; undefined = none was drawn. */
+  private chance: Chance | undefined = undefined;
 
   /** `limits` are read each time. */
   constructor(private readonly limits: ValueLimits) {}
@@ -245,14 +246,10 @@ export abstract class TransactionReads {
     return bytes;
   }
 
-  /** By a xorshift (Marsaglia, "Xorshift RNGs", 2003) that begins with the key table's seed. */
+  /** From the key table's seed on. */
   random(below: number): number {
-    let state = this.chance === 0 ? this.here.table.seed | 1 : this.chance;
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    this.chance = state;
-    return Math.floor(((state >>> 0) / 0x1_0000_0000) * below);
+    this.chance ??= new Chance(this.here.table.seed);
+    return this.chance.below(below);
   }
 
   /** Notes what the command lacks; what it does from here on will be done again. */

@@ -98,21 +98,33 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
   }
 
   setElement(key: Buffer, name: CollectionName, element: Buffer, bytes: Buffer, expiresAtMs = 0): boolean {
-    const type = collectionTypes[name];
-    const collection = this.writable(key, type);
+    return this.setIn(this.writable(key, collectionTypes[name]), key, element, bytes, expiresAtMs);
+  }
+
+  /** The same of many that do not expire, in this order. */
+  setElements(key: Buffer, name: CollectionName, elements: readonly Buffer[], values: readonly Buffer[]): void {
+    if (elements.length === 0) return;
+    const collection = this.writable(key, collectionTypes[name]);
+    for (let i = 0; i < elements.length; i++) this.setIn(collection, key, elements[i] as Buffer, values[i] as Buffer, 0);
+  }
+
+  private setIn(collection: Collection, key: Buffer, element: Buffer, bytes: Buffer, expiresAtMs: number): boolean {
     const entry = this.here.collections.findOrInsert(collection, recordPart.element, element);
     const isNew = !this.hasElementAt(collection, entry, element);
     if (isNew) this.grown(collection, key);
-    this.stagePlain(entry, key, type.byte, recordPart.element, element, bytes, expiresAtMs);
+    this.stagePlain(entry, key, collection.type.byte, recordPart.element, element, bytes, expiresAtMs);
     return isNew;
   }
 
-  addToList(key: Buffer, position: Buffer, value: Buffer): void {
+  addToList(key: Buffer, positions: readonly Buffer[], values: readonly Buffer[]): void {
+    if (positions.length === 0) return;
     const collection = this.writable(key, collectionTypes.list);
-    const entry = this.here.collections.findOrInsert(collection, recordPart.element, position);
-    this.here.collections.complete(entry, undefined);
-    this.grown(collection, key);
-    this.stagePlain(entry, key, collection.type.byte, recordPart.element, position, value, 0);
+    for (const [i, position] of positions.entries()) {
+      const entry = this.here.collections.findOrInsert(collection, recordPart.element, position);
+      this.here.collections.complete(entry, undefined);
+      this.grown(collection, key);
+      this.stagePlain(entry, key, collection.type.byte, recordPart.element, position, values[i] as Buffer, 0);
+    }
   }
 
   setElementExpiry(key: Buffer, name: CollectionName, element: Buffer, expiresAtMs: number): boolean {
@@ -155,14 +167,30 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
   }
 
   removeElement(key: Buffer, name: CollectionName, element: Buffer): boolean {
-    const type = collectionTypes[name];
+    const shown = this.toRemoveFrom(key, name);
+    return shown !== undefined && this.removeFrom(shown, key, element);
+  }
+
+  removeElements(key: Buffer, name: CollectionName, elements: readonly Buffer[]): number {
+    const shown = this.toRemoveFrom(key, name);
+    let removed = 0;
+    if (shown !== undefined) for (const element of elements) if (this.removeFrom(shown, key, element)) removed++;
+    return removed;
+  }
+
+  private toRemoveFrom(key: Buffer, name: CollectionName): Collection | undefined {
     const owner = this.entryOf(key);
     const shown = owner === noEntry ? undefined : this.shownOf(owner, key);
-    if (shown === undefined) return false;
-    if (shown === 'string' || shown.type !== type) throw new CommandError(wrongType);
+    if (shown === undefined) return undefined;
+    if (shown === 'string' || shown.type !== collectionTypes[name]) throw new CommandError(wrongType);
+    return shown;
+  }
+
+  private removeFrom(shown: Collection, key: Buffer, element: Buffer): boolean {
+    const { type } = shown;
     const entry = this.here.collections.find(shown, recordPart.element, element);
     if (!this.hasElementAt(shown, entry, element)) return false;
-    this.clearOthers(owner, key, shown);
+    this.clearOthers(shown.owner, key, shown);
     this.stageTombstone(this.stagePart(entry, key, type.byte, recordPart.element, element), type.hasValues ? this.deletionTerm : 0);
     const size = this.sizeOf(shown) - 1;
     this.sizes.set(shown, size);
@@ -360,15 +388,26 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
 
   /** Stages one plain version that replaces all there is of the record. */
   private stagePlain(entry: number, key: Buffer, type: number, part: number, element: Buffer, bytes: Buffer, expiresAtMs: number): void {
-    const { actor, counter } = this.newDot();
+    const dot = this.newDot();
+    const { actor, counter } = dot;
     const staged = this.stagePart(entry, key, type, part, element);
     // What this batch staged before has the same dot, so it is not among what this replaces.
     // The common case needs none of what `replacing` looks at: this actor's own last version, which its next one covers.
-    if (this.cleared.size === 0 && this.here.isNextOf(entry, actor, counter)) staged.setPlain(bytes, expiresAtMs);
+    if (this.cleared.size === 0 ? this.here.isNextOf(entry, actor, counter) : this.isCleared(entry, dot))
+      staged.setPlain(bytes, expiresAtMs);
     else {
       const version = { kind: versionKind.plain, actor, counter, term: this.term, expiresAtMs, bytes };
       staged.setRecord(replacing(this.tableRecord(entry), version));
     }
+  }
+
+  /** The batch deletes, with its collection, all that there is of the record: what it writes then is alone there. */
+  private isCleared(entry: number, { actor, counter }: Dot): boolean {
+    const { table, collections } = this.here;
+    if (!table.hasRecord(entry)) return this.here.isNextOf(entry, actor, counter);
+    if (!table.isSingle(entry) || table.kindOf(entry) === 0) return false;
+    const cut = this.cleared.get(collections.ofPart(entry));
+    return cut !== undefined && covers(cut, { actor: table.actorOf(entry), counter: table.counterOf(entry) });
   }
 
   /** Makes of what is staged a deletion of all that there is of the record. `term`: what it says, or 0. */

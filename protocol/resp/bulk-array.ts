@@ -9,7 +9,7 @@ const headerBytes = 16;
 /** Up to this length a loop beats the call into the runtime's copy. */
 const loopedBytes = 64;
 /** Type bytes of RESP. */
-export const headerType = { array: 0x2a, bulk: 0x24, map: 0x25, set: 0x7e } as const;
+export const headerType = { array: 0x2a, bulk: 0x24, integer: 0x3a, map: 0x25, set: 0x7e } as const;
 const { array, bulk } = headerType;
 const comma = 0x2c;
 const zero = 0x30;
@@ -25,7 +25,7 @@ export class BulkArrayWriter {
     this.header(array, count);
   }
 
-  /** A header within the reply, of a map, a set, an array in it. */
+  /** A header within the reply, of a map, a set, an array in it; or an integer, not below 0, which looks like one. */
   open(type: number, count: number): void {
     this.reserve(headerBytes);
     this.header(type, count);

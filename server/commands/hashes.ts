@@ -108,6 +108,8 @@ function parseRandomField(args: readonly Buffer[]): Run | ErrorReply {
   return (execution) => {
     const hash = hashAt(execution, key);
     if (hash === undefined) return [];
+    const long = hash.longRandom(Number(count), withValues ? 'paired elements' : 'elements');
+    if (long !== undefined) return long;
     const fields = randomPlaces(execution, hash, Number(count)).map((at) => [hash.elementAt(at), hash.valueAt(at)] as const);
     if (!withValues) return fields.map(([field]) => field);
     return execution.resp === 3 ? fields : fields.flat();

@@ -89,13 +89,24 @@ function parseInsert(args: readonly Buffer[]): Run | ErrorReply {
   return (execution) => {
     const list = execution.list(key);
     if (list === undefined) return 0;
-    const [at] = list.indexesOf(pivot, false, 1, Infinity);
+    const [at] = list.indexesOf({ value: pivot, fromEnd: false, most: 1, lookedAt: Infinity });
     if (at === undefined) return -1;
     const { size } = list;
     // The next one at this pivot will stand between it and this one.
     execution.insertIntoList(key, isAfter ? at + 1 : at, [value], isAfter ? 'right' : 'left');
     return size + 1;
   };
+}
+
+/** Indexes in order, those beside one another together. */
+function rangesOf(indexes: readonly number[]): (readonly [from: number, to: number])[] {
+  const ranges: [from: number, to: number][] = [];
+  let last: [from: number, to: number] | undefined;
+  for (const index of indexes) {
+    if (last?.[1] === index) last[1]++;
+    else ranges.push((last = [index, index + 1]));
+  }
+  return ranges;
 }
 
 function parseRemove(args: readonly Buffer[]): Run | ErrorReply {
@@ -107,10 +118,9 @@ function parseRemove(args: readonly Buffer[]): Run | ErrorReply {
     const list = execution.list(key);
     if (list === undefined) return 0;
     const most = count === 0 ? Infinity : Math.abs(Number(count));
-    const found = list.indexesOf(value, count < 0, most, Infinity);
-    const ranges = found.toSorted((x, y) => x - y).map((at) => [at, at + 1] as const);
-    if (ranges.length > 0) execution.removeFromList(key, ranges);
-    return ranges.length;
+    const found = list.indexesOf({ value, fromEnd: count < 0, most, lookedAt: Infinity });
+    if (found.length > 0) execution.removeFromList(key, rangesOf(count < 0 ? found.toReversed() : found));
+    return found.length;
   };
 }
 
@@ -152,8 +162,8 @@ function parsePosition(args: readonly Buffer[]): Run | ErrorReply {
     if (list === undefined) return count === undefined ? null : [];
     const passed = Math.abs(rank) - 1;
     const most = passed + (count === undefined ? 1 : count === 0 ? Infinity : count);
-    const found = list.indexesOf(args[2] as Buffer, rank < 0, most, maximum === 0 ? Infinity : maximum).slice(passed);
-    return count === undefined ? (found[0] ?? null) : found;
+    const sought = { value: args[2] as Buffer, fromEnd: rank < 0, most, lookedAt: maximum === 0 ? Infinity : maximum };
+    return list.search(sought, passed, count !== undefined);
   };
 }
 

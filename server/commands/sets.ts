@@ -13,6 +13,8 @@ import { allAreKeys, familyOf, firstIsKey } from './row.js';
 const { docs, row } = familyOf('set');
 const longMost = 2n ** 63n - 1n;
 const noValue = Buffer.alloc(0);
+/** A set that loses all is deleted as a whole from so many members on: one record stands for all that are gone. */
+const wholeFrom = 64;
 const notEnoughKeys = new ErrorReply('ERR numkeys should be greater than 0');
 const tooManyKeys = new ErrorReply("ERR Number of keys can't be greater than number of args");
 const negativeLimit = new ErrorReply("ERR LIMIT can't be negative");
@@ -59,8 +61,10 @@ function parsePop(args: readonly Buffer[]): Run | ErrorReply {
   const [, key, countText] = args as readonly [Buffer, Buffer, Buffer | undefined];
   if (args.length > 3) return syntaxError;
   const pop = (execution: Execution, set: CollectionView, count: number): Buffer[] => {
-    const members = differentPlaces(execution, set.size, count).map((at) => set.elementAt(at));
-    for (const member of members) execution.removeElement(key, 'set', member);
+    const { size } = set;
+    const members = differentPlaces(execution, size, count).map((at) => set.elementAt(at));
+    if (members.length === size && size >= wholeFrom) execution.delete(key);
+    else execution.removeElements(key, 'set', members);
     return members;
   };
   if (countText === undefined) {
@@ -91,7 +95,8 @@ function parseRandomMember(args: readonly Buffer[]): Run | ErrorReply {
   if (count < -longMost) return new ErrorReply(`ERR value is out of range, value must between ${-longMost} and ${longMost}`);
   return (execution) => {
     const set = setAt(execution, key);
-    return set === undefined ? [] : randomPlaces(execution, set, Number(count)).map((at) => set.elementAt(at));
+    if (set === undefined) return [];
+    return set.longRandom(Number(count), 'elements') ?? randomPlaces(execution, set, Number(count)).map((at) => set.elementAt(at));
   };
 }
 

@@ -203,6 +203,8 @@ function parseRandomMember(args: readonly Buffer[]): Run | ErrorReply {
   return (execution) => {
     const set = execution.sorted(key);
     if (set === undefined) return [];
+    const long = set.longRandom(Number(count), withScores ? 'scored members' : 'elements');
+    if (long !== undefined) return long;
     const members = randomPlaces(execution, set, Number(count)).map((at) => set.elementAt(at));
     const scored = members.map((member) => ({ member, score: withScores ? (set.scoreOf(member) ?? 0) : 0 }));
     return scoredReply(execution, scored, withScores);

@@ -164,6 +164,10 @@ export class DistantExecution implements Execution {
     return this.here.removeElement(this.own(key), type, element);
   }
 
+  removeElements(key: Buffer, type: CollectionName, elements: readonly Buffer[]): number {
+    return this.here.removeElements(this.own(key), type, elements);
+  }
+
   insertIntoList(key: Buffer, at: number, values: readonly Buffer[], near: 'left' | 'right'): void {
     this.here.insertIntoList(this.own(key), at, values, near);
   }

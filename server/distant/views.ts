@@ -1,7 +1,8 @@
 /** Collections that were brought from another partition, as a command sees them. They are read whole, so each is a table made when it is first asked for. */
 import type { Reply } from '../../protocol/resp/reply.js';
-import type { CollectionView, ListView, ScannedElements, ScoredMember, SortedView } from '../../storage/execution.js';
+import type { CollectionView, ListView, ScannedElements, ScoredMember, SortedView, Sought } from '../../storage/execution.js';
 import { scanHash, sliceOf } from '../../storage/key-order.js';
+import { findings, ListSearch } from '../../storage/list-search.js';
 import { decodeScore } from '../../storage/score-value.js';
 import type { ElementSource } from '../../storage/element-source.js';
 import type { DistantValue } from './value.js';
@@ -72,6 +73,10 @@ export class DistantCollection implements CollectionView {
 
   source(): ElementSource | 'at once' {
     return this.value.elements ?? 'at once';
+  }
+
+  longRandom(): undefined {
+    return undefined;
   }
 
   elementAt(at: number): Buffer {
@@ -153,13 +158,14 @@ export class DistantList implements ListView {
     return this.slice(from, to);
   }
 
-  indexesOf(value: Buffer, fromEnd: boolean, most: number, lookedAt: number): number[] {
-    const found: number[] = [];
-    const { length } = this.values;
-    for (let i = 0; i < Math.min(length, lookedAt) && found.length < most; i++) {
-      const at = fromEnd ? length - 1 - i : i;
-      if (this.values[at]?.equals(value) === true) found.push(at);
-    }
-    return found;
+  indexesOf(sought: Sought): number[] {
+    const { values } = this;
+    const search = new ListSearch(sought, values.length);
+    search.look(values.length, (index) => (values[index] as Buffer).equals(sought.value));
+    return search.found;
+  }
+
+  search(sought: Sought, passed: number, isArray: boolean): Reply {
+    return findings(this.indexesOf(sought), passed, isArray);
   }
 }

@@ -53,12 +53,21 @@ test('a cold list is counted without being read; of its ends so much is read as 
   const far = await rowsReadBy((transaction) => transaction.list(key)?.slice(5000, 5001));
   t.true(far > 500 && far < 1500, `${far} rows read from the nearer end`);
 
-  const searched = await run(opened, clock, (transaction) => transaction.list(key)?.indexesOf(valueOf(0), false, 1, Infinity));
+  const searched = await run(opened, clock, (transaction) =>
+    transaction.list(key)?.indexesOf({ value: valueOf(0), fromEnd: false, most: 1, lookedAt: Infinity }),
+  );
   t.deepEqual(searched.result, [1]);
   t.true(searched.runs > 1, 'so many are not read, nor put in order, by the command');
   const looked = await run(opened, clock, (transaction) => transaction.list(key)?.slice(3000, 3002).map(String));
   t.deepEqual(looked, { runs: 1, result: ['value-2999', 'value-3000'] });
-  t.deepEqual((await run(opened, clock, (transaction) => transaction.list(key)?.indexesOf(valueOf(5), true, 1, Infinity))).result, [6]);
+  t.deepEqual(
+    (
+      await run(opened, clock, (transaction) =>
+        transaction.list(key)?.indexesOf({ value: valueOf(5), fromEnd: true, most: 1, lookedAt: Infinity }),
+      )
+    ).result,
+    [6],
+  );
   const accounted = store.memoryBytes;
   await run(opened, clock, (transaction) => transaction.delete(key));
   t.true(store.memoryBytes < accounted, 'what the order took is given back');

@@ -95,7 +95,7 @@ test('a command that changes a list twice sees its first change', async (t) => {
     transaction.rotateList(key, 'left');
     transaction.replaceInList(key, 0, Buffer.from('changed'));
     t.deepEqual(transaction.list(key)?.slice(0, 9).map(String), ['changed', 'c', 'a']);
-    t.deepEqual(transaction.list(key)?.indexesOf(Buffer.from('a'), true, 1, 9), [2]);
+    t.deepEqual(transaction.list(key)?.indexesOf({ value: Buffer.from('a'), fromEnd: true, most: 1, lookedAt: 9 }), [2]);
     transaction.delete(key);
     transaction.insertIntoList(key, 0, [Buffer.from('new')], 'left');
   });

@@ -4,7 +4,7 @@ import { DoubleReply, MapReply, SetReply, type Reply } from '../../protocol/resp
 import { LongReply } from '../../protocol/resp/long-reply.js';
 import { encodeReply } from '../../protocol/resp/reply-writer.js';
 import type { CollectionName } from '../../storage/execution.js';
-import { encodeScore } from '../../storage/score-value.js';
+import { decodeScore, encodeScore } from '../../storage/score-value.js';
 import type { Transaction } from '../../storage/transaction.js';
 import { HandClock } from './log-fixtures.js';
 import { command, openInMemory, type OpenedStore } from './store-fixtures.js';
@@ -163,6 +163,96 @@ for (const type of ['hash', 'set', 'zset', 'list'] as const)
       await opened.close();
     }
   });
+
+/** Of one collection, each chosen more than once in some, with what was there at the instant: element and value, by element. */
+for (const type of ['hash', 'set', 'zset'] as const)
+  for (const chosen of [5000, count, 3 * count, -5000, -3 * count])
+    test(`${chosen} elements of a ${type} by chance are of the instant of their command`, async (t) => {
+      const draw = drawer(7);
+      const clock = new HandClock();
+      const opened = await openInMemory({ clock });
+      const here = opened.store.partition(0);
+      for (const resp of [2, 3] as const) {
+        write(opened, (transaction) => {
+          for (let i = 0; i < count; i++) transaction.setElement(key, type, bytes(`element ${i}`), valueFor(type, draw));
+        });
+        opened.transaction.begin(here, 1, 1, resp);
+        const view = opened.transaction.collection(key, type);
+        const there = new Map(pairsOf(view?.pairs() ?? []).map(([element, value]) => [element.toString(), value]));
+        const shape = type === 'hash' ? 'paired elements' : type === 'zset' ? 'scored members' : 'elements';
+        const long = view?.longRandom(chosen, shape);
+        if (!(long instanceof LongReply)) return t.fail('it is answered at once');
+        let made = '';
+        long.whenWhole(({ pieces }) => (made = Buffer.concat(pieces).toString()));
+        do {
+          for (let i = 0; i < 30; i++) change(opened, type, draw);
+          await clock.advance(0);
+        } while (!long.proceed());
+        const shown = made.split('\r\n').filter((line) => !/^[$*]/.test(line));
+        shown.pop(); // behind the last line's end
+        const elements = shown.filter((_, i) => type === 'set' || i % 2 === 0);
+        const wanted = chosen < 0 ? -chosen : Math.min(chosen, there.size);
+        t.is(elements.length, wanted);
+        const expected = elements.map((element): Reply => {
+          const value = there.get(element);
+          if (value === undefined) throw new Error(`${element} was not there`);
+          return type === 'set' ? bytes(element) : [bytes(element), type === 'hash' ? value : new DoubleReply(decodeScore(value))];
+        });
+        const isFlat = resp === 2 && type !== 'set';
+        t.true(encodeReply(isFlat ? expected.flat() : expected, resp).equals(Buffer.from(made)));
+        const different = new Set(elements).size;
+        if (chosen > 0) t.is(different, wanted, 'one comes twice');
+        else t.true(different < wanted && different > 0.6 * Math.min(wanted, there.size), `${different} different ones`);
+        t.false(here.collections.hasSnapshots);
+      }
+      await opened.close();
+    });
+
+test('which elements come is chance: each as often as any other, alone or with others', async (t) => {
+  const opened = await openInMemory();
+  const size = 2100;
+  write(opened, (transaction) => {
+    for (let i = 0; i < size; i++) transaction.setElement(key, 'set', bytes(i), Buffer.alloc(0));
+  });
+  for (const chosen of [2000, -2000]) {
+    const times = Array.from({ length: size }, () => 0);
+    const runs = 300;
+    for (let run = 0; run < runs; run++) {
+      opened.transaction.begin(opened.store.partition(0), 1, 1, 2);
+      const long = opened.transaction.collection(key, 'set')?.longRandom(chosen, 'elements');
+      if (!(long instanceof LongReply)) return t.fail('it is answered at once');
+      let made = '';
+      long.whenWhole(({ pieces }) => (made = Buffer.concat(pieces).toString()));
+      while (!long.proceed());
+      for (const line of made.split('\r\n')) if (/^\d/.test(line)) times[Number(line)] = (times[Number(line)] ?? NaN) + 1;
+    }
+    const share = 2000 / size;
+    const deviation = Math.sqrt(chosen > 0 ? runs * share * (1 - share) : runs * share);
+    t.is(
+      times.reduce((sum, each) => sum + each, 0),
+      2000 * runs,
+    );
+    for (const [element, each] of times.entries())
+      t.true(Math.abs(each - runs * share) < 6 * deviation, `${element} came ${each} times of ${chosen}`);
+  }
+  await opened.close();
+});
+
+test('there is no end to what may be asked for: a reply that gets too long is an error, and holds nothing', async (t) => {
+  const opened = await openInMemory();
+  const here = opened.store.partition(0);
+  write(opened, (transaction) => void transaction.setElement(key, 'set', Buffer.alloc(4 << 20, 'm'), Buffer.alloc(0)));
+  opened.transaction.begin(here, 1, 1, 2);
+  const long = opened.transaction.collection(key, 'set')?.longRandom(-(2 ** 62), 'elements');
+  if (!(long instanceof LongReply)) return t.fail('it is answered at once');
+  let made = '';
+  long.whenWhole(({ pieces }) => (made = Buffer.concat(pieces).toString()));
+  while (!long.proceed());
+  t.is(made, '-ERR the reply would be longer than 536870912 bytes\r\n');
+  t.is(here.pins, 0);
+  t.false(here.collections.hasSnapshots);
+  await opened.close();
+});
 
 test('a long reply that is given up holds nothing', async (t) => {
   const opened = await openInMemory();

@@ -20,6 +20,7 @@ import type {
   ScannedSlot,
   ScoredMember,
   SortedView,
+  Sought,
   StreamView,
   StringObject,
   TypeName,
@@ -135,6 +136,10 @@ export class MemoryExecution implements Execution {
     if (elements.size === 0) this.entries.delete(nameOf(key));
     else this.entries.set(nameOf(key), { ...entry, elements });
     return true;
+  }
+
+  removeElements(key: Buffer, type: CollectionName, elements: readonly Buffer[]): number {
+    return elements.filter((element) => this.removeElement(key, type, element)).length;
   }
 
   bytesOf(key: Buffer): number {
@@ -330,6 +335,10 @@ class MemoryCollection implements CollectionView {
     return 'at once';
   }
 
+  longRandom(): undefined {
+    return undefined;
+  }
+
   elementAt(at: number): Buffer {
     return this.elements()[at] ?? Buffer.alloc(0);
   }
@@ -359,10 +368,15 @@ class MemoryList implements ListView {
     return this.slice(from, to);
   }
 
-  indexesOf(value: Buffer, fromEnd: boolean, most: number, lookedAt: number): number[] {
+  indexesOf({ value, fromEnd, most, lookedAt }: Sought): number[] {
     const indexes = this.values().map((_, index) => index);
     const looked = (fromEnd ? indexes.reverse() : indexes).slice(0, lookedAt);
     return looked.filter((index) => this.values()[index]?.equals(value)).slice(0, most);
+  }
+
+  search(sought: Sought, passed: number, isArray: boolean): Reply {
+    const found = this.indexesOf(sought).slice(passed);
+    return isArray ? found : (found[0] ?? null);
   }
 }
 
