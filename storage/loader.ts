@@ -36,6 +36,13 @@ interface CollectionLoad {
   readonly watchers: (() => void)[];
 }
 
+/** A range that is being read. */
+interface RangeLoad extends CollectionLoad {
+  readonly range: ElementRange;
+}
+
+const isSameRange = (x: ElementRange, y: ElementRange): boolean => x.backwards === y.backwards && x.from.equals(y.from) && x.to.equals(y.to);
+
 interface WantedKey {
   readonly partition: Partition;
   readonly entry: number;
@@ -50,6 +57,9 @@ export class Loader {
   private readonly wholesWaiting: (() => void)[] = [];
   /** Whole collections that are being read. */
   private readonly collections = new Map<Collection, CollectionLoad>();
+  private readonly ranges = new Map<Collection, readonly RangeLoad[]>();
+  /** Collections whose elements get their rows. */
+  private readonly completing = new Set<Collection>();
   /** The same of all records of partitions. */
   private readonly records = new Map<number, Promise<void>>();
   /** Records asked of the engine so far. */
@@ -140,10 +150,21 @@ export class Loader {
     return load.over;
   }
 
-  /** Calls `loaded` once so many living elements of the range as it asks for are in memory, or all there are. The collection's key is loaded. */
+  /**
+   * Calls `loaded` once so many living elements of the range as it asks for are in memory, or all there are; or as many as another asks for, who was first: who needs more asks again. The
+   * collection's key is loaded.
+   */
   loadRange(partition: Partition, collection: Collection, range: ElementRange, loaded: () => void, goesOn?: () => void): void {
     partition.pins++;
-    this.readRange(partition, collection, range, goesOn).then(
+    let load = this.ranges.get(collection)?.find((each) => isSameRange(each.range, range));
+    if (load === undefined) {
+      const watchers: (() => void)[] = [];
+      const over = this.readRange(partition, collection, range, watchers).finally(() => this.rangeLoaded(collection, range));
+      load = { range, over, watchers };
+      this.ranges.set(collection, [...(this.ranges.get(collection) ?? []), load]);
+    }
+    if (goesOn !== undefined) load.watchers.push(goesOn);
+    load.over.then(
       () => {
         partition.pins--;
         loaded();
@@ -152,11 +173,35 @@ export class Loader {
     );
   }
 
+  private rangeLoaded(collection: Collection, range: ElementRange): void {
+    const left = this.ranges.get(collection)?.filter((each) => each.range !== range) ?? [];
+    if (left.length > 0) this.ranges.set(collection, left);
+    else this.ranges.delete(collection);
+  }
+
+  /** Elements that came without their rows, as to a replica that has not read what others delete, get these before somebody has to wait for them; it is what writing behind would do. */
+  completeSome(partition: Partition, collection: Collection): void {
+    if (this.completing.has(collection)) return;
+    this.completing.add(collection);
+    this.completeInSlices(partition, collection)
+      .catch((error: unknown) => this.fail(error))
+      .finally(() => this.completing.delete(collection));
+  }
+
+  private async completeInSlices(partition: Partition, collection: Collection): Promise<void> {
+    for (await this.nextTurn(); collection.incomplete.size > 0; await this.nextTurn()) {
+      const slice: number[] = [];
+      for (const entry of collection.incomplete) if (slice.push(entry) === sliceElements) break;
+      partition.pins++; // between two slices memory may be made room in
+      await this.complete(slice).finally(() => partition.pins--);
+    }
+  }
+
   private async readRange(
     partition: Partition,
     collection: Collection,
     { from, to, most, backwards }: ElementRange,
-    goesOn: (() => void) | undefined,
+    watchers: readonly (() => void)[],
   ): Promise<void> {
     const { table } = this;
     const { owner, type } = collection;
@@ -175,7 +220,7 @@ export class Loader {
       }
       if (living >= most) break;
       last = undefined;
-      goesOn?.();
+      for (const goesOn of watchers) goesOn();
       if (chunk.length === sliceElements) await this.nextTurn();
     }
     if (last === undefined) partition.collections.becameLoaded(collection, from, to);

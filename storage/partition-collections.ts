@@ -37,7 +37,12 @@ export interface Surroundings {
   typesChanged(key: number, types: readonly string[] | undefined): void;
   /** A collection has dead entries or rows. */
   toSweep(collection: Collection): void;
+  /** So many elements of it wait for their rows that whoever counts it would wait for long. */
+  toComplete(collection: Collection): void;
 }
+
+/** Elements without their rows. */
+const waitingForRows = 256;
 
 export class PartitionCollections {
   private readonly byKey = new Map<number, Collection[]>();
@@ -144,6 +149,7 @@ export class PartitionCollections {
       if (!isComplete) {
         collection.incomplete.add(entry);
         this.inDoubt.add(collection);
+        if (collection.incomplete.size % waitingForRows === 0) this.around.toComplete(collection);
       }
     }
     return entry;

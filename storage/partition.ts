@@ -124,6 +124,7 @@ export class Partition {
     mark: (entry: number) => void,
     /** A collection has dead entries or rows. */
     toSweep: (partition: Partition, collection: Collection) => void,
+    toComplete: (partition: Partition, collection: Collection) => void,
   ) {
     this.entries = new PartitionEntries(table, number);
     this.collections = new PartitionCollections({
@@ -137,6 +138,7 @@ export class Partition {
       countKeys: (by) => void (this.aliveEntries += by),
       leaves: (entry) => this.leaveMemory(entry),
       toSweep: (collection) => toSweep(this, collection),
+      toComplete: (collection) => toComplete(this, collection),
       typesChanged: (key, types) => conflicts.typesChanged(number, table.nameOf(key), types),
     });
   }

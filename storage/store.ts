@@ -129,6 +129,9 @@ export class Store {
   };
   private readonly markEntry = (entry: number): void => this.writeBehind.mark(entry);
   private readonly toSweep = (partition: Partition, collection: Collection): void => this.sweeper.add(partition, collection);
+  private readonly toComplete = (partition: Partition, collection: Collection): void => {
+    if (this.log !== undefined) this.loader.completeSome(partition, collection); // what is replayed waits for the first round
+  };
 
   private constructor(
     private readonly options: StoreOptions,
@@ -253,7 +256,7 @@ export class Store {
     if (known !== undefined) return known;
     let partition = this.partitions.get(number);
     if (partition === undefined) {
-      partition = new Partition(number, this.table, this.account, this.conflicts, this.markEntry, this.toSweep);
+      partition = new Partition(number, this.table, this.account, this.conflicts, this.markEntry, this.toSweep, this.toComplete);
       partition.resident = this.engineIsEmpty;
       this.partitions.set(number, partition);
       this.byNumber[number] = partition;

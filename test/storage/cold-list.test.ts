@@ -129,3 +129,55 @@ test('a list is what its commands made of it, across rounds, evictions, kills an
   }
   t.pass();
 });
+
+/** A list that only an engine has; the second one holds the same. */
+async function coldLists(count: number): Promise<{ clock: HandClock; coordinator: OpenedStore; replica: OpenedStore }> {
+  const engines = [new MemoryEngine(), new MemoryEngine()] as const;
+  const logs = [new MemoryLogFiles(), new MemoryLogFiles()] as const;
+  const clock = new HandClock();
+  const opened = await Promise.all(engines.map((engine, i) => openStore(engine, logs[i] as MemoryLogFiles, { clock: new HandClock() })));
+  const [first, second] = opened as [OpenedStore, OpenedStore];
+  command(first, partition, 1, (transaction) => {
+    transaction.insertIntoList(key, 0, Array.from({ length: count }, (_, i) => valueOf(i)), 'left'); // prettier-ignore
+  });
+  first.store.endTurn((batches) => second.store.applyBatches(batches));
+  for (const each of opened) await each.close();
+  const [coordinator, replica] = await Promise.all(
+    engines.map((engine, i) => openStore(engine.reopened(), logs[i] as MemoryLogFiles, { clock })),
+  );
+  return { clock, coordinator: coordinator as OpenedStore, replica: replica as OpenedStore };
+}
+
+test('what many read at one end of a cold list at once is read once', async (t) => {
+  const { clock, coordinator, replica } = await coldLists(6000);
+  const { store } = coordinator;
+  const looks = Array.from({ length: 20 }, () => run(coordinator, clock, (transaction) => transaction.list(key)?.slice(0, 100).length));
+  t.deepEqual((await Promise.all(looks)).map(({ result }) => result), Array.from({ length: 20 }, () => 100)); // prettier-ignore
+  t.true(store.loader.reads < 600, `${store.loader.reads} rows read`);
+  for (const each of [coordinator, replica]) await each.close();
+});
+
+test('a replica that only disk has the list of gets the rows of what others pop before somebody counts', async (t) => {
+  const { clock, coordinator, replica } = await coldLists(3000);
+  const collection = () => replica.store.partition(partition).collections.of(replica.store.partition(partition).find(key))[0];
+  for (let i = 0; i < 100; i++) {
+    const here = coordinator.store.partition(partition);
+    await run(coordinator, clock, (transaction) => transaction.list(key)?.slice(0, 10));
+    coordinator.transaction.begin(here, 1, 1, 2);
+    coordinator.transaction.removeFromList(key, [[0, 10]]);
+    const dot = coordinator.transaction.batchDot;
+    if (dot === undefined) return t.fail('nothing is popped');
+    coordinator.store.writeBatch(here, dot, 1, 1, coordinator.transaction);
+    coordinator.store.endTurn((batches) => replica.store.applyBatches(batches));
+    replica.store.endTurn(() => undefined);
+  }
+  t.true((collection()?.incomplete.size ?? 0) > 0);
+  for (let i = 0; i < 20; i++) await clock.advance(0);
+  t.true((collection()?.incomplete.size ?? 0) < 256);
+  t.is((await run(replica, clock, (transaction) => transaction.list(key)?.size)).result, 2000);
+  t.deepEqual((await run(replica, clock, (transaction) => transaction.list(key)?.slice(0, 2).map(String))).result, [
+    'value-1000',
+    'value-1001',
+  ]);
+  for (const each of [coordinator, replica]) await each.close();
+});
