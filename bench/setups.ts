@@ -10,9 +10,15 @@ type Floors = Readonly<Record<string, number | 'set'>>;
 /** Servers that are started once; two setups may load the same ones. */
 export type FleetName = 'torc1' | 'torc3' | 'redis' | 'redis-aof' | 'redis-replicated';
 
+/** Memory for all that the loads put into a node, as redis-server has. */
+const cacheSize = '2gb';
+
 export const fleets: Readonly<Record<FleetName, () => Promise<ServerGroup>>> = {
-  torc1: () => startNode({ durability: 'everysec' }),
-  torc3: () => startCluster({ directives: { durability: 'everysec', replicas: '3', 'write-quorum': '2', 'read-quorum': '2' } }),
+  torc1: () => startNode({ durability: 'everysec', 'cache-size': cacheSize }),
+  torc3: () =>
+    startCluster({
+      directives: { durability: 'everysec', 'cache-size': cacheSize, replicas: '3', 'write-quorum': '2', 'read-quorum': '2' },
+    }),
   redis: () => redisServer({ directives: { appendonly: 'no' } }),
   'redis-aof': () => redisServer({ directives: { appendonly: 'yes', appendfsync: 'everysec' } }),
   'redis-replicated': () => redisServer({ replicas: 2 }),

@@ -1,6 +1,6 @@
 /** Runs calls' operations: what a client did wrong becomes the reply, and so does what no command should throw (failed-commands.ts). */
 import type { LongReply } from '../protocol/resp/long-reply.js';
-import type { EncodedPieces, Reply } from '../protocol/resp/reply.js';
+import type { EncodedPieces, ErrorReply, Reply } from '../protocol/resp/reply.js';
 import type { Clock } from '../storage/clock.js';
 import { CommandError } from '../storage/execution.js';
 import type { Transaction } from '../storage/transaction.js';
@@ -22,10 +22,15 @@ export class CommandRun {
     try {
       return call.operation.run(transaction);
     } catch (error) {
-      return error instanceof CommandError ? error.reply : this.failed.reply(nameOf(call.args), error);
+      return error instanceof CommandError ? error.reply : this.failure(call, error);
     } finally {
       if (span !== undefined) span.end();
     }
+  }
+
+  /** What is answered to a call of which something threw what nothing should. */
+  failure(call: Call, error: unknown): ErrorReply {
+    return this.failed.reply(nameOf(call.args), error);
   }
 
   /** Makes what the run replied, a slice a turn. */

@@ -232,26 +232,28 @@ export class Coordinator {
     const goesOn = (): void => waiting.goesOn(clock.monotonicMs());
     const partition = store.partition(call.partition);
     const byCollection = new Map<Collection, Buffer[] | 'all' | 'order'>();
-    const ranges: Need[] = [];
+    const apart: Need[] = [];
     for (const need of needs) {
       const { collection, element, order } = need;
       const known = byCollection.get(collection);
-      if (need.range !== undefined) ranges.push(need);
+      if (need.range !== undefined || need.rows === true) apart.push(need);
       else if (order) byCollection.set(collection, 'order');
       else if (element === undefined) byCollection.set(collection, 'all');
       else if (known === undefined) byCollection.set(collection, [Buffer.from(element)]);
       else if (Array.isArray(known)) known.push(Buffer.from(element));
     }
     partition.pins++; // what is loaded stays until all of it is
-    let open = byCollection.size + ranges.length;
+    let open = byCollection.size + apart.length;
     const ended = (): void => {
       if (--open > 0) return;
       partition.pins--;
       turn.schedule(); // memory that grew by this is looked through at the turn's end
       loaded();
     };
-    for (const { collection, range } of ranges)
-      if (range !== undefined) store.loader.loadRange(partition, collection, range, ended, goesOn);
+    for (const { collection, range } of apart) {
+      if (range === undefined) store.loader.loadRows(partition, collection, ended, goesOn);
+      else store.loader.loadRange(partition, collection, range, ended, goesOn);
+    }
     for (const [collection, elements] of byCollection) {
       if (elements === 'order') store.orders.fill(partition, collection, ended, goesOn);
       else if (elements !== 'all') store.loader.loadElements(partition, collection, elements, ended);
@@ -326,8 +328,18 @@ export class Coordinator {
     const step = (): void => {
       slice.begin();
       let isMade: boolean;
-      do isMade = lacking.proceed();
-      while (!isMade && !slice.isOver());
+      try {
+        do isMade = lacking.proceed();
+        while (!isMade && !slice.isOver());
+      } catch (error) {
+        partition.pins--;
+        lacking.abandon();
+        if (coordination.head === call) {
+          coordination.takeHead();
+          call.answer(this.options.commands.failure(call, error));
+        }
+        return goOn();
+      }
       coordination.goesOn(clock.monotonicMs());
       if (!isMade) return void clock.after(0, step);
       partition.pins--;
@@ -386,6 +398,7 @@ export class Coordinator {
     transaction.prepared = call.prepared;
     if (call.prepared !== undefined) call.prepared = undefined; // it is the run's: if it does not count, the next one has its own made
     const reply = this.options.commands.run(call, transaction);
+    if (transaction.prepared !== undefined) transaction.prepared = undefined;
     if (transaction.needs.length > 0) {
       abandon(reply);
       return this.loadForHead(coordination, call, transaction.needs);

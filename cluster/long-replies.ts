@@ -14,18 +14,23 @@ export function carryOn(
   failed: (error: unknown) => ErrorReply,
 ): void {
   const { resp } = call.options;
-  const step = (): void => {
+  const next = (): EncodedPieces | undefined => {
     try {
-      if (!reply.proceed()) {
-        call.goesOn(clock.monotonicMs());
-        clock.after(0, step);
-        return;
-      }
+      return reply.slice();
     } catch (error) {
       reply.abandon();
-      reply.end(new EncodedPieces([encodeReply(failed(error), resp)]));
+      return new EncodedPieces([encodeReply(failed(error), resp)]);
     }
-    over();
+  };
+  const step = (): void => {
+    const whole = next();
+    if (whole !== undefined) {
+      reply.end(whole);
+      over();
+      return;
+    }
+    call.goesOn(clock.monotonicMs());
+    clock.after(0, step);
   };
   clock.after(0, step);
 }

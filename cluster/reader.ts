@@ -40,6 +40,8 @@ import type { Peer } from './peer.js';
 import { beginRequest, contextsById, type Tracer } from './tracing.js';
 import type { Turn } from './turn.js';
 
+/** Loads of one read, of which a long cold list needs four. */
+const loadsMost = 12;
 /** No record's version: who asks with it gets the record in any case. */
 const noVersion = Buffer.from('?');
 
@@ -128,9 +130,9 @@ export class Reader {
   constructor(private readonly options: ReaderOptions) {}
 
   /** Answers a read of keys of a partition that this node is a home replica of. */
-  submit(call: Call): void {
+  submit(call: Call, loads = 0): void {
     const { coordinator, membership } = this.options;
-    if (!coordinator.isLoaded(call)) return coordinator.load(call, () => this.submit(call));
+    if (!coordinator.isLoaded(call)) return coordinator.load(call, () => this.submitAgain(call, loads + 1));
     const arriving = this.options.arrivingBytes(call.partition);
     if (arriving > 0) return this.park(call, arriving);
     if (call.trace !== undefined) call.trace.enter('read', 'internal', { 'torc.partition.id': call.partition });
@@ -144,7 +146,7 @@ export class Reader {
     const { needs } = this.transaction;
     if (needs.length > 0) {
       abandon(reply);
-      return coordinator.loadNeeds(call, needs, () => this.submit(call));
+      return coordinator.loadNeeds(call, needs, () => this.submitAgain(call, loads + 1));
     }
     if (reply instanceof LongReply) this.options.commands.carryOn(reply, call);
     const needed = this.options.isDoubtful(call.partition) ? quorum : quorum - 1;
@@ -179,6 +181,14 @@ export class Reader {
       asked++;
     }
     this.options.turn.readAsked();
+  }
+
+  /** What it needs may change for as long as others write; where they come from all is known. */
+  private submitAgain(call: Call, loads: number): void {
+    if (call.deadlineMs < this.options.clock.monotonicMs()) return call.answer(notServedInTime);
+    if (loads < loadsMost || this.options.membership.memberCount === 1) return this.submit(call, loads);
+    call.fromCoordinator = true;
+    this.options.reroute([call]);
   }
 
   /** Others have what is on its way here, or will: to compare now would bring it a second time. */

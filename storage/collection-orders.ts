@@ -28,6 +28,8 @@ export class CollectionOrders {
    */
   fill(partition: Partition, collection: Collection, filled: () => void, goesOn: () => void = () => undefined): void {
     if (collection.index?.isFilled === false) this.fillIndex(partition, collection, collection.index, filled, goesOn);
+    else if (collection.type.isOrderedInParts)
+      this.clock.after(0, filled); // the command has filled it since
     else this.fillScanOrder(partition, collection, filled, goesOn);
   }
 

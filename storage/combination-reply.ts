@@ -18,7 +18,7 @@ export abstract class CombinationReply extends LongReply<EncodedPieces> {
     this.walk.close();
   }
 
-  protected slice(): EncodedPieces | undefined {
+  slice(): EncodedPieces | undefined {
     if (this.isPrepared) return this.combine();
     this.isPrepared = this.walk.prepare(preparedMost);
     return undefined;

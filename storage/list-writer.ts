@@ -25,6 +25,9 @@ export interface ListWriting {
   removeElement(key: Buffer, type: 'list', position: Buffer): boolean;
   removeElements(key: Buffer, type: 'list', positions: readonly Buffer[]): number;
   delete(key: Buffer): boolean;
+  /** Unix ms; 0 = never, undefined = there is no such key. */
+  expiryOf(key: Buffer): number | undefined;
+  setExpiry(key: Buffer, expiresAtMs: number): boolean;
   /** Of what the command writes. */
   readonly writtenDot: Dot;
 }
@@ -107,6 +110,8 @@ function keepOnly(writing: ListWriting, key: Buffer, list: ListReader, ranges: r
     }
     next = to;
   }
+  const expiresAtMs = writing.expiryOf(key) ?? 0;
   writing.delete(key);
   writing.setElements(key, 'list', positions, values);
+  if (expiresAtMs !== 0) writing.setExpiry(key, expiresAtMs);
 }

@@ -3,7 +3,7 @@
  * range that memory does not know is not there.
  *
  * Ranges are few: reading beside one makes it longer, and when an element leaves memory its range loses all up to that element, so that the end, where a stream
- * is written, stays.
+ * is written, stays, and what is before the first element that is not in memory, where a list is, too.
  */
 interface Range {
   /** Inclusive. */
@@ -77,12 +77,13 @@ export class LoadedRanges {
     this.ranges = [{ from: noBytes, to: undefined, readAt: ++this.reads }];
   }
 
-  /** The element leaves memory: so do the promises about all before it in its range. */
+  /** The element leaves memory: so do the promises about all before it in its range, but for those about the beginning of all. */
   cutBehind(element: Buffer): void {
     const range = this.rangeAt(element);
     if (range === undefined) return;
     const from = justAfter(element);
     const left = isBefore(from, range.to) ? [{ ...range, from }] : [];
+    if (range.from.length === 0 && element.length > 0) left.unshift({ ...range, to: element });
     this.ranges = this.ranges.flatMap((each) => (each === range ? left : [each]));
   }
 

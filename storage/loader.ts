@@ -41,7 +41,8 @@ interface RangeLoad extends CollectionLoad {
   readonly range: ElementRange;
 }
 
-const isSameRange = (x: ElementRange, y: ElementRange): boolean => x.backwards === y.backwards && x.from.equals(y.from) && x.to.equals(y.to);
+const isSameRange = (x: ElementRange, y: ElementRange): boolean =>
+  x.backwards === y.backwards && x.from.equals(y.from) && x.to.equals(y.to);
 
 interface WantedKey {
   readonly partition: Partition;
@@ -183,17 +184,32 @@ export class Loader {
   completeSome(partition: Partition, collection: Collection): void {
     if (this.completing.has(collection)) return;
     this.completing.add(collection);
-    this.completeInSlices(partition, collection)
+    this.completeAll(partition, collection)
       .catch((error: unknown) => this.fail(error))
       .finally(() => this.completing.delete(collection));
   }
 
-  private async completeInSlices(partition: Partition, collection: Collection): Promise<void> {
-    for (await this.nextTurn(); collection.incomplete.size > 0; await this.nextTurn()) {
-      const slice: number[] = [];
-      for (const entry of collection.incomplete) if (slice.push(entry) === sliceElements) break;
-      partition.pins++; // between two slices memory may be made room in
-      await this.complete(slice).finally(() => partition.pins--);
+  private async completeAll(partition: Partition, collection: Collection): Promise<void> {
+    for (await this.nextTurn(); collection.incomplete.size > 0; await this.nextTurn()) await this.completeThose(partition, collection);
+  }
+
+  /** Calls `loaded` once the elements that have come without their rows have them. `goesOn` is told of each slice. */
+  loadRows(partition: Partition, collection: Collection, loaded: () => void, goesOn: () => void): void {
+    this.completeThose(partition, collection, goesOn).then(loaded, (error: unknown) => this.fail(error));
+  }
+
+  /** Others may come meanwhile. */
+  private async completeThose(partition: Partition, collection: Collection, goesOn?: () => void): Promise<void> {
+    partition.pins++;
+    try {
+      const entries = [...collection.incomplete];
+      for (let at = 0; at < entries.length; at += sliceElements) {
+        if (at > 0) await this.nextTurn();
+        await this.complete(entries.slice(at, at + sliceElements));
+        goesOn?.();
+      }
+    } finally {
+      partition.pins--;
     }
   }
 
@@ -214,13 +230,11 @@ export class Loader {
       this.reads += chunk.length;
       for (const [row, value] of chunk) {
         last = Buffer.from(decodeRecordKey(row.subarray(1)).element);
-        const record = decodeRecord(value);
-        partition.collections.take(collection, last, record);
-        if (record.versions.length > 0) living++;
+        if (partition.collections.take(collection, last, decodeRecord(value))) living++;
       }
+      for (const goesOn of watchers) goesOn();
       if (living >= most) break;
       last = undefined;
-      for (const goesOn of watchers) goesOn();
       if (chunk.length === sliceElements) await this.nextTurn();
     }
     if (last === undefined) partition.collections.becameLoaded(collection, from, to);

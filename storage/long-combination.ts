@@ -25,6 +25,7 @@ export class LongCombination extends CombinationReply {
   }
 
   protected combine(): EncodedPieces | undefined {
+    writer.drop();
     const { isCount, walk } = this;
     for (let steps = 0; steps < sliceSteps && writer.length < sliceBytes && !walk.isOver;) {
       steps += walk.step();

@@ -41,7 +41,8 @@ export class LongElements extends SnapshotReply {
     super(partition, [{ collection, snapshot }]);
   }
 
-  protected slice(): EncodedPieces | undefined {
+  slice(): EncodedPieces | undefined {
+    writer.drop();
     const { snapshot } = this;
     if (!this.isGathered) {
       this.isGathered = snapshot.gather(sliceSteps);

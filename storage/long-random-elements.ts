@@ -40,7 +40,7 @@ export class LongRandomElements extends LongElements {
     return (entries[at] = entry);
   }
 
-  protected override slice(): EncodedPieces | undefined {
+  override slice(): EncodedPieces | undefined {
     const made = super.slice();
     if (made !== undefined || this.bytesMade <= replyBytesMost) return made;
     this.abandon();

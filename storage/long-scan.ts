@@ -24,7 +24,7 @@ export class LongScan extends SnapshotReply {
     super(partition, [{ collection, snapshot }]);
   }
 
-  protected slice(): EncodedPieces | undefined {
+  slice(): EncodedPieces | undefined {
     const { partition, scan, snapshot } = this;
     const { table } = partition;
     for (let left = sliceElements; left > 0 && this.next < snapshot.size; left--) {

@@ -90,6 +90,7 @@ export class LongScoredCombination extends CombinationReply {
   /** All of the reply, once it is written. */
   private write(order: Int32Array): EncodedPieces | undefined {
     const { resp, withScores } = this;
+    writer.drop();
     if (this.next === 0) writer.open(headerType.array, withScores && resp === 2 ? 2 * order.length : order.length);
     for (let left = sliceMost.members; left > 0 && this.next < order.length && writer.length < sliceMost.bytes; left--)
       this.writeMember(order[this.next++] as number);

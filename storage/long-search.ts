@@ -33,7 +33,8 @@ export class LongSearch extends SnapshotReply {
     this.written = passed;
   }
 
-  protected slice(): EncodedPieces | undefined {
+  slice(): EncodedPieces | undefined {
+    writer.drop();
     const { first, search, snapshot } = this;
     const { table } = this.partition;
     const { found } = search;

@@ -320,14 +320,16 @@ export class PartitionCollections {
     }
   }
 
-  /** The entry of an element that is read, and whose row is `row`. Nothing is made where the row is dead. */
-  take(collection: Collection, element: Buffer, row: VersionedRecord): void {
+  /** The entry of an element that is read, and whose row is `row`. Nothing is made where the row is dead. Returns whether the element lives: memory may know that it does not. */
+  take(collection: Collection, element: Buffer, row: VersionedRecord): boolean {
     const { table } = this.around;
     const left = underCut(row, collection.cut);
     const isNothing = left.versions.length === 0 && left.context.size === 0;
     if (isNothing && table.findPart(collection.owner, kindOf(collection.type, recordPart.element), element, 0, element.length) === noEntry)
-      return;
-    this.complete(this.findOrInsert(collection, recordPart.element, element), row);
+      return false;
+    const entry = this.findOrInsert(collection, recordPart.element, element);
+    this.complete(entry, row);
+    return table.isAlive(entry);
   }
 
   /** All rows were read of the elements from `from` to before `to`. */

@@ -51,6 +51,8 @@ export interface Need {
   readonly order: boolean;
   /** Only these. */
   readonly range?: ElementRange;
+  /** Only the rows of those that came without. */
+  readonly rows?: boolean;
 }
 
 /** What a read has looked at: an element, or, without one, the whole of a collection. */
@@ -279,7 +281,8 @@ export abstract class TransactionReads {
     if (changed !== undefined) return changed;
     if (!collection.isCounted()) {
       if (!collection.counted) this.need(collection, undefined);
-      else for (const entry of collection.incomplete) this.need(collection, this.here.table.keyBytes(entry));
+      else if (!this.needs.some((need) => need.rows === true && need.collection === collection))
+        this.needs.push({ collection, element: undefined, order: false, rows: true });
     }
     // How many have expired among those that are on disk nobody knows before they were read.
     if (collection.mayHaveExpiredElsewhere(this.nowMs)) this.need(collection, undefined);

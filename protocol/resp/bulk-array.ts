@@ -47,6 +47,11 @@ export class BulkArrayWriter {
     return this.used;
   }
 
+  /** What was written since the last piece, by one that broke off, is forgotten. */
+  drop(): void {
+    this.used = 0;
+  }
+
   /** A copy of what was written since the last piece. */
   takePiece(): Buffer {
     const piece = Buffer.from(this.memory.subarray(0, this.used));

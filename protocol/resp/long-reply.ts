@@ -32,6 +32,6 @@ export abstract class LongReply<Whole> {
   /** Gives up what it holds; not to be used any more. */
   abstract abandon(): void;
 
-  /** All of it, once it is there. */
-  protected abstract slice(): Whole | undefined;
+  /** Makes the next slice; all of it, once it is there. What it wrote and nobody took is dropped when it throws. */
+  abstract slice(): Whole | undefined;
 }

@@ -32,7 +32,7 @@ class BitWalk extends LongReply<EncodedPieces> {
     // It holds nothing but bytes that are never written to.
   }
 
-  protected slice(): EncodedPieces | undefined {
+  slice(): EncodedPieces | undefined {
     const first = this.at;
     const last = Math.min(this.range.last, first + partBits - 1);
     this.at = last + 1;

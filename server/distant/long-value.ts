@@ -21,7 +21,7 @@ export class LongValue extends LongReply<EncodedPieces> {
     this.making.abandon();
   }
 
-  protected slice(): EncodedPieces | undefined {
+  slice(): EncodedPieces | undefined {
     if (!this.making.proceed()) return undefined;
     const { content, head } = this;
     const bytes = content.reduce((sum, { length }) => sum + length, 0);

@@ -61,7 +61,7 @@ class Broken extends LongReply<EncodedPieces> {
     this.abandoned++;
   }
 
-  protected slice(): EncodedPieces | undefined {
+  slice(): EncodedPieces | undefined {
     if (++this.slices < 3) return undefined;
     throw new RangeError('too long');
   }

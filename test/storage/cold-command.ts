@@ -37,8 +37,9 @@ export async function runCold<T>(
     transaction.discard();
     if (result instanceof LongReply) result.abandon(); // as whoever runs commands does
     here.pins++;
-    for (const { collection, element, order, range } of needs) {
-      if (range !== undefined) await until(clock, (done) => store.loader.loadRange(here, collection, range, done));
+    for (const { collection, element, order, range, rows } of needs) {
+      if (rows === true) await until(clock, (done) => store.loader.loadRows(here, collection, done, () => undefined));
+      else if (range !== undefined) await until(clock, (done) => store.loader.loadRange(here, collection, range, done));
       else if (order) await until(clock, (done) => store.orders.fill(here, collection, done));
       else if (element !== undefined) await until(clock, (done) => store.loader.loadElements(here, collection, [element], done));
       else await until(clock, (done) => void store.loader.loadCollection(here, collection).then(done));

@@ -181,3 +181,45 @@ test('a replica that only disk has the list of gets the rows of what others pop 
   ]);
   for (const each of [coordinator, replica]) await each.close();
 });
+
+test('a list that loses most of its elements keeps the time at which it expires', async (t) => {
+  const opened = await openStore(new MemoryEngine(), new MemoryLogFiles(), { clock: new HandClock() });
+  command(opened, partition, 1, (transaction) => {
+    transaction.insertIntoList(key, 0, Array.from({ length: 200 }, (_, i) => valueOf(i)), 'left'); // prettier-ignore
+    transaction.setExpiry(key, 5000);
+  });
+  command(opened, partition, 1, (transaction) => transaction.removeFromList(key, [[0, 150]]));
+  command(opened, partition, 1, (transaction) => {
+    t.is(transaction.list(key)?.size, 50);
+    t.is(transaction.expiryOf(key), 5000);
+  });
+  await opened.close();
+});
+
+test('what the log says was popped, and the engine still has, is passed over in one reading', async (t) => {
+  const engine = new MemoryEngine();
+  const files = new MemoryLogFiles();
+  const first = await openStore(engine, files, { clock: new HandClock() });
+  command(first, partition, 1, (transaction) => {
+    transaction.insertIntoList(key, 0, Array.from({ length: 12_000 }, (_, i) => valueOf(i)), 'left'); // prettier-ignore
+  });
+  await first.close();
+  const second = await openStore(engine.reopened(), files, { clock: new HandClock() });
+  for (let i = 0; i < 50; i++) {
+    const here = second.store.partition(partition);
+    await runCold(second, new HandClock(), key, (transaction) => transaction.list(key)?.slice(0, 100));
+    second.transaction.begin(here, 1, 1, 2);
+    second.transaction.removeFromList(key, [[0, 100]]);
+    const dot = second.transaction.batchDot;
+    if (dot === undefined) return t.fail('nothing is popped');
+    second.store.writeBatch(here, dot, 1, 1, second.transaction);
+    second.store.endTurn(() => undefined);
+  }
+  files.kill();
+  const clock = new HandClock();
+  const opened = await openStore(engine.reopened(), files, { clock });
+  const looked = await run(opened, clock, (transaction) => transaction.list(key)?.slice(0, 1).map(String));
+  t.deepEqual(looked.result, ['value-5000']);
+  t.true(looked.runs < 8, `${looked.runs} runs`);
+  await opened.close();
+});

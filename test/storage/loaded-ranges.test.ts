@@ -43,6 +43,15 @@ test('the end of a range stays when an element in it leaves', (t) => {
   t.true(ranges.has(Buffer.of(4, 0)));
 });
 
+test('what is before the first element that left stays, too', (t) => {
+  const ranges = new LoadedRanges();
+  ranges.addAll();
+  for (const element of [5, 3, 7, 4]) ranges.cutBehind(Buffer.of(element));
+  t.deepEqual(ranges.endFrom(Buffer.alloc(0)), Buffer.of(3));
+  t.deepEqual(ranges.beginningBefore(Buffer.of(0xff)), Buffer.of(7, 0));
+  for (const element of [3, 4, 5, 7]) t.false(ranges.has(Buffer.of(element)));
+});
+
 test('of very many ranges what was read longest ago is forgotten, wherever it stands, and never what was read just now', (t) => {
   const place = (i: number): Buffer => {
     const bytes = Buffer.alloc(4);
