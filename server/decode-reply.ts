@@ -18,10 +18,16 @@ export function decodeReply(bytes: Buffer): Reply {
   return reply;
 }
 
-/** A reply as a value, whoever made it. */
+const malformed = new ErrorReply('ERR malformed reply of another node');
+
+/** A reply as a value, whoever made it: an error where it is none, for whoever waits for it is to be answered. */
 export function decoded(reply: Reply): Reply {
-  if (reply instanceof EncodedReply) return decodeReply(reply.bytes);
-  return reply instanceof EncodedPieces ? decodeReply(Buffer.concat(reply.pieces)) : reply;
+  try {
+    if (reply instanceof EncodedReply) return decodeReply(reply.bytes);
+    return reply instanceof EncodedPieces ? decodeReply(Buffer.concat(reply.pieces)) : reply;
+  } catch {
+    return malformed;
+  }
 }
 
 function read(bytes: Buffer, cursor: { at: number }): Reply {

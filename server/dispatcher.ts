@@ -82,13 +82,16 @@ export class Dispatcher implements CommandDecoder {
   }
 
   decode(args: readonly Buffer[]): Operation {
-    const row = this.options.lookup.resolveForwarded(args);
-    if (row instanceof ErrorReply) throw new CommandError(row);
-    if (row.scope !== 'keys' && row.scope !== 'partition')
-      throw new CommandError(new ErrorReply(`ERR '${row.name}' is not forwarded between nodes`));
-    const operation = this.operationOf(row, args);
+    const operation = this.forwarded(args);
     if (operation instanceof ErrorReply) throw new CommandError(operation);
     return operation;
+  }
+
+  private forwarded(args: readonly Buffer[]): Operation | ErrorReply {
+    const row = this.options.lookup.resolveForwarded(args);
+    if (row instanceof ErrorReply) return row;
+    const isForwarded = row.scope === 'keys' || row.scope === 'partition';
+    return isForwarded ? this.operationOf(row, args) : new ErrorReply(`ERR '${row.name}' is not forwarded between nodes`);
   }
 
   /** Checks a command's arguments: what to run, or the client's error. */
@@ -159,11 +162,11 @@ export class Dispatcher implements CommandDecoder {
     const elsewhere = new Map(operation.keys.filter((key) => !isHere(key)).map((key) => [key.toString('latin1'), key]));
     const values: Buffer[][] = [];
     let open = elsewhere.size;
-    let failed: Reply | undefined;
+    let failed: ErrorReply | undefined;
     for (const key of elsewhere.values()) {
       this.submitInner([readsValue, key], this.partitionOfKeys([key]), origin, (reply) => {
         const value = argumentsOf(key, decoded(reply));
-        if (value === undefined) failed ??= reply;
+        if (value instanceof ErrorReply) failed ??= value;
         else values.push(value);
         if (--open > 0) return;
         if (failed !== undefined) return done(failed);
@@ -173,7 +176,9 @@ export class Dispatcher implements CommandDecoder {
   }
 
   private submitInner(args: readonly Buffer[], partition: number, origin: Origin, done: (reply: Reply) => void): void {
-    const call = new InnerCall(args, this.decode(args), partition, origin.options, done);
+    const operation = this.forwarded(args);
+    if (operation instanceof ErrorReply) return done(operation); // throwing would close the stream of the peer whose reply this runs in
+    const call = new InnerCall(args, operation, partition, origin.options, done);
     origin.attach(call);
     this.options.submit(call);
   }

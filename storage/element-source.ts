@@ -2,6 +2,8 @@
 
 /** An element is known by a number that it keeps. */
 export interface ElementSource {
+  /** Of a run of a command: the same object where the elements are of the same collection. */
+  readonly identity: object;
   /** How many there are. */
   readonly size: number;
   /** `find` needs something of about this many steps first. */

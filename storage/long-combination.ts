@@ -21,6 +21,7 @@ export class LongCombination extends CombinationReply {
     private readonly resp: 2 | 3,
   ) {
     super(walk);
+    walk.open();
   }
 
   protected combine(): EncodedPieces | undefined {

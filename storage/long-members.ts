@@ -24,6 +24,7 @@ export class LongMembers implements LongWork<readonly ScoredMember[]> {
     private readonly scoring: Scoring | undefined,
   ) {
     this.walk = new CombinationWalk(operation, sources, Infinity, scoring);
+    this.walk.open();
   }
 
   isSame(other: LongWork<unknown>): other is LongMembers {

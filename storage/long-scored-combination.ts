@@ -28,7 +28,7 @@ export class LongScoredCombination extends CombinationReply {
   private sort: LongSort | undefined = undefined;
   private next = 0;
 
-  /** `sources` are those that the walk goes through. */
+  /** Opens the walk. `sources` are those that the walk goes through. */
   constructor(
     walk: CombinationWalk,
     private readonly sources: readonly ElementSource[],
@@ -42,6 +42,7 @@ export class LongScoredCombination extends CombinationReply {
     this.elements = new Int32Array(size);
     this.scores = new Float64Array(size);
     this.places = new Int32Array(size);
+    walk.open(); // last: where memory does not suffice nothing stays open
   }
 
   protected combine(): EncodedPieces | undefined {

@@ -34,6 +34,10 @@ export class PackedElements implements ElementSource {
     this.size = Math.min(Math.floor(value / parts), Math.floor(bytes.length / (bulkBytesLeast * parts)));
   }
 
+  get identity(): this {
+    return this;
+  }
+
   get stepsToPrepare(): number {
     return this.size - this.taken;
   }

@@ -26,6 +26,10 @@ export class TableElements implements ElementSource {
     this.isSet = collection.type.name === 'set';
   }
 
+  get identity(): Collection {
+    return this.collection;
+  }
+
   open(): void {
     if (this.opened !== undefined) return;
     const { collection, partition, table } = this;

@@ -152,7 +152,7 @@ export abstract class TransactionReads {
   }
 
   longCombination(operation: SetOperation, collections: readonly CollectionView[], limit: number, isCount: boolean): Reply | undefined {
-    const sources = longSources(operation, collections);
+    const sources = longSources(operation, collections, false);
     return sources && new LongCombination(new CombinationWalk(operation, sources, limit), isCount, this.resp);
   }
 
@@ -162,13 +162,13 @@ export abstract class TransactionReads {
     scoring: Scoring,
     withScores: boolean,
   ): Reply | undefined {
-    const sources = longSources(operation, collections);
+    const sources = longSources(operation, collections, true);
     const walk = sources && new CombinationWalk(operation, sources, Infinity, scoring);
     return walk && new LongScoredCombination(walk, sources, withScores, this.resp);
   }
 
   longMembers(operation: SetOperation, collections: readonly CollectionView[], scoring?: Scoring): LongMembers | undefined {
-    const sources = longSources(operation, collections);
+    const sources = longSources(operation, collections, scoring !== undefined);
     return sources && new LongMembers(operation, sources, scoring);
   }
 

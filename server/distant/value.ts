@@ -109,10 +109,12 @@ function partsOf(execution: Execution, key: Buffer, type: 'list' | 'set' | 'zset
   return parts;
 }
 
-/** The arguments that stand for it, from the reply of `distantValueOf`; undefined where that is none. */
-export function argumentsOf(key: Buffer, reply: Reply): Buffer[] | undefined {
-  if (!Array.isArray(reply) || reply.length !== 3 || !reply.every((part) => Buffer.isBuffer(part))) return undefined;
-  return [key, ...(reply as Buffer[])];
+/** The arguments that stand for it, from the reply of `distantValueOf`, which another node may have sent; the client's error where that is an error or no value. */
+export function argumentsOf(key: Buffer, reply: Reply): Buffer[] | ErrorReply {
+  if (reply instanceof ErrorReply) return reply;
+  if (!Array.isArray(reply) || reply.length !== 3 || !reply.every((part) => Buffer.isBuffer(part))) return malformed;
+  const args = [key, ...(reply as Buffer[])];
+  return distantValueAt(args, 0) === undefined ? malformed : args;
 }
 
 /** Reads one from `at` on; undefined where the arguments are not of this form. */

@@ -54,6 +54,7 @@ class Visits {
   }
 }
 
+const bytes = (text: string): Buffer => Buffer.from(text);
 const errorText = (reply: Reply): Reply => (reply instanceof ErrorReply ? reply.text : reply);
 const words = ({ args }: Call): string[] => args.map(String);
 const scanned = (next: number, examined: number, keys: string[]): Reply => [next, 0, examined, keys.map((key) => Buffer.from(key))];
@@ -222,4 +223,35 @@ test("other nodes may send keys' commands and partitions' halves, and nothing el
   ]) {
     t.throws(() => visits.decode(...command), { instanceOf: CommandError }, command.join(' '));
   }
+});
+
+test('what a peer sends instead of a value is an error to the client, whatever it is', (t) => {
+  const value = (...parts: string[]): Reply => new EncodedReply(encodeReply(parts.map(bytes), 2));
+  const notAValue = 'ERR malformed value of another partition';
+  for (const [answer, expected] of [
+    [value('stream', '0', ''), notAValue],
+    [value('nothing', '0', '*0\r\n'), notAValue],
+    [value('set', '-1', '*0\r\n'), notAValue],
+    [value('set', 'x', '*0\r\n'), notAValue],
+    [value('set', '0'), notAValue],
+    [ok, notAValue],
+    [null, notAValue],
+    [new EncodedReply(bytes('*3\r\n$3\r\nset')), 'ERR malformed reply of another node'],
+    [new ErrorReply('NOREPLICAS'), 'NOREPLICAS'],
+    [new EncodedReply(encodeReply(new ErrorReply('NOREPLICAS'), 2)), 'NOREPLICAS'],
+  ] as const) {
+    const visits = new Visits().run('SUNIONSTORE', 'a', 'b', 'c');
+    const [first, second, ...more] = visits.calls.splice(0);
+    t.deepEqual(more, []);
+    first?.answer(answer);
+    second?.answer(value('set', '0', '*1\r\n$1\r\nm\r\n'));
+    t.deepEqual(visits.calls, []);
+    t.deepEqual(visits.replies.map(errorText), [expected]);
+  }
+});
+
+test('a call that is split is answered though a peer sends what is no reply', (t) => {
+  const visits = new Visits().run('MGET', 'a', 'b');
+  for (const call of visits.calls.splice(0)) call.answer(new EncodedReply(bytes('*1\r\n$3')));
+  t.deepEqual(visits.replies.map(errorText), ['ERR malformed reply of another node']);
 });

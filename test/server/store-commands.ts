@@ -1,6 +1,5 @@
 /** Runs commands of the table on a store, as its coordinator does, and takes what they answer. */
-import type { EncodedPieces, Reply } from '../../protocol/resp/reply.js';
-import { ErrorReply } from '../../protocol/resp/reply.js';
+import { ErrorReply, type EncodedPieces, type Reply } from '../../protocol/resp/reply.js';
 import { LongReply } from '../../protocol/resp/long-reply.js';
 import { CommandLookup } from '../../server/command-lookup.js';
 import { allRows } from '../../server/commands/all.js';
@@ -69,7 +68,7 @@ export async function broughtOf(opened: OpenedStore, keys: readonly string[]): P
   for (const key of keys) {
     const { reply } = tried(opened, 2, (execution) => distantValueOf(execution, Buffer.from(key)), undefined);
     const args = argumentsOf(Buffer.from(key), reply instanceof LongReply ? decodeReply((await whole(reply)).bytes) : reply);
-    const taken = args && distantValueAt(args, 0);
+    const taken = args instanceof ErrorReply ? undefined : distantValueAt(args, 0);
     if (taken === undefined) throw new Error(`what ${key} holds is not brought`);
     values.set(key, taken.value);
   }
