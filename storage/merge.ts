@@ -10,7 +10,7 @@
  *
  * Invariant: every record made here is in normal form (record.ts): versions by actor, and a context without what they already say.
  */
-import type { Dot } from '../protocol/dot.js';
+import { compareTerms, noTerm, type Dot, type Term } from '../protocol/dot.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
 import {
   deletionTerm,
@@ -59,6 +59,13 @@ export function mergeRecords(x: VersionedRecord, y: VersionedRecord): VersionedR
 /** Whether a deletion that the record has seen is of a newer term than the version. No record holds a version that it buries itself. */
 function buries({ context }: VersionedRecord, version: Version): boolean {
   return context.size > 0 && (context.get(deletionTerm) ?? 0) > version.term;
+}
+
+/** The newest term that the record tells of. A deletion does not say who coordinated in its term: actor 0, which is below all members. */
+export function newestTerm({ context, versions }: VersionedRecord): Term {
+  let newest = context.size > 0 ? { counter: context.get(deletionTerm) ?? 0, actor: 0 } : noTerm;
+  for (const { term: counter, actor } of versions) if (compareTerms({ counter, actor }, newest) > 0) newest = { counter, actor };
+  return newest;
 }
 
 /** The record as it has to be where its versions may be of an older term than a deletion that it has seen: then they are gone at once. */

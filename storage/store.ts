@@ -30,7 +30,7 @@ import { isShareable, KeyTable } from './key-table.js';
 import { Loader } from './loader.js';
 import type { LogFiles } from './log-files.js';
 import { Forgetting } from './forgetting.js';
-import { emptyRecord } from './merge.js';
+import { emptyRecord, newestTerm } from './merge.js';
 import { Partition } from './partition.js';
 import { PiecedEngine } from './pieced-engine.js';
 import { withPayloadsOf } from './payload-choice.js';
@@ -611,6 +611,10 @@ export class Store {
     let taken = true;
     for (const { slot, key, type, part, element, record } of records) {
       for (const version of record.versions) this.hybridClock.raise(version.counter);
+      // Whoever holds what was written in a term runs nothing in an older one: what it saw would bury some of what it makes of it (merge.ts).
+      const newest = newestTerm(record);
+      this.hybridClock.raise(newest.counter);
+      partition.promise(newest.counter, newest.actor);
       const entry = partition.recordEntry(slot, key, type, part, element);
       if (!partition.mergeFromPeer(entry, record, seen)) taken = false;
       if (replaces) partition.put(entry, withPayloadsOf(this.table.recordOf(entry) ?? emptyRecord, record));

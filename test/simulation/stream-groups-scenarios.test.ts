@@ -1,5 +1,7 @@
 /** Named scenarios on a simulated cluster of real nodes: a consumer group that both sides of a partition read, acknowledge and claim through. */
 import test, { type ExecutionContext } from 'ava';
+import { convergenceFault } from './convergence.js';
+import { ask, homes, started, well } from './scenario.js';
 import { insistent, partedAfter, type Sides } from './two-sides.js';
 
 /** Every value in a reply that `textOf` showed, buffers as text. */
@@ -108,4 +110,50 @@ test('XGROUP SETID takes back what it saw of what was given, and nothing else', 
   t.deepEqual(idsOf(await insistent(cluster, 'c', read('c'))), [], 'the other side has gone on from where it was');
   t.is(await insistent(cluster, 'c', ['XGROUP', 'SETID', 's', 'g', '0']), 'OK');
   t.deepEqual(idsOf(await insistent(cluster, 'c', read('c'))), ['1-1', '2-1', '3-1']);
+});
+
+test('found by seed 960057: a coordinator that was superseded unawares, and comes to hold what was written since, runs nothing on it in its old term', async (t) => {
+  const cluster = await started({ partitions: 1, network: { spikeChance: 0, cutChance: 0, lateDetectionMs: 1 } });
+  const [first = '', second = '', third = ''] = homes(cluster, '{s}');
+  for (const words of [
+    ['XADD', '{s}', '1-1', 'f', 'v'],
+    ['XGROUP', 'CREATE', '{s}', 'g', '0'],
+    ['SET', '{s}from', 'kept'],
+    ['SET', '{s}to', 'old'],
+  ])
+    await insistent(cluster, first, words);
+  const take = ['XREADGROUP', 'GROUP', 'g', 'c', 'STREAMS', '{s}', '>'];
+  t.deepEqual(idsOf(await insistent(cluster, first, take)), ['1-1']);
+  await well(cluster);
+  for (const [from, to] of [
+    [first, second],
+    [second, first],
+  ] as const)
+    cluster.network.block(from, to);
+  t.is(await insistent(cluster, second, ['XADD', '{s}', '2-1', 'f', 'v']), '2-1');
+  t.deepEqual(idsOf(await insistent(cluster, second, take)), ['2-1']);
+  t.is(await insistent(cluster, second, ['DEL', '{s}to']), '1');
+  // What is new comes by the way of the third node, which tells what it has and not whom it promised anything.
+  const seenAt = (name: string): ReadonlyMap<number, number> => cluster.runningNow(name).store.partition(0).seen;
+  const isBroughtUp = (): boolean => [...seenAt(third)].every(([actor, counter]) => (seenAt(first).get(actor) ?? 0) >= counter);
+  await cluster.scheduler.runFor(10_000, isBroughtUp);
+  t.true(isBroughtUp());
+  await ask(cluster, first, take, true);
+  await ask(cluster, first, ['RENAME', '{s}from', '{s}to'], true);
+  for (const [from, to] of [
+    [first, second],
+    [second, first],
+  ] as const)
+    cluster.network.unblock(from, to);
+  await well(cluster);
+  const again = await insistent(cluster, third, take);
+  t.notRegex(String(again), /^NOGROUP/);
+  t.deepEqual(idsOf(again), [], 'nothing is given twice');
+  const found = [await ask(cluster, third, ['GET', '{s}from']), await ask(cluster, third, ['GET', '{s}to'])];
+  t.deepEqual(
+    found.filter((value) => value !== null),
+    ['kept'],
+    'in one place',
+  );
+  t.is(await convergenceFault(cluster), undefined);
 });

@@ -8,6 +8,7 @@ import {
   emptyRecord,
   mergeFromPeer,
   mergeRecords,
+  newestTerm,
   recordCovers,
   recordsEqual,
   recordVersion,
@@ -210,4 +211,14 @@ test('a deletion that says its term buries what it had not seen of older terms, 
   // Of a newer term, or beside a deletion that says none, an update lives.
   t.is(mergeRecords(replacing(old, inTerm(plain(2, 20), 8)), gone).versions.length, 1);
   t.is(mergeRecords(stale, deleting(old, { actor: 1, counter: 10 })).versions.length, 1);
+});
+
+test('the newest term that a record tells of is that of a version, with its actor, or of a deletion, with none', (t) => {
+  t.deepEqual(newestTerm(emptyRecord), { counter: 0, actor: 0 });
+  t.deepEqual(newestTerm(record(clock([7, 90]))), { counter: 0, actor: 0 }, 'counters are no terms');
+  t.deepEqual(newestTerm(record(clock([deletionTerm, 5], [7, 90]))), { counter: 5, actor: 0 });
+  const versions = [3, 9, 4].map((term, i) => ({ ...plain(i + 1, 10), term }));
+  t.deepEqual(newestTerm(record(clock([deletionTerm, 3]), ...versions)), { counter: 9, actor: 2 });
+  t.deepEqual(newestTerm(record(emptyClock, { ...plain(1, 10), term: 6 }, { ...plain(2, 10), term: 6 })), { counter: 6, actor: 2 });
+  t.deepEqual(newestTerm(deleting(record(emptyClock, ...versions), { actor: 1, counter: 20 }, 12)), { counter: 12, actor: 0 });
 });

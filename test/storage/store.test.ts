@@ -15,7 +15,7 @@ import { slotOf } from '../../protocol/slot.js';
 import type { Engine } from '../../storage/engine.js';
 import { DiskLogFiles } from '../../storage/file-log-files.js';
 import type { LogFiles } from '../../storage/log-files.js';
-import { deleting, effectiveContext, mergeRecords } from '../../storage/merge.js';
+import { deleting, effectiveContext, mergeRecords, newestTerm } from '../../storage/merge.js';
 import { MemoryEngine } from '../../storage/memory-engine.js';
 import { MemoryLogFiles } from '../../storage/memory-log-files.js';
 import { clockBytes } from '../../storage/partition-clocks.js';
@@ -351,6 +351,7 @@ class History {
     const taken = store.applyTransfer({ partition, key: [recordKey], record: [writer.take()], seen: clockBytes(seen), complete, ...term });
     this.t.true(taken);
     model.merge(partition, key, record);
+    model.promise(partition, newestTerm(record));
     model.promise(partition, { counter: term.termCounter, actor: dot.actor });
     if (complete) model.seen[partition]?.set(dot.actor, dot.counter);
     model.closeGaps(partition);
@@ -610,4 +611,26 @@ test('superseded and beyond a gap: each part of a batch says so, and a repeated 
   t.deepEqual(say(12, 11, 10), ['false false']);
   t.deepEqual(store.partition(0).get('k')?.record, record);
   t.deepEqual(store.partition(0).promised, { counter: 10, actor: dot.actor });
+});
+
+test('what a peer sends of a newer term is promised: a batch of an older one counts for nothing, also after a crash', async (t) => {
+  const engine = new MemoryEngine();
+  const files = new MemoryLogFiles();
+  const { store } = await openStore(engine, files);
+  store.promise([0], { counter: 9, actor: self });
+  const dot = { actor: 0x2_0001, counter: 40 };
+  const writer = new ByteWriter(64);
+  encodeRecord(writer, plainRecord(dot, 'v', 30));
+  const key = encodeRecordKey(slotOf(Buffer.from('k')), Buffer.from('k'), recordType.string, recordPart.value);
+  t.true(store.applyTransfer({ partition: 0, key: [key], record: [writer.take()], seen: clockBytes(new Map([[dot.actor, 40]])) }));
+  t.deepEqual(store.partition(0).promised, { counter: 30, actor: dot.actor });
+  store.endTurn(() => undefined);
+  files.kill();
+  const again = (await openStore(engine.reopened(), files)).store;
+  t.deepEqual(again.partition(0).promised, { counter: 30, actor: dot.actor });
+  const late = { actor: 0x3_0001, counter: 50 };
+  const said: boolean[] = [];
+  const batch = { partition: 0, dot: late, prev: 0, term: 9, records: [['k', plainRecord(late, 'late', 9)]] as const };
+  again.applyBatches(encodeBatches([batch]), { applied: (_partition, _actor, _counter, superseded) => said.push(superseded) });
+  t.deepEqual(said, [true]);
 });
