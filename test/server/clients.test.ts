@@ -51,6 +51,7 @@ async function useIoredis(t: ExecutionContext, client: Redis | Cluster, prefix: 
 test.serial('ioredis Redis, RESP2 and RESP3, against each node', async (t) => {
   for (const [at, port] of servers.ports.entries()) {
     const client = new Redis(port, '127.0.0.1', { protocol: at === 1 ? 2 : 3 });
+    t.teardown(() => client.disconnect()); // else it would look for its server for ever when the test has failed
     client.on('error', () => undefined);
     await useIoredis(t, client, `ioredis${at}`);
     const keys = Array.from({ length: 50 }, (_, i) => `multi${at}:${i}`);

@@ -84,7 +84,7 @@ for (const resp of [2, 3] as const)
       );
       t.true(slices > 1, `${slices} slices`);
       t.true(most <= stepsOfSlice, `${most} steps of a slice`);
-      t.true(most > stepsOfSlice / 2, 'nothing was counted');
+      t.true(most > stepsOfSlice / 3, 'nothing was counted'); // what a set has in common with itself is not looked up, though it counts
       for (let turns = 0; turns < 1000 && opened.store.statistics().collectionsToSweep > 0; turns++) await clock.advance(0);
       t.is(here.pins, 0); // the sweeper's, too
       t.false(here.collections.hasSnapshots);
