@@ -77,14 +77,19 @@ export class LoadedRanges {
     this.ranges = [{ from: noBytes, to: undefined, readAt: ++this.reads }];
   }
 
-  /** The element leaves memory: so do the promises about all before it in its range, but for those about the beginning of all. */
+  /**
+   * The element leaves memory: its range loses all up to it, or, if it is the one at the beginning of all, all behind it. Only where it is both that one and the one at the end is it
+   * cut in two: ranges stay few, in whatever order elements leave.
+   */
   cutBehind(element: Buffer): void {
-    const range = this.rangeAt(element);
-    if (range === undefined) return;
+    const at = this.countFrom(element, true) - 1;
+    const range = this.ranges[at];
+    if (range === undefined || !isBefore(element, range.to)) return;
+    const isBeginning = range.from.length === 0 && element.length > 0;
     const from = justAfter(element);
-    const left = isBefore(from, range.to) ? [{ ...range, from }] : [];
-    if (range.from.length === 0 && element.length > 0) left.unshift({ ...range, to: element });
-    this.ranges = this.ranges.flatMap((each) => (each === range ? left : [each]));
+    const left = (!isBeginning || range.to === undefined) && isBefore(from, range.to) ? [{ ...range, from }] : [];
+    if (isBeginning) left.unshift({ ...range, to: element });
+    this.ranges.splice(at, 1, ...left);
   }
 
   clear(): void {

@@ -52,6 +52,20 @@ test('what is before the first element that left stays, too', (t) => {
   for (const element of [3, 4, 5, 7]) t.false(ranges.has(Buffer.of(element)));
 });
 
+test('a range does not fall apart into many, whichever of its elements leave', (t) => {
+  for (const next of [(i: number) => i, (i: number) => 249 - i, (i: number) => (i * 89) % 250]) {
+    const ranges = new LoadedRanges();
+    ranges.addAll();
+    ranges.cutBehind(Buffer.of(125));
+    ranges.add(Buffer.of(100), Buffer.of(150));
+    for (let i = 0; i < 250; i++) {
+      ranges.cutBehind(Buffer.of(next(i)));
+      t.true(ranges.size <= 3);
+    }
+    t.true(ranges.has(Buffer.of(250)), 'the end stays');
+  }
+});
+
 test('of very many ranges what was read longest ago is forgotten, wherever it stands, and never what was read just now', (t) => {
   const place = (i: number): Buffer => {
     const bytes = Buffer.alloc(4);
