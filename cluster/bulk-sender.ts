@@ -30,6 +30,13 @@ export const bulkSizes: BulkSizes = {
   patience: usualBulkPatience,
 };
 
+/** What the peer has stored. */
+interface StoredBatch {
+  readonly settlement: Settlement;
+  /** Small ones that no longer have to stay behind a large one of their partition, in order: they are not here any more. */
+  readonly freed: readonly Settlement[];
+}
+
 interface Message {
   readonly bytes: Bytes;
   /** Undefined: it is a frame. */
@@ -148,7 +155,7 @@ export class BulkSender {
   }
 
   /** The peer has got so much of a message, and stored it where `stored` is there: then the batch is returned. */
-  acknowledged({ id, received, stored }: torc.BulkAck): Settlement | undefined {
+  acknowledged({ id, received, stored }: torc.BulkAck): StoredBatch | undefined {
     const { current } = this;
     if (current === undefined || id !== this.id || received > this.sent) return undefined; // of a message before this one
     this.received = Math.max(this.received, received);
@@ -159,8 +166,19 @@ export class BulkSender {
     }
     this.queue.splice(this.queue.indexOf(current), 1);
     this.left(current);
+    const { settlement } = current;
+    const freed = settlement === undefined ? [] : this.takeFollowers(settlement.partition);
     this.next();
-    return current.settlement;
+    return settlement === undefined ? undefined : { settlement, freed };
+  }
+
+  /** Takes out the small batches of a partition of which no large one is left. */
+  private takeFollowers(partition: number): readonly Settlement[] {
+    const isOfIt = ({ settlement }: Message): boolean => settlement?.partition === partition;
+    if (!this.holds(partition) || this.queue.some((message) => isOfIt(message) && message.settlement?.isLarge === true)) return [];
+    const followers = this.queue.filter(isOfIt);
+    this.queue = this.queue.filter((message) => !isOfIt(message));
+    return followers.flatMap((message) => (this.left(message), message.settlement ?? []));
   }
 
   /** Takes out the batches that `isOver` names. */
@@ -176,9 +194,11 @@ export class BulkSender {
   }
 
   private keep(isKept: (message: Message) => boolean): void {
-    const { queue } = this;
-    this.queue = queue.filter(isKept);
-    if (this.queue.length < queue.length) for (const message of queue) if (!this.queue.includes(message)) this.left(message);
+    this.queue = this.queue.filter((message) => {
+      if (isKept(message)) return true;
+      this.left(message);
+      return false;
+    });
   }
 
   private put(message: Message): void {

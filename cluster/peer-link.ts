@@ -377,7 +377,14 @@ export class PeerLink {
   /** The peer has got a piece, or stored a large batch: then that is returned. */
   bulkAcknowledged(ack: torc.BulkAck): Settlement | undefined {
     this.bulkMoved();
-    return this.bulk.acknowledged(ack);
+    const stored = this.bulk.acknowledged(ack);
+    if (stored === undefined) return undefined;
+    if (stored.freed.length > 0) {
+      // Newer ones of other partitions may be on their way: the answers to them count when all have been sent again, in order.
+      this.unacked.putBack(stored.freed);
+      if (this.isOpen) this.resend();
+    }
+    return stored.settlement;
   }
 
   /** A large message that does not move is sent again, over a new stream. */
@@ -473,9 +480,10 @@ export class PeerLink {
 
   /** Batches do not overtake a large one of their partition: they would lie beyond a gap. */
   private withoutFollowers(batches: readonly Settlement[]): readonly Settlement[] {
-    const followers = batches.filter(({ partition }) => this.bulk.holds(partition));
-    for (const follower of followers) this.bulk.putBatch(follower);
-    return followers.length === 0 ? batches : batches.filter((settlement) => !followers.includes(settlement));
+    const others = batches.filter(({ partition }) => !this.bulk.holds(partition));
+    if (others.length < batches.length)
+      for (const settlement of batches) if (this.bulk.holds(settlement.partition)) this.bulk.putBatch(settlement);
+    return others;
   }
 
   /** What was kept before `counter` for a peer that is away is dropped. */

@@ -39,6 +39,14 @@ export class UnackedBatches {
     return added;
   }
 
+  /** Batches that waited elsewhere, in order, and may be older than what is here: all of it has to be sent again. */
+  putBack(batches: readonly Settlement[]): void {
+    const queue = this.queue.slice(this.head);
+    this.queue = [...queue, ...batches].sort((one, other) => one.counter - other.counter);
+    this.head = 0;
+    for (const { length } of batches) this.sum += length;
+  }
+
   /**
    * The peer holds every batch from `first` to `counter`; `superseded` of them count for nothing. Where there are earlier ones that it has not
    * acknowledged, its answer to them was lost, which may have named them superseded: nothing counts until all are sent again and answered in order, as they

@@ -14,6 +14,7 @@ const sizes = { messageBytesMin: 0, pieceBytes: 3, windowBytes: 7, patience: usu
 function settlementOf(counter: number, partition: number, bytes: Buffer): Settlement {
   const settlement = new Settlement(partition, counter, 0, bytes.length, false, undefined, 'OK', 1, () => undefined);
   settlement.turnBytes = bytes;
+  settlement.isLarge = true;
   return settlement;
 }
 
@@ -171,6 +172,31 @@ test('batches can be taken out, the one under way too; what is left goes on', (t
     pair.got.filter((text) => !text.startsWith('1')),
     ['3333333333'],
   );
+});
+
+test('small batches stay behind the large ones of their partition, and are given back once none of those is left', (t) => {
+  const pair = new Pair();
+  const small = (counter: number, partition: number): Settlement => {
+    const settlement = settlementOf(counter, partition, Buffer.from(`${counter}`));
+    settlement.isLarge = false;
+    return settlement;
+  };
+  pair.sender.putBatch(settlementOf(1, 1, Buffer.from('large')));
+  pair.sender.putBatch(small(2, 1));
+  pair.sender.putBatch(settlementOf(3, 2, Buffer.from('other')));
+  pair.sender.putBatch(settlementOf(4, 1, Buffer.from('later')));
+  pair.sender.putBatch(small(5, 1));
+  const freed: number[][] = [];
+  for (let piece = pair.stream.shift(); piece !== undefined; piece = pair.stream.shift()) {
+    const { received = 0, whole } = pair.receiver.push(piece) ?? {};
+    if (whole !== undefined) pair.got.push(whole.bytes.toString());
+    const stored = pair.sender.acknowledged({ id: piece.id, received, ...(whole && { stored: {} }) } as torc.BulkAck);
+    if (stored !== undefined) freed.push(stored.freed.map(({ counter }) => counter));
+  }
+  t.deepEqual(pair.got, ['large', '2', 'other', 'later']);
+  t.deepEqual(freed, [[], [], [], [5]]);
+  t.true(pair.sender.isEmpty);
+  t.false(pair.sender.holds(1));
 });
 
 test('the receiver refuses what cannot be, and passes over what is of another message', (t) => {

@@ -15,15 +15,16 @@ import { encodeBatches } from '../storage/store-fixtures.js';
 import { TestCall } from './calls.js';
 import { PlayedLink, type PlayedStream } from './links.js';
 
-const batch = (counter: number): Buffer => encodeBatches([{ partition: 1, dot: { actor: 1, counter }, prev: counter - 1, records: [] }]);
+const batch = (counter: number, partition = 1): Buffer =>
+  encodeBatches([{ partition, dot: { actor: 1, counter }, prev: counter - 1, records: [] }]);
 
 /** One turn that writes these batches. */
-function turn(link: PeerLink, counters: readonly number[]): Settlement[] {
+function turn(link: PeerLink, counters: readonly number[], partition = 1): Settlement[] {
   let offset = 0;
-  const bytes = counters.map(batch);
+  const bytes = counters.map((counter) => batch(counter, partition));
   const settlements = counters.map((counter, i) => {
     const length = bytes[i]?.length ?? 0;
-    const made = new Settlement(1, counter, offset, length, false, new TestCall('write', 1), 'OK', 1, () => undefined);
+    const made = new Settlement(partition, counter, offset, length, false, new TestCall('write', 1), 'OK', 1, () => undefined);
     link.sendBatch(made);
     offset += length;
     return made;
@@ -351,6 +352,39 @@ test('a batch that is larger than any bound has a way to the peer, also after th
   t.true(played.link.isOpen);
   turn(played.link, [2]);
   t.is(played.link.droppedBatches, 1, 'not two of them');
+});
+
+test('batches that waited behind a large one of their partition go in frames again once it is stored, and each answer counts for its own', async (t) => {
+  const played = new PlayedLink();
+  const { link, stream } = await played.open().then((opened) => ({ link: played.link, stream: opened }));
+  const large = new Settlement(1, 1, 0, 3 << 20, false, new TestCall('write', 1), 'OK', 1, () => undefined);
+  large.turnBytes = Buffer.alloc(3 << 20);
+  large.isLarge = true;
+  link.sendLargeBatch(large);
+  link.send();
+  const [behind, beside] = [turn(link, [2, 3]), turn(link, [4], 2)];
+  t.deepEqual(countersOf(stream), [4]);
+  const receiver = new BulkReceiver(1 << 26);
+  for (let seen = 0; seen < stream.frames.length; link.send()) {
+    const pieces = stream.frames.slice(seen).flatMap(({ bulkPieces }) => bulkPieces as torc.BulkPiece[]);
+    seen = stream.frames.length;
+    for (const piece of pieces) {
+      const { received = 0, whole } = receiver.push(piece) ?? {};
+      const ack = { id: piece.id, received, ...(whole && { stored: {} }) };
+      const stored = link.bulkAcknowledged(torc.BulkAck.decode(torc.BulkAck.encode(ack).finish()));
+      t.is(stored, whole && large);
+    }
+  }
+  t.false(link.isSending(1));
+  t.deepEqual(countersOf(stream), [4, 2, 3, 4]);
+  turn(link, [5]);
+  t.deepEqual(countersOf(stream), [4, 2, 3, 4, 5]);
+  link.acknowledged(4, 4, new Set());
+  t.false(behind.some(({ settled }) => settled), 'an answer to what is newer says nothing of them');
+  link.acknowledged(2, 4, new Set());
+  t.true([...behind, ...beside].every(({ settled }) => settled));
+  link.acknowledged(5, 5, new Set());
+  t.is(link.queuedBytes, 0);
 });
 
 test('a refusal is told, and dialling goes on', async (t) => {
