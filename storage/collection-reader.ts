@@ -166,6 +166,7 @@ export class CollectionReader implements CollectionView {
       transaction.need(collection, undefined);
       return false;
     }
+    collection.usedWhole = true;
     if (this.changed === undefined && (transaction.changes(collection) || collection.hasExpired(transaction.nowMs)))
       this.changed = transaction.pairsOf(collection);
     return true;

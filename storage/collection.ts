@@ -71,6 +71,10 @@ export class Collection {
   /** Raised with every change of an element. */
   changes = 0;
   index: ElementIndex | undefined = undefined;
+  /** A command used all of it, or its order, since eviction last came by. */
+  usedWhole = false;
+  /** Eviction spares it until then for that. */
+  private staysUntilMs = 0;
   /** Those who read by the order, told before it goes. */
   readers: readonly (() => void)[] = noReaders;
   /** Of one that is not whole: ranges of elements of which all records are in memory. Its type is ordered in parts. */
@@ -136,6 +140,13 @@ export class Collection {
   /** Memory has all there is of an element: without an entry it is not there. */
   hasAllOf(element: Buffer): boolean {
     return this.whole || this.loaded.has(element);
+  }
+
+  /** Eviction comes by: until when it is to be spared, which is until `untilMs` if all of it was used since it last did. */
+  staysWholeUntil(untilMs: number): number {
+    if (this.usedWhole) this.staysUntilMs = untilMs;
+    this.usedWhole = false;
+    return this.staysUntilMs;
   }
 
   /** An element in memory, at this entry, leaves it. */

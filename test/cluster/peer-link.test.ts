@@ -380,7 +380,10 @@ test('batches that waited behind a large one of their partition go in frames aga
   turn(link, [5]);
   t.deepEqual(countersOf(stream), [4, 2, 3, 4, 5]);
   link.acknowledged(4, 4, new Set());
-  t.false(behind.some(({ settled }) => settled), 'an answer to what is newer says nothing of them');
+  t.false(
+    behind.some(({ settled }) => settled),
+    'an answer to what is newer says nothing of them',
+  );
   link.acknowledged(2, 4, new Set());
   t.true([...behind, ...beside].every(({ settled }) => settled));
   link.acknowledged(5, 5, new Set());
