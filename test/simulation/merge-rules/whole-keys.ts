@@ -117,4 +117,18 @@ export const wholeKeys: readonly MergeScenario[] = [
       'all: TYPE k → none',
     ],
   },
+  {
+    row: 'two types at one key',
+    title: 'the other way round',
+    keys: ['k'],
+    steps: [
+      'A: SADD k x y → 2',
+      'B: SET k v → OK',
+      'all: GET k → v',
+      'then: APPEND k w → 2',
+      'all: GET k → vw',
+      'then: DEL k → 1',
+      'all: TYPE k → none',
+    ],
+  },
 ];
