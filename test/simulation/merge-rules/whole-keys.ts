@@ -53,6 +53,12 @@ export const wholeKeys: readonly MergeScenario[] = [
   },
   {
     row: 'time to live',
+    title: 'the first element of a new collection sets none, later than what the other side set for the old one',
+    keys: ['s'],
+    steps: ['SADD s x', 'A: EXPIRE s 1000 → 1', 'B: SREM s x → 1', 'B: SADD s y → 1', 'all: SMEMBERS s → y', 'all: TTL s → -1'],
+  },
+  {
+    row: 'time to live',
     title: 'what one side lets expire, and the other had written anew, lives',
     keys: ['k', 's'],
     steps: [
