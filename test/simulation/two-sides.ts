@@ -10,7 +10,9 @@ export interface Sides {
   readonly left: (...words: string[]) => Promise<string | null>;
   /** Asks `b`, which reaches `c`. */
   readonly right: (...words: string[]) => Promise<string | null>;
-  /** Joins the sides, and waits until all is as it should be; what every node then answers to the question, as text. */
+  /** Joins the sides, and waits until all is as it should be; why replicas are not the same then, if they are not. */
+  readonly joined: () => Promise<string | undefined>;
+  /** Joins the sides; what every node then answers to the question, as text. */
   readonly healed: (t: ExecutionContext) => Promise<string | null>;
 }
 
@@ -40,17 +42,21 @@ export async function partedAfter(
   }
   await cluster.scheduler.runFor(15_000);
   for (const name of ['a', 'b']) await insistent(cluster, name, idle);
+  const joined = async (): Promise<string | undefined> => {
+    for (const other of ['b', 'c']) {
+      cluster.network.unblock('a', other);
+      cluster.network.unblock(other, 'a');
+    }
+    await well(cluster);
+    return convergenceFault(cluster);
+  };
   return {
     cluster,
     left: (...words) => insistent(cluster, 'a', words),
     right: (...words) => insistent(cluster, 'b', words),
+    joined,
     healed: async (t) => {
-      for (const other of ['b', 'c']) {
-        cluster.network.unblock('a', other);
-        cluster.network.unblock(other, 'a');
-      }
-      await well(cluster);
-      t.is(await convergenceFault(cluster), undefined);
+      t.is(await joined(), undefined);
       const shown: (string | null)[] = [];
       for (const name of cluster.nodes) shown.push(await ask(cluster, name, question));
       const [first = null] = shown;
