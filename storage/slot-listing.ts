@@ -4,7 +4,7 @@ import { KeyOrder, sliceOf } from './key-order.js';
 import type { Partition } from './partition.js';
 
 /** Looking through more entries than these for each SCAN takes too long: from here on a partition keeps them in order. */
-const unorderedEntriesMax = 16_384;
+const unorderedEntriesMax = 4096;
 /** Entries put in order by one command. */
 const orderedAtOnce = 2048;
 
