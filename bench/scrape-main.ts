@@ -1,13 +1,13 @@
 /**
  * What it costs to be scraped: `node dist/bench/scrape-main.js [--nodes N] [--rounds N]`. SET and GET of redis-benchmark, 16 at a time, on N nodes (1 unless told) while nobody scrapes them, while each is
- * scraped once a second, and while each is scraped fifty times a second, in turn; the servers' CPU time for one operation, medians.
+ * scraped once a second, and while each is scraped fifty times a second, in turn; the servers' CPU time for one operation, medians. Then what one scrape takes of nodes that have nothing else to do, and what of that on the serving thread.
  *
  * Once a second costs less than two runs differ by, so fifty times as much is measured too: a fiftieth of what that adds is what one scrape a second adds.
  */
 import { parseArgs } from 'node:util';
 import { httpPortOf, probe } from '../test/harness/http-probe.js';
 import { startCluster, startNode } from '../test/harness/processes.js';
-import { cpuMicros } from './cpu-time.js';
+import { cpuMicros, firstThreadMicros } from './cpu-time.js';
 import { runRedisBenchmark } from './redis-benchmark.js';
 
 const most = 50;
@@ -20,6 +20,8 @@ const orders = [
   [most, 0, 1],
   [1, most, 0],
 ] as const;
+const singleRounds = 5;
+const singleMs = 6000;
 const requests = { set: 300_000, get: 900_000 } as const;
 
 /** Scrapes each port so often a second, or as often as it is answered, until `stop` is called; it tells how often a second each was. */
@@ -49,6 +51,26 @@ function median(values: readonly number[]): number {
   const sorted = values.toSorted((x, y) => x - y);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? (sorted[middle] ?? NaN) : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
+}
+
+/** Milliseconds of CPU that one scrape takes, of all threads and of the serving one: what is used while each node is scraped, less what is used in the same time without. */
+async function ofOneScrape(ports: readonly number[], pids: readonly number[]): Promise<readonly [all: number, serving: number]> {
+  const used = async (rate: number): Promise<readonly [all: number, serving: number, scrapes: number]> => {
+    const scraper = scraping(ports, rate);
+    const before = [await cpuMicros(pids), await firstThreadMicros(pids)];
+    await new Promise((resolve) => setTimeout(resolve, singleMs));
+    const scrapes = (await scraper.stop()) * ports.length * (singleMs / 1000);
+    const after = [await cpuMicros(pids), await firstThreadMicros(pids)];
+    const [all = NaN, serving = NaN] = after.map((micros, i) => (micros ?? NaN) - (before[i] ?? NaN));
+    return [all, serving, scrapes];
+  };
+  const each: (readonly [number, number])[] = [];
+  for (let round = 0; round < singleRounds; round++) {
+    const idle = await used(0);
+    const scraped = await used(most);
+    each.push([(scraped[0] - idle[0]) / scraped[2] / 1000, (scraped[1] - idle[1]) / scraped[2] / 1000]);
+  }
+  return [median(each.map(([all]) => all)), median(each.map(([, serving]) => serving))];
 }
 
 async function main(): Promise<void> {
@@ -85,6 +107,8 @@ async function main(): Promise<void> {
         process.stdout.write(`  ${rate} a second: ${each.join(' ')}\n`);
       }
     }
+    const [all, serving] = await ofOneScrape(group.ports, group.pids);
+    process.stdout.write(`one scrape of an idle node: ${all.toFixed(2)} ms of CPU, ${serving.toFixed(2)} of them on the serving thread\n`);
   } finally {
     await group.stop();
   }

@@ -1,6 +1,6 @@
 /**
- * Watches the room on a node's disk, so that writes are refused while there is still enough for what is under way: an append that the disk does not take stops the node, since
- * what it has applied by then is not in its log.
+ * Watches the room on a node's disk, so that writes are refused while there is still enough for what is under way: of the partitions of a turn whose append the disk does
+ * not take the node says nothing until the disk has it, and if the process dies before that, those writes never were (docs/decisions/0042-failing-disks.md).
  */
 import { statfs } from 'node:fs/promises';
 

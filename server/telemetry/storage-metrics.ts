@@ -1,4 +1,5 @@
-/** Metrics of a node's storage: memory, commit log, RocksDB, disk. */
+/** Metrics of a node's storage: memory, commit log, RocksDB, disk, what competes and what waits to be forgotten. */
+import { conflictTypes, type ConflictLog } from '../../storage/conflict-log.js';
 import type { Store } from '../../storage/store.js';
 import type { DiskUsage } from './disk-usage.js';
 import { histogramPoint, metric, single, type Metric } from './metric.js';
@@ -7,6 +8,7 @@ export interface StorageSource {
   readonly memoryBytes: number;
   readonly figures: ReturnType<Store['statistics']>;
   readonly logTimes: Store['logTimes'];
+  readonly conflicts: Pick<ConflictLog, 'counts' | 'openCount'>;
   readonly disk: Pick<DiskUsage, 'bytes' | 'availableBytes' | 'totalBytes' | 'secondsUntilFull'>;
   /** Reads and commands that ran here. */
   readonly lookups: number;
@@ -94,5 +96,48 @@ export const storageMetrics: readonly Metric<StorageSource>[] = [
     's',
     'When the disk will be full if the directory grows on as in the last hour; absent while it does not grow, or is watched for less than two minutes.',
     ({ disk }) => disk.secondsUntilFull,
+  ),
+  metric(
+    'counter',
+    'torc_conflicts_total',
+    '{conflict}',
+    'Values that this node met which were written without one having seen the other, by what competes.',
+    ['type'],
+    ({ conflicts }) => conflictTypes.map((type) => ({ labels: { type }, value: conflicts.counts[type] })),
+  ),
+  single(
+    'gauge',
+    'torc_conflicts_open',
+    '{conflict}',
+    'Those of the last 128 that no later write has covered yet.',
+    ({ conflicts }) => conflicts.openCount,
+  ),
+  single(
+    'gauge',
+    'torc_purge_backlog_records',
+    '{record}',
+    'Records in memory that keep what they have seen, tombstones mostly, until every home replica has seen it.',
+    ({ figures }) => figures.contextsHeld,
+  ),
+  single(
+    'gauge',
+    'torc_purge_backlog_partitions',
+    '{partition}',
+    'Partitions of which the disk may hold more of such records, and which are to be looked through.',
+    ({ figures }) => figures.partitionsToLookThrough,
+  ),
+  single(
+    'gauge',
+    'torc_purge_backlog_collections',
+    '{collection}',
+    'Deleted collections whose elements are still to be swept.',
+    ({ figures }) => figures.collectionsToSweep,
+  ),
+  single(
+    'counter',
+    'torc_purge_tombstones_total',
+    '{record}',
+    'Tombstones that were forgotten.',
+    ({ figures }) => figures.tombstonesPurged,
   ),
 ];

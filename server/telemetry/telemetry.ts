@@ -97,6 +97,7 @@ export class Telemetry {
         memoryBytes: store.memoryBytes,
         figures: store.statistics(),
         logTimes: store.logTimes,
+        conflicts: store.conflicts,
         disk,
         lookups: coordinator.executed + reader.executed,
         lookupsWaited: coordinator.loadsWaitedFor,

@@ -1,7 +1,7 @@
 /** Which node this is, of which cluster, and how many replicas its keys have. */
 import { row } from '../directive.js';
 import { clientPort, hostLabel } from '../own-address.js';
-import { integer, label, oneOf, peerAddresses, slotDivision, text, yesOrNo } from '../value-types.js';
+import { integer, label, oneOf, onlyYet, peerAddresses, slotDivision, text, yesOrNo } from '../value-types.js';
 
 export const membershipDirectives = {
   directory: row({ name: 'dir', type: text('needed'), default: './data', whileRunning: false, doc: 'Where this node keeps its data.' }),
@@ -51,10 +51,10 @@ export const membershipDirectives = {
   }),
   autoJoin: row({
     name: 'auto-join',
-    type: yesOrNo,
+    type: onlyYet(yesOrNo, 'yes', 'nodes cannot join a cluster that has formed'),
     default: 'yes',
     whileRunning: false,
-    doc: 'Join a cluster that has formed already without being asked. Nodes cannot join one yet, whatever this says.',
+    doc: 'Join a cluster that has formed already without being asked.',
   }),
   partitions: row({
     name: 'partitions',
@@ -96,9 +96,9 @@ export const membershipDirectives = {
   }),
   crossSlot: row({
     name: 'cross-slot',
-    type: yesOrNo,
+    type: onlyYet(yesOrNo, 'yes', 'no command is atomic over several partitions'),
     default: 'yes',
     whileRunning: true,
-    doc: 'Run atomic commands over several slots. No command is such yet: MGET, MSET and the like are split by partition either way.',
+    doc: 'Run atomic commands over several slots. MGET, MSET and the like are split by partition either way.',
   }),
 } as const;

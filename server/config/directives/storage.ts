@@ -16,7 +16,7 @@ export const storageDirectives = {
     default: '256mb',
     unit: 'bytes',
     whileRunning: true,
-    doc: 'A node with less left on its disk takes no writes until there is a quarter more; 0 = it writes until the disk is full, and stops then.',
+    doc: 'A node with less left on its disk takes no writes until there is a quarter more; 0 = it writes until the disk refuses, and then not until the disk takes writes again.',
   }),
   cacheBytesMax: row({
     name: 'cache-size',

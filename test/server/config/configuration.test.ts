@@ -1,10 +1,17 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from '../../harness/properties.js';
 import { ConfigurationError, parseConfigurationFile, splitWords } from '../../../server/config/configuration-file.js';
-import { directiveKeyOf, directiveKeys, directiveNames, directiveOf, directives } from '../../../server/config/directives.js';
+import {
+  directiveKeyOf,
+  directiveKeys,
+  directiveNames,
+  directiveOf,
+  directives,
+  type DirectiveKey,
+} from '../../../server/config/directives.js';
 import { loadConfiguration, resolveConfiguration } from '../../../server/config/load-configuration.js';
 import { editDistance, nearestName } from '../../../server/config/nearest-name.js';
 import { parseMemorySize, parsePeerAddress, Refusal } from '../../../server/config/value-types.js';
@@ -109,15 +116,36 @@ test('a bad value names the directive, itself and what is allowed', (t) => {
   t.throws(() => resolve({ 'node-id': 'a b' }), { message: /^node-id 'a b' is not allowed: it takes a name/ });
 });
 
-test('what has no effect yet is refused, not ignored', (t) => {
+/** Files of server/ but those that say what directives there are. */
+const sources = readdirSync(new URL('../../../../server/', import.meta.url), { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts') && !file.startsWith(join('config', 'directives')))
+  .map((file) => readFileSync(new URL(`../../../../server/${file}`, import.meta.url), 'utf8'));
+
+/** A property's name where one is read or taken out of an object, or the directive's own where CONFIG is asked for it. */
+function isRead(key: DirectiveKey): boolean {
+  const reading = new RegExp(`\\.${key}\\b|\\{[^{}=;()]*\\b${key}\\b[^{}=;()]*\\}\\s*[=:]|'${directives[key].name}'`);
+  return sources.some((source) => reading.test(source));
+}
+
+test('what nobody reads has no effect, and is refused, not ignored', (t) => {
+  const unread = directiveKeys.filter((key) => !isRead(key));
+  const known = 'auto-join cross-slot max-clock-drift remove-down-after migration-rate appendonly maxmemory-policy databases';
+  t.deepEqual(unread.map((key) => directives[key].name).toSorted(), known.split(' ').toSorted());
+  for (const key of unread) {
+    const { name, type, default: only } = directiveOf(key);
+    if (typeof only !== 'string') return t.fail(`${name} has no default of its own`);
+    t.true(type.allowed.startsWith(`only '${only}'`), `${name} takes ${type.allowed}`);
+    t.notThrows(() => resolve({ [name]: only }));
+  }
   for (const [name, other, only] of [
     ['max-clock-drift', '100', '500'],
     ['remove-down-after', '60', '0'],
     ['migration-rate', '1mb', '32mb'],
+    ['auto-join', 'no', 'yes'],
+    ['cross-slot', 'no', 'yes'],
   ] as const) {
     const error = t.throws(() => resolve({ [name]: other }), { instanceOf: ConfigurationError });
     t.true(error.message.startsWith(`${name} '${other}' is not allowed: it takes only '${only}' until there is more: `), error.message);
-    t.notThrows(() => resolve({ [name]: only }));
   }
   t.notThrows(() => resolve({ 'migration-rate': String(32 * 1024 ** 2) }));
 });

@@ -90,6 +90,7 @@ function storageSource(next: () => number): StorageSource {
       contextsDropped: next(),
     },
     logTimes: { append: histogram(next()), sync: histogram(next()) },
+    conflicts: { counts: { string: next(), counter: next(), hyperloglog: next(), field: next(), type: next() }, openCount: next() },
     disk: { bytes: new Map([['log', next()]]), availableBytes: next(), totalBytes: next(), secondsUntilFull: next() },
     lookups: next(),
     lookupsWaited: next(),

@@ -23,10 +23,20 @@ import { allReady, runTrouble, troubles } from './troubles.js';
 const engineFigures = ['torc_storage_compaction_backlog_bytes', 'torc_storage_compactions_running', 'torc_storage_writes_stopped'];
 /** What stays as it is while a node runs; looked at for what it says. */
 const settled = ['torc_build_info', 'torc_storage_disk_size_bytes', 'torc_storage_memory_max_bytes'];
+/** Moved on two nodes below. */
+const ofTwo = [
+  'torc_conflicts_total',
+  'torc_conflicts_open',
+  'torc_purge_backlog_records',
+  'torc_purge_backlog_partitions',
+  'torc_purge_backlog_collections',
+  'torc_purge_tombstones_total',
+];
 /** Moved by other tests of this file, each by name. */
 const elsewhere = new Set([
   ...troubles.flatMap(({ moves }) => Object.keys(moves)),
   ...engineFigures,
+  ...ofTwo,
   ...settled,
   'torc_members',
   'torc_storage_disk_full_seconds',
@@ -157,6 +167,72 @@ test.serial('what only trouble moves', async (t) => {
     await t.notThrowsAsync(runTrouble(cluster, trouble), trouble.what);
     t.log(`${Object.keys(trouble.moves).join(', ')}: ${trouble.what}`);
   }
+});
+
+test.serial('conflicts that are met, and what waits until all have seen it to be forgotten', async (t) => {
+  t.timeout(120_000);
+  const cluster = await startCluster({
+    nodes: 2,
+    directives: { 'gossip-interval': '100', 'suspicion-timeout': '500', 'write-quorum': '1', 'read-quorum': '1', partitions: '8' },
+  });
+  stoppedAtEnd(t, cluster);
+  const [one, other] = [0, 1];
+  const scrape = (node: number): Promise<Scrape> => Scrape.of(cluster.server(node).port);
+  const shows = (node: number, name: string, isSo: (value: number) => boolean): Promise<void> =>
+    until(
+      async () => isSo((await scrape(node)).value(name)),
+      () => `${name} of node ${node + 1}`,
+    );
+  const ask = async (node: number, commands: readonly string[][]): Promise<void> => {
+    const client = await RespConnection.open(cluster.server(node).port);
+    for (const reply of await client.all(commands)) if (reply.kind === 'error') throw new Error(reply.text);
+    client.close();
+  };
+  const keys = Array.from({ length: 100 }, (_, index) => `key${index}`);
+  const fields = Array.from({ length: 20_000 }, (_, index) => [`field${index}`, 'value']).flat();
+
+  await until(async () => {
+    await ask(one, [['HSET', 'hash', ...fields]]);
+    const deleting = ask(one, [['DEL', 'hash']]);
+    let isSwept = false;
+    for (let looks = 0; looks < 20 && !isSwept; looks++) isSwept = (await scrape(one)).value('torc_purge_backlog_collections') > 0;
+    await deleting;
+    return isSwept;
+  }, 'a deleted hash is being swept');
+  await shows(one, 'torc_purge_backlog_collections', (value) => value === 0);
+
+  await ask(one, keys.map((key) => ['SET', key, 'value'])); // prettier-ignore
+  await cluster.server(other).stop();
+  await shows(one, 'torc_peer_reachable', (value) => value === 0);
+  await ask(one, [...keys.map((key) => ['DEL', key]), ['SET', 'both', 'one'], ['SET', 'types', 'one']]);
+  await shows(one, 'torc_purge_backlog_records', (value) => value >= keys.length);
+  await cluster.server(one).stop();
+  await cluster.restart(one);
+  await shows(one, 'torc_purge_backlog_partitions', (value) => value > 0);
+  await cluster.server(one).stop();
+
+  await cluster.restart(other);
+  await ask(other, [
+    ['SET', 'both', 'other'],
+    ['SADD', 'types', 'other'],
+  ]);
+  await cluster.restart(one);
+  for (const node of [one, other]) {
+    await shows(node, 'torc_conflicts_total', (value) => value >= 2);
+    t.is((await scrape(node)).value('torc_conflicts_total', { type: 'string' }), 1);
+    t.is((await scrape(node)).value('torc_conflicts_total', { type: 'type' }), 1);
+    await shows(node, 'torc_conflicts_open', (value) => value === 2);
+  }
+  await ask(other, [
+    ['SET', 'both', 'later'],
+    ['DEL', 'types'],
+  ]);
+  for (const node of [one, other]) {
+    await shows(node, 'torc_conflicts_open', (value) => value === 0);
+    await shows(node, 'torc_purge_backlog_partitions', (value) => value === 0);
+    await shows(node, 'torc_purge_backlog_records', (value) => value === 0);
+  }
+  await shows(one, 'torc_purge_tombstones_total', (value) => value >= keys.length);
 });
 
 test.serial('a cluster has members once it has formed', async (t) => {
