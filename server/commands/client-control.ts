@@ -4,7 +4,7 @@ import type { Reply } from '../../protocol/resp/reply.js';
 import type { CommandFlag, LocalRow } from '../command-table.js';
 import type { ClientView, LocalContext } from '../local-context.js';
 import { isToken, parseInteger } from './arguments.js';
-import { notAnInteger, subcommandSyntax, syntaxError } from './errors.js';
+import { cString, notAnInteger, subcommandSyntax, syntaxError } from './errors.js';
 import { docsOf, noKeys } from './row.js';
 import { pauseTimeout } from './timeout.js';
 
@@ -29,7 +29,7 @@ const noClient: Filter = () => false;
 export function isOfType(type: Buffer): Filter | ErrorReply {
   if (isToken(type, 'NORMAL')) return everyClient;
   if (['MASTER', 'REPLICA', 'SLAVE', 'PUBSUB'].some((name) => isToken(type, name))) return noClient;
-  return new ErrorReply(`ERR Unknown client type '${type.toString()}'`);
+  return new ErrorReply(`ERR Unknown client type '${cString(type)}'`, 'latin1');
 }
 
 function killFilter({ client, users }: LocalContext, option: Buffer, value: Buffer): Filter | ErrorReply {
@@ -44,7 +44,9 @@ function killFilter({ client, users }: LocalContext, option: Buffer, value: Buff
   if (isToken(option, 'LADDR')) return (each) => each.localAddress === text;
   if (isToken(option, 'USER')) {
     const name = value.toString('latin1');
-    return users.get(name) === undefined ? new ErrorReply(`ERR No such user '${text}'`) : (each) => each.user.name === name;
+    return users.get(name) === undefined
+      ? new ErrorReply(`ERR No such user '${cString(value)}'`, 'latin1')
+      : (each) => each.user.name === name;
   }
   if (!isToken(option, 'SKIPME')) return syntaxError;
   if (isToken(value, 'YES')) return (each) => each !== client;

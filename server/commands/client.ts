@@ -7,7 +7,7 @@ import { isToken, parseIntegerWithin } from './arguments.js';
 import { clientControlRows, clientRow, isOfType } from './client-control.js';
 import { clientLine } from './client-line.js';
 import { isNameByte } from './client-name.js';
-import { invalidClientName, syntaxError } from './errors.js';
+import { cString, invalidClientName, syntaxError } from './errors.js';
 import { container, docsOf } from './row.js';
 
 const docs = docsOf('connection');
@@ -25,7 +25,7 @@ function setInfo({ client }: LocalContext, args: readonly Buffer[]): Reply {
   const attribute = args[2] as Buffer;
   const value = args[3] as Buffer;
   const isName = isToken(attribute, 'LIB-NAME');
-  if (!isName && !isToken(attribute, 'LIB-VER')) return new ErrorReply(`ERR Unrecognized option '${attribute.toString()}'`);
+  if (!isName && !isToken(attribute, 'LIB-VER')) return new ErrorReply(`ERR Unrecognized option '${cString(attribute)}'`, 'latin1');
   if (!value.every(isNameByte))
     return new ErrorReply(`ERR ${isName ? 'lib-name' : 'lib-ver'} cannot contain spaces, newlines or special characters.`);
   if (isName) client.libraryName = value.toString();

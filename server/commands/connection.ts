@@ -7,7 +7,7 @@ import { defaultUserName, type User } from '../acl/user.js';
 import { isToken, parseInteger } from './arguments.js';
 import { isNameByte } from './client-name.js';
 import { clientLine } from './client-line.js';
-import { invalidClientName, notAnInteger, syntaxError, wrongArity } from './errors.js';
+import { cString, invalidClientName, notAnInteger, syntaxError, wrongArity } from './errors.js';
 import { compatibleVersion } from '../info.js';
 import { docsOf, noKeys } from './row.js';
 
@@ -48,7 +48,7 @@ function hello(context: LocalContext, args: readonly Buffer[]): Reply {
     } else if (isToken(option, 'SETNAME') && left >= 1) {
       name = args[++i] as Buffer;
       if (!name.every(isNameByte)) return invalidClientName;
-    } else return new ErrorReply(`ERR Syntax error in HELLO option '${option.toString()}'`);
+    } else return new ErrorReply(`ERR Syntax error in HELLO option '${cString(option)}'`, 'latin1');
   }
   if (user === undefined && !client.authenticated && !context.users.default.isOpen) return helloNeedsPassword;
   if (user !== undefined) client.authenticate(user);

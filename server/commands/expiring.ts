@@ -4,6 +4,7 @@ import type { Reply } from '../../protocol/resp/reply.js';
 import type { Execution } from '../../storage/execution.js';
 import type { KeyedRow, Run } from '../command-table.js';
 import { isToken } from './arguments.js';
+import { cString } from './errors.js';
 import type { ExpiryUnit } from './expiry.js';
 import { Expiry } from './expiry.js';
 import { docsOf, firstIsKey } from './row.js';
@@ -36,7 +37,7 @@ function parseExpireConditions(args: readonly Buffer[]): ExpireConditions | Erro
     else if (isToken(option, 'XX')) onlyWith = true;
     else if (isToken(option, 'GT')) onlyLater = true;
     else if (isToken(option, 'LT')) onlyEarlier = true;
-    else return new ErrorReply(`ERR Unsupported option ${option.toString().replace(/[\r\n]+$/, '')}`);
+    else return new ErrorReply(`ERR Unsupported option ${cString(option).replace(/[\r\n]+$/, '')}`, 'latin1');
   }
   if (onlyWithout && (onlyWith || onlyLater || onlyEarlier)) return incompatibleWithNx;
   if (onlyLater && onlyEarlier) return incompatibleBounds;

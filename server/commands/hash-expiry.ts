@@ -7,7 +7,7 @@ import type { Reply } from '../../protocol/resp/reply.js';
 import type { CollectionView, Execution } from '../../storage/execution.js';
 import type { KeyedRow, Run } from '../command-table.js';
 import { isToken, parseInteger, parseIntegerWithin } from './arguments.js';
-import { checkStringLength, invalidExpire, notAnInteger, wrongArity } from './errors.js';
+import { checkStringLength, cString, invalidExpire, notAnInteger, wrongArity } from './errors.js';
 import { expiryOptions, type ExpiryUnit } from './expiry.js';
 import { docsOf, firstIsKey } from './row.js';
 
@@ -216,7 +216,7 @@ function parseSetOptions(args: readonly Buffer[]): { readonly options: SetOption
     } else if (condition !== undefined) {
       if (options.condition !== undefined) return oneCondition;
       options.condition = condition;
-    } else return new ErrorReply(`ERR unknown argument: ${option.toString('latin1')}`, 'latin1');
+    } else return new ErrorReply(`ERR unknown argument: ${cString(option)}`, 'latin1');
   }
   return noFields;
 }

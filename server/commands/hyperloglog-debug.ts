@@ -12,6 +12,7 @@ import {
   runValue,
 } from '../../storage/hyperloglog.js';
 import type { KeyedRow, Run } from '../command-table.js';
+import { cString } from './errors.js';
 import { HyperLogLogWriter } from './hyperloglog-writer.js';
 import { corrupted, hyperLogLogAt } from './hyperloglogs.js';
 import { docsOf } from './row.js';
@@ -65,7 +66,7 @@ function parseDebug(args: readonly Buffer[]): Run {
   return (execution) => {
     const value = hyperLogLogAt(execution, key);
     if (value === undefined) return noSuchKey;
-    if (look === undefined) return new ErrorReply(`ERR Unknown PFDEBUG subcommand '${text}'`, 'latin1');
+    if (look === undefined) return new ErrorReply(`ERR Unknown PFDEBUG subcommand '${cString(name)}'`, 'latin1');
     return look(execution, key, value);
   };
 }

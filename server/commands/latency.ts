@@ -5,6 +5,7 @@ import type { CommandFlag, LocalRow } from '../command-table.js';
 import type { LatencyEvent } from '../latency-monitor.js';
 import type { LocalContext } from '../local-context.js';
 import { sparkline } from '../sparkline.js';
+import { cString } from './errors.js';
 import { container, docsOf, noKeys } from './row.js';
 
 const docs = docsOf('server');
@@ -30,7 +31,7 @@ const reset = ({ latency }: LocalContext, args: readonly Buffer[]): Reply => lat
 function graph({ latency, nowMs }: LocalContext, args: readonly Buffer[]): Reply {
   const name = (args[2] as Buffer).toString();
   const event = latency.event(name);
-  if (event === undefined) return new ErrorReply(`ERR No samples available for event '${name}'`);
+  if (event === undefined) return new ErrorReply(`ERR No samples available for event '${cString(args[2] as Buffer)}'`, 'latin1');
   const shown = event.samples.slice(-graphColumns);
   const values = shown.map(({ ms }) => ms);
   const points = shown.map(({ unixSeconds, ms }) => ({ value: ms, label: age(Math.max(0, Math.floor(nowMs / 1000) - unixSeconds)) }));

@@ -249,3 +249,60 @@ test.serial('more clients than maxclients: each too many is told so and closed, 
   t.deepEqual(await late.ask(['GET', 'k']), ['$v']);
   for (const client of [late, ...inside]) await client.end();
 });
+
+test.serial(
+  'a client whose unfinished command outgrows client-query-buffer-limit is cut off, memory stays bounded and others are served',
+  async (t) => {
+    const limit = 2 * megabyte;
+    const node = await startNode({ 'client-query-buffer-limit': '2mb' });
+    t.teardown(() => node.stop());
+    const probe = await ProbeClient.start(node.port);
+    await probe.served(5);
+    const before = residentBytes(node.pids[0] ?? 0);
+    const chunk = Buffer.alloc(megabyte / 4, 'x');
+    /** Sends until it is cut off, 64 MB at most. */
+    const pour = async (begin: string, unit: Buffer): Promise<{ readonly sent: number; readonly said: string }> => {
+      const client = await RawClient.connect(node.port);
+      const { socket } = client;
+      const said = client.reply().catch(() => 'nothing');
+      client.write(begin);
+      let sent = 0;
+      for (; sent < 64 * megabyte && !socket.destroyed; sent += unit.length)
+        if (!socket.write(unit)) await Promise.race([client.closed, new Promise((resolve) => socket.once('drain', resolve))]);
+      await client.closed;
+      return { sent, said: await said };
+    };
+    const small = Buffer.concat(
+      Array.from({ length: 4096 }, (_, i) => Buffer.from(`$${String(i).length + 60}\r\n${i}${'y'.repeat(60)}\r\n`)),
+    );
+    // One argument that is too long, many that are small, some in between, and as many clients of each as would together take more than they may.
+    const ways = [
+      ['*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$268435456\r\n', chunk],
+      ['*1000000\r\n$4\r\nMSET\r\n', small],
+      ['*1000\r\n$5\r\nRPUSH\r\n$1\r\nl\r\n', Buffer.concat([Buffer.from(`$${chunk.length}\r\n`), chunk, Buffer.from('\r\n')])],
+    ] as const;
+    const ended = await Promise.all(ways.flatMap(([begin, unit]) => Array.from({ length: 8 }, () => pour(begin, unit))));
+    for (const { sent, said } of ended) {
+      t.true(sent > limit && sent < 64 * megabyte, `${sent} bytes were taken`);
+      // What the server said before it closed may be lost, as there was more to read.
+      t.true(said === '-ERR Protocol error: too big query buffer' || said === 'nothing', said);
+    }
+    const grown = residentBytes(node.pids[0] ?? 0) - before;
+    t.log(`${Math.round(grown / megabyte)} MB more`);
+    t.true(grown < 200 * megabyte, `${Math.round(grown / megabyte)} MB more`);
+
+    const client = await RawClient.connect(node.port);
+    const fits = 'z'.repeat(limit - 1024);
+    t.deepEqual(await client.ask(['SET', 'large', fits], ['STRLEN', 'large'], ['EXISTS', 'k', 'l']), ['+OK', `:${fits.length}`, ':0']);
+    // Together much more than the limit, but no command of them is.
+    const several = await client.ask(...Array.from({ length: 10 }, (): string[] => ['SET', 'large', fits]));
+    t.deepEqual(
+      several,
+      Array.from({ length: 10 }, () => '+OK'),
+    );
+    await client.end();
+    await probe.served(5);
+    await probe.stop();
+    t.is(node.pids.length, 1);
+  },
+);

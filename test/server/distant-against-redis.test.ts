@@ -7,11 +7,11 @@ import fc from '../harness/properties.js';
 import { redisServer, requireRedisTools, type ServerGroup, startCluster, startNode } from '../harness/processes.js';
 import { agree, endsComparison } from './generated/agreement.js';
 import { everyFamily } from './generated/all.js';
-import { spread, type Words } from './generated/words.js';
+import { binaryKey, spread, type Words } from './generated/words.js';
 import { RawClient } from './raw-client.js';
 
 const runs = Number(process.env['TORC_DISTANT_RUNS'] ?? 40);
-const keys = ['a', 'b', 'c', 'd', '{a}2'];
+const keys = ['a', 'b', 'c', 'd', '{a}2', binaryKey];
 const family = everyFamily({ any: fc.constantFrom(...keys), near: fc.constantFrom(...keys) });
 const apart =
   'sdiff sinter sintercard sunion sdiffstore sinterstore sunionstore zdiff zinter zintercard zunion zdiffstore zinterstore zunionstore zrangestore bitop geosearchstore lcs pfmerge pfcount copy sort georadius georadiusbymember'.split(

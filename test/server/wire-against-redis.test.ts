@@ -13,14 +13,14 @@ import { redisServer, requireRedisTools, type ServerGroup, startCluster, startNo
 import { agree, endsComparison } from './generated/agreement.js';
 import { anyCommand, Coverage, everyFamily, samplesOfEach } from './generated/all.js';
 import { eachOption } from './generated/each-option.js';
-import { spread, type Words } from './generated/words.js';
+import { binaryKey, binaryNear, spread, type Words } from './generated/words.js';
 import { RawClient, type Shown } from './raw-client.js';
 
 const runs = Number(process.env['TORC_WIRE_RUNS'] ?? 12);
 
 const family = everyFamily({
-  any: fc.constantFrom('a', 'b', 'c', 'd', '{a}2', 'foo', 'k\u00e9y', ''),
-  near: fc.constantFrom('a', '{a}2', '{a}3', '{a}\u00e9'),
+  any: fc.constantFrom('a', 'b', 'c', 'd', '{a}2', 'foo', 'k\u00e9y', '', binaryKey),
+  near: fc.constantFrom('a', '{a}2', '{a}3', '{a}\u00e9', binaryNear),
 });
 const command = anyCommand(family);
 /** Each row, on keys that are there. */

@@ -47,6 +47,19 @@ test('replies and error texts are those of redis-server', async (t) => {
   }
 });
 
+test("what repeats a client's words repeats its bytes, up to the first zero, as redis-server does", async (t) => {
+  const redis = await RedisOracle.start();
+  if (!redis) return t.pass();
+  t.teardown(() => redis.stop());
+  const { run } = localContext();
+  const about = [['HELLO', '3'], ['CLIENT', 'KILL', 'USER'], ['CLIENT', 'KILL', 'TYPE'], ['LATENCY', 'GRAPH'], ['CLIENT'], ['nonsense']]; // prettier-ignore
+  for (const words of about)
+    for (const bytes of [Buffer.from([0x61, 0xff, 0x0d, 0x80, 0x00, 0x62]), Buffer.from([0]), Buffer.from('m\u00e9')]) {
+      const args = [...words.map((word) => Buffer.from(word)), bytes];
+      t.is(shown(await run(args)), shown((await redis.ask([args]))[0] as Reply), `${args.join(' ')}`);
+    }
+});
+
 test('MEMORY STATS, INFO and CLIENT LIST have the fields that redis-server has', async (t) => {
   const redis = await RedisOracle.start();
   if (!redis) return t.pass();

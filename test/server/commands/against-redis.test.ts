@@ -17,12 +17,12 @@ import { sortedSetFamily } from '../generated/sorted-sets.js';
 import { streamFamily } from '../generated/streams.js';
 import { sortFamily } from '../generated/sort.js';
 import { stringFamily } from '../generated/strings.js';
-import { spread, type Words } from '../generated/words.js';
+import { binaryKey, binaryNear, spread, type Words } from '../generated/words.js';
 import { MemoryExecution } from './memory-execution.js';
 import { RedisOracle, shown } from './redis-oracle.js';
 
 const lookup = new CommandLookup(allRows);
-const keys = { any: fc.constantFrom('a', 'b', 'c', 'list'), near: fc.constantFrom('a', '{a}2', '{a}3') };
+const keys = { any: fc.constantFrom('a', 'b', 'c', 'list', '', binaryKey), near: fc.constantFrom('a', '{a}2', '{a}3', binaryNear) };
 
 /** lookup -> arity -> parse -> run. */
 function run(execution: MemoryExecution, args: readonly Buffer[]): Reply {
@@ -203,6 +203,23 @@ test('sequences of SORT answer as Redis answers', async (t) => {
     { numRuns: Number(process.env['TORC_SORT_RUNS'] ?? 1000), includeErrorInReport: true },
   );
   t.pass();
+});
+
+test("an error that repeats a client's words repeats its bytes, up to the first zero", async (t) => {
+  const redis = await RedisOracle.start();
+  if (!redis) return t.pass();
+  t.teardown(() => redis.stop());
+  const execution = new MemoryExecution(Date.now());
+  for (const bytes of [
+    Buffer.from([0x61, 0xff, 0x0d, 0x80, 0x00, 0x62]),
+    Buffer.from([0xff, 0x0d, 0x0a]),
+    Buffer.from([0]),
+    Buffer.from('m\u00e9'),
+  ]) {
+    const commands = [['PFADD', 'k', 'x'], ['EXPIRE', 'k', '100', bytes], ['PFDEBUG', bytes, 'k'], ['OBJECT', bytes, 'k'], ['XGROUP', bytes], [bytes, bytes, bytes]]; // prettier-ignore
+    const theirs = await redis.ask(commands);
+    for (const [i, words] of commands.entries()) t.is(shown(run(execution, words.map((word) => Buffer.from(word)))), shown(theirs[i] as Reply), words.join(' ')); // prettier-ignore
+  }
 });
 
 test('an instant past 2^53 ms is refused where Redis would take it', (t) => {

@@ -98,13 +98,13 @@ interface Read {
 function readReply(bytes: Buffer, at: number): Read | undefined {
   const lineEnd = bytes.indexOf('\r\n', at);
   if (lineEnd < 0) return undefined;
-  const line = bytes.toString('utf8', at + 1, lineEnd);
+  const line = bytes.toString('latin1', at + 1, lineEnd);
   const end = lineEnd + 2;
   switch (String.fromCharCode(bytes[at] as number)) {
     case '+':
       return { reply: new StatusReply(line), end };
     case '-':
-      return { reply: new ErrorReply(line), end };
+      return { reply: new ErrorReply(line, 'latin1'), end };
     case ':':
       return { reply: BigInt(line), end };
     case '$': {
@@ -138,14 +138,14 @@ export function linesOf(text: string): readonly string[] {
     .filter((line) => line !== '');
 }
 
-/** A reply as RESP2 shows it, readable: `+OK`, `-ERR ...`, `:1`, `$bytes`, `nil`, `nil-array`, `[...]`. */
+/** A reply as RESP2 shows it, readable, bytes as latin1: `+OK`, `-ERR ...`, `:1`, `$bytes`, `nil`, `nil-array`, `[...]`. */
 export function shown(reply: Reply): string {
   if (reply === null) return 'nil';
   if (typeof reply === 'string') return `$${Buffer.from(reply).toString('latin1')}`;
   if (Buffer.isBuffer(reply)) return `$${reply.toString('latin1')}`;
   if (typeof reply === 'number' || typeof reply === 'bigint') return `:${reply}`;
   if (reply instanceof StatusReply) return `+${reply.text}`;
-  if (reply instanceof ErrorReply) return `-${Buffer.from(reply.text, reply.encoding).toString()}`;
+  if (reply instanceof ErrorReply) return `-${Buffer.from(reply.text, reply.encoding).toString('latin1')}`;
   if (reply === nilArray) return 'nil-array';
   if (reply instanceof MapReply) return `[${reply.entries.flat().map(shown).join(', ')}]`;
   if (reply instanceof SetReply) return `[${reply.members.map(shown).join(', ')}]`;

@@ -1,13 +1,19 @@
 /** Generated commands on hashes and sets, by row. */
 import fc from '../../harness/properties.js';
-import { many, numeral, options, smallNumber, value, words, type Family, type Keys } from './words.js';
+import { binary, many, numeral, options, smallNumber, value, words, type Family, type Keys } from './words.js';
 
-const field = fc.constantFrom('f', 'g', 'h', 'n', 'n', '', 'f\u00efeld');
-const member = fc.constantFrom('1', '2', '30', 'abc', 'def', '', '-5', 'm\u00e9');
+const field = fc.oneof(
+  { weight: 7, arbitrary: fc.constantFrom('f', 'g', 'h', 'n', 'n', '', 'f\u00efeld') },
+  { weight: 2, arbitrary: binary },
+);
+const member = fc.oneof(
+  { weight: 8, arbitrary: fc.constantFrom('1', '2', '30', 'abc', 'def', '', '-5', 'm\u00e9') },
+  { weight: 2, arbitrary: binary },
+);
 const float = fc.constantFrom('1.5', '-0.1', '3.0e3', '1e-10', '0x10', 'inf', 'nan', ' 1', '5', 'x', '1.7e308');
 const count = fc.constantFrom('0', '1', '2', '100', '-3', 'x', '9223372036854775807');
 const cursor = fc.constantFrom('0', '0', '0', '0', 'x', '99999999999999999999');
-const pattern = fc.constantFrom('*', 'f', '?', '[a-d]*', 'nothing');
+const pattern = fc.constantFrom('*', 'f', '?', '[a-d]*', 'nothing', Buffer.from([0x2a, 0xff, 0x2a]), Buffer.from([0, 0x3f, 0x2a]));
 const scanOptions = options(2, words('COUNT', fc.constantFrom('100', '5', '0', 'x')), words('MATCH', pattern), 'WRONG');
 /** A set that nothing but these commands touches, of one member at most: what is popped of it is no chance. */
 const poppable = '{a}pop';

@@ -5,21 +5,24 @@
 import fc from '../../harness/properties.js';
 import { many, options, words, type Family, type Keys, type Words } from './words.js';
 
-const homes: Readonly<Record<string, readonly string[]>> = {
-  Palermo: ['13.361389', '38.115556'],
-  Catania: ['15.087269', '37.502669'],
-  Quito: ['-78.467834', '-0.180653'],
-  Suva: ['178.441895', '-18.141600'],
-  Apia: ['-171.751', '-13.8333'],
-  Alert: ['-62.348', '82.5018'],
-  Edge: ['179.999999', '85.0511'],
-  Corner: ['-180', '-85.05112878'],
-  Sydney: ['151.20732', '-33.86785'],
-  'm\u00e9': ['13.5', '38.2'],
-};
-const member = fc.constantFrom(...Object.keys(homes));
-const noMember = fc.constantFrom('Atlantis', '');
-const home = member.map((name): Words => [...(homes[name] ?? []), name]);
+const homes: ReadonlyMap<string | Buffer, readonly string[]> = new Map<string | Buffer, readonly string[]>([
+  ['Palermo', ['13.361389', '38.115556']],
+  ['Catania', ['15.087269', '37.502669']],
+  ['Quito', ['-78.467834', '-0.180653']],
+  ['Suva', ['178.441895', '-18.141600']],
+  ['Apia', ['-171.751', '-13.8333']],
+  ['Alert', ['-62.348', '82.5018']],
+  ['Edge', ['179.999999', '85.0511']],
+  ['Corner', ['-180', '-85.05112878']],
+  ['Sydney', ['151.20732', '-33.86785']],
+  ['m\u00e9', ['13.5', '38.2']],
+  ['', ['14.4', '37.1']],
+  [Buffer.from([0x00, 0xff]), ['13.9', '37.6']],
+  [Buffer.from([0xff, 0x80, 0x0d, 0x0a]), ['-60.5', '80.1']],
+]);
+const member = fc.constantFrom(...homes.keys());
+const noMember = fc.constantFrom<string | Buffer>('Atlantis', Buffer.from([0]));
+const home = member.map((name): Words => [...(homes.get(name) ?? []), name]);
 const noPlace = fc.constantFrom<Words>(['181', '0'], ['200.0078125', '-1e22'], ['inf', '0'], ['0', '86'], ['x', '1'], ['1', 'nan']);
 /** As far as places go, and beyond. */
 const place = fc.oneof(

@@ -71,7 +71,18 @@ export function keyFamily({ any, near }: Keys): Family {
 
 /** On the keyspace as a whole. */
 export function keyspaceFamily(): Family {
-  const pattern = fc.constantFrom('*', 'a', '*a*', '{?}*', '[a-c]', 'nothing', '', '\\*');
+  const pattern = fc.constantFrom<string | Buffer>(
+    '*',
+    'a',
+    '*a*',
+    '{?}*',
+    '[a-c]',
+    'nothing',
+    '',
+    '\\*',
+    Buffer.from([0x2a, 0xff, 0x2a]),
+    Buffer.from([0, 0x3f, 0x2a]),
+  );
   return {
     dbsize: words('DBSIZE'),
     flushall: words('FLUSHALL', options(1, 'ASYNC', 'SYNC', 'WRONG')),

@@ -7,10 +7,21 @@ export type Family = Readonly<Record<string, fc.Arbitrary<Words>>>;
 /** Where a generator takes its keys from. */
 export interface Keys {
   /** Keys far apart in the slots; some may hold another type than strings. */
-  readonly any: fc.Arbitrary<string>;
+  readonly any: fc.Arbitrary<string | Buffer>;
   /** Keys of one slot, for commands that take several at once. */
-  readonly near: fc.Arbitrary<string>;
+  readonly near: fc.Arbitrary<string | Buffer>;
 }
+
+/** Bytes that are no text, and those that requests and replies are made of: keys, fields, members and values may hold any. */
+export const binary = fc.constantFrom(
+  Buffer.from([0]),
+  Buffer.from([0xff, 0x80]),
+  Buffer.from([0x00, 0xff, 0x0d, 0x0a]),
+  Buffer.from('\r\n$3\r\n'),
+);
+/** Two keys of such bytes: one in the slot of `a`. */
+export const binaryKey = Buffer.from([0x00, 0xff, 0x0d, 0x0a]);
+export const binaryNear = Buffer.concat([Buffer.from('{a}'), binaryKey]);
 
 export const numeral = fc.constantFrom(
   '0',
@@ -28,9 +39,10 @@ export const numeral = fc.constantFrom(
 );
 export const smallNumber = fc.constantFrom('0', '1', '2', '3', '-1', '-2', '-3', '7', '100', '-100', 'x', '9223372036854775808');
 export const value = fc.oneof(
-  numeral,
-  fc.constantFrom('x', 'hello world', 'ohmytext', 'mynewtext', '\u00e9\r\n'),
-  fc.string({ maxLength: 5 }),
+  { weight: 3, arbitrary: numeral },
+  { weight: 3, arbitrary: fc.constantFrom('x', 'hello world', 'ohmytext', 'mynewtext', '\u00e9\r\n') },
+  { weight: 2, arbitrary: fc.string({ maxLength: 5 }) },
+  { weight: 2, arbitrary: binary },
 );
 /** Spans of TTL are so far apart that it does not matter how fast a server answers; a span of 1 or 0 or -1 is over, or as good as. */
 export const seconds = fc.constantFrom('100', '200', '300', '100', '200', '0', '-1', 'x', '', '9223372036854775807');
