@@ -12,8 +12,8 @@ import { CommandError, type Execution } from '../storage/execution.js';
 import type { CommandLookup } from './command-lookup.js';
 import type { CommandRow, KeyedRow, KeyspacePlan, KeyspaceRow, PartitionRow, Run } from './command-table.js';
 import { decoded } from './decode-reply.js';
-import { readsValue, withValues } from './commands/distant-rows.js';
-import { homeKey } from './distant/home.js';
+import { valueAt, withValues } from './commands/distant-rows.js';
+import { homeKey, takesStreams } from './distant/home.js';
 import { argumentsOf } from './distant/value.js';
 import { joinSplit, splitByPartition } from './split.js';
 
@@ -164,7 +164,7 @@ export class Dispatcher implements CommandDecoder {
     let open = elsewhere.size;
     let failed: ErrorReply | undefined;
     for (const key of elsewhere.values()) {
-      this.submitInner([readsValue, key], this.partitionOfKeys([key]), origin, (reply) => {
+      this.submitInner(valueAt(key, takesStreams(row)), this.partitionOfKeys([key]), origin, (reply) => {
         const value = argumentsOf(key, decoded(reply));
         if (value instanceof ErrorReply) failed ??= value;
         else values.push(value);

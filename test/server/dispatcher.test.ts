@@ -225,11 +225,11 @@ test("other nodes may send keys' commands and partitions' halves, and nothing el
   }
 });
 
+const value = (...parts: string[]): Reply => new EncodedReply(encodeReply(parts.map(bytes), 2));
+
 test('what a peer sends instead of a value is an error to the client, whatever it is', (t) => {
-  const value = (...parts: string[]): Reply => new EncodedReply(encodeReply(parts.map(bytes), 2));
   const notAValue = 'ERR malformed value of another partition';
   for (const [answer, expected] of [
-    [value('stream', '0', ''), notAValue],
     [value('nothing', '0', '*0\r\n'), notAValue],
     [value('set', '-1', '*0\r\n'), notAValue],
     [value('set', 'x', '*0\r\n'), notAValue],
@@ -248,6 +248,17 @@ test('what a peer sends instead of a value is an error to the client, whatever i
     t.deepEqual(visits.calls, []);
     t.deepEqual(visits.replies.map(errorText), [expected]);
   }
+});
+
+test('of a stream elsewhere COPY alone asks for more than its type', (t) => {
+  const asked = (...command: string[]): string[] => new Visits().run(...command).calls.map((call) => words(call).join(' '));
+  t.deepEqual(asked('COPY', 'a', 'b', 'REPLACE'), ['partition|value a STREAM']);
+  t.deepEqual(asked('SUNIONSTORE', 'a', 'b', 'c'), ['partition|value b', 'partition|value c']);
+  const visits = new Visits().run('SUNIONSTORE', 'a', 'b', 'c');
+  for (const [i, call] of visits.calls.splice(0).entries()) call.answer(i === 0 ? value('stream', '0', '') : value('', '0', ''));
+  t.is(words(visits.only())[0], 'partition|with-write');
+  for (const command of [['partition|value', 'a', 'SET'], ['partition|value', 'a', 'STREAM', 'b'], ['partition|value']])
+    t.throws(() => visits.decode(...command), { instanceOf: CommandError }, command.join(' '));
 });
 
 test('a call that is split is answered though a peer sends what is no reply', (t) => {
