@@ -4,7 +4,7 @@
  */
 import test from 'ava';
 import type { Call } from '../../cluster/call.js';
-import { EncodedReply, ErrorReply, ok, type Reply } from '../../protocol/resp/reply.js';
+import { EncodedReply, ErrorReply, nilArray, ok, type Reply } from '../../protocol/resp/reply.js';
 import { encodeReply } from '../../protocol/resp/reply-writer.js';
 import { CommandError } from '../../storage/execution.js';
 import { CommandLookup } from '../../server/command-lookup.js';
@@ -259,6 +259,34 @@ test('of a stream elsewhere COPY alone asks for more than its type', (t) => {
   t.is(words(visits.only())[0], 'partition|with-write');
   for (const command of [['partition|value', 'a', 'SET'], ['partition|value', 'a', 'STREAM', 'b'], ['partition|value']])
     t.throws(() => visits.decode(...command), { instanceOf: CommandError }, command.join(' '));
+});
+
+test('XREAD over partitions is a reading of each stream, whose replies are put together in the order of the keys', (t) => {
+  const entries = (key: string): Reply => [bytes(key), [[bytes('1-1'), [bytes('f'), bytes('v')]]]];
+  const visits = new Visits().run('XREAD', 'COUNT', '5', 'STREAMS', 'a', 'b', 'a', '1', '$', '3-1');
+  const calls = visits.calls.splice(0);
+  t.deepEqual(calls.map(words), [
+    ['XREAD', 'COUNT', '5', 'STREAMS', 'a', '1'],
+    ['XREAD', 'COUNT', '5', 'STREAMS', 'b', '$'],
+    ['XREAD', 'COUNT', '5', 'STREAMS', 'a', '3-1'],
+  ]);
+  t.deepEqual(visits.attached, calls);
+  t.is(calls[0]?.partition, calls[2]?.partition);
+  calls[2]?.answer(new EncodedReply(encodeReply([entries('third')], 2)));
+  calls[1]?.answer(new EncodedReply(encodeReply(nilArray, 2)));
+  t.deepEqual(visits.replies, []);
+  calls[0]?.answer([entries('first')]);
+  t.deepEqual(visits.replies, [[entries('first'), entries('third')]]);
+  const none = new Visits().run('XREAD', 'STREAMS', 'a', 'b', '1', '1');
+  for (const call of none.calls) call.answer(nilArray);
+  t.deepEqual(none.replies, [nilArray]);
+});
+
+test('of several errors of XREAD the one of the first key is the answer', (t) => {
+  const visits = new Visits().run('XREAD', 'STREAMS', 'a', 'b', 'c', '1', 'x', '1');
+  for (const call of visits.calls.splice(0).toReversed())
+    call.answer(String(call.args[2]) === 'a' ? nilArray : new ErrorReply(`ERR ${String(call.args[2])}`));
+  t.deepEqual(visits.replies.map(errorText), ['ERR b']);
 });
 
 test('a call that is split is answered though a peer sends what is no reply', (t) => {
