@@ -55,6 +55,8 @@ export const departures: Readonly<Record<string, string>> = {
   asking: 'accepted; no node redirects with ASK',
   scan: 'looks at 20,000 keys at most, whatever COUNT',
   smove: 'keys in different partitions answer CROSSSLOT',
+  xread: '`BLOCK` answers an error; streams in different partitions are read one by one, not all at one instant',
+  xreadgroup: '`BLOCK` answers an error; keys in different partitions answer CROSSSLOT',
   zadd: 'there is no score -0: it is kept as 0, as Redis keeps it in a small sorted set',
   zmpop: 'keys in different partitions answer CROSSSLOT',
   sort: 'BY and GET name keys of the slot of the key that is sorted, by a hash tag, as in a cluster of Redis 8.0; the order of ALPHA is that of bytes',
