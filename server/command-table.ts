@@ -96,14 +96,21 @@ export interface KeyedRow extends RowBase {
    * For commands of many keys that are independent of each other (MGET, MSET, DEL, EXISTS): the router makes one command per partition
    * of the same shape, name first and then the groups of `keys.step` arguments that belong there, and joins the
    * replies: `array` puts each group's element back in its place, `sum` adds integers, `first-error-or-ok` is MSET's. A Gather is for a
-   * command that is more than its parts.
+   * command that is more than its parts, KeyByKey for one whose keys are not all there is to part.
    */
-  readonly split?: 'array' | 'sum' | 'first-error-or-ok' | Gather;
+  readonly split?: 'array' | 'sum' | 'first-error-or-ok' | Gather | KeyByKey;
 }
 
 /** At each partition `row` runs, in place of the command, on the keys that belong there; `join` answers from its replies, none of which is an error. */
 export interface Gather {
   readonly row: PartitionRow;
+  readonly join: (replies: readonly Reply[]) => Reply;
+}
+
+/** Each key gets a command of its own, of the same row: so the first error in the order of keys answers, as where one command meets them. */
+export interface KeyByKey {
+  readonly commands: (args: readonly Buffer[]) => readonly { readonly key: Buffer; readonly args: readonly Buffer[] }[];
+  /** From the replies in the order of the keys, none of which is an error. */
   readonly join: (replies: readonly Reply[]) => Reply;
 }
 

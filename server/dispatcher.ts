@@ -12,10 +12,10 @@ import { CommandError, type Execution } from '../storage/execution.js';
 import type { CommandLookup } from './command-lookup.js';
 import type { CommandRow, KeyedRow, KeyspacePlan, KeyspaceRow, PartitionRow, Run } from './command-table.js';
 import { decoded } from './decode-reply.js';
-import { readsValue, withValues } from './commands/distant-rows.js';
-import { homeKey } from './distant/home.js';
+import { valueAt, withValues } from './commands/distant-rows.js';
+import { homeKey, takesStreams } from './distant/home.js';
 import { argumentsOf } from './distant/value.js';
-import { joinSplit, splitByPartition } from './split.js';
+import { joinSplit, splitUp } from './split.js';
 
 const crossSlot = new ErrorReply("CROSSSLOT Keys in request don't hash to the same slot");
 
@@ -164,7 +164,7 @@ export class Dispatcher implements CommandDecoder {
     let open = elsewhere.size;
     let failed: ErrorReply | undefined;
     for (const key of elsewhere.values()) {
-      this.submitInner([readsValue, key], this.partitionOfKeys([key]), origin, (reply) => {
+      this.submitInner(valueAt(key, takesStreams(row)), this.partitionOfKeys([key]), origin, (reply) => {
         const value = argumentsOf(key, decoded(reply));
         if (value instanceof ErrorReply) failed ??= value;
         else values.push(value);
@@ -190,10 +190,10 @@ export class Dispatcher implements CommandDecoder {
     origin: Origin,
     done: (reply: Reply) => void,
   ): void {
-    const groups = splitByPartition(row.keys, args, (key) => partitionOf(key, this.options.partitions()));
+    const groups = splitUp(row, args, (key) => partitionOf(key, this.options.partitions()));
     const replies: Reply[] = groups.map(() => null);
     let open = groups.length;
-    const part = typeof split === 'string' ? row : split.row;
+    const part = typeof split === 'object' && 'row' in split ? split.row : row;
     groups.forEach(({ partition, args: ownArgs }, i) => {
       const groupArgs = part === row ? ownArgs : [Buffer.from(part.name), ...ownArgs.slice(1)];
       const operation = this.operationOf(part, groupArgs);

@@ -10,6 +10,16 @@ export interface Group {
   readonly places: readonly number[];
 }
 
+/** The parts of a command, each of one partition. */
+export function splitUp(
+  { keys, split }: Pick<KeyedRow, 'keys' | 'split'>,
+  args: readonly Buffer[],
+  partitionOf: (key: Buffer) => number,
+): Group[] {
+  if (typeof split !== 'object' || 'row' in split) return splitByPartition(keys, args, partitionOf);
+  return split.commands(args).map(({ key, args: own }, place) => ({ partition: partitionOf(key), args: own, places: [place] }));
+}
+
 /** Groups in the order in which their partitions first appear. */
 export function splitByPartition({ first, step }: KeyPositions, args: readonly Buffer[], partitionOf: (key: Buffer) => number): Group[] {
   const groups = new Map<number, { partition: number; args: Buffer[]; places: number[] }>();

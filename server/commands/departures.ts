@@ -116,7 +116,7 @@ export const departures: Readonly<Record<string, string>> = {
     'from arrival to reply, other nodes included; a write that another node ran does not keep its arguments; of like commands that came together one is kept, unless `slowlog-log-slower-than` is below 1000',
   xadd: '`*` and `ms-*`: the sequence number ends in the number of the node that chose it, in its low 32 bits, so `ms-*` does not begin at 0; `~` as XTRIM',
   xtrim: '`~` takes whole hundreds, counted from the first entry, or all entries, where Redis takes whole nodes of its tree',
-  xread: 'BLOCK answers an error; streams in different partitions answer CROSSSLOT',
+  xread: 'BLOCK answers an error; streams in different partitions are read one by one, not all at one instant',
   xreadgroup: 'BLOCK answers an error; streams in different partitions answer CROSSSLOT',
   xsetid: 'ENTRIESADDED above 9007199254740991 is refused',
   'xinfo|stream': '`radix-tree-keys` and `radix-tree-nodes` are those of nodes of a hundred entries',

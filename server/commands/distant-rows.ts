@@ -2,13 +2,14 @@
  * What is run at partitions for a command on keys of several of them: first `value` at each key that is elsewhere, then the command itself at its home, with what was
  * read. Each value is one that its key had, agreed on by a read quorum; no two of them need to be of the same instant, as with MGET.
  *
+ *     partition|value  key [STREAM: of a stream its content, too]
  *     partition|with   number of values | values (server/distant/value.ts) | number of keys that are here | keys | the command, name first
  */
 import { ErrorReply } from '../../protocol/resp/reply.js';
 import type { CommandRow, KeyedRow, PartitionRow, Run } from '../command-table.js';
 import { DistantExecution } from '../distant/execution.js';
 import { distantValueAt, distantValueOf, type DistantValue } from '../distant/value.js';
-import { parseIntegerWithin } from './arguments.js';
+import { isToken, parseIntegerWithin } from './arguments.js';
 import { malformedPartitionCommand, partitionRow } from './partition-row.js';
 import { firstIsKey } from './row.js';
 
@@ -20,7 +21,11 @@ interface Taken {
 
 const readsWith: Buffer = Buffer.from('partition|with');
 const writesWith: Buffer = Buffer.from('partition|with-write');
-export const readsValue: Buffer = Buffer.from('partition|value');
+const readsValue: Buffer = Buffer.from('partition|value');
+const withStream: Buffer = Buffer.from('STREAM');
+
+/** The arguments that ask for a value. */
+export const valueAt = (key: Buffer, takesStreams: boolean): Buffer[] => [readsValue, key, ...(takesStreams ? [withStream] : [])];
 
 /** The arguments of a command at its home. `values`: each one's arguments. */
 export function withValues(
@@ -64,13 +69,15 @@ export function distantRows(table: () => readonly CommandRow[]): readonly Partit
       const run = row.parse(taken.command);
       return run instanceof ErrorReply ? run : (execution) => run(new DistantExecution(execution, taken.values));
     };
+  const parseValue = (args: readonly Buffer[]): Run | ErrorReply => {
+    const [, key, option] = args as readonly [Buffer, Buffer, Buffer?];
+    if (option !== undefined && (!isToken(option, 'STREAM') || args.length > 3)) return malformedPartitionCommand;
+    return (execution) => distantValueOf(execution, key, option !== undefined);
+  };
   const findKeys = (args: readonly Buffer[]): readonly Buffer[] => take(args)?.keys ?? [];
   const syntax = 'count value [value ...] count key [key ...] command [argument ...]';
   return [
-    {
-      ...partitionRow('value', 2, 'readonly', (args) => (execution) => distantValueOf(execution, args[1] as Buffer), 'key'),
-      keys: firstIsKey,
-    },
+    { ...partitionRow('value', -2, 'readonly', parseValue, 'key [STREAM]'), keys: firstIsKey },
     { ...partitionRow('with', -4, 'readonly', parse(false), syntax), keys: firstIsKey, findKeys },
     { ...partitionRow('with-write', -4, 'write', parse(true), syntax), keys: firstIsKey, findKeys },
   ];

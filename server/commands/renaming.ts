@@ -1,5 +1,5 @@
 /**
- * RENAME, RENAMENX and COPY, of values of every type, with their expiry. Semantics and error texts are Redis 7.2's (db.c). Both keys lie in
+ * RENAME, RENAMENX and COPY, of values of every type, with their expiry. Semantics and error texts are Redis 7.2's (db.c). Both keys of a RENAME lie in
  * one partition, or the router answers CROSSSLOT.
  */
 import { ErrorReply, ok } from '../../protocol/resp/reply.js';

@@ -128,10 +128,25 @@ function read(execution: Execution, { keys, after, most }: StreamReading): Reply
   return readReply(execution, found);
 }
 
+type Found = readonly (readonly [key: Reply, entries: Reply])[];
+
 /** Entries by key, of those that have any. */
-export function readReply({ resp }: Execution, found: readonly (readonly [key: Reply, entries: Reply])[]): Reply {
+export function readReply({ resp }: Pick<Execution, 'resp'>, found: Found): Reply {
   if (found.length === 0) return nilArray;
   return resp === 2 ? found : new MapReply(found);
+}
+
+/** The same command for each of its streams alone. */
+function readingsOf(args: readonly Buffer[]): { readonly key: Buffer; readonly args: readonly Buffer[] }[] {
+  const at = streamsAt(args) ?? args.length;
+  const keys = keysOfRead(args);
+  return keys.map((key, i) => ({ key, args: [...args.slice(0, at), key, args[at + keys.length + i] as Buffer] }));
+}
+
+function joinReadings(replies: readonly Reply[]): Reply {
+  const isMap = replies.some((reply) => reply instanceof MapReply);
+  const found = replies.flatMap((reply) => (reply instanceof MapReply ? reply.entries : Array.isArray(reply) ? (reply as Found) : []));
+  return readReply({ resp: isMap ? 3 : 2 }, found);
 }
 
 const ofRange =
@@ -171,5 +186,6 @@ export const streamReadRows: readonly KeyedRow[] = [
       parseRead,
     ),
     findKeys: keysOfRead,
+    split: { commands: readingsOf, join: joinReadings },
   },
 ];

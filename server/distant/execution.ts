@@ -21,7 +21,7 @@ import {
 import type { Scoring } from '../../storage/combined-scores.js';
 import type { LongWork } from '../../storage/long-work.js';
 import type { DistantValue } from './value.js';
-import { DistantCollection, DistantList, DistantSortedSet } from './views.js';
+import { DistantCollection, DistantList, DistantSortedSet, DistantStream } from './views.js';
 
 const wrongType = new ErrorReply('WRONGTYPE Operation against a key holding the wrong kind of value');
 
@@ -109,11 +109,10 @@ export class DistantExecution implements Execution {
     return this.shows(value, 'list') ? new DistantList(value.parts) : undefined;
   }
 
-  /** Streams are not brought from elsewhere: what was is another type, or nothing. */
   stream(key: Buffer): StreamView | undefined {
     const value = this.valueOf(key);
-    if (value !== undefined) this.shows(value, 'stream');
-    return value === undefined ? this.here.stream(key) : undefined;
+    if (value === undefined) return this.here.stream(key);
+    return this.shows(value, 'stream') ? new DistantStream(value, this.nowMs) : undefined;
   }
 
   get writtenDot(): Dot {

@@ -13,6 +13,9 @@ const homes: ReadonlyMap<string, 'first' | 'last'> = new Map([
   ...atLast.split(' ').map((name) => [name, 'last'] as const),
 ]);
 
+/** It does more with a stream at a key elsewhere than refuse it: the stream has to be brought, however long it is. */
+export const takesStreams = ({ name }: KeyedRow): boolean => name === 'copy';
+
 /** The key that it runs at: the one that it writes to, or the first. Undefined: all its keys have to be in one partition. */
 export function homeKey(row: KeyedRow, args: readonly Buffer[], keys: readonly Buffer[]): Buffer | undefined {
   const home = homes.get(row.name);

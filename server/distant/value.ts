@@ -9,22 +9,26 @@
  *       set          its members
  *       sorted set   member, score in eight bytes
  *       hash         field, value, Unix ms of the field's expiry
+ *       stream       element, value, as they are where it is written anew (server/streams/stream.ts). Nothing, for a command that only refuses streams
  */
 import { ErrorReply, type Reply } from '../../protocol/resp/reply.js';
 import { encodeReply } from '../../protocol/resp/reply-writer.js';
 import { LongReply } from '../../protocol/resp/long-reply.js';
-import { CommandError, type Execution, type TypeName } from '../../storage/execution.js';
+import { CommandError, type CollectionName, type Execution, type TypeName } from '../../storage/execution.js';
 import { PackedElements } from '../../storage/packed-elements.js';
 import { parseIntegerWithin } from '../commands/arguments.js';
 import { decodeReply } from '../decode-reply.js';
+import { elementsOf, streamAt } from '../streams/stream.js';
 import { LongValue } from './long-value.js';
 
 /** Parts that make an element. */
 const partsOfElement = { list: 1, set: 1, zset: 2, hash: 3, stream: 2 } as const;
-const typeNames: ReadonlySet<string> = new Set(['', 'string', 'list', 'set', 'zset', 'hash']);
+const typeNames: ReadonlySet<string> = new Set(['', 'string', 'list', 'set', 'zset', 'hash', 'stream']);
 const noBytes: Buffer = Buffer.alloc(0);
-const noStreams = new ErrorReply('ERR streams in different partitions are not supported in one command');
 const malformed = new ErrorReply('ERR malformed value of another partition');
+
+/** Who the elements of a stream that is brought are said to be written by: none of those whose clocks mean something. */
+const nobody = 0;
 
 const bytesOf = (value: number | string): Buffer => Buffer.from(String(value));
 
@@ -72,13 +76,13 @@ function partsIn(content: Buffer, step: number): readonly Buffer[] {
   return parts as Buffer[];
 }
 
-/** What is at `key`, without the key: the reply that is asked for it. */
-export function distantValueOf(execution: Execution, key: Buffer): Reply {
+/** What is at `key`, without the key: the reply that is asked for it. `takesStreams`: of a stream its content, too. */
+export function distantValueOf(execution: Execution, key: Buffer, takesStreams: boolean): Reply {
   const type = execution.typeOf(key);
   const head = [bytesOf(type ?? ''), bytesOf(execution.expiryOf(key) ?? 0)];
   if (type === undefined) return [...head, noBytes];
   if (type === 'string') return [...head, execution.string(key)?.bytes ?? noBytes];
-  if (type === 'stream') throw new CommandError(noStreams);
+  if (type === 'stream' && !takesStreams) return [...head, noBytes];
   const long = longContent(execution, key, type);
   if (long instanceof LongReply) return new LongValue(head, long);
   return [...head, encodeReply(partsOf(execution, key, type), 2)];
@@ -90,7 +94,12 @@ function longContent(execution: Execution, key: Buffer, type: TypeName): Reply |
   return type === 'zset' ? execution.collection(key, 'zset')?.long('elements and values') : undefined;
 }
 
-function partsOf(execution: Execution, key: Buffer, type: 'list' | 'set' | 'zset' | 'hash'): readonly Buffer[] {
+function partsOf(execution: Execution, key: Buffer, type: CollectionName): readonly Buffer[] {
+  if (type === 'stream') {
+    const parts: Buffer[] = [];
+    for (const { element, value } of elementsOf(streamAt(execution, key).content(), nobody)) parts.push(element, value);
+    return parts;
+  }
   if (type === 'list') {
     const list = execution.list(key);
     return list?.slice(0, list.size) ?? [];

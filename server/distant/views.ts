@@ -1,6 +1,18 @@
 /** Collections that were brought from another partition, as a command sees them. They are read whole, so each is a table made when it is first asked for. */
+import type { Dot } from '../../protocol/dot.js';
+import { emptyClock } from '../../protocol/record.js';
 import type { Reply } from '../../protocol/resp/reply.js';
-import type { CollectionView, ListView, ScannedElements, ScoredMember, SortedView, Sought } from '../../storage/execution.js';
+import type {
+  CollectionView,
+  ElementScan,
+  ListView,
+  OrderedElement,
+  ScannedElements,
+  ScoredMember,
+  SortedView,
+  Sought,
+  StreamView,
+} from '../../storage/execution.js';
 import { scanHash, sliceOf } from '../../storage/key-order.js';
 import { findings, ListSearch } from '../../storage/list-search.js';
 import { decodeScore } from '../../storage/score-value.js';
@@ -139,6 +151,49 @@ export class DistantSortedSet extends DistantCollection implements SortedView {
     this.inOrder ??= this.all
       .map(({ bytes, value }) => ({ member: bytes, score: decodeScore(value) }))
       .sort((x, y) => (x.score === y.score ? Buffer.compare(x.member, y.member) : x.score < y.score ? -1 : 1));
+    return this.inOrder;
+  }
+}
+
+const noDot: Dot = { actor: 0, counter: 0 };
+
+/** It was written anew where it was: nothing of it is a matter between several writers any more, so it has no dots, and no clocks. */
+export class DistantStream extends DistantCollection implements StreamView {
+  readonly top = emptyClock;
+  readonly seen = emptyClock;
+  private inOrder: readonly OrderedElement[] | undefined = undefined;
+
+  range(from: Buffer, to: Buffer, most = Infinity, backwards = false): OrderedElement[] {
+    const [first, last] = [this.countBefore(from), this.countBefore(to)];
+    return backwards ? this.row.slice(Math.max(first, last - most), last).reverse() : this.row.slice(first, Math.min(last, first + most));
+  }
+
+  scanned(from: Buffer, to: Buffer, scan: ElementScan): Reply {
+    for (const { element, value } of this.range(from, to)) scan.take(element, value, noDot);
+    return scan.reply();
+  }
+
+  countIn(from: Buffer, to: Buffer): number {
+    return this.countBefore(to) - this.countBefore(from);
+  }
+
+  dotOf(): Dot {
+    return noDot;
+  }
+
+  private countBefore(element: Buffer): number {
+    const { row } = this;
+    let [low, high] = [0, row.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (Buffer.compare((row[middle] as OrderedElement).element, element) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  private get row(): readonly OrderedElement[] {
+    this.inOrder ??= this.all.map(({ bytes, value }) => ({ element: bytes, value })).sort((x, y) => Buffer.compare(x.element, y.element));
     return this.inOrder;
   }
 }

@@ -276,9 +276,9 @@ export class Group {
     return this.execution.removeElement(this.key, 'stream', element);
   }
 
-  /** Up to there all was given that was ever added; a copy of the stream begins there. */
+  /** Up to there all was given that was ever added; a copy of the stream begins there. Needs no word of a coordinator's, so that a read may ask. */
   get settledId(): StreamId {
-    return deliveredUpTo(this.adopted, this.view.top);
+    return deliveredUpTo(this.delivered, this.view.top);
   }
 
   content(lastId: StreamId): GroupContent {
@@ -300,13 +300,12 @@ export function groupsOf(execution: Execution, key: Buffer, view: StreamView, st
   return groups.sort((x, y) => Buffer.compare(x.name, y.name));
 }
 
-/** Writes a group to a stream that has none of the name. What is not behind its last id counts as delivered. */
-export function writeGroup(execution: Execution, key: Buffer, content: GroupContent): void {
+/** A group as the actor writes it to a stream that has none of the name. What is not behind its last id counts as delivered. */
+export function* elementsOfGroup(content: GroupContent, actor: number): Generator<OrderedElement, void, undefined> {
   const { name, lastId, entriesRead, consumers, pending } = content;
-  const { actor } = execution.writtenDot;
   const delivered = lastId === 0n ? nothing : deliveredWithin(0n, lastId, withAlways(emptyClock, actor));
-  execution.setElement(key, 'stream', cursorElement(name, actor), encodeCursor({ delivered, entriesRead }));
+  yield { element: cursorElement(name, actor), value: encodeCursor({ delivered, entriesRead }) };
   for (const { name: consumer, seenMs, activeMs } of consumers)
-    execution.setElement(key, 'stream', consumerElement(name, consumer), encodeConsumer({ seenMs, activeMs }));
-  for (const { id, ...holding } of pending) execution.setElement(key, 'stream', deliveryElement(name, id), encodeDelivery(holding));
+    yield { element: consumerElement(name, consumer), value: encodeConsumer({ seenMs, activeMs }) };
+  for (const { id, ...holding } of pending) yield { element: deliveryElement(name, id), value: encodeDelivery(holding) };
 }

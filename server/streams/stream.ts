@@ -11,10 +11,10 @@
  * needs no more of the stream than it asks for.
  */
 import type { Reply } from '../../protocol/resp/reply.js';
-import type { Execution, StreamView } from '../../storage/execution.js';
+import type { Execution, OrderedElement, StreamView } from '../../storage/execution.js';
 import { parseInteger } from '../commands/arguments.js';
 import { allCursors, allPending, cursorsOf, groupName, isClaim } from './group-elements.js';
-import { Group, groupsOf, writeGroup, type GroupContent } from './group.js';
+import { elementsOfGroup, Group, groupsOf, type GroupContent } from './group.js';
 import {
   besideEntries,
   decodeFields,
@@ -228,22 +228,33 @@ export function addEntry(execution: Execution, key: Buffer, { id, fields }: Stre
   execution.setElement(key, 'stream', entryElement(id), encodeFields(fields));
 }
 
-function writeMark(execution: Execution, key: Buffer, { lastId, greatestDeletedId }: Mark): void {
+function writeMark(execution: Execution, key: Buffer, mark: Mark): void {
+  execution.setElement(key, 'stream', markElement(execution.writtenDot.actor), encodeMark(mark));
+}
+
+function encodeMark({ lastId, greatestDeletedId }: Mark): Buffer {
   const bytes = Buffer.allocUnsafe(2 * idBytes);
   putId(bytes, 0, lastId);
   putId(bytes, idBytes, greatestDeletedId);
-  execution.setElement(key, 'stream', markElement(execution.writtenDot.actor), bytes);
+  return bytes;
+}
+
+/** All that a stream is made of where the actor writes it anew. */
+export function* elementsOf(content: StreamContent, actor: number): Generator<OrderedElement, void, undefined> {
+  const { entries, entriesAdded, groups } = content;
+  for (const { id, fields } of entries) yield { element: entryElement(id), value: encodeFields(fields) };
+  const removed = entriesAdded - entries.length;
+  if (removed > 0) yield { element: removedElement, value: Buffer.from(String(removed)) };
+  if (entries.at(-1)?.id !== content.lastId || content.greatestDeletedId > 0n || entries.length === 0)
+    yield { element: markElement(actor), value: encodeMark(content) };
+  for (const group of groups) yield* elementsOfGroup(group, actor);
 }
 
 /** Puts a stream in place of whatever is at the key. `expiresAtMs` 0 = none. */
 export function writeStream(execution: Execution, key: Buffer, content: StreamContent, expiresAtMs: number): void {
-  const { entries, entriesAdded, groups } = content;
+  const { actor } = execution.writtenDot;
   execution.delete(key);
-  for (const entry of entries) addEntry(execution, key, entry);
-  const removed = entriesAdded - entries.length;
-  if (removed > 0) execution.setElement(key, 'stream', removedElement, Buffer.from(String(removed)));
-  if (entries.at(-1)?.id !== content.lastId || content.greatestDeletedId > 0n || entries.length === 0) writeMark(execution, key, content);
-  for (const group of groups) writeGroup(execution, key, group);
+  for (const { element, value } of elementsOf(content, actor)) execution.setElement(key, 'stream', element, value);
   if (expiresAtMs !== 0) execution.setExpiry(key, expiresAtMs);
 }
 

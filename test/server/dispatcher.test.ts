@@ -4,7 +4,7 @@
  */
 import test from 'ava';
 import type { Call } from '../../cluster/call.js';
-import { EncodedReply, ErrorReply, ok, type Reply } from '../../protocol/resp/reply.js';
+import { EncodedReply, ErrorReply, nilArray, ok, type Reply } from '../../protocol/resp/reply.js';
 import { encodeReply } from '../../protocol/resp/reply-writer.js';
 import { CommandError } from '../../storage/execution.js';
 import { CommandLookup } from '../../server/command-lookup.js';
@@ -225,11 +225,11 @@ test("other nodes may send keys' commands and partitions' halves, and nothing el
   }
 });
 
+const value = (...parts: string[]): Reply => new EncodedReply(encodeReply(parts.map(bytes), 2));
+
 test('what a peer sends instead of a value is an error to the client, whatever it is', (t) => {
-  const value = (...parts: string[]): Reply => new EncodedReply(encodeReply(parts.map(bytes), 2));
   const notAValue = 'ERR malformed value of another partition';
   for (const [answer, expected] of [
-    [value('stream', '0', ''), notAValue],
     [value('nothing', '0', '*0\r\n'), notAValue],
     [value('set', '-1', '*0\r\n'), notAValue],
     [value('set', 'x', '*0\r\n'), notAValue],
@@ -248,6 +248,45 @@ test('what a peer sends instead of a value is an error to the client, whatever i
     t.deepEqual(visits.calls, []);
     t.deepEqual(visits.replies.map(errorText), [expected]);
   }
+});
+
+test('of a stream elsewhere COPY alone asks for more than its type', (t) => {
+  const asked = (...command: string[]): string[] => new Visits().run(...command).calls.map((call) => words(call).join(' '));
+  t.deepEqual(asked('COPY', 'a', 'b', 'REPLACE'), ['partition|value a STREAM']);
+  t.deepEqual(asked('SUNIONSTORE', 'a', 'b', 'c'), ['partition|value b', 'partition|value c']);
+  const visits = new Visits().run('SUNIONSTORE', 'a', 'b', 'c');
+  for (const [i, call] of visits.calls.splice(0).entries()) call.answer(i === 0 ? value('stream', '0', '') : value('', '0', ''));
+  t.is(words(visits.only())[0], 'partition|with-write');
+  for (const command of [['partition|value', 'a', 'SET'], ['partition|value', 'a', 'STREAM', 'b'], ['partition|value']])
+    t.throws(() => visits.decode(...command), { instanceOf: CommandError }, command.join(' '));
+});
+
+test('XREAD over partitions is a reading of each stream, whose replies are put together in the order of the keys', (t) => {
+  const entries = (key: string): Reply => [bytes(key), [[bytes('1-1'), [bytes('f'), bytes('v')]]]];
+  const visits = new Visits().run('XREAD', 'COUNT', '5', 'STREAMS', 'a', 'b', 'a', '1', '$', '3-1');
+  const calls = visits.calls.splice(0);
+  t.deepEqual(calls.map(words), [
+    ['XREAD', 'COUNT', '5', 'STREAMS', 'a', '1'],
+    ['XREAD', 'COUNT', '5', 'STREAMS', 'b', '$'],
+    ['XREAD', 'COUNT', '5', 'STREAMS', 'a', '3-1'],
+  ]);
+  t.deepEqual(visits.attached, calls);
+  t.is(calls[0]?.partition, calls[2]?.partition);
+  calls[2]?.answer(new EncodedReply(encodeReply([entries('third')], 2)));
+  calls[1]?.answer(new EncodedReply(encodeReply(nilArray, 2)));
+  t.deepEqual(visits.replies, []);
+  calls[0]?.answer([entries('first')]);
+  t.deepEqual(visits.replies, [[entries('first'), entries('third')]]);
+  const none = new Visits().run('XREAD', 'STREAMS', 'a', 'b', '1', '1');
+  for (const call of none.calls) call.answer(nilArray);
+  t.deepEqual(none.replies, [nilArray]);
+});
+
+test('of several errors of XREAD the one of the first key is the answer', (t) => {
+  const visits = new Visits().run('XREAD', 'STREAMS', 'a', 'b', 'c', '1', 'x', '1');
+  for (const call of visits.calls.splice(0).toReversed())
+    call.answer(String(call.args[2]) === 'a' ? nilArray : new ErrorReply(`ERR ${String(call.args[2])}`));
+  t.deepEqual(visits.replies.map(errorText), ['ERR b']);
 });
 
 test('a call that is split is answered though a peer sends what is no reply', (t) => {

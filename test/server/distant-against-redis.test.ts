@@ -9,15 +9,29 @@ import { agree, endsComparison } from './generated/agreement.js';
 import { everyFamily } from './generated/all.js';
 import { binaryKey, spread, type Words } from './generated/words.js';
 import { RawClient } from './raw-client.js';
+import { keysOfRead } from '../../server/commands/stream-reads.js';
 
 const runs = Number(process.env['TORC_DISTANT_RUNS'] ?? 40);
 const keys = ['a', 'b', 'c', 'd', '{a}2', binaryKey];
 const family = everyFamily({ any: fc.constantFrom(...keys), near: fc.constantFrom(...keys) });
 const apart =
-  'sdiff sinter sintercard sunion sdiffstore sinterstore sunionstore zdiff zinter zintercard zunion zdiffstore zinterstore zunionstore zrangestore bitop geosearchstore lcs pfmerge pfcount copy sort georadius georadiusbymember'.split(
+  'sdiff sinter sintercard sunion sdiffstore sinterstore sunionstore zdiff zinter zintercard zunion zdiffstore zinterstore zunionstore zrangestore bitop geosearchstore lcs pfmerge pfcount copy sort georadius georadiusbymember xread'.split(
     ' ',
   );
 const writers = ['set', 'sadd', 'zadd', 'rpush', 'hset', 'hpexpire', 'geoadd', 'pfadd', 'setbit', 'expire', 'del'];
+const streamWriters = [
+  'xadd',
+  'xadd',
+  'xgroup|create',
+  'xreadgroup',
+  'xreadgroup',
+  'xack',
+  'xclaim',
+  'xgroup|createconsumer',
+  'xdel',
+  'xtrim',
+  'xsetid',
+];
 const of = (names: readonly string[]): fc.Arbitrary<Words> =>
   fc.oneof(
     ...names.map((name) => {
@@ -26,10 +40,25 @@ const of = (names: readonly string[]): fc.Arbitrary<Words> =>
       return arbitrary;
     }),
   );
-const command = fc.oneof({ weight: 2, arbitrary: of(writers) }, { weight: 5, arbitrary: of(apart) });
+const command = fc.oneof(
+  { weight: 2, arbitrary: of(writers) },
+  { weight: 1, arbitrary: of(streamWriters) },
+  { weight: 5, arbitrary: of(apart) },
+);
+
+/** A stream at each key, of which a group was given some. */
+const streams = keys.flatMap((key, i): Words[] => [
+  ['XADD', key, `1-${i + 1}`, 'f', `v${i}`],
+  ['XADD', key, '7-1', 'f', 'v', 'g', 'w'],
+  ['XADD', key, '9', 'f', 'v'],
+  ['XGROUP', 'CREATE', key, 'g', '0'],
+  ['XREADGROUP', 'GROUP', 'g', 'c1', 'COUNT', '2', 'STREAMS', key, '>'],
+  ['XDEL', key, '7-1'],
+]);
 
 /** A value of the type that the command is for, at each key. */
 function filled(name: string): Words[] {
+  if (name.startsWith('x')) return streams;
   return keys.map((key, i): Words => {
     if (name.startsWith('geo')) return ['GEOADD', key, `1${i}.5`, '38.1', `m${i}`, '13.5', '38.1', 'x'];
     if (name.startsWith('z')) return ['ZADD', key, String(i), 'x', '7', `m${i}`];
@@ -39,20 +68,28 @@ function filled(name: string): Words[] {
 }
 
 /** Of each command several, the same ones each time, on keys that are there: none goes unmet by chance. */
-const samples = apart.map((name, i): Words[] => [
-  ...filled(name),
-  ...fc.sample(of([name]), { seed: 42 + i, numRuns: 15 }).flatMap((words) => [words, ...filled(name)]),
-]);
+const samples = [
+  ...apart.map((name, i): Words[] => [
+    ...filled(name),
+    ...fc.sample(of([name]), { seed: 42 + i, numRuns: 15 }).flatMap((words) => [words, ...filled(name)]),
+  ]),
+  // Each meets streams, which COPY alone takes.
+  ...apart.map((name, i): Words[] => [...streams, ...fc.sample(of([name]), { seed: 142 + i, numRuns: 15 }).flatMap((words) => [words, ...streams])]), // prettier-ignore
+];
 
-/** BY and GET name keys that no argument does: they and what is stored have to be in one slot. */
-const isRefused = (words: Words): boolean => /^sort$/i.test(String(words[0])) && words.some((word) => /^(by|get)$/i.test(String(word)));
+/** BY and GET name keys that no argument does: they and what is stored have to be in one slot. So have streams of which a group is given something. */
+function isRefused(words: Words): boolean {
+  const [name = ''] = words.map((word) => String(word).toLowerCase());
+  if (name === 'sort') return words.some((word) => /^(by|get)$/i.test(String(word)));
+  return name === 'xreadgroup' && keysOfRead(words.map((word) => Buffer.from(word))).length > 1;
+}
 /** Types at keys, and what is there, in an order that both give. */
 const looks = keys.flatMap((key): Words[] => [
   ['TYPE', key],
   ['DUMP', key],
   ['PEXPIRETIME', key],
+  ['XINFO', 'STREAM', key, 'FULL', 'COUNT', '0'],
 ]);
-const isDump = ([name]: Words): boolean => name === 'DUMP';
 
 async function compare(t: ExecutionContext, torc: ServerGroup, redis: ServerGroup): Promise<void> {
   const nodes = await Promise.all(torc.ports.map((port) => RawClient.connect(port)));
@@ -61,7 +98,7 @@ async function compare(t: ExecutionContext, torc: ServerGroup, redis: ServerGrou
   let turn = 0;
   const follow = async (generated: readonly Words[]): Promise<void> => {
     const sequence = generated.map(spread).filter((words) => !isRefused(words));
-    const asked = [...sequence, ...looks.filter((words) => !isDump(words))];
+    const asked = [...sequence, ...looks];
     const theirs = (await oracle.ask(['FLUSHALL'], ...asked)).slice(1);
     const node = nodes[turn++ % nodes.length] as RawClient;
     await node.ask(['FLUSHALL']);

@@ -66,7 +66,7 @@ const seeing =
 export async function broughtOf(opened: OpenedStore, keys: readonly string[]): Promise<ReadonlyMap<string, DistantValue>> {
   const values = new Map<string, DistantValue>();
   for (const key of keys) {
-    const { reply } = tried(opened, 2, (execution) => distantValueOf(execution, Buffer.from(key)), undefined);
+    const { reply } = tried(opened, 2, (execution) => distantValueOf(execution, Buffer.from(key), false), undefined);
     const args = argumentsOf(Buffer.from(key), reply instanceof LongReply ? decodeReply((await whole(reply)).bytes) : reply);
     const taken = args instanceof ErrorReply ? undefined : distantValueAt(args, 0);
     if (taken === undefined) throw new Error(`what ${key} holds is not brought`);

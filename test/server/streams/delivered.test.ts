@@ -83,7 +83,8 @@ test('no entry that was not delivered is outside the ranges that are looked thro
 
 test('a coordinator vouches for what it adds from then on, where all that it added before was delivered, and for nothing else', (t) => {
   fc.assert(
-    fc.property(delivered, actor, fc.integer({ min: 0, max: 6 }), id, id, dot, (x, own, latest, lastId, at, made) => {
+    fc.property(delivered, actor, fc.integer({ min: 0, max: 6 }), id, id, dot, clock, (x, own, latest, lastId, at, made, written) => {
+      const others = [...written].filter(([each]) => each !== own);
       const adopted = adoptedBy(x, own, latest, lastId);
       t.is(lastDelivered(adopted), lastDelivered(x));
       const step = x.find(({ to }) => at <= to);
@@ -93,6 +94,9 @@ test('a coordinator vouches for what it adds from then on, where all that it add
         step.to <= lastId &&
         (latest === 0 || wasDelivered(x, at, { actor: own, counter: latest }));
       t.is(wasDelivered(adopted, at, made), all || wasDelivered(x, at, made));
+      // So up to where all was given needs nobody's word.
+      const top = new Map(latest === 0 ? others : [...others, [own, latest]]);
+      t.is(deliveredUpTo(adopted, top), deliveredUpTo(x, top));
     }),
     runs,
   );
