@@ -133,7 +133,8 @@ export class Coordinator {
     const runs = coordination.state === 'running' || coordination.state === 'draining';
     if (runs && compareTerms(term, coordination.term) <= 0) return; // batches of a term before this one, sent again
     const waiting = runs ? coordination.stop() : [];
-    const first = Math.min(...counters);
+    let first = Infinity; // not by Math.min(...), whose arguments have a limit
+    for (const counter of counters) first = Math.min(first, counter);
     this.releaseWhere(coordination, ({ counter }) => counter >= first);
     coordination.releaseDrained();
     this.options.reroute(waiting);
