@@ -6,6 +6,7 @@
  */
 import { noTerm, type Term } from '../protocol/dot.js';
 import type { Call } from './call.js';
+import { CallQueue } from './call-queue.js';
 import type { Settlement } from './settlement.js';
 
 export class Coordination {
@@ -15,9 +16,11 @@ export class Coordination {
   weakBelow = 0;
   /** How many calls wait for the term or, in order, for a key that is being loaded. */
   waiting = 0;
-  private queue: Call[] = [];
+  private readonly queue = new CallQueue();
   /** A read for the head of the queue is under way. */
   loading = false;
+  /** What waits goes on with a turn of its own, which is coming. */
+  goesOnLater = false;
   /** A large batch is on its way to the log: nothing runs that would be logged before it. */
   held = false;
   /** Bytes of large batches that are not settled: what comes after them in the partition takes as long as they do. */
@@ -32,22 +35,23 @@ export class Coordination {
   constructor(readonly partition: number) {}
 
   enqueue(call: Call): void {
-    this.waiting = this.queue.push(call);
+    this.queue.push(call);
+    this.waiting = this.queue.length;
   }
 
   /** A call that was taken out, or came when nobody waited, lacks something that has to be loaded first. */
   putBack(call: Call): void {
-    this.queue.unshift(call);
+    this.queue.putFirst(call);
     this.waiting = this.queue.length;
   }
 
   /** The call that has waited longest. */
   get head(): Call | undefined {
-    return this.queue[0];
+    return this.queue.first;
   }
 
   takeHead(): void {
-    this.queue.shift();
+    this.queue.takeFirst();
     this.waiting = this.queue.length;
   }
 
@@ -63,8 +67,7 @@ export class Coordination {
 
   /** Takes out the calls that `isDue` names, in order. */
   takeEvery(isDue: (call: Call) => boolean): Call[] {
-    const due = this.queue.filter(isDue);
-    if (due.length > 0) this.queue = this.queue.filter((call) => !isDue(call));
+    const due = this.queue.takeEvery(isDue);
     this.waiting = this.queue.length;
     return due;
   }
@@ -116,9 +119,7 @@ export class Coordination {
   /** Stops coordinating; whoever waits is handed out to be routed anew. */
   stop(): Call[] {
     this.state = 'idle';
-    const { queue } = this;
-    this.queue = [];
     this.waiting = 0;
-    return queue;
+    return this.queue.takeAll();
   }
 }

@@ -37,6 +37,8 @@ const pauseMs = 1000;
 const keyLoadMs = { slow: 500, most: 60_000 };
 /** What a run gets done in a millisecond on a slow and busy machine. */
 const runPerMs = { copiedBytes: 100_000, args: 100 };
+/** Of calls that waited: what takes a few microseconds each. */
+const drainSteps = { most: 500, perLook: 4 };
 /** Of what is made of large values before a run: each takes well below a millisecond. */
 const madeSteps = { most: 32, perLook: 1 };
 
@@ -131,7 +133,8 @@ export class Coordinator {
     const runs = coordination.state === 'running' || coordination.state === 'draining';
     if (runs && compareTerms(term, coordination.term) <= 0) return; // batches of a term before this one, sent again
     const waiting = runs ? coordination.stop() : [];
-    const first = Math.min(...counters);
+    let first = Infinity; // not by Math.min(...), whose arguments have a limit
+    for (const counter of counters) first = Math.min(first, counter);
     this.releaseWhere(coordination, ({ counter }) => counter >= first);
     coordination.releaseDrained();
     this.options.reroute(waiting);
@@ -287,7 +290,9 @@ export class Coordinator {
     return !fromCoordinator && operation.access === 'read' && !operation.wholePartition && this.options.membership.memberCount > 1;
   }
 
+  /** Runs what waits, a slice of it in a turn. What comes meanwhile waits behind it. */
   private drain(coordination: Coordination): void {
+    const slice = new TurnSlice(this.options.clock, drainSteps.most, drainSteps.perLook);
     while (coordination.state === 'running' && !coordination.loading && !coordination.held) {
       const { head } = coordination;
       if (head === undefined) return;
@@ -299,7 +304,19 @@ export class Coordinator {
         coordination.putBack(head);
         this.options.reroute(coordination.stop());
       }
+      if (coordination.waiting > 0 && slice.isOver()) return this.drainLater(coordination);
     }
+  }
+
+  /** Whatever becomes of the partition until then: it may be another's, or wait for something else. */
+  private drainLater(coordination: Coordination): void {
+    if (coordination.goesOnLater) return;
+    coordination.goesOnLater = true;
+    this.options.clock.after(0, () => {
+      coordination.goesOnLater = false;
+      this.noticePause();
+      this.drain(coordination);
+    });
   }
 
   private loadHead(coordination: Coordination): void {

@@ -7,14 +7,19 @@ import type { Clock } from '../storage/clock.js';
 import type { Execution } from '../storage/execution.js';
 import type { Store } from '../storage/store.js';
 import { Transaction } from '../storage/transaction.js';
+import { TurnSlice } from '../storage/turn-slice.js';
 import { Call } from './call.js';
 import type { Operation } from './command.js';
 import type { Coordination } from './coordination.js';
 import type { Membership } from './membership.js';
 
-const intervalMs = 100;
-/** Keys looked at in one tick, and deleted by one batch. */
-const lookMax = 500;
+/** From one tick that looks to the next; after one that was worth it the shorter, so that a fifth of the time goes into it at most. */
+const intervalMs = { usual: 100, busy: 10 };
+/** Keys looked at in one tick in any case. It goes on while one of so many had expired, as Redis' active expiry does, as long as a slice of a turn may take. */
+const lookMin = 500;
+const worthwhile = 4;
+const lookMax = 10_000;
+/** Keys deleted by one batch. */
 const deleteMax = 100;
 /** Elements deleted by one batch: a millisecond or two. Where there are more the next one follows at once. */
 const deleteElementsMax = 500;
@@ -43,13 +48,15 @@ export class ExpirySweeper {
   tick(): void {
     const now = this.options.clock.monotonicMs();
     if (now < this.nextMs) return;
-    this.nextMs = now + intervalMs;
     const nowMs = this.options.store.hybridClock.nowMs();
+    const slice = new TurnSlice(this.options.clock, lookMax);
     let looked = 0;
+    let expired = 0;
+    let isOver = false;
     const running = [...this.options.coordinations()].filter(
       ({ state, partition }) => state === 'running' && this.options.membership.isHome(partition),
     );
-    for (let i = 0; i < running.length && looked < lookMax; i++) {
+    for (let i = 0; i < running.length && !isOver; i++) {
       const coordination = running[this.resumeAt++ % running.length];
       if (coordination === undefined || this.sweeping.has(coordination.partition)) continue;
       const partition = this.options.store.partition(coordination.partition);
@@ -57,15 +64,21 @@ export class ExpirySweeper {
       const { table } = partition;
       let left = partition.expiring.size;
       for (const entry of partition.expiring) {
-        if (left-- === 0 || due.length >= deleteMax || looked >= lookMax) break;
+        if (left-- === 0 || due.length >= deleteMax || isOver) break;
         looked++;
-        if (partition.hasExpired(entry, nowMs)) due.push(table.keyBytes(entry));
+        if (partition.hasExpired(entry, nowMs)) {
+          due.push(table.keyBytes(entry));
+          expired++;
+        }
+        isOver = slice.isOver() || (looked >= lookMin && worthwhile * expired < looked);
         // To the end: those behind it are looked at first the next time.
         partition.expiring.delete(entry);
         partition.expiring.add(entry);
       }
       if (due.length > 0) this.sweep(coordination.partition, due);
     }
+    const isBusy = expired >= deleteMax && worthwhile * expired >= looked;
+    this.nextMs = now + (isBusy ? intervalMs.busy : intervalMs.usual);
   }
 
   private sweep(partition: number, keys: readonly Buffer[]): void {

@@ -355,7 +355,7 @@ export class Node {
       tracer: options.tracer,
     });
     this.roundLog = new RoundLog(options.log, this.takeOver, handOff, standIns);
-    this.inquiries = new SeenInquiries({ store, membership, clock });
+    this.inquiries = new SeenInquiries({ store, membership, clock, random });
     this.sweeper = new ExpirySweeper({
       store,
       membership,

@@ -6,9 +6,16 @@
  * The lanes, one per partition with something under way, stand in columns of a small hash table: every command of a cluster enters and leaves one.
  */
 import type { Call, CallOrder } from './call.js';
+import { CallQueue } from './call-queue.js';
 
 /** No lane in this place. */
 const free = -1;
+
+/** Calls of a lane that wait. */
+class Waiting extends CallQueue {
+  /** They are being resumed, one after the other: the lane stays though nothing may be under way in it. */
+  isResuming = false;
+}
 
 export class Session implements CallOrder {
   private partitions = new Int32Array(16).fill(free);
@@ -17,8 +24,10 @@ export class Session implements CallOrder {
   private underWay = new Int32Array(16);
   /** Of those under way, the ones that compare replicas. */
   private reads = new Int32Array(16);
-  private waiting: (Call[] | undefined)[] = [];
+  private waiting: (Waiting | undefined)[] = [];
   private lanes = 0;
+  /** The call that waited and is being given to `resume`. */
+  private resumed: Call | undefined = undefined;
 
   /** `resume` takes the calls that had to wait. */
   constructor(private readonly resume: (call: Call) => void) {}
@@ -26,7 +35,7 @@ export class Session implements CallOrder {
   /** The route of what is under way in the partition; undefined = nothing is. */
   routeOf(partition: number): number | undefined {
     const at = this.find(partition);
-    return this.partitions[at] === partition ? this.routes[at] : undefined;
+    return this.partitions[at] === partition && this.underWay[at] !== 0 ? this.routes[at] : undefined;
   }
 
   /** True: the call may go on, on `route`. False: it waits here and will be given to `resume`. */
@@ -42,11 +51,14 @@ export class Session implements CallOrder {
       this.routes[at] = route;
       this.underWay[at] = 1;
       this.reads[at] = reads;
-    } else if (this.routes[at] === route && this.waiting[at] === undefined && (reads === 1 || this.reads[at] === 0)) {
+    } else if ((this.waiting[at] === undefined || call === this.resumed) && this.goesBeside(at, route, reads)) {
+      this.routes[at] = route;
       this.underWay[at] = (this.underWay[at] ?? 0) + 1;
       this.reads[at] = (this.reads[at] ?? 0) + reads;
     } else {
-      (this.waiting[at] ??= []).push(call);
+      // One that is being resumed stands at the head already, and stays there.
+      if (call !== this.resumed) (this.waiting[at] ??= new Waiting()).push(call);
+      else this.resumed = undefined;
       return false;
     }
     call.inSession = true;
@@ -64,12 +76,34 @@ export class Session implements CallOrder {
     if (comparesReplicas(call)) this.reads[at] = (this.reads[at] ?? 0) - 1;
     if (left > 0) return;
     const waiting = this.waiting[at];
-    this.remove(at);
-    if (waiting === undefined) return;
-    for (const next of waiting) {
-      next.graceMs = Math.max(next.graceMs, call.graceMs); // it waited for the bytes that were moved before it
+    if (waiting === undefined) this.remove(at);
+    else if (!waiting.isResuming) this.resumeAll(call, waiting);
+  }
+
+  /** What can go on beside what is under way in the lane, or alone in it. */
+  private goesBeside(at: number, route: number, reads: number): boolean {
+    if (this.underWay[at] === 0) return true;
+    return this.routes[at] === route && (reads === 1 || this.reads[at] === 0);
+  }
+
+  /** Those that waited for `call` go on, up to the first that has to wait again: it and all behind it keep their places. */
+  private resumeAll({ partition, graceMs }: Call, waiting: Waiting): void {
+    waiting.isResuming = true;
+    for (let next = waiting.first; next !== undefined; next = waiting.first) {
+      next.graceMs = Math.max(next.graceMs, graceMs); // it waited for the bytes that were moved before it
+      const before = this.resumed; // an answer may have let another lane go on
+      this.resumed = next;
       this.resume(next);
+      const waitsAgain = this.resumed === undefined;
+      this.resumed = before;
+      if (!waitsAgain) waiting.takeFirst();
+      else if (this.underWay[this.find(partition)] !== 0) break;
     }
+    waiting.isResuming = false;
+    if (waiting.length > 0) return;
+    const at = this.find(partition);
+    this.waiting[at] = undefined;
+    if (this.underWay[at] === 0) this.remove(at);
   }
 
   /** The partition's place, or the free one where it would stand. */

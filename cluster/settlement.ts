@@ -77,12 +77,12 @@ export class Settlement {
     if (readers !== undefined) for (const { call, reply } of readers) call.answer(reply);
   }
 
-  /** Takes out the calls that `due` names: its writer, if it is one of them, and readers. */
+  /** Takes out the calls that `due` names: its writer, if it is one of them, and readers. Asks of each more than once. */
   giveUp(due: (call: Call) => boolean): { readonly writer: Call | undefined; readonly readers: readonly Call[] } {
     const writer = this.writer !== undefined && due(this.writer) ? this.writer : undefined;
     if (writer !== undefined) this.writer = undefined;
     const readers = this.readers?.filter(({ call }) => due(call)).map(({ call }) => call) ?? [];
-    if (readers.length > 0) this.readers = this.readers?.filter(({ call }) => !readers.includes(call));
+    if (readers.length > 0) this.readers = this.readers?.filter(({ call }) => !due(call));
     return { writer, readers };
   }
 }

@@ -131,13 +131,14 @@ export class TakeOver {
     const term = { counter: promises.termCounter, actor: promises.termActor };
     store.hybridClock.raise(promises.refusedTerm);
     const ahead = new Set(promises.hasAhead);
+    const hinted = new Set(promises.hasHints);
     promises.partition.forEach((number, i) => {
       const bytes = promises.seen[i];
       if (bytes === undefined || this.options.provesLoss(number, clockOf(bytes))) return;
       const attempt = this.attempts.get(number);
       if (attempt === undefined || compareTerms(attempt.term, term) !== 0 || attempt.promised.has(peer)) return;
       if (attempt.witnesses.delete(peer)) {
-        if (promises.hasHints.includes(number)) this.pullHints(attempt, peer);
+        if (hinted.has(number)) this.pullHints(attempt, peer);
       } else if (!this.isHome(number, peer)) return;
       else if (promises.doubtful) this.askNext(attempt);
       else attempt.promised.set(peer, clockOf(bytes));
@@ -293,11 +294,12 @@ export class TakeOver {
   private promiseTo(peer: Peer, term: Term, numbers: readonly number[]): void {
     const { store, turn, coordination, isDoubtful, keepsSomethingOf, reroute } = this.options;
     const promised = store.promise(numbers, term);
-    const refused = numbers.filter((number) => !promised.includes(number));
+    const isPromised = new Set(promised);
+    const refused = numbers.filter((number) => !isPromised.has(number));
     const calls: Call[] = [];
     for (const number of numbers) {
       const mine = coordination(number);
-      if (!promised.includes(number) && mine.state !== 'draining') continue;
+      if (!isPromised.has(number) && mine.state !== 'draining') continue;
       const attempt = this.attempts.get(number);
       // What waits here may have to run here: begun anew at once, two nodes would take the partition from each other for as long as their calls live.
       if (attempt !== undefined) this.retryLater(attempt, this.options.directives.peerTimeoutMs / 4);

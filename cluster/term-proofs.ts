@@ -126,7 +126,7 @@ export class TermProofs {
 
   private answerWhere(proof: Proof, isProven: (read: ProvenRead) => boolean): void {
     const proven = proof.reads.filter(isProven);
-    proof.reads = proof.reads.filter((read) => !proven.includes(read));
+    proof.reads = proof.reads.filter((read) => !isProven(read));
     if (proof.reads.length === 0) this.open.delete(proof.id);
     for (const { call, reply, newest } of proven) {
       if (newest === undefined || newest.settled) call.answer(reply);

@@ -71,8 +71,9 @@ export class UnackedBatches {
   /** The peer's `seen` of the partition covers all that this node wrote there up to `counter`: so it holds, too, what was dropped here. */
   covered(partition: number, counter: number): void {
     if (this.dropped.length === 0) return;
-    const held = this.dropped.filter((settlement) => settlement.partition === partition && settlement.counter <= counter);
-    this.dropped = this.dropped.filter((settlement) => !settlement.settled && !held.includes(settlement));
+    const isHeld = (settlement: Settlement): boolean => settlement.partition === partition && settlement.counter <= counter;
+    const held = this.dropped.filter(isHeld);
+    this.dropped = this.dropped.filter((settlement) => !settlement.settled && !isHeld(settlement));
     for (const settlement of held) settlement.cover();
   }
 

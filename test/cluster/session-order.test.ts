@@ -110,3 +110,74 @@ test('on one route a read follows writes at once, a write waits for the reads be
   again.answer(1);
   t.deepEqual(resumed, ['write 3', 'read 4']);
 });
+
+test('reads and writes in turn: each that goes on resumes the next, not all that wait', (t) => {
+  let resumes = 0;
+  const underWay: TestCall[] = [];
+  const enter = (call: TestCall): void => {
+    if (session.enter(call, 1)) underWay.push(call);
+  };
+  const session = new Session((call) => {
+    resumes++;
+    enter(call as TestCall);
+  });
+  const calls = Array.from({ length: 2000 }, (_, i) => new TestCall(String(i), 7, i % 2 === 0 ? 'read' : 'write'));
+  for (const call of calls) {
+    call.session = session;
+    enter(call);
+  }
+  const order: string[] = [];
+  for (let next = underWay.shift(); next !== undefined; next = underWay.shift()) {
+    order.push(next.name);
+    next.answer('done');
+  }
+  t.deepEqual(
+    order,
+    calls.map(({ name }) => name),
+  );
+  t.true(resumes < 2 * calls.length, `${resumes} resumes`); // 1,000,000 where all that wait are given back each time
+});
+
+test('what comes while those that waited are resumed, one of them answered at once, goes behind them', (t) => {
+  const started: string[] = [];
+  const session = new Session((call) => {
+    if (!session.enter(call, 1)) return;
+    started.push((call as TestCall).name);
+    if ((call as TestCall).name !== 'refused') return;
+    late.session = session;
+    if (session.enter(late, 1)) started.push('late');
+    call.answer('NOREPLICAS');
+  });
+  const [first, refused, waits, late] = ['first', 'refused', 'waits', 'late'].map((name) => new TestCall(name, 7)) as [
+    TestCall,
+    TestCall,
+    TestCall,
+    TestCall,
+  ];
+  for (const call of [first, refused, waits]) call.session = session;
+  t.true(session.enter(first, 2));
+  t.false(session.enter(refused, 1));
+  t.false(session.enter(waits, 1));
+  first.answer('OK');
+  t.deepEqual(started, ['refused', 'waits', 'late']);
+  waits.answer('OK');
+  t.is(session.routeOf(7), 1);
+  late.answer('OK');
+  t.is(session.routeOf(7), undefined);
+});
+
+test('one that has to wait again goes on when what made it wait is answered meanwhile', (t) => {
+  const started: string[] = [];
+  const names = ['first', 'read', 'write', 'last'];
+  const calls = names.map((name, i) => new TestCall(name, 7, i === 1 ? 'read' : 'write')) as [TestCall, TestCall, TestCall, TestCall];
+  const [first, read, write, last] = calls;
+  const session = new Session((call) => {
+    if (session.enter(call, 1)) started.push((call as TestCall).name);
+    else read.answer('value');
+  });
+  for (const call of calls) call.session = session;
+  t.true(session.enter(first, 2));
+  for (const call of [read, write, last]) t.false(session.enter(call, 1));
+  first.answer('OK');
+  t.deepEqual(started, ['read', 'write', 'last']);
+});

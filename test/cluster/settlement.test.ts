@@ -50,3 +50,16 @@ test("a replica whose `seen` covers it settles it for who saw it; its own comman
   t.true(settlement.settled);
   t.deepEqual([writer.replies, reader.replies], [[unknownOutcome], ['seen']]);
 });
+
+test('to give up two hundred thousand who saw it takes milliseconds', (t) => {
+  const settlement = new Settlement(1, 5, 0, 0, false, undefined, 'OK', 1, () => undefined);
+  const readers = Array.from({ length: 200_000 }, (_, i) => new TestCall('reader', 1, 'read', { deadlineMs: i < 100_000 ? 10 : 20 }));
+  for (const call of readers) settlement.wait(call, 'seen');
+  const began = process.cpuUsage();
+  const due = settlement.giveUp(({ options }) => options.deadlineMs < 15).readers;
+  const tookMs = process.cpuUsage(began).user / 1000;
+  t.is(due.length, 100_000);
+  settlement.acknowledge();
+  t.deepEqual([readers[99_999]?.replies, readers[100_000]?.replies], [[], ['seen']]);
+  t.true(tookMs < 500, `${tookMs} ms`); // 9,900 where each was looked for among all that are due
+});

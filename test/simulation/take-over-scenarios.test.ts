@@ -325,3 +325,15 @@ test('a take-over that waits for a large record goes on while it comes, and so d
   t.true(cluster.scheduler.nowMs - beganMs > 2000, 'longer than a take-over of nothing large may take');
   t.true(node.takeOver.abandoned - abandoned <= 1, `begun anew ${node.takeOver.abandoned - abandoned} times`);
 });
+
+test('a coordinator that hears at once of more superseded batches than a function takes arguments goes on', async (t) => {
+  const cluster = await started({ partitions: 1 });
+  const [first = ''] = homes(cluster, 'k');
+  t.is(await ask(cluster, first, ['SET', 'k', 'v0']), 'OK');
+  const { node, store } = cluster.runningNow(first);
+  const counter = store.hybridClock.next();
+  const counters = new Set(Array.from({ length: 300_000 }, (_, i) => counter + i));
+  node.coordinator.superseded(0, counters, { counter: counter + counters.size, actor: 1 });
+  t.is(await ask(cluster, first, ['SET', 'k', 'v1']), 'OK');
+  t.deepEqual(cluster.faults, []);
+});

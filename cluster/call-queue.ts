@@ -1,0 +1,62 @@
+/**
+ * Calls that wait, oldest first. Taking the first costs the same however many wait: an array's own `shift` moves all others, from some 16,000 of them on.
+ */
+import type { Call } from './call.js';
+
+/** Places before the first that are kept before the array is cut. */
+const slackMax = 1024;
+
+export class CallQueue {
+  /** Those before `head` were taken. */
+  private calls: (Call | undefined)[] = [];
+  private head = 0;
+
+  get length(): number {
+    return this.calls.length - this.head;
+  }
+
+  /** The call that has waited longest. */
+  get first(): Call | undefined {
+    return this.calls[this.head];
+  }
+
+  push(call: Call): void {
+    this.calls.push(call);
+  }
+
+  /** Before all others. */
+  putFirst(call: Call): void {
+    if (this.head > 0) this.calls[--this.head] = call;
+    else this.calls.unshift(call);
+  }
+
+  takeFirst(): void {
+    if (this.head === this.calls.length) return;
+    this.calls[this.head++] = undefined;
+    // What is cut is at least as much as is kept and moved.
+    if (this.head === this.calls.length || (this.head > slackMax && 2 * this.head > this.calls.length)) {
+      this.calls = this.calls.slice(this.head);
+      this.head = 0;
+    }
+  }
+
+  /** Takes out the calls that `isDue` names, in order. */
+  takeEvery(isDue: (call: Call) => boolean): Call[] {
+    const due: Call[] = [];
+    const left: Call[] = [];
+    for (const call of this) (isDue(call) ? due : left).push(call);
+    if (due.length > 0) {
+      this.calls = left;
+      this.head = 0;
+    }
+    return due;
+  }
+
+  takeAll(): Call[] {
+    return this.takeEvery(() => true);
+  }
+
+  *[Symbol.iterator](): Generator<Call> {
+    for (let i = this.head; i < this.calls.length; i++) yield this.calls[i] as Call;
+  }
+}
