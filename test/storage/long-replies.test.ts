@@ -6,6 +6,7 @@ import { encodeReply } from '../../protocol/resp/reply-writer.js';
 import type { CollectionName } from '../../storage/execution.js';
 import { decodeScore, encodeScore } from '../../storage/score-value.js';
 import type { Transaction } from '../../storage/transaction.js';
+import { cpuMsOf } from '../harness/cpu-time.js';
 import { HandClock } from './log-fixtures.js';
 import { command, openInMemory, type OpenedStore } from './store-fixtures.js';
 
@@ -268,5 +269,31 @@ test('a long reply that is given up holds nothing', async (t) => {
   if (long instanceof LongReply) long.abandon();
   t.is(here.pins, pins);
   t.false(here.collections.hasSnapshots);
+  await opened.close();
+});
+
+test('members that go while a long reply has not come to them cost each about the same, and a slice takes back a few', async (t) => {
+  const opened = await openInMemory();
+  const size = 120_000;
+  const members = Array.from({ length: size }, (_, i) => bytes(`member ${i}`));
+  write(opened, (transaction) => {
+    for (const [i, member] of members.entries()) transaction.setElement(key, 'zset', member, encodeScore(i));
+  });
+  const collection = opened.store.partition(0).collections.of(opened.store.partition(0).find(key))[0];
+  if (collection === undefined) return t.fail('there is no such collection');
+  opened.transaction.begin(opened.store.partition(0), 1, 1, 2);
+  opened.transaction.sorted(key)?.rankOf(members[0] as Buffer); // begins the order
+  collection.index?.fill(Infinity);
+  opened.transaction.begin(opened.store.partition(0), 1, 1, 2);
+  const long = opened.transaction.sorted(key)?.longSlice(0, size, false, false);
+  if (!(long instanceof LongReply)) return t.fail('it is answered at once');
+  let made: Buffer | undefined;
+  long.whenWhole(({ pieces }) => (made = Buffer.concat(pieces)));
+  const ms = cpuMsOf(() => write(opened, (transaction) => void transaction.removeElements(key, 'zset', members.slice(1))));
+  t.true(ms < 3700, `${ms} ms for ${size} members`);
+  let slices = 1;
+  while (!long.proceed()) slices++;
+  t.true(slices >= size / 5000 + size / 1500, `${slices} slices`);
+  t.true(made?.equals(encodeReply(members, 2)), 'another reply than at the instant');
   await opened.close();
 });
