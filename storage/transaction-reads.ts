@@ -335,7 +335,7 @@ export abstract class TransactionReads {
     return false;
   }
 
-  /** Element and value of all that the batch will leave living of a collection that it changes, or of which some have expired. */
+  /** Element and value of all that the batch will leave living of a collection that it changes. */
   pairsOf(collection: Collection): Buffer[] {
     const { table, collections } = this.here;
     const pairs: Buffer[] = [];
