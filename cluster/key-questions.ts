@@ -39,9 +39,8 @@ export function recordQuestion({ type, part, element }: RecordKey): KeyQuestion 
   return writer.length > questionBytesMax ? undefined : new KeyQuestion(Buffer.from(writer.view()));
 }
 
-/** What a read that looked at `looks` of `key` rests on; all of it is in memory. */
-export function questionOf(partition: Partition, key: Buffer, looks: readonly Look[]): KeyQuestion {
-  const here = looks.filter((look) => look.key === key);
+/** What a read that looked at `here` of `key` rests on; all of it is in memory. */
+export function questionOf(partition: Partition, key: Buffer, here: readonly Look[]): KeyQuestion {
   const [first] = here;
   const isOfElements =
     first !== undefined && here.length < 0xffff && here.every(({ type, element }) => type === first.type && element !== undefined);

@@ -399,7 +399,7 @@ export class Reader {
     const { transaction } = this;
     const entry = transaction.entryOf(key);
     if (transaction.looks.length > 0 || (entry !== noEntry && table.hasParts(entry)))
-      return questionOf(transaction.partitionHere, key, transaction.looks);
+      return questionOf(transaction.partitionHere, key, transaction.looksAt(key));
     if (entry === noEntry || !table.hasRecord(entry)) return undefined;
     if (table.isLarge(entry)) call.moves(table.valueLengthOf(entry)); // a peer may have to load as much before it can compare
     return table.isSingle(entry) ? { actor: table.actorOf(entry), counter: table.counterOf(entry) } : recordVersion(table.recordOf(entry));

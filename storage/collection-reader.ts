@@ -37,8 +37,10 @@ export interface Reading {
 const unorderedMost = 2048;
 
 export class CollectionReader implements CollectionView {
-  /** Of a collection that the command itself has changed, or of which some have expired: element and value one after the other. */
+  /** Of a collection that the command itself has changed: element and value one after the other. */
   protected changed: Buffer[] | undefined = undefined;
+  /** Of another one of which some have expired: the entries of the rest, once they were asked for. */
+  private rest: Int32Array | undefined = undefined;
   private hasLooked = false;
 
   constructor(
@@ -77,45 +79,46 @@ export class CollectionReader implements CollectionView {
   }
 
   pairs(): Buffer[] {
-    const { collection } = this;
     const { table } = this.partition;
     if (!this.isReady()) return [];
     if (this.changed !== undefined) return [...this.changed];
     const pairs: Buffer[] = [];
-    for (let at = 0; at < collection.living; at++) pairs.push(table.keyBytes(collection.at(at)), table.valueOf(collection.at(at)));
+    this.forEachEntry((entry) => pairs.push(table.keyBytes(entry), table.valueOf(entry)));
     return pairs;
   }
 
   elements(): Buffer[] {
-    const { collection } = this;
     const { table } = this.partition;
     if (!this.isReady()) return [];
     if (this.changed !== undefined) return this.changed.filter((_, i) => i % 2 === 0);
     const elements: Buffer[] = [];
-    for (let at = 0; at < collection.living; at++) elements.push(table.keyBytes(collection.at(at)));
+    this.forEachEntry((entry) => elements.push(table.keyBytes(entry)));
     return elements;
   }
 
   long(shape: LongShape): Reply | undefined {
-    const { collection, partition } = this;
-    if (!this.isReady() || this.changed !== undefined || collection.living < longElements) return undefined;
-    return this.longOf(new CollectionSnapshot(partition.table, collection, collection.livingEntries()), shape);
+    const { collection, partition, transaction } = this;
+    if (!this.isReady() || this.changed !== undefined || this.count < longElements) return undefined;
+    const entries = collection.unexpiredEntries(transaction.nowMs);
+    return this.longOf(new CollectionSnapshot(partition.table, collection, entries), shape);
   }
 
   longRandom(count: number, shape: RandomShape): Reply | undefined {
     const { collection, partition, transaction } = this;
     if (Math.abs(count) < longElements) return undefined;
     if (!this.isReady()) return []; // the run does not count
-    const isShort = count > 0 && collection.living < longElements;
-    if (isShort || this.changed !== undefined || collection.living === 0) return undefined;
+    const isShort = count > 0 && this.count < longElements;
+    if (isShort || this.changed !== undefined || this.count === 0) return undefined;
     const chance = new Chance(transaction.random(0x1_0000_0000));
-    return new LongRandomElements(partition, collection, count, chance, shape, transaction.resp);
+    const entries = collection.unexpiredEntries(transaction.nowMs);
+    return new LongRandomElements(partition, collection, entries, count, chance, shape, transaction.resp);
   }
 
   source(): ElementSource | 'loading' | 'at once' {
     if (!this.isReady()) return 'loading';
-    const { changed, collection, partition } = this;
-    return changed === undefined && collection.condemned.length === 0 ? new TableElements(partition, collection) : 'at once';
+    const { changed, collection, partition, transaction } = this;
+    const isAsInMemory = changed === undefined && collection.condemned.length === 0 && !collection.hasExpired(transaction.nowMs);
+    return isAsInMemory ? new TableElements(partition, collection) : 'at once';
   }
 
   protected longOf(snapshot: CollectionSnapshot, form: LongForm, isReverse = false): Reply {
@@ -124,12 +127,34 @@ export class CollectionReader implements CollectionView {
 
   elementAt(at: number): Buffer {
     if (!this.isReady()) return noBytes;
-    return this.changed?.[2 * at] ?? this.partition.table.keyBytes(this.collection.at(at));
+    return this.changed?.[2 * at] ?? this.partition.table.keyBytes(this.entryAt(at));
   }
 
   valueAt(at: number): Buffer {
     if (!this.isReady()) return noBytes;
-    return this.changed?.[2 * at + 1] ?? this.partition.table.valueOf(this.collection.at(at));
+    return this.changed?.[2 * at + 1] ?? this.partition.table.valueOf(this.entryAt(at));
+  }
+
+  /** How many there are of a collection that is ready, and that the command has not changed. */
+  private get count(): number {
+    const { collection, transaction } = this;
+    return collection.living - collection.expiredCount(transaction.nowMs);
+  }
+
+  /** Those that `count` counts, each with its place among them. */
+  private entryAt(at: number): number {
+    const { collection, transaction } = this;
+    if (!collection.hasExpired(transaction.nowMs)) return collection.at(at);
+    return (this.rest ??= collection.unexpiredEntries(transaction.nowMs))[at] as number;
+  }
+
+  private forEachEntry(take: (entry: number) => void): void {
+    const { collection, transaction } = this;
+    const { table } = this.partition;
+    for (let at = 0; at < collection.living; at++) {
+      const entry = collection.at(at);
+      if (table.isLiving(entry, transaction.nowMs)) take(entry);
+    }
   }
 
   scan(position: number, limit: number): ScannedElements {
@@ -167,8 +192,7 @@ export class CollectionReader implements CollectionView {
       return false;
     }
     collection.usedWhole = true;
-    if (this.changed === undefined && (transaction.changes(collection) || collection.hasExpired(transaction.nowMs)))
-      this.changed = transaction.pairsOf(collection);
+    if (this.changed === undefined && transaction.changes(collection)) this.changed = transaction.pairsOf(collection);
     return true;
   }
 }

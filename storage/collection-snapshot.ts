@@ -10,6 +10,7 @@ import { recordPart } from '../protocol/record-key.js';
 import type { Dot } from '../protocol/dot.js';
 import { noEntry, type KeyTable } from './key-table.js';
 import { latestDotOf } from './latest.js';
+import { MemberHeap, type HeapMember } from './member-heap.js';
 import type { ScoreIndex } from './score-index.js';
 
 export interface SavedElement {
@@ -87,7 +88,7 @@ export class OrderedSnapshot extends CollectionSnapshot {
   private cursor: number;
   private met = 0;
   /** What was behind the cursor when it changed, in its old order. */
-  private pending: { readonly entry: number; readonly score: number; readonly member: Buffer }[] = [];
+  private readonly pending = new MemberHeap();
 
   constructor(
     table: KeyTable,
@@ -116,13 +117,14 @@ export class OrderedSnapshot extends CollectionSnapshot {
     const rank = this.cursor === noEntry ? 0 : index.rankOf(this.cursor) + 1;
     let steps = 0;
     index.forEach(rank, rank + budget, (entry, score) => {
+      // Where the budget ends before it, the next slice comes to it again.
+      for (; steps < budget && this.isBefore(this.pending.first, score, entry); steps++) this.takePending();
+      if (steps >= budget) return;
       steps++;
       this.cursor = entry;
-      if (this.touched.has(entry)) return;
-      while (this.isBefore(this.pending[0], score, entry)) this.takePending();
-      this.take(entry);
+      if (!this.touched.has(entry)) this.take(entry);
     });
-    if (steps < budget) while (this.pending.length > 0) this.takePending();
+    for (; steps < budget && this.pending.size > 0; steps++) this.takePending();
     if (this.met < this.count && steps < budget) throw new Error('a snapshot of a sorted set has lost members');
     return this.met === this.count;
   }
@@ -131,21 +133,16 @@ export class OrderedSnapshot extends CollectionSnapshot {
   readonly gatherRest = (): void => void this.gather(Infinity);
 
   private postpone(entry: number): void {
-    const { table } = this;
-    const one = { entry, score: this.index.scoreIn(entry), member: table.keyBytes(entry) };
-    const at = this.pending.findIndex(({ score, member }) =>
-      score === one.score ? Buffer.compare(member, one.member) > 0 : score > one.score,
-    );
-    this.pending.splice(at < 0 ? this.pending.length : at, 0, one);
+    this.pending.add({ entry, score: this.index.scoreIn(entry), member: this.table.keyBytes(entry) });
   }
 
-  private isBefore(one: { readonly score: number; readonly member: Buffer } | undefined, score: number, entry: number): boolean {
+  private isBefore(one: HeapMember | undefined, score: number, entry: number): boolean {
     if (one === undefined) return false;
     return one.score === score ? this.table.compareKeyTo(entry, one.member) > 0 : one.score < score;
   }
 
   private takePending(): void {
-    const one = this.pending.shift();
+    const one = this.pending.takeFirst();
     if (one !== undefined) this.take(one.entry);
   }
 

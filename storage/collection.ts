@@ -251,6 +251,14 @@ export class Collection {
     return this.entries.slice(0, this.livingCount);
   }
 
+  /** The same without those that have expired. */
+  unexpiredEntries(nowMs: number): Int32Array {
+    const entries = this.livingEntries();
+    if (!this.hasExpired(nowMs)) return entries;
+    for (const entry of this.expiredEntries(nowMs, Infinity)) entries[this.table.placeOf(entry)] = noEntry;
+    return entries.filter((entry) => entry !== noEntry);
+  }
+
   /** Of an entry that stood among the condemned: it may have been settled, or have gone, since. */
   isCondemned(entry: number): boolean {
     const { table } = this;

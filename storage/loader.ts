@@ -36,13 +36,9 @@ interface CollectionLoad {
   readonly watchers: (() => void)[];
 }
 
-/** A range that is being read. */
-interface RangeLoad extends CollectionLoad {
-  readonly range: ElementRange;
-}
-
-const isSameRange = (x: ElementRange, y: ElementRange): boolean =>
-  x.backwards === y.backwards && x.from.equals(y.from) && x.to.equals(y.to);
+/** The same for those who can share a read, however many elements they ask for. */
+const nameOf = ({ from, to, backwards }: ElementRange): string =>
+  `${backwards ? '<' : '>'}${from.length} ${from.toString('latin1')}${to.toString('latin1')}`;
 
 interface WantedKey {
   readonly partition: Partition;
@@ -58,7 +54,8 @@ export class Loader {
   private readonly wholesWaiting: (() => void)[] = [];
   /** Whole collections that are being read. */
   private readonly collections = new Map<Collection, CollectionLoad>();
-  private readonly ranges = new Map<Collection, readonly RangeLoad[]>();
+  /** Ranges that are being read, by name. */
+  private readonly ranges = new Map<Collection, Map<string, CollectionLoad>>();
   /** Collections whose elements get their rows. */
   private readonly completing = new Set<Collection>();
   /** The same of all records of partitions. */
@@ -157,12 +154,18 @@ export class Loader {
    */
   loadRange(partition: Partition, collection: Collection, range: ElementRange, loaded: () => void, goesOn?: () => void): void {
     partition.pins++;
-    let load = this.ranges.get(collection)?.find((each) => isSameRange(each.range, range));
+    const name = nameOf(range);
+    const loads = this.ranges.get(collection) ?? new Map<string, CollectionLoad>();
+    let load = loads.get(name);
     if (load === undefined) {
       const watchers: (() => void)[] = [];
-      const over = this.readRange(partition, collection, range, watchers).finally(() => this.rangeLoaded(collection, range));
-      load = { range, over, watchers };
-      this.ranges.set(collection, [...(this.ranges.get(collection) ?? []), load]);
+      const over = this.readRange(partition, collection, range, watchers).finally(() => {
+        loads.delete(name);
+        if (loads.size === 0) this.ranges.delete(collection);
+      });
+      load = { over, watchers };
+      loads.set(name, load);
+      this.ranges.set(collection, loads);
     }
     if (goesOn !== undefined) load.watchers.push(goesOn);
     load.over.then(
@@ -172,12 +175,6 @@ export class Loader {
       },
       (error: unknown) => this.fail(error),
     );
-  }
-
-  private rangeLoaded(collection: Collection, range: ElementRange): void {
-    const left = this.ranges.get(collection)?.filter((each) => each.range !== range) ?? [];
-    if (left.length > 0) this.ranges.set(collection, left);
-    else this.ranges.delete(collection);
   }
 
   /** Elements that came without their rows, as to a replica that has not read what others delete, get these before somebody has to wait for them; it is what writing behind would do. */

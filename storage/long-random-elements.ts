@@ -12,15 +12,18 @@ const replyBytesMost = 512 * 1024 * 1024;
 const tooLong = new ErrorReply(`ERR the reply would be longer than ${replyBytesMost} bytes`);
 
 export class LongRandomElements extends LongElements {
-  /** `count` of them, all different; below 0: as many as it says, each by itself, so that some may come twice. The collection is whole in memory, and not empty. */
+  /**
+   * `chosen` of the entries, all different; below 0: as many as it says, each by itself, so that some may come twice. The collection is whole in memory; there are some entries, and they
+   * are this reply's from now on.
+   */
   constructor(
     partition: Partition,
     collection: Collection,
+    private readonly entries: Int32Array,
     private readonly chosen: number,
     private readonly chance: Chance,
     form: LongForm,
     resp: 2 | 3,
-    private readonly entries = collection.livingEntries(),
   ) {
     super(partition, collection, new CollectionSnapshot(partition.table, collection, entries), form, resp);
   }

@@ -43,6 +43,7 @@ const wrongType = new ErrorReply('WRONGTYPE Operation against a key holding the 
 /** Nobody sees it. */
 const notMade = new ErrorReply('ERR the value is still being made');
 const noLooks: readonly Look[] = [];
+const noneStaged: readonly Staged[] = [];
 
 /** What a command lacks: an element of a collection, or, without one, all of it, or that its elements are put in order. */
 export interface Need {
@@ -62,6 +63,8 @@ export interface Look {
   readonly element: Buffer | undefined;
 }
 
+/** Up to so many looks are searched one by one for those at a key. */
+const searchedLooksMost = 16;
 /** Elements that are looked at to tell what a collection takes in memory. */
 const sampledMost = 1000;
 
@@ -78,6 +81,11 @@ export abstract class TransactionReads {
   prepared: LongWork<unknown> | undefined = undefined;
   /** What the command looked at of collections. */
   looks: readonly Look[] = noLooks;
+  /** The same by key, by identity of its Buffer, once somebody asked for it. */
+  private looksByKey: Map<Buffer, Look[]> | undefined = undefined;
+  /** Elements of collections that are staged, as far as they were looked at: the first `groupedCount` writes. */
+  private readonly stagedElements = new Map<Collection, Staged[]>();
+  private groupedCount = 0;
   /** The last key that was looked up, by identity of its Buffer: a command asks for the same one several times. */
   private lastKey: Buffer | undefined;
   protected lastEntry = noEntry;
@@ -101,6 +109,14 @@ export abstract class TransactionReads {
     this.slotListing = undefined;
     this.lastKey = undefined;
     if (this.looks.length > 0) this.looks = noLooks;
+    this.looksByKey = undefined;
+  }
+
+  /** Nothing is staged any more. */
+  protected forgetStaged(): void {
+    this.writes.clear();
+    this.groupedCount = 0;
+    if (this.stagedElements.size > 0) this.stagedElements.clear();
   }
 
   get stringBytesMax(): number {
@@ -273,6 +289,22 @@ export abstract class TransactionReads {
   look(key: Buffer, type: CollectionType, element: Buffer | undefined): void {
     if (this.looks === noLooks) this.looks = [];
     (this.looks as Look[]).push({ key, type, element });
+    this.looksByKey = undefined;
+  }
+
+  /** What the command looked at of the collections at a key, the Buffer that it named it by. */
+  looksAt(key: Buffer): readonly Look[] {
+    const { looks } = this;
+    if (looks.length <= searchedLooksMost) return looks.filter((look) => look.key === key);
+    if (this.looksByKey === undefined) {
+      this.looksByKey = new Map();
+      for (const look of looks) {
+        const others = this.looksByKey.get(look.key);
+        if (others === undefined) this.looksByKey.set(look.key, [look]);
+        else others.push(look);
+      }
+    }
+    return this.looksByKey.get(key) ?? noLooks;
   }
 
   /** Living elements as the batch will leave them. */
@@ -324,20 +356,27 @@ export abstract class TransactionReads {
 
   /** The batch changes something of the collection. */
   changes(collection: Collection): boolean {
-    return this.cleared.has(collection) || (this.writes.count > 0 && this.sizes.has(collection)) || this.hasStaged(collection);
+    if (this.writes.count === 0) return this.cleared.has(collection);
+    return this.cleared.has(collection) || this.sizes.has(collection) || this.stagedOf(collection).length > 0;
   }
 
-  private hasStaged(collection: Collection): boolean {
-    for (let i = 0; i < this.writes.count; i++) {
-      const { entry, part } = this.writes.places[i] as Staged;
-      if (part === recordPart.element && this.here.collections.ofPart(entry) === collection) return true;
+  /** What is staged of the collection's elements. Each write is looked at once, however many collections are asked for. */
+  protected stagedOf(collection: Collection): readonly Staged[] {
+    const { places, count } = this.writes;
+    for (; this.groupedCount < count; this.groupedCount++) {
+      const staged = places[this.groupedCount] as Staged;
+      if (staged.part !== recordPart.element) continue;
+      const its = this.here.collections.ofPart(staged.entry);
+      const others = this.stagedElements.get(its);
+      if (others === undefined) this.stagedElements.set(its, [staged]);
+      else others.push(staged);
     }
-    return false;
+    return this.stagedElements.get(collection) ?? noneStaged;
   }
 
-  /** Element and value of all that the batch will leave living of a collection that it changes, or of which some have expired. */
+  /** Element and value of all that the batch will leave living of a collection that it changes. */
   pairsOf(collection: Collection): Buffer[] {
-    const { table, collections } = this.here;
+    const { table } = this.here;
     const pairs: Buffer[] = [];
     if (!this.cleared.has(collection)) {
       for (let at = 0; at < collection.living; at++) {
@@ -346,9 +385,7 @@ export abstract class TransactionReads {
           pairs.push(table.keyBytes(entry), table.valueOf(entry));
       }
     }
-    for (let i = 0; i < this.writes.count; i++) {
-      const staged = this.writes.places[i] as Staged;
-      if (staged.part !== recordPart.element || collections.ofPart(staged.entry) !== collection) continue;
+    for (const staged of this.stagedOf(collection)) {
       const value = this.livingStaged(staged)?.bytes;
       if (value !== undefined) pairs.push(table.keyBytes(staged.entry), Buffer.from(value));
     }

@@ -55,7 +55,7 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
     if (this.lacking !== undefined) this.lacking = undefined;
     if (this.sizes.size > 0) this.sizes.clear();
     if (this.cleared.size > 0) this.cleared.clear();
-    this.writes.clear();
+    this.forgetStaged();
   }
 
   /** The dot of what was staged; undefined when nothing was. */
@@ -340,11 +340,7 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
     const { here } = this;
     const { table, collections, seen } = here;
     const dot = this.newDot();
-    for (let i = 0; i < this.writes.count; i++) {
-      const staged = this.writes.places[i] as Staged;
-      if (staged.part !== recordPart.element || collections.ofPart(staged.entry) !== collection) continue;
-      staged.setRecord(deleting(table.recordOf(staged.entry) ?? emptyRecord, dot)); // what this very batch wrote before
-    }
+    for (const staged of this.stagedOf(collection)) staged.setRecord(deleting(table.recordOf(staged.entry) ?? emptyRecord, dot)); // what this very batch wrote before
     const entry = collections.findOrInsert(collection, recordPart.deleted, noBytes);
     const record = deletingAll(table.recordOf(entry), new Map(seen), dot, this.term);
     const cut = cutOf(record);

@@ -32,7 +32,7 @@ export const departures: Readonly<Record<string, string>> = {
   'client|tracking': '`OFF` only: nothing is tracked',
   'client|caching': "always Redis' error of a client that does not track",
   'client|unblock': 'WAIT is the only command that blocks yet',
-  copy: `database 0 only; of a stream to a key in another partition an error; ${readApart}`,
+  copy: `database 0 only; ${readApart}`,
   command: 'tips beside those of split commands are left out',
   'command|docs': 'without `history` and `doc_flags`',
   'command|info': 'as COMMAND',

@@ -1,6 +1,8 @@
 /** A stream that only the engine has: what adding, its length, a range and deleting bring into memory, and that memory which runs out in between changes nothing. */
 import test from 'ava';
 import { addEntry, Stream, type StreamEntry } from '../../server/streams/stream.js';
+import { cpuMsOf } from '../harness/cpu-time.js';
+import { entriesBetween } from '../../server/streams/stream-elements.js';
 import { idMax, idOf } from '../../server/streams/stream-id.js';
 import { trimmedIds } from '../../server/streams/trimming.js';
 import { MemoryEngine } from '../../storage/memory-engine.js';
@@ -125,4 +127,38 @@ test('a stream is what its commands made of it, across rounds, evictions, kills 
     t.deepEqual(numbersOf(all.result) ?? [], model);
     await opened.close();
   }
+});
+
+test('many who read different ranges of a cold stream at once do not look through those of the others', async (t) => {
+  const engine = new MemoryEngine();
+  const files = new MemoryLogFiles();
+  const clockBefore = new HandClock();
+  const first = await openStore(engine, files, { clock: clockBefore });
+  await run(first, clockBefore, (transaction) => {
+    for (let i = 1; i <= 5; i++) addEntry(transaction, key, entryOf(i));
+  });
+  await first.close();
+
+  const clock = new HandClock();
+  const opened = await openStore(engine.reopened(), files, { clock });
+  await run(opened, clock, (transaction) => Stream.at(transaction, key)?.length);
+  const { store } = opened;
+  const here = store.partition(0);
+  const [collection] = here.collections.of(here.find(key));
+  if (collection === undefined) return t.fail('there is no stream');
+  t.false(collection.whole);
+  const count = 10_000;
+  let loaded = 0;
+  const before = store.loader.reads;
+  const ms = cpuMsOf(() => {
+    for (let i = 0; i < 2 * count; i++) {
+      const { from, to } = entriesBetween(idOf(1n, BigInt(i % count)), idMax); // each twice
+      store.loader.loadRange(here, collection, { from, to, most: 1, backwards: false }, () => loaded++);
+    }
+  });
+  t.true(ms < 1500, `${ms} ms`);
+  while (loaded < 2 * count) await clock.advance(0);
+  t.true(store.loader.reads - before <= 5 * count, 'those who want the same one read it once');
+  t.is(here.pins, 0);
+  await opened.close();
 });

@@ -6,6 +6,7 @@ import { encodeReply } from '../../protocol/resp/reply-writer.js';
 import type { CollectionName } from '../../storage/execution.js';
 import { decodeScore, encodeScore } from '../../storage/score-value.js';
 import type { Transaction } from '../../storage/transaction.js';
+import { cpuMsOf } from '../harness/cpu-time.js';
 import { HandClock } from './log-fixtures.js';
 import { command, openInMemory, type OpenedStore } from './store-fixtures.js';
 
@@ -268,5 +269,103 @@ test('a long reply that is given up holds nothing', async (t) => {
   if (long instanceof LongReply) long.abandon();
   t.is(here.pins, pins);
   t.false(here.collections.hasSnapshots);
+  await opened.close();
+});
+
+test('members that go while a long reply has not come to them cost each about the same, and a slice takes back a few', async (t) => {
+  const opened = await openInMemory();
+  const size = 120_000;
+  const members = Array.from({ length: size }, (_, i) => bytes(`member ${i}`));
+  write(opened, (transaction) => {
+    for (const [i, member] of members.entries()) transaction.setElement(key, 'zset', member, encodeScore(i));
+  });
+  const collection = opened.store.partition(0).collections.of(opened.store.partition(0).find(key))[0];
+  if (collection === undefined) return t.fail('there is no such collection');
+  opened.transaction.begin(opened.store.partition(0), 1, 1, 2);
+  opened.transaction.sorted(key)?.rankOf(members[0] as Buffer); // begins the order
+  collection.index?.fill(Infinity);
+  opened.transaction.begin(opened.store.partition(0), 1, 1, 2);
+  const long = opened.transaction.sorted(key)?.longSlice(0, size, false, false);
+  if (!(long instanceof LongReply)) return t.fail('it is answered at once');
+  let made: Buffer | undefined;
+  long.whenWhole(({ pieces }) => (made = Buffer.concat(pieces)));
+  const ms = cpuMsOf(() => write(opened, (transaction) => void transaction.removeElements(key, 'zset', members.slice(1))));
+  t.true(ms < 3700, `${ms} ms for ${size} members`);
+  let slices = 1;
+  while (!long.proceed()) slices++;
+  t.true(slices >= size / 5000 + size / 1500, `${slices} slices`);
+  t.true(made?.equals(encodeReply(members, 2)), 'another reply than at the instant');
+  await opened.close();
+});
+
+/** Fields of a hash, every third of which has expired at 10 and is still there. */
+async function withExpired(size: number): Promise<OpenedStore> {
+  const opened = await openInMemory();
+  write(opened, (transaction) => {
+    for (let i = 0; i < size; i++) transaction.setElement(key, 'hash', bytes(`field ${i}`), bytes(i), i % 3 === 0 ? 10 : 0);
+  });
+  opened.transaction.begin(opened.store.partition(0), 1, 10, 2);
+  return opened;
+}
+
+test('what has expired and was not swept is in no reply, long or short', async (t) => {
+  for (const size of [30, count]) {
+    const opened = await withExpired(size);
+    const left = Array.from({ length: size }, (_, i) => i).filter((i) => i % 3 !== 0);
+    const names = left.map((i) => `field ${i}`).toSorted();
+    const view = opened.transaction.collection(key, 'hash');
+    if (view === undefined) return t.fail('there is no hash');
+    t.is(view.size, left.length);
+    t.deepEqual(view.elements().map(String).toSorted(), names);
+    t.deepEqual(
+      pairsOf(view.pairs())
+        .map(([field, value]) => `${field} ${value}`)
+        .toSorted(),
+      left.map((i) => `field ${i} ${i}`).toSorted(),
+    );
+    const places = left.map((_, at) => at);
+    t.deepEqual(places.map((at) => String(view.elementAt(at))).toSorted(), names);
+    t.deepEqual(
+      places.map((at) => `field ${view.valueAt(at)}`),
+      places.map((at) => String(view.elementAt(at))),
+    );
+    if (size === count) {
+      for (const long of [view.long('elements'), view.longRandom(size, 'elements')]) {
+        if (!(long instanceof LongReply)) return t.fail('it is answered at once');
+        let made = '';
+        long.whenWhole(({ pieces }) => (made = Buffer.concat(pieces).toString()));
+        let removed = 0;
+        while (!long.proceed())
+          // The sweeper is at work meanwhile.
+          command(opened, 0, 10, (transaction) => void (removed += transaction.removeExpiredElements(key, 100)));
+        t.true(removed > 100, `${removed} were swept`);
+        const lines = made.split('\r\n');
+        t.is(lines[0], `*${left.length}`);
+        t.deepEqual(lines.filter((line) => line.startsWith('field')).toSorted(), names);
+      }
+    }
+    await opened.close();
+  }
+});
+
+test('fields that have expired do not make each read copy the hash', async (t) => {
+  const opened = await withExpired(40_000);
+  const here = opened.store.partition(0);
+  const ask = (body: (transaction: Transaction) => void): void => {
+    opened.transaction.begin(here, 1, 10, 2);
+    body(opened.transaction);
+  };
+  const ms = cpuMsOf(() => {
+    for (let asked = 0; asked < 100; asked++) {
+      ask((transaction) => void transaction.collection(key, 'hash')?.scan(0, 10));
+      ask((transaction) => void transaction.collection(key, 'hash')?.elementAt(asked));
+      ask((transaction) => {
+        const long = transaction.collection(key, 'hash')?.long('map of elements');
+        if (!(long instanceof LongReply)) throw new Error('it is answered at once');
+        long.abandon();
+      });
+    }
+  });
+  t.true(ms < 1000, `${ms} ms`);
   await opened.close();
 });

@@ -5,6 +5,7 @@ import { ErrorReply } from '../../protocol/resp/reply.js';
 import { CommandError } from '../../storage/execution.js';
 import { emptyRecord, mergeRecords } from '../../storage/merge.js';
 import { Transaction } from '../../storage/transaction.js';
+import { cpuMsOf } from '../harness/cpu-time.js';
 import { command, encodeBatches, openInMemory, plainRecord, self, type OpenedStore } from './store-fixtures.js';
 
 const k = Buffer.from('k');
@@ -198,4 +199,47 @@ test('another transaction sees what was written and merged since, and nothing th
     throw new CommandError(new ErrorReply('ERR no'));
   });
   t.is(read(), '2');
+});
+
+test('a command on many collections looks at what it has staged once, not for each of them', async (t) => {
+  const opened = await openInMemory();
+  const count = 12_000;
+  const keys = Array.from({ length: count }, (_, i) => Buffer.from(`hash ${i}`));
+  const value = Buffer.from('v');
+  const ms = cpuMsOf(() => {
+    command(opened, partition, nowMs, (transaction) => {
+      for (const [i, key] of keys.entries()) transaction.setElement(key, 'hash', Buffer.from(`field ${i}`), value);
+      for (const [i, key] of keys.entries()) {
+        const pairs = transaction.collection(key, 'hash')?.pairs() ?? [];
+        if (String(pairs) !== `field ${i},v`) throw new Error(`${String(pairs)} at ${String(key)}`);
+        if (i % 2 === 0 && !transaction.delete(key)) throw new Error(`${String(key)} was not there`);
+      }
+    });
+  });
+  t.true(ms < 2000, `${ms} ms`);
+  const { transaction, store } = opened;
+  transaction.begin(store.partition(partition), 1, nowMs, 2);
+  t.is(transaction.keyCount(), count / 2);
+  t.is(String(transaction.collection(keys[1] as Buffer, 'hash')?.pairs()), 'field 1,v');
+  t.false(transaction.collection(keys[0] as Buffer, 'hash')?.has(value) ?? false);
+});
+
+test('what a command looked at of a key is found without going through what it looked at of others', async (t) => {
+  const { store, transaction } = await openInMemory();
+  const keys = Array.from({ length: 30_000 }, (_, i) => Buffer.from(`hash ${i % 15_000}`)); // each twice, in Buffers of its own
+  transaction.begin(store.partition(partition), 1, nowMs, 2);
+  for (const key of keys) {
+    transaction.collection(key, 'hash');
+    t.is(transaction.looksAt(key).length, 1);
+    if (transaction.looks.length === 20) break;
+  }
+  transaction.begin(store.partition(partition), 1, nowMs, 2);
+  for (const key of keys) transaction.collection(key, 'hash');
+  const ms = cpuMsOf(() => {
+    for (const key of keys) {
+      const looks = transaction.looksAt(key);
+      if (looks.length !== 1 || looks[0]?.key !== key) throw new Error(`${looks.length} looks`);
+    }
+  });
+  t.true(ms < 300, `${ms} ms`);
 });
