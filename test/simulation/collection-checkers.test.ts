@@ -10,7 +10,7 @@ import { checkFinalSet, checkSetReads, checkSetReadsAreOfAdds, type SetInput, ty
 const listed = (text: string): string[] => text.split(',').filter((each) => each !== '');
 
 /**
- * Operations: `+1` adds 1, `+1@5` with rank 5, `-1` removes it, `c` clears, `w` writes again, `t5` removes what ranks below 5; `p:1` pops 1, `l:1` as the least, `g:1` as
+ * Operations: `+1` adds 1, `+1@5` with rank 5, `-1` removes it, `c` clears, `w` writes again, `t5` removes what ranks below 5, `^5` raises ranks above 5; `p:1` pops 1, `l:1` as the least, `g:1` as
  * the greatest; `r:1,2` reads both, `y1` finds 1, `n1` does not, `#2` counts two. A following quote mark tells equal ones apart.
  */
 function set(picture: string): readonly SetOperation[] {
@@ -23,6 +23,7 @@ function set(picture: string): readonly SetOperation[] {
       c: [{ kind: 'clear' }, null],
       w: [{ kind: 'rewrite' }, null],
       t: [{ kind: 'trim', below: member }, null],
+      '^': [{ kind: 'raise', to: member }, null],
       p: [{ kind: 'pop', from: 'anywhere' }, listed(member)],
       l: [{ kind: 'pop', from: 'least' }, listed(member)],
       g: [{ kind: 'pop', from: 'greatest' }, listed(member)],
@@ -60,6 +61,10 @@ const rightSets = [
   '+1@1( +1@1) +2@2( +2@2) t2( t2) r:2( r:2) n1( n1)',
   '+1@1( +1@1) +2@2( +2@2) t2( r:1,2( r:1,2) r:2( r:2) t2)',
   '+1( +1) c( c) +2( +2) r:2( r:2)',
+  '+1@1( +1@1) ^5( ^5) +2@6( +2@6)',
+  '^5( +1@1( +1@1) ^5)',
+  '^5( ^5! +1@1( +1@1)',
+  '^5( ^5- +1@1( +1@1)',
 ];
 const wrongSets = [
   'r:1( r:1)',
@@ -94,6 +99,8 @@ const wrongSets = [
   '+1@1( +1@1) +2@2( +2@2) t2( t2) y1( y1)',
   '+1@1( +1@1) +2@2( +2@2) t2( t2) r:( r:)',
   '+1@1( +1@1) +2@1( +2@1)',
+  '^5( ^5) +1@1( +1@1)',
+  '^5( ^5) +1@5( +1@5)',
 ];
 for (const picture of rightSets) test(`set: ${picture}`, (t) => t.is(checkSetReads(set(picture)).verdict, 'accepted'));
 for (const picture of wrongSets) test(`set, refused: ${picture}`, (t) => t.is(checkSetReads(set(picture)).verdict, 'refused'));
@@ -107,6 +114,7 @@ test('sets under sloppy quorums: what is seen was added by then, and may lack an
     '+1( +1) -1( -1) y1( y1)',
     "+1( +1) p:1( p:1) p:1'( p:1')",
     '+1@1( +1@1) +2@2( +2@2) l:2( l:2)',
+    '^5( ^5) +1@1( +1@1)',
   ])
     t.is(check(picture), 'accepted', picture);
 });

@@ -77,7 +77,7 @@ export class MemberClients {
     if (workload === 'set') return this.#changeSet(name, random, asked);
     if (workload === 'rank') return this.#changeRank(name, random, asked);
     if (workload === 'bitmap') return this.#changeBitmap(name, random, asked);
-    if (workload === 'log') return this.#changeLog(name, random, asked);
+    if (workload === 'log') return this.#changeLog(client, name, random, order, asked);
     return this.#changeSketch(name, random, asked);
   }
 
@@ -162,7 +162,7 @@ export class MemberClients {
   }
 
   /** Entries of unique values, by ids that the server chooses. Where one came back that was given before, its entry took the other's place, which is missing then. */
-  #changeLog(name: string, random: SeededRandom, asked: AskedFor): Asked {
+  #changeLog(client: string, name: string, random: SeededRandom, order: string | undefined, asked: AskedFor): Asked {
     const known = this.#knownOf(name);
     const action = random.fraction();
     if (action < 0.15 && known.length > 0) {
@@ -172,6 +172,15 @@ export class MemberClients {
     const [oldest] = known;
     if (action < 0.2 && oldest !== undefined)
       return asked(['XTRIM', name, 'MINID', oldest.id], { kind: 'trim', below: rankOfId(oldest.id) });
+    if (action < 0.24) {
+      const id = `${farAheadMs}-${BigInt(++this.#serial) << 40n}`;
+      const ending = this.sets.invoke(client, name, { kind: 'raise', to: rankOfId(id) }, order);
+      // Below the last entry it is refused, and so it is where there is no stream.
+      return {
+        words: ['XSETID', name, id],
+        ending: { ...ending, complete: (reply: Reply) => (reply === null ? ending.fail() : ending.complete(null)) },
+      };
+    }
     const member = `e${++this.#serial}`;
     const added = (reply: Reply): string => {
       const id = textOrNull(reply) ?? '?';

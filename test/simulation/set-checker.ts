@@ -3,7 +3,8 @@
  * number. What is a set here: a set, a sorted set (a member's rank is its score), a stream (an entry's is its id), a bitmap (members are bits), a HyperLogLog. The law:
  * no acknowledged add is lost that nobody removed after it or beside it, and nothing is back that was removed after it was acknowledged. A deletion beside an add
  * may have seen it or not; a rewriting is an add of all that it found. Under strict quorums no two acknowledged pops give the same member, and what a
- * pop takes from an end has nothing before it. No two acknowledged adds have one rank.
+ * pop takes from an end has nothing before it. No two acknowledged adds have one rank,
+ * and under strict quorums none after a raise of ranks one that is not above it.
  *
  * Weaker than the truth: a pop of unknown outcome may have taken any member, one at most, and each look takes it to be another one; that members are there in a number
  * says only that it lies between those that must be and those that may be; an add that was not over when a pop gave its member away may take effect once more, as a
@@ -20,6 +21,8 @@ export type SetInput =
   | { readonly kind: 'pop'; readonly from: 'anywhere' | 'least' | 'greatest' }
   /** Removes all of lower rank. */
   | { readonly kind: 'trim'; readonly below: string }
+  /** Ranks that are chosen after it are higher. */
+  | { readonly kind: 'raise'; readonly to: string }
   | { readonly kind: 'read' }
   /** Whether this one is there. */
   | { readonly kind: 'look'; readonly member: string }
@@ -176,6 +179,17 @@ function givenTwice(operations: readonly SetOperation[], history: SetHistory): s
   return undefined;
 }
 
+/** An add whose rank is not above what ranks had been raised to before it. */
+function rankedBelow(operations: readonly SetOperation[], history: SetHistory): string | undefined {
+  for (const raise of operations) {
+    if (raise.input.kind !== 'raise') continue;
+    const { to } = raise.input;
+    const below = [...history.adds.values()].find((add) => (rankOf(add) ?? '~') <= to && mustBeSeen(raise, add));
+    if (below !== undefined) return `${describe(below)} came after ${describe(raise)}`;
+  }
+  return undefined;
+}
+
 function rankedTwice(history: SetHistory): string | undefined {
   const ranks = new Map<string, SetOperation>();
   for (const add of history.adds.values()) {
@@ -200,8 +214,9 @@ function check(operations: readonly SetOperation[], isKnownTo: (seen: SetOperati
 
 /** Nothing that is seen misses what was acknowledged before it began, or on its own connection before it, nor shows what was removed by then. */
 export function checkSetReads(operations: readonly SetOperation[]): Verdict {
-  const twice = givenTwice(operations, new SetHistory(operations));
-  return twice === undefined ? check(operations, (seen) => (operation) => mustBeSeen(operation, seen)) : refused(twice);
+  const history = new SetHistory(operations);
+  const fault = givenTwice(operations, history) ?? rankedBelow(operations, history);
+  return fault === undefined ? check(operations, (seen) => (operation) => mustBeSeen(operation, seen)) : refused(fault);
 }
 
 /** Under sloppy quorums: a read may lack what others acknowledged elsewhere, and show what they removed, but nothing that was not added by then. */
