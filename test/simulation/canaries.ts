@@ -7,6 +7,7 @@ import { decodeBatches } from '../../protocol/batch.js';
 import type { Partition } from '../../storage/partition.js';
 import { recordPart } from '../../protocol/record-key.js';
 import type { CommitLog } from '../../storage/commit-log.js';
+import type { Staged } from '../../storage/staged-writes.js';
 import type { Store } from '../../storage/store.js';
 import type { WriteBehind } from '../../storage/write-behind.js';
 import { plusDot } from '../../storage/vector-clock.js';
@@ -24,6 +25,24 @@ function inEachPartition(store: Store, change: (partition: Partition) => void): 
     return partition;
   };
 }
+
+/** Every so many batches, those that hold none of what `isMeant` are not counted, one stages nothing of it. */
+function dropNowAndThen(store: Store, every: number, isMeant: (staged: Staged) => boolean): void {
+  const writeBatch = store.writeBatch.bind(store);
+  let batches = 0;
+  store.writeBatch = (partition, dot, term, epoch, transaction) => {
+    const { writes } = transaction;
+    const staged = writes.places.slice(0, writes.count);
+    if (staged.some(isMeant) && ++batches % every === 0) {
+      const kept = staged.filter((one) => !isMeant(one));
+      writes.places.splice(0, writes.count, ...kept, ...staged.filter(isMeant));
+      writes.count = kept.length;
+    }
+    return writeBatch(partition, dot, term, epoch, transaction);
+  };
+}
+
+const removes = ({ deletes, record }: Staged): boolean => deletes || record?.versions.length === 0;
 
 const duels = { workloads: ['list'], keysPerWorkload: 2, hereChance: 0.7 } as const;
 
@@ -240,6 +259,19 @@ export const canaries: Readonly<Record<string, RunSettings>> = {
       },
     },
     clients: { workloads: ['set'] },
+    reopens: false,
+  },
+  'what was popped or removed stays there now and then': {
+    cluster: { plant: (store) => dropNowAndThen(store, 5, (staged) => staged.part === recordPart.element && removes(staged)) },
+    clients: { workloads: ['set', 'rank', 'queue', 'log'] },
+    reopens: false,
+  },
+  'what was added or set is not there now and then': {
+    cluster: {
+      plant: (store) =>
+        dropNowAndThen(store, 5, (staged) => (staged.part === recordPart.element || staged.part === recordPart.value) && !removes(staged)),
+    },
+    clients: { workloads: ['rank', 'place', 'cell', 'bitmap'] },
     reopens: false,
   },
   'commands of a connection overtake each other': {

@@ -5,13 +5,11 @@ import { checkCounterReads, checkFinalCounter, type CounterInput, type CounterOu
 import { checkFeed, checkFeedLoosely, checkFinalFeed, type FeedInput, type FeedOutput } from './feed-checker.js';
 import { History, type Verdict } from './history.js';
 import { checkFinalList, checkList, checkListReadsKeepUp, type ListInput, type ListOutput } from './list-checker.js';
+import { play } from './pictures.js';
 import { SeededRandom } from './random.js';
 import { checkFinalValue, checkReadsKeepUp, checkRegister, type RegisterInput, type RegisterOutput } from './register-checker.js';
 
-/**
- * Histories as pictures: `a(` invokes operation a, `a)` completes it, `a!` leaves it unknown, `a-` refuses it. Operations: `w1` writes
- * (or appends) 1, `r:1` reads 1, `r:` reads nothing, `d` deletes; a following quote mark tells equal ones apart.
- */
+/** Operations: `w1` writes (or appends) 1, `r:1` reads 1, `r:` reads nothing, `d` deletes; a following quote mark tells equal ones apart. */
 function register(picture: string): History<RegisterInput, RegisterOutput> {
   const history = new History<RegisterInput, RegisterOutput>();
   play(picture, (name) => {
@@ -33,19 +31,6 @@ function list(picture: string): History<ListInput, ListOutput> {
     return { ...ending, complete: () => ending.complete(read ? value.split(',').filter((element) => element !== '') : null) };
   });
   return history;
-}
-
-function play(picture: string, begin: (name: string) => { complete(): void; fail(): void; leaveUnknown(): void }): void {
-  const begun = new Map<string, ReturnType<typeof begin>>();
-  for (const word of picture.split(' ')) {
-    const name = word.slice(0, -1);
-    const mark = word.at(-1);
-    if (mark === '(') begun.set(name, begin(name));
-    else if (mark === ')') begun.get(name)?.complete();
-    else if (mark === '!') begun.get(name)?.leaveUnknown();
-    else if (mark === '-') begun.get(name)?.fail();
-    else throw new Error(`no mark in ${word}`);
-  }
 }
 
 const is = (expected: Verdict['verdict'], { verdict }: Verdict): boolean => verdict === expected;

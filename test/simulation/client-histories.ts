@@ -25,6 +25,7 @@ import { checkVolatileReads, checkVolatileReadsAreOfWrites, type VolatileInput, 
 
 import { checkFeed, checkFeedLoosely, checkFinalFeed, type FeedInput, type FeedOutput } from './feed-checker.js';
 import { checkFinalQueue, checkQueue, checkQueueLoosely, type QueueInput, type QueueOutput } from './queue-checker.js';
+import { bitsIn } from './member-clients.js';
 import { elementsIn } from './sketches.js';
 import { checkFinalSet, checkSetReads, checkSetReadsAreOfAdds, type SetInput, type SetOutput } from './set-checker.js';
 
@@ -83,14 +84,15 @@ export class ClientHistories {
     }
     for (const [key, history] of this.sets.byKey()) verdicts.push(checkFinalSet(history, membersOf(key, history, valueOf(key)), sloppy));
     for (const [key, history] of this.feeds.byKey()) verdicts.push(checkFinalFeed(history, elementsOf(valueOf(key)), sloppy));
-    for (const [key, history] of this.queues.byKey()) verdicts.push(checkFinalQueue(history, elementsOf(valueOf(key))));
+    for (const [key, history] of this.queues.byKey()) verdicts.push(checkFinalQueue(history, elementsOf(valueOf(key)), sloppy));
     if (!sloppy) for (const [key, history] of this.lists.byKey()) verdicts.push(checkFinalList(history, elementsOf(valueOf(key))));
     return reasonOf(verdicts);
   }
 }
 
-/** Of what a set shows, or a HyperLogLog in latin1. */
+/** Of what a set shows, or a bitmap or a HyperLogLog in latin1. */
 function membersOf(key: string, history: readonly Operation<SetInput, SetOutput>[], shown: string | null): string[] {
+  if (key.startsWith('bitmap')) return bitsIn(shown === null ? null : Buffer.from(shown, 'latin1'));
   if (!key.startsWith('sketch')) return elementsOf(shown);
   const added = history.flatMap(({ input }) => (input.kind === 'add' ? [input.member] : []));
   return elementsIn(shown === null ? null : Buffer.from(shown, 'latin1'), added);

@@ -1,27 +1,34 @@
 /**
- * What clients of a simulated cluster do with sets, hashes, sorted sets, lists, streams and HyperLogLogs, recorded for the checkers. A hash's field is a register, and beside it in the same
- * hash another is a counter; so is a sorted set's member.
+ * What clients of a simulated cluster do with hashes, sorted sets, lists and consumer groups, recorded for the checkers; what is checked as a set is in member-clients.ts.
+ * A hash's field is a register, and beside it in the same hash another is a counter; so is a sorted set's member. A place on the earth is a register, too, and so is a
+ * list's first element.
  */
-import { DoubleReply, MapReply, SetReply, type Reply } from '../../protocol/resp/reply.js';
+import { MapReply, type Reply } from '../../protocol/resp/reply.js';
 import { decodeScore } from '../../storage/score-value.js';
+import { placeOf } from '../../server/commands/geo-cell.js';
 import { isClaim, pendingId } from '../../server/streams/group-elements.js';
 import { decodeFields, entryElement, entryId, kind } from '../../server/streams/stream-elements.js';
+import { farAheadMs, loggedIn, membersOf, numberOf, textOrNull, withOutput, type Asked } from './asked.js';
 import type { ClientHistories } from './client-histories.js';
-import { parseId } from '../../server/streams/stream-id.js';
 import type { Ending } from './history.js';
+import { finallyRanked, MemberClients, type MemberWorkload } from './member-clients.js';
+import { placeNamed, valueAt } from './places.js';
 import type { SeededRandom } from './random.js';
-import { elementsIn, standsAlone } from './sketches.js';
 
-export type CollectionWorkload = 'set' | 'field' | 'tally' | 'score' | 'queue' | 'log' | 'feed' | 'sketch';
+export type CollectionWorkload = MemberWorkload | 'field' | 'tally' | 'score' | 'place' | 'queue' | 'cell' | 'feed';
 
 const collectionWorkloads: ReadonlySet<string> = new Set<CollectionWorkload>([
   'set',
   'field',
   'tally',
   'score',
+  'place',
   'queue',
-  'log',
+  'cell',
   'feed',
+  'rank',
+  'bitmap',
+  'log',
   'sketch',
 ]);
 
@@ -30,7 +37,7 @@ export function isCollectionWorkload(workload: string): workload is CollectionWo
 }
 
 /** Whether what is checked under this name lies in a collection. */
-export const isOfCollection = (name: string): boolean => /^(set|field|tally|score|queue|log|feed)\d/.test(name);
+export const isOfCollection = (name: string): boolean => /^(set|rank|field|tally|score|place|queue|cell|log|feed)\d/.test(name);
 
 /** The key in the cluster: a field and a tally of one number lie in one hash. */
 export const storedKey = (name: string): string => name.replace(/^(field|tally)(?=\d)/, 'hash');
@@ -38,6 +45,7 @@ export const storedKey = (name: string): string => name.replace(/^(field|tally)(
 /** What is finally there, as text: `pairs` are a collection's elements and values, in latin1. */
 export function finallyShown(name: string, pairs: readonly (readonly [element: string, value: string])[]): string | null {
   if (name.startsWith('set')) return pairs.map(([element]) => `${element};`).join('');
+  if (name.startsWith('rank')) return finallyRanked(pairs);
   if (name.startsWith('log')) {
     const entries = pairs.filter(([element]) => element.length === entryElement(0n).length);
     return entries.map(([, fields]) => `${decodeFields(Buffer.from(fields, 'latin1'))[1]?.toString()};`).join('');
@@ -46,6 +54,11 @@ export function finallyShown(name: string, pairs: readonly (readonly [element: s
   if (name.startsWith('queue')) {
     const inOrder = pairs.toSorted(([x], [y]) => (x < y ? -1 : 1));
     return inOrder.map(([, value]) => `${value};`).join('');
+  }
+  if (name.startsWith('cell')) return pairs.toSorted(([x], [y]) => (x < y ? -1 : 1))[0]?.[1] ?? null;
+  if (name.startsWith('place')) {
+    const score = pairs.find(([member]) => member === 'r')?.[1];
+    return score === undefined ? null : valueAt(placeOf(decodeScore(Buffer.from(score, 'latin1'))));
   }
   if (name.startsWith('score')) {
     const value = pairs.find(([member]) => member === 'n')?.[1];
@@ -64,59 +77,27 @@ function pendingIn(pairs: readonly (readonly [element: string, value: string])[]
   return pending.map((id) => `${entries.get(id) ?? '?'};`).join('');
 }
 
-interface Asked {
-  readonly words: readonly string[];
-  readonly ending: Ending<Reply>;
-}
-
-function withOutput<Output>(ending: Ending<Output>, outputOf: (reply: Reply) => Output): Ending<Reply> {
-  return { complete: (reply) => ending.complete(outputOf(reply)), fail: () => ending.fail(), leaveUnknown: () => ending.leaveUnknown() };
-}
-
-const textOrNull = (reply: Reply): string | null => (Buffer.isBuffer(reply) ? reply.toString() : typeof reply === 'string' ? reply : null);
-
-const scoreOf = (reply: Reply): number => (reply instanceof DoubleReply ? reply.value : Number(textOrNull(reply) ?? 0));
-
-function membersOf(reply: Reply): string[] {
-  const members = reply instanceof SetReply ? reply.members : Array.isArray(reply) ? (reply as readonly Reply[]) : [];
-  if (reply instanceof MapReply) throw new Error('a set was answered as a map');
-  return members.map((member) => textOrNull(member) ?? '?');
-}
-
-/** Ahead of all clocks: every id of a stream that has one such is chosen right behind the last. */
-const farAheadMs = 9_999_999_999_999;
-
-/** The values of XRANGE's entries, whose ids have to grow. */
-function loggedIn(reply: Reply): string[] {
-  const entries = (Array.isArray(reply) ? reply : []) as readonly (readonly [Reply, readonly Reply[]])[];
-  const ids = entries.map(([id]) => parseId(Buffer.from(textOrNull(id) ?? ''), 0n) ?? -1n);
-  if (ids.some((id, i) => i > 0 && id <= (ids[i - 1] ?? 0n))) throw new Error(`the ids of a stream do not grow: ${ids.join(' ')}`);
-  return entries.map(([, fields]) => textOrNull(fields[1] ?? null) ?? '?');
-}
-
 export class CollectionClients {
   #serial = 0;
-  /** The last members that were added, by key: what SREM takes, and what LINSERT stands beside. */
+  readonly #members: MemberClients;
+  /** The last values that were pushed, by key: what LREM takes, and what LINSERT stands beside. */
   readonly #added = new Map<string, string[]>();
 
-  /** Ids and values of the last entries that were added, by key. */
-  readonly #logged = new Map<string, (readonly [id: string, member: string])[]>();
+  /** Lists that have their first element. */
+  readonly #begun = new Set<string>();
 
   /** Ids and values of the last entries that were taken, by key. */
   readonly #taken = new Map<string, (readonly [id: string, value: string])[]>();
 
-  /** Elements of each HyperLogLog, whatever became of their PFADDs. */
-  readonly #sketched = new Map<string, readonly string[]>();
-
-  constructor(private readonly histories: ClientHistories) {}
+  constructor(private readonly histories: ClientHistories) {
+    this.#members = new MemberClients(histories.sets);
+  }
 
   change(workload: CollectionWorkload, client: string, name: string, random: SeededRandom, order: string | undefined): Asked {
     const key = storedKey(name);
-    if (workload === 'set') return this.#changeSet(client, name, random, order);
     if (workload === 'queue') return this.#changeQueue(client, name, random, order);
     if (workload === 'feed') return this.#changeFeed(client, name, random, order);
-    if (workload === 'sketch') return this.#changeSketch(client, name, random, order);
-    if (workload === 'log') return this.#changeLog(client, name, random, order);
+    if (workload === 'cell') return this.#changeCell(client, name, order);
     if (workload === 'tally') {
       const by = random.pick([1, 1, 5, -2]);
       const ending = this.histories.counters.invoke(client, name, { kind: 'increment', by }, order);
@@ -125,10 +106,17 @@ export class CollectionClients {
     if (workload === 'score') {
       const by = random.pick([1, 1, 5, -2]);
       const ending = this.histories.counters.invoke(client, name, { kind: 'increment', by }, order);
-      return { words: ['ZINCRBY', key, String(by), 'n'], ending: withOutput(ending, scoreOf) };
+      return { words: ['ZINCRBY', key, String(by), 'n'], ending: withOutput(ending, numberOf) };
     }
-    const value = random.chance(0.15) ? null : `f${++this.#serial}`;
+    if (workload !== 'field' && workload !== 'place') return this.#members.change(workload, client, name, random, order);
+    const serial = ++this.#serial;
+    const value = random.chance(0.15) ? null : `${workload === 'place' ? 'p' : 'f'}${serial}`;
     const ending = this.histories.registers.invoke(client, name, { kind: 'write', value }, order);
+    if (workload === 'place') {
+      const { longitude, latitude } = placeNamed(serial);
+      const words = value === null ? ['ZREM', key, 'r'] : ['GEOADD', key, String(longitude), String(latitude), 'r'];
+      return { words, ending: withOutput(ending, () => null) };
+    }
     const words = value === null ? ['HDEL', key, 'r'] : ['HSET', key, 'r', value];
     return { words, ending: withOutput(ending, () => null) };
   }
@@ -136,23 +124,26 @@ export class CollectionClients {
   /** Undefined: the name is not of a collection. */
   read(client: string, name: string, order: string): Asked | undefined {
     const key = storedKey(name);
-    if (/^set\d/.test(name)) {
-      const ending = this.histories.sets.invoke(client, name, { kind: 'read' }, order);
-      return { words: ['SMEMBERS', key], ending: withOutput(ending, membersOf) };
-    }
-    if (/^sketch\d/.test(name)) {
-      const ending = this.histories.sets.invoke(client, name, { kind: 'read' }, order);
-      const shown = (reply: Reply): string[] => elementsIn(Buffer.isBuffer(reply) ? reply : null, this.#sketched.get(name) ?? []);
-      return { words: ['GET', name], ending: withOutput(ending, shown) };
-    }
-    if (/^log\d/.test(name)) {
-      const ending = this.histories.sets.invoke(client, name, { kind: 'read' }, order);
-      return { words: ['XRANGE', name, '-', '+'], ending: withOutput(ending, loggedIn) };
-    }
+    const ofMembers = this.#members.read(client, name, order);
+    if (ofMembers !== undefined) return ofMembers;
     if (/^feed\d/.test(name)) return this.#takeFromFeed(client, name, order);
     if (/^queue\d/.test(name)) {
       const ending = this.histories.queues.invoke(client, name, { kind: 'read' }, order);
       return { words: ['LRANGE', name, '0', '-1'], ending: withOutput(ending, membersOf) };
+    }
+    if (/^cell\d/.test(name)) {
+      const ending = this.histories.registers.invoke(client, name, { kind: 'read' }, order);
+      return { words: ['LINDEX', name, '0'], ending: withOutput(ending, textOrNull) };
+    }
+    if (/^place\d/.test(name)) {
+      const ending = this.histories.registers.invoke(client, name, { kind: 'read' }, order);
+      const placed = (reply: Reply): string | null => {
+        const [place] = (Array.isArray(reply) ? reply : []) as readonly Reply[];
+        const [longitude, latitude] = (Array.isArray(place) ? place : []) as readonly Reply[];
+        if (longitude === undefined || latitude === undefined) return null;
+        return valueAt({ longitude: numberOf(longitude), latitude: numberOf(latitude) });
+      };
+      return { words: ['GEOPOS', name, 'r'], ending: withOutput(ending, placed) };
     }
     if (/^field\d/.test(name)) {
       const ending = this.histories.registers.invoke(client, name, { kind: 'read' }, order);
@@ -162,8 +153,8 @@ export class CollectionClients {
       const ending = this.histories.counters.invoke(client, name, { kind: 'read' }, order);
       // By its name, or as the only one of a range.
       this.#serial++;
-      if (this.#serial % 2 === 0) return { words: ['ZSCORE', key, 'n'], ending: withOutput(ending, scoreOf) };
-      const scoreIn = (reply: Reply): number => scoreOf((reply as readonly Reply[])[1] ?? null);
+      if (this.#serial % 2 === 0) return { words: ['ZSCORE', key, 'n'], ending: withOutput(ending, numberOf) };
+      const scoreIn = (reply: Reply): number => numberOf((reply as readonly Reply[])[1] ?? null);
       return { words: ['ZRANGE', key, '0', '-1', 'WITHSCORES'], ending: withOutput(ending, scoreIn) };
     }
     if (!/^tally\d/.test(name)) return undefined;
@@ -173,12 +164,40 @@ export class CollectionClients {
 
   #changeQueue(client: string, name: string, random: SeededRandom, order: string | undefined): Asked {
     const { queues } = this.histories;
-    if (random.chance(0.4)) {
+    const known = this.#added.get(name) ?? [];
+    const action = random.fraction();
+    if (action < 0.28) {
       const ending = queues.invoke(client, name, { kind: 'pop' }, order);
       return { words: [random.pick(['LPOP', 'LPOP', 'RPOP']), name], ending: withOutput(ending, textOrNull) };
     }
+    if (action < 0.36 && known.length > 0) {
+      const value = random.pick(known);
+      const ending = queues.invoke(client, name, { kind: 'remove', value }, order);
+      return {
+        words: ['LREM', name, random.pick(['0', '1', '-1']), value],
+        ending: withOutput(ending, (reply) => (Number(reply) === 1 ? value : null)),
+      };
+    }
+    if (action < 0.38) {
+      const ending = queues.invoke(client, name, { kind: 'clear' }, order);
+      return { words: ['LTRIM', name, '1', '0'], ending: withOutput(ending, () => null) };
+    }
+    // What it took it does not say: so on some lists only.
+    if (action < 0.44 && /[13579]$/.test(name)) {
+      const ending = queues.invoke(client, name, { kind: 'trim' }, order);
+      return {
+        words: [
+          'LTRIM',
+          name,
+          ...random.pick([
+            ['1', '-1'],
+            ['0', '-2'],
+          ]),
+        ],
+        ending: withOutput(ending, () => null),
+      };
+    }
     const value = `q${++this.#serial}`;
-    const known = this.#added.get(name) ?? [];
     this.#added.set(name, [...known, value].slice(-8));
     const ending = queues.invoke(client, name, { kind: 'push', value }, order);
     if (known.length > 0 && random.chance(0.25)) {
@@ -189,25 +208,32 @@ export class CollectionClients {
     return { words: [random.pick(['RPUSH', 'RPUSH', 'LPUSH']), name, value], ending: withOutput(ending, () => null) };
   }
 
-  /** Entries of unique values, by ids that the server chooses. Where one came back that was given before, its entry took the other's place, which is missing then. */
-  #changeLog(client: string, name: string, random: SeededRandom, order: string | undefined): Asked {
-    const { sets } = this.histories;
-    const known = this.#logged.get(name) ?? [];
-    if (known.length > 0 && random.chance(0.2)) {
-      const [id, member] = random.pick(known);
-      return {
-        words: ['XDEL', name, id],
-        ending: withOutput(sets.invoke(client, name, { kind: 'remove', member }, order), () => null),
+  /** LSET of a list's first element, which a push makes where there is none. Nothing takes it away: a list that is not there is told as a read of nothing. */
+  #changeCell(client: string, name: string, order: string | undefined): Asked {
+    const { registers } = this.histories;
+    const value = `c${++this.#serial}`;
+    const write = registers.invoke(client, name, { kind: 'write', value }, order);
+    if (!this.#begun.has(name)) {
+      // Behind another it is not the first, but to one who has not heard of that other yet.
+      const pushed = (reply: Reply): void => {
+        this.#begun.add(name);
+        if (Number(reply) === 1) write.complete(null);
+        else write.leaveUnknown();
       };
+      return { words: ['RPUSH', name, value], ending: { ...write, complete: pushed } };
     }
-    const member = `e${++this.#serial}`;
-    const ending = sets.invoke(client, name, { kind: 'add', member }, order);
-    const added = (reply: Reply): null => {
-      this.#logged.set(name, [...(this.#logged.get(name) ?? []), [textOrNull(reply) ?? '?', member] as const].slice(-8));
-      return null;
+    const look = registers.invoke(client, name, { kind: 'read' }, order);
+    const ending: Ending<Reply> = {
+      complete: (reply) => {
+        if (reply === null) look.complete(null);
+        else look.leaveUnknown();
+        if (reply === null) write.fail();
+        else write.complete(null);
+      },
+      fail: () => [look, write].forEach((one) => one.fail()),
+      leaveUnknown: () => [look, write].forEach((one) => one.leaveUnknown()),
     };
-    const id = random.pick(['*', '*', `${farAheadMs}-*`]);
-    return { words: ['XADD', name, id, 'member', member], ending: withOutput(ending, added) };
+    return { words: ['LSET', name, '0', value], ending };
   }
 
   /** All that nobody was given yet. */
@@ -236,6 +262,9 @@ export class CollectionClients {
     }
     if (action < 0.2) {
       const ending = feeds.invoke(client, name, { kind: 'claim' }, order);
+      const [one] = known;
+      if (action < 0.15 && one !== undefined)
+        return { words: ['XCLAIM', name, 'g', client, '0', one[0]], ending: withOutput(ending, () => null) };
       return { words: ['XAUTOCLAIM', name, 'g', client, '0', '-', 'COUNT', '3', 'JUSTID'], ending: withOutput(ending, () => null) };
     }
     if (action < 0.5 && known.length > 0) {
@@ -246,39 +275,5 @@ export class CollectionClients {
     const value = `f${++this.#serial}`;
     const ending = feeds.invoke(client, name, { kind: 'add', value }, order);
     return { words: ['XADD', name, random.pick(['*', '*', `${farAheadMs}-*`]), 'value', value], ending: withOutput(ending, () => null) };
-  }
-
-  #changeSketch(client: string, name: string, random: SeededRandom, order: string | undefined): Asked {
-    const { sets } = this.histories;
-    // All registers are written again, as they were found.
-    if (random.chance(0.15))
-      return { words: ['PFMERGE', name], ending: withOutput(sets.invoke(client, name, { kind: 'rewrite' }, order), () => null) };
-    const known = this.#sketched.get(name) ?? [];
-    let member = `h${++this.#serial}`;
-    while (!standsAlone(member, known)) member = `h${++this.#serial}`;
-    this.#sketched.set(name, [...known, member]);
-    return { words: ['PFADD', name, member], ending: withOutput(sets.invoke(client, name, { kind: 'add', member }, order), () => null) };
-  }
-
-  #changeSet(client: string, name: string, random: SeededRandom, order: string | undefined): Asked {
-    const { sets } = this.histories;
-    const known = this.#added.get(name) ?? [];
-    const action = random.fraction();
-    if (action < 0.25 && known.length > 0) {
-      const member = random.pick(known);
-      return {
-        words: ['SREM', name, member],
-        ending: withOutput(sets.invoke(client, name, { kind: 'remove', member }, order), () => null),
-      };
-    }
-    if (action < 0.3) return { words: ['DEL', name], ending: withOutput(sets.invoke(client, name, { kind: 'clear' }, order), () => null) };
-    if (action < 0.4) {
-      // Everything that is there, deleted and written again in one batch. It takes away nothing.
-      const words = ['SDIFFSTORE', name, name, `{${name}}none`];
-      return { words, ending: withOutput(sets.invoke(client, name, { kind: 'rewrite' }, order), () => null) };
-    }
-    const member = `m${++this.#serial}`;
-    this.#added.set(name, [...known, member].slice(-8));
-    return { words: ['SADD', name, member], ending: withOutput(sets.invoke(client, name, { kind: 'add', member }, order), () => null) };
   }
 }

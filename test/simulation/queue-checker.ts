@@ -1,19 +1,39 @@
 /**
- * Checks of one list's history: unique values pushed at either end or inserted beside another, popped from either end, and read whole. The laws: a value whose push
- * was acknowledged is there, or was popped, unless a pop of unknown outcome may have taken it, which takes one at most; nothing is there that was popped before,
- * nothing twice, nothing that was not pushed by then; two values that are seen together more than once stand in the same order each time, whoever is asked. Under
- * strict quorums no two acknowledged pops give the same value; where both sides of a partition go on, they may.
+ * Checks of one list's history: unique values pushed at either end or inserted beside another, popped from either end, removed by name, trimmed, and read whole. The laws: a
+ * value whose push was acknowledged is there, or was popped or removed, unless a pop of unknown outcome may have taken it, which takes one at most; nothing is there that was
+ * popped before, nothing twice, nothing that was not pushed by then; two values that are seen together more than once stand in the same order each time, whoever is asked.
+ * Under strict quorums no two acknowledged pops or removals give the same value, and no removal misses what must be there; where both sides of a partition go on,
+ * they may.
+ *
+ * Weaker than the truth: a trim by one element does not say which it took, and counts for each reading as a pop of unknown outcome does.
  */
 import { accepted, describe, mustBeSeen, refused, type Operation, type Verdict } from './history.js';
 
-export type QueueInput = { readonly kind: 'push'; readonly value: string } | { readonly kind: 'pop' } | { readonly kind: 'read' };
-/** What a pop gave, null for nothing; all that a read showed; null for a push. */
+export type QueueInput =
+  | { readonly kind: 'push'; readonly value: string }
+  | { readonly kind: 'pop' }
+  /** By name. */
+  | { readonly kind: 'remove'; readonly value: string }
+  /** Removes one value at an end, and does not say which. */
+  | { readonly kind: 'trim' }
+  /** Removes all. */
+  | { readonly kind: 'clear' }
+  | { readonly kind: 'read' };
+/** What a pop gave or a removal found, null for nothing; all that a read showed; null for all else. */
 export type QueueOutput = readonly string[] | string | null;
 export type QueueOperation = Operation<QueueInput, QueueOutput>;
 
 const shownBy = ({ output }: QueueOperation): readonly string[] => (typeof output === 'object' && output !== null ? output : []);
+/** By an acknowledged pop or removal. */
 const poppedBy = ({ input, output }: QueueOperation): string | undefined =>
-  input.kind === 'pop' && typeof output === 'string' ? output : undefined;
+  (input.kind === 'pop' || input.kind === 'remove') && typeof output === 'string' ? output : undefined;
+const isUnclear = ({ outcome }: QueueOperation): boolean => outcome === 'unknown' || outcome === 'pending';
+/** What is gone, or may be, by its name. */
+const takenBy = (one: QueueOperation): string | undefined =>
+  one.input.kind === 'remove' && isUnclear(one) ? one.input.value : poppedBy(one);
+/** May have taken one, whichever. */
+const mayHaveTaken = (one: QueueOperation): boolean =>
+  one.outcome !== 'failed' && (one.input.kind === 'trim' || (one.input.kind === 'pop' && isUnclear(one)));
 const isRead = ({ input, outcome }: QueueOperation): boolean => input.kind === 'read' && outcome === 'completed';
 
 /** What is wrong with these values, seen before `seenUntil` by someone who has to see what `isKnown`; undefined when they may be so. */
@@ -26,23 +46,38 @@ function faultOf(
   const shown = new Set(values);
   if (shown.size < values.length) return `a value is there twice: ${values.join(' ')}`;
   const pushes = new Map(history.flatMap((one) => (one.input.kind === 'push' ? [[one.input.value, one] as const] : [])));
-  const pops = history.filter(({ input }) => input.kind === 'pop');
+  const clears = history.filter(({ input, outcome }) => input.kind === 'clear' && outcome !== 'failed');
   for (const value of values) {
     const push = pushes.get(value);
     if (push === undefined || push.outcome === 'failed' || push.invoked > seenUntil) return `${value} was not pushed by then`;
-    const pop = pops.find((one) => poppedBy(one) === value && isKnown(one));
+    const pop = history.find((one) => poppedBy(one) === value && isKnown(one));
     if (pop !== undefined) return `${value} is there after ${describe(pop)}`;
+    const clear = clears.find((one) => push.outcome === 'completed' && push.ended < one.invoked && isKnown(one));
+    if (clear !== undefined) return `${value} is there after ${describe(clear)}`;
   }
-  const taken = new Set(pops.filter(({ invoked }) => invoked < seenUntil).map(poppedBy));
-  const missing = [...pushes.values()].filter(
-    (push) => isKnown(push) && push.input.kind === 'push' && !shown.has(push.input.value) && !taken.has(push.input.value),
-  );
-  const mayHaveTaken = pops.filter(
-    ({ outcome, invoked }) => (outcome === 'unknown' || outcome === 'pending') && invoked < seenUntil,
-  ).length;
-  if (missing.length > mayHaveTaken)
-    return `without ${describe(missing[0] as QueueOperation)}, and ${mayHaveTaken} pops may have taken one`;
-  return undefined;
+  const missing = missingFrom(shown, isKnown, seenUntil, history);
+  return missing === undefined ? undefined : `without ${describe(missing)}, and too few pops may have taken one`;
+}
+
+/** A push of what has to be there and is not shown, of `among` where it is given, when there are more of those than may have been taken. */
+function missingFrom(
+  shown: ReadonlySet<string>,
+  isKnown: (operation: QueueOperation) => boolean,
+  seenUntil: number,
+  history: readonly QueueOperation[],
+  among?: string,
+): QueueOperation | undefined {
+  const earlier = history.filter(({ invoked }) => invoked < seenUntil);
+  const taken = new Set(earlier.map(takenBy));
+  const clears = earlier.filter(({ input, outcome }) => input.kind === 'clear' && outcome !== 'failed');
+  const isMissing = (push: QueueOperation): boolean =>
+    push.input.kind === 'push' &&
+    (among === undefined || push.input.value === among) &&
+    isKnown(push) &&
+    !shown.has(push.input.value) &&
+    !taken.has(push.input.value) &&
+    !clears.some(({ ended }) => ended >= push.invoked);
+  return history.filter(isMissing)[earlier.filter(mayHaveTaken).length];
 }
 
 /** Of two readings: a value that stands before another in one of them and behind it in the other. */
@@ -75,6 +110,11 @@ function check(history: readonly QueueOperation[], sloppy: boolean): Verdict {
   }
   const order = orderFault(reads.map(shownBy));
   if (order !== undefined) return refused(order);
+  for (const removal of sloppy ? [] : history) {
+    if (removal.input.kind !== 'remove' || removal.outcome !== 'completed' || removal.output !== null) continue;
+    const missed = missingFrom(new Set(), (one) => mustBeSeen(one, removal), removal.ended, history, removal.input.value);
+    if (missed !== undefined) return refused(`${describe(removal)}: without ${describe(missed)}`);
+  }
   const poppers = new Map<string, QueueOperation>();
   for (const pop of history) {
     const value = poppedBy(pop);
@@ -93,8 +133,10 @@ export const checkQueue = (history: readonly QueueOperation[]): Verdict => check
 export const checkQueueLoosely = (history: readonly QueueOperation[]): Verdict => check(history, true);
 
 /** After all is over and healed. */
-export function checkFinalQueue(history: readonly QueueOperation[], values: readonly string[]): Verdict {
-  const fault = faultOf(values, ({ outcome }) => outcome === 'completed', Infinity, history);
+export function checkFinalQueue(history: readonly QueueOperation[], values: readonly string[], sloppy: boolean): Verdict {
+  // What one side cleared the other may have pushed meanwhile.
+  const isKnown = ({ outcome, input }: QueueOperation): boolean => outcome === 'completed' && (!sloppy || input.kind !== 'clear');
+  const fault = faultOf(values, isKnown, Infinity, history);
   if (fault !== undefined) return refused(`finally ${fault}`);
   const order = orderFault([values, ...history.filter(isRead).map(shownBy)]);
   return order === undefined ? accepted : refused(`finally ${order}`);

@@ -1,7 +1,8 @@
 /**
  * Clients of a simulated cluster: registers (SET, DEL, GET), counters (INCRBY, GET), lists (APPEND of unique elements, GET), sets (SADD of unique members, SREM,
- * DEL, a rewriting SDIFFSTORE, SMEMBERS), fields (HSET, HDEL, HGET) and tallies (HINCRBY, HGET) of hashes, queues (LPUSH, RPUSH and LINSERT of unique values,
- * LPOP, RPOP, LRANGE), sketches (PFADD of elements that stand in registers of their own, PFMERGE, GET), logs (XADD of unique values, XDEL, XRANGE), feeds (XADD of unique values, XREADGROUP, XACK, XAUTOCLAIM), volatile registers (SET PX, PEXPIRE, PERSIST, GET), brief ones, the same in a field of a hash, and groups (MSET, DEL, MGET of several keys of one slot), each on keys of its own, recorded for the checkers. A refusal that
+ * SPOP, DEL, a rewriting SDIFFSTORE, SMEMBERS, SISMEMBER, SCARD), ranks (ZADD of unique members, ZREM, ZPOPMIN, ZPOPMAX, ZREMRANGEBYSCORE, a rewriting ZUNIONSTORE, ZRANGE, ZSCORE, ZCARD),
+ * bitmaps (SETBIT, DEL, GET, GETBIT, BITCOUNT), places (GEOADD, ZREM, GEOPOS), fields (HSET, HDEL, HGET) and tallies (HINCRBY, HGET) of hashes, queues (LPUSH, RPUSH and LINSERT of unique values,
+ * LPOP, RPOP, LREM, LTRIM, LRANGE), cells (LSET and LINDEX of a list's first element), sketches (PFADD of elements that stand in registers of their own, PFMERGE, GET), logs (XADD of unique values, XDEL, XTRIM, XSETID, XRANGE, XLEN), feeds (XADD of unique values, XREADGROUP, XACK, XCLAIM, XAUTOCLAIM), volatile registers (SET PX, PEXPIRE, PERSIST, GET), brief ones, the same in a field of a hash, and groups (MSET, DEL, MGET of several keys of one slot), each on keys of its own, recorded for the checkers. A refusal that
  * promises that nothing was executed has no effect; UNKNOWNOUTCOME, no answer in time and a node that went away may have one.
  */
 import { ErrorReply, StatusReply, type Reply } from '../../protocol/resp/reply.js';
@@ -287,6 +288,8 @@ function meaningOf(reply: Reply): Meaning {
   if (reply.code === 'UNKNOWNOUTCOME') return 'unknown';
   // A group that is there, or not yet.
   if (reply.code === 'NOGROUP' || reply.code === 'BUSYGROUP') return { value: null };
+  // LSET of a list, or XSETID of a stream, that is not there; XSETID of one that is further.
+  if (reply.text === 'ERR no such key' || reply.text.startsWith('ERR The ID specified in XSETID is smaller than')) return { value: null };
   return refusals.includes(reply.code) ? 'nothing' : { value: reply };
 }
 

@@ -5,6 +5,7 @@ import { EchoCluster, addressOf } from './echo-cluster.js';
 import { describePlan, faultKinds, faultTarget, planFaults, schedulePlan, type FaultPlan } from './faults.js';
 import { SeededRandom } from './random.js';
 import { SIMULATION_START_MS, Scheduler } from './simulated-clock.js';
+import type { Workload } from './simulated-clients.js';
 import { swarmOf } from './swarm.js';
 import { SimulatedNetwork } from './simulated-network.js';
 
@@ -59,6 +60,35 @@ test('the swarm has seeds in which disks are nearly full, seeds in which nearly 
       );
       t.true(alike.length > 2, `${nearlyFull} ${tiny}: ${alike.length}`);
     }
+});
+
+test('the swarm has every workload, and none that both sides of a partition may lose where both take writes', (t) => {
+  const drawn = Array.from({ length: 200 }, (_, seed) => swarmOf(seed));
+  const seedsOf = (workload: Workload, sloppy: boolean): number =>
+    drawn.filter(({ clients, cluster }) => clients?.workloads?.includes(workload) === true && cluster?.sloppyQuorum === sloppy).length;
+  const everywhere: Workload[] = [
+    'register',
+    'counter',
+    'volatile',
+    'brief',
+    'group',
+    'set',
+    'rank',
+    'field',
+    'tally',
+    'score',
+    'place',
+    'queue',
+    'cell',
+    'log',
+    'feed',
+    'sketch',
+  ];
+  for (const workload of everywhere) t.true(seedsOf(workload, false) > 10 && seedsOf(workload, true) > 0, workload);
+  for (const workload of ['list', 'bitmap'] as const) {
+    t.true(seedsOf(workload, false) > 10, workload);
+    t.is(seedsOf(workload, true), 0, workload);
+  }
 });
 
 test('plans: bounded, by time, with at most so many nodes away, and some kinds off', (t) => {

@@ -68,6 +68,10 @@ export function swarmOf(seed: number): RunSettings {
   const logs = new SeededRandom(seed).fork('logs').pick<Workload[]>([[], ['log']]);
   const feeds = new SeededRandom(seed).fork('feeds').pick<Workload[]>([[], [], ['feed']]);
   const sketches = new SeededRandom(seed).fork('sketches').pick<Workload[]>([[], [], [], ['sketch']]);
+  const ranks = new SeededRandom(seed).fork('ranks').pick<Workload[]>([[], [], ['rank'], ['rank', 'place']]);
+  const cells: Workload[] = new SeededRandom(seed).fork('cells').chance(0.25) ? ['cell'] : [];
+  // A bitmap is a string: of two sides that write to it the later one's stands.
+  const bitmaps: Workload[] = !sloppyQuorum && new SeededRandom(seed).fork('bitmaps').chance(0.25) ? ['bitmap'] : [];
   const timed: Workload[] = new SeededRandom(seed).fork('timed').chance(0.25) ? ['brief'] : [];
   const workloads = [
     ...(sloppyQuorum ? strict.filter((workload) => workload !== 'list') : strict),
@@ -77,6 +81,9 @@ export function swarmOf(seed: number): RunSettings {
     ...feeds,
     ...timed,
     ...sketches,
+    ...ranks,
+    ...cells,
+    ...bitmaps,
   ];
   const usualLargeBytes = new SeededRandom(seed).fork('large').pick([undefined, undefined, 60, 120, 200]);
   // Nearly everything goes in pieces then, most of it in two, one message after the other: some hundred messages a second, for which what is waited otherwise is too short.
