@@ -19,7 +19,7 @@ import { noEntry, type KeyTable } from './key-table.js';
 const smallestRow = 4;
 const noReaders: readonly (() => void)[] = [];
 /** What the object takes beside its row, about. */
-const objectBytes = 480;
+const objectBytes = 1070;
 /** What the order of HSCAN takes for each element, about. */
 const orderBytesEach = 16;
 
@@ -47,6 +47,8 @@ export class Collection {
   elsewhere = 0;
   /** Living elements by what the engine holds, for its header row. */
   storedCount = 0;
+  /** It may count rows that the disk has lost: whoever reads the header row has to count them anew. */
+  storedInDoubt = false;
   /** The engine has a header row that names this collection. */
   headerStored = false;
   /** Entries whose rows have not been merged with yet. */
@@ -315,6 +317,7 @@ export class Collection {
     this.account(-(this.timed?.byteSize ?? 0));
     this.timed = undefined;
     this.storedCount = 0;
+    this.storedInDoubt = false;
     this.counted = true;
     this.incomplete.clear();
     this.changes++;

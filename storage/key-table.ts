@@ -106,6 +106,10 @@ export const noEntry = -1;
 
 /** What an entry costs beside its cell: its words and, half the places being free at worst, its pairs in the index. */
 const entryBytes = 64 + 24;
+/** What a key costs that expires: its place in its partition's set of those, about. */
+const expiringBytes = 56;
+/** What an entry costs beside its bytes whose key, or value, has memory of its own: the objects, and their place among those, about. */
+const apartBytes = 280;
 
 export class KeyTable {
   private readonly index = new KeyIndex();
@@ -622,7 +626,8 @@ export class KeyTable {
   /** What the entry costs in memory. */
   byteSizeOf(entry: number): number {
     const bytes = this.word(entry, field.keyLength) + this.valueLengthOf(entry) + this.word(entry, field.recordLength);
-    return entryBytes + (bytes <= cellBytesMax ? CellArena.cellBytes(bytes) : bytes);
+    const expiring = this.expiresOf(entry) !== 0 && this.kindOf(entry) === 0 ? expiringBytes : 0;
+    return entryBytes + expiring + (bytes <= cellBytesMax ? CellArena.cellBytes(bytes) : bytes + apartBytes);
   }
 
   /** Where in `keyPageOf` the key begins. */

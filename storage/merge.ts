@@ -140,13 +140,13 @@ export function mergeFromPeer(
   mine: VersionedRecord | undefined,
   theirs: VersionedRecord,
   peer: PeerMerge,
-): { readonly record: VersionedRecord } | 'discard' {
+): { readonly record: VersionedRecord; /** Something of it was. */ readonly wasLost: boolean } | 'discard' {
   const held = mine ?? emptyRecord;
   const missing = theirs.versions.some(
     (version) => covers(peer.seen, version) && !recordCovers(held, version) && !covers(peer.cut, version),
   );
   if (missing && !coversClock(peer.peerSeen, peer.purged)) return 'discard';
-  return { record: applyCut(mergeRecords(held, theirs), peer.cut) };
+  return { record: applyCut(mergeRecords(held, theirs), peer.cut), wasLost: missing };
 }
 
 /** The record without the versions that a deletion of its collection covers. What it has seen stays the same. */

@@ -351,11 +351,21 @@ export class PartitionCollections {
     collection.elsewhere = collection.soonestElsewhereMs = 0;
     if (!collection.counted) {
       collection.counted = true;
+      collection.storedInDoubt = false;
       collection.storedCount = 0;
       for (let at = 0; at < collection.size; at++) if (this.around.table.isStored(collection.at(at))) collection.storedCount++;
     }
     this.judge(collection);
     this.refresh(collection.owner);
+  }
+
+  /** An entry's record was lost on disk, and is back: the count that the header row gave may hold it, and may not, so the rows are to be counted. */
+  wasLost(entry: number): void {
+    if (partOfKind(this.around.table.kindOf(entry)) !== recordPart.element) return;
+    const collection = this.ofPart(entry);
+    collection.storedInDoubt = true;
+    if (!collection.whole) collection.counted = false;
+    this.judge(collection);
   }
 
   /** The element's row is being written as its record is now. */
@@ -373,7 +383,8 @@ export class PartitionCollections {
     const headers: CollectionHeader[] = [];
     const recordAt = (entry: number): VersionedRecord | undefined => (entry === noEntry ? undefined : table.recordOf(entry));
     for (const collection of this.of(key)) {
-      const { type, counted, storedCount, top, soonestOfAllMs } = collection;
+      const { type, storedCount, top, soonestOfAllMs } = collection;
+      const counted = collection.counted && !collection.storedInDoubt;
       const deleted = recordAt(collection.deleted);
       const expiry = recordAt(collection.expiry);
       const isNothing = collection.isBare && deleted === undefined && expiry === undefined;

@@ -443,6 +443,7 @@ export class Partition {
       left.context.size > 0 && coversClock(this.purged, effectiveContext(left)) && !isDeletedKind(this.table.kindOf(entry));
     if (isForgotten && this.table.isComplete(entry)) this.forget(entry, left);
     else this.put(entry, left);
+    if (merged.wasLost && this.table.isComplete(entry)) this.collections.wasLost(entry);
     if (hasSeveral(left) || hasSeveral(old)) this.noteConflict(entry, old, left);
     return true;
   }

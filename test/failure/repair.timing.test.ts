@@ -8,10 +8,11 @@ import { decodeRecord, encodeRecord } from '../../protocol/record.js';
 import { ByteWriter } from '../../protocol/byte-writer.js';
 import { digestBytes } from '../../storage/merkle-tree.js';
 import { RocksdbEngine } from '../../storage/rocksdb-engine.js';
-import { type ServerGroup, startCluster } from '../harness/processes.js';
+import { startCluster } from '../harness/processes.js';
 import { rowOf } from './disk-rows.js';
 import { stoppedAtEnd } from './judging.js';
 import { latencyText, latencyUntil } from './latency.js';
+import { figures, repaired, sum } from './repairing.js';
 import { RespConnection } from './resp-connection.js';
 import { sized } from './run-size.js';
 
@@ -22,9 +23,6 @@ const [lost, damaged] = [123, 4567];
 const bytesMax = 32 * 1024;
 /** A million keys that RocksDB does not have yet take a slow disk a while. */
 const stopSeconds = sized(10, 120);
-/** Between two looks at how far a repair is. */
-const lookMs = 10;
-
 const elapsed = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** What a disk may do to a node that does not run. */
@@ -40,40 +38,6 @@ async function plant(directory: string): Promise<void> {
   });
   await engine.write({ puts: [[rowOf(key(damaged)), writer.take()]], deletes: [rowOf(key(lost))] }, { sync: true });
   await engine.close();
-}
-
-async function figures(group: ServerGroup, name: string): Promise<number[]> {
-  return Promise.all(
-    group.ports.map(async (port) => {
-      const connection = await RespConnection.open(port);
-      const figure = await connection.figure('torc', name);
-      connection.close();
-      return figure;
-    }),
-  );
-}
-
-const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
-
-/** Asks for a repair and waits until it is done, for as long as it moves at all; PINGs meanwhile. Returns how long each took, ms. */
-async function repaired(connection: RespConnection, ...what: string[]): Promise<{ readonly tookMs: number; readonly pingsMs: number[] }> {
-  const began = performance.now();
-  const { kind, text } = await connection.ask('TORC', 'REPAIR', ...what);
-  if (kind === 'error') throw new Error(text);
-  const pingsMs: number[] = [];
-  for (let last = '', sinceMs = began; ;) {
-    const pinged = performance.now();
-    const info = (await connection.ask('INFO', 'torc')).text;
-    pingsMs.push(performance.now() - pinged);
-    if (info.includes('repair_under_way:none')) return { tookMs: performance.now() - began, pingsMs };
-    const moves = info
-      .split('\r\n')
-      .filter((line) => /^(repair|hashing)/.test(line))
-      .join();
-    if (moves !== last) [last, sinceMs] = [moves, performance.now()];
-    if (performance.now() - sinceMs > 60_000) throw new Error(`the repair does not move: ${moves}`);
-    await elapsed(lookMs);
-  }
 }
 
 test('one record lost and one changed on the disk of one node', async (t) => {

@@ -6,17 +6,12 @@
  * TORC_STREAMS (default 4000) is how many; 1000000 is the long run, about 20 minutes. TORC_STREAM_SEED repeats one.
  */
 import { readdirSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import type { HeapFigures } from '../harness/heap-meter-main.js';
+import { WeighedServer } from '../harness/heap-figures.js';
 import { redisServer, requireRedisTools, startNode } from '../harness/processes.js';
 import { until } from '../harness/until.js';
-import { ServerProcess } from '../harness/server-process.js';
 import { SeededRandom } from '../simulation/random.js';
 import { RawClient } from './raw-client.js';
 import { type RequestStream, RequestStreams } from './request-stream.js';
@@ -27,7 +22,6 @@ const lanes = 32;
 const replyTimeoutMs = 20_000;
 /** What the heap may be more at the end than after the first tenth. */
 const heldBytesMax = 12 * 1024 * 1024;
-const meter = fileURLToPath(new URL('../harness/heap-meter-main.js', import.meta.url));
 
 /** A connection that is made again when the server has closed it. */
 class Wire {
@@ -89,14 +83,6 @@ class Wire {
   }
 }
 
-async function heldBy(server: ServerProcess, file: string): Promise<HeapFigures> {
-  await rm(file, { force: true });
-  process.kill(server.pid, 'SIGUSR2');
-  let text = '';
-  await until(async () => (text = await readFile(file, 'utf8').catch(() => '')).endsWith('}'), 'the meter writes');
-  return JSON.parse(text) as HeapFigures;
-}
-
 const openFiles = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
 
 test('streams of requests, well-formed and not, however they are cut, are answered as by redis-server, and nothing is left behind', async (t) => {
@@ -104,12 +90,8 @@ test('streams of requests, well-formed and not, however they are cut, are answer
   t.timeout(120_000 + 10 * streams);
   const [torc, redis] = await Promise.all([startNode({ 'peer-timeout': '20000' }), redisServer()]);
   t.teardown(() => Promise.all([torc.stop(), redis.stop()]));
-  const { command } = torc.server(0);
-  await torc.server(0).stop();
-  const file = join(tmpdir(), `torc-held-${process.pid}.json`);
-  process.env['TORC_HEAP_METER'] = file;
-  t.teardown(() => rm(file, { force: true }));
-  const server = await ServerProcess.start({ ...command, args: ['--expose-gc', '--import', meter, ...command.args] });
+  const weighed = await WeighedServer.inPlaceOf(torc, 0);
+  const { server } = weighed;
   t.teardown(() => server.stop());
 
   const random = new SeededRandom(seed);
@@ -146,10 +128,10 @@ test('streams of requests, well-formed and not, however they are cut, are answer
   await run(streams / 10, 0);
   await alone();
   filesBefore = openFiles(server.pid);
-  const before = await heldBy(server, file);
+  const before = await weighed.figures();
   await run((9 * streams) / 10, 1);
   await alone();
-  const after = await heldBy(server, file);
+  const after = await weighed.figures();
   const megabytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MB`;
   t.log(
     `${sent} streams in ${pieces} pieces over ${connections} connections; held ${megabytes(before.heldBytes)}, then ${megabytes(after.heldBytes)}; resident ${megabytes(before.residentBytes)}, then ${megabytes(after.residentBytes)}`,

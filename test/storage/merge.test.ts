@@ -148,22 +148,22 @@ test('a covered version that is not held is taken from a peer that has seen all 
   const lost = record(emptyClock, plain(1, 3));
   const judged = { seen: clock([1, 7]), purged: clock([2, 4]), cut: emptyClock };
   t.is(mergeFromPeer(undefined, lost, { ...judged, peerSeen: clock([1, 9], [2, 3]) }), 'discard');
-  t.deepEqual(mergeFromPeer(undefined, lost, { ...judged, peerSeen: clock([2, 4]) }), { record: lost });
+  t.deepEqual(mergeFromPeer(undefined, lost, { ...judged, peerSeen: clock([2, 4]) }), { record: lost, wasLost: true });
 });
 
 test('a peer that is behind may still bring what is new here, and what is held', (t) => {
   const judged = { seen: clock([1, 7]), peerSeen: emptyClock, purged: clock([2, 4]), cut: emptyClock };
   const unseen = record(emptyClock, plain(1, 8));
-  t.deepEqual(mergeFromPeer(undefined, unseen, judged), { record: unseen });
+  t.deepEqual(mergeFromPeer(undefined, unseen, judged), { record: unseen, wasLost: false });
   const held = record(emptyClock, plain(1, 3));
-  t.deepEqual(mergeFromPeer(held, held, judged), { record: held });
+  t.deepEqual(mergeFromPeer(held, held, judged), { record: held, wasLost: false });
   const removed = record(clock([1, 3]));
-  t.deepEqual(mergeFromPeer(removed, held, judged), { record: removed });
+  t.deepEqual(mergeFromPeer(removed, held, judged), { record: removed, wasLost: false });
 });
 
 test('what a peer sends is cut like all else', (t) => {
   const judged = { seen: emptyClock, peerSeen: emptyClock, purged: emptyClock, cut: clock([1, 3]) };
-  t.deepEqual(mergeFromPeer(undefined, record(emptyClock, plain(1, 3)), judged), { record: record(clock([1, 3])) });
+  t.deepEqual(mergeFromPeer(undefined, record(emptyClock, plain(1, 3)), judged), { record: record(clock([1, 3])), wasLost: false });
 });
 
 test('clocks: the maximum covers both and nothing beyond', (t) => {
