@@ -122,7 +122,7 @@ export class Connection implements ClientView, Origin, RestingClient {
     this.isPlain = this.authenticated && this.user.isUnrestricted;
     this.session = new Session(server.submit);
     this.context = server.contextOf(this);
-    this.decoder = new RequestDecoder(server.requestLimits(), {
+    this.decoder = new RequestDecoder(server.requestLimits, {
       request: (args) => this.request(args),
       protocolError: (text) => this.protocolError(text),
     });

@@ -34,7 +34,8 @@ export interface ServerState<Connection> {
   readonly commandTimeoutMs: () => number;
   readonly users: Users;
   readonly aclLog: AclLog;
-  readonly requestLimits: () => RequestLimits;
+  /** As they are now, for all who are connected. */
+  readonly requestLimits: RequestLimits;
   /** Of normal clients. */
   readonly outputLimit: () => OutputBufferLimit;
   readonly contextOf: (connection: Connection) => LocalContext;

@@ -316,12 +316,16 @@ async function startServing(
     traces,
     users,
     aclLog,
-    requestLimits: () => ({
+    requestLimits: {
       multibulkMax,
-      bulkBytesMax: running.current.bulkBytesMax,
       inlineBytesMax,
-      queryBufferBytesMax: running.current.queryBufferBytesMax,
-    }),
+      get bulkBytesMax() {
+        return running.current.bulkBytesMax;
+      },
+      get queryBufferBytesMax() {
+        return running.current.queryBufferBytesMax;
+      },
+    },
     outputLimit: () => running.current.outputBufferLimits.normal,
     contextOf: (connection: Connection): LocalContext => ({
       ...shared,

@@ -269,7 +269,7 @@ test.serial(
       let sent = 0;
       for (; sent < 64 * megabyte && !socket.destroyed; sent += unit.length)
         if (!socket.write(unit)) await Promise.race([client.closed, new Promise((resolve) => socket.once('drain', resolve))]);
-      await client.closed;
+      await client.end();
       return { sent, said: await said };
     };
     const small = Buffer.concat(
@@ -300,7 +300,16 @@ test.serial(
       several,
       Array.from({ length: 10 }, () => '+OK'),
     );
-    await client.end();
+    // Those that are connected are bound by what is said later, too.
+    const second = await RawClient.connect(node.port);
+    const stricter = await second.ask(['CONFIG', 'SET', 'client-query-buffer-limit', '1mb', 'proto-max-bulk-len', '1mb']);
+    t.deepEqual(stricter, ['+OK']);
+    client.write(`*3\r\n$3\r\nSET\r\n$5\r\nlarge\r\n$${megabyte + 1}\r\n`);
+    t.is(await client.reply(), '-ERR Protocol error: invalid bulk length');
+    await client.closed;
+    second.write(Buffer.concat([Buffer.from('*4\r\n$4\r\nMSET\r\n$5\r\nlarge\r\n$1048576\r\n'), Buffer.alloc(megabyte)]));
+    t.is(await second.reply(), '-ERR Protocol error: too big query buffer');
+    await second.closed;
     await probe.served(5);
     await probe.stop();
     t.is(node.pids.length, 1);

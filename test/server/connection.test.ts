@@ -107,7 +107,7 @@ async function fixture(t: ExecutionContext, options: FixtureOptions = {}): Promi
       commandTimeoutMs: () => 1000,
       users: memoryUsers(),
       aclLog: new AclLog({ nowMs: () => 1, entriesMax: () => 128 }),
-      requestLimits: () => ({ multibulkMax: 1024, bulkBytesMax: 1 << 24, inlineBytesMax: 65536, queryBufferBytesMax: 1 << 26 }),
+      requestLimits: { multibulkMax: 1024, bulkBytesMax: 1 << 24, inlineBytesMax: 65536, queryBufferBytesMax: 1 << 26 },
       outputLimit: () => ({ hardBytes: 0, softBytes: 0, softSeconds: 0, ...options.limits }),
       contextOf: (client) => ({ ...localContext().context, client }),
       inputTaken: () => undefined,
