@@ -2,7 +2,7 @@
 import { ErrorReply, MapReply, type Reply } from '../../protocol/resp/reply.js';
 import type { Execution } from '../../storage/execution.js';
 import type { LocalRow } from '../command-table.js';
-import type { Consumer, Group, Pending } from '../streams/group.js';
+import { byConsumer, type Consumer, type Group, type Pending } from '../streams/group.js';
 import { lagOf } from '../streams/read-count.js';
 import { idMax, idReply } from '../streams/stream-id.js';
 import { Stream, type StreamEntry } from '../streams/stream.js';
@@ -28,9 +28,10 @@ function progress(stream: Stream, { lastId, entriesRead }: Group): (readonly [st
 
 function groupInFull(stream: Stream, group: Group, most: number): Reply {
   const pending = [...group.pending()];
+  const held = byConsumer(pending);
   const delivery = ({ sinceMs, times }: Pending): Reply[] => [sinceMs, times];
   const consumers = group.consumers.map(({ name, seenMs, activeMs }) => {
-    const own = pending.filter(({ consumer }) => consumer.equals(name));
+    const own = held.get(name.toString('latin1')) ?? [];
     return new MapReply([
       ['name', name],
       ['seen-time', seenMs],

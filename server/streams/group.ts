@@ -300,6 +300,18 @@ export function groupsOf(execution: Execution, key: Buffer, view: StreamView, st
   return groups.sort((x, y) => Buffer.compare(x.name, y.name));
 }
 
+/** What each consumer has of all that is pending, in the same order, by its name in latin1. */
+export function byConsumer<Held extends { readonly consumer: Buffer }>(pending: readonly Held[]): ReadonlyMap<string, readonly Held[]> {
+  const held = new Map<string, Held[]>();
+  for (const each of pending) {
+    const name = each.consumer.toString('latin1');
+    const others = held.get(name);
+    if (others === undefined) held.set(name, [each]);
+    else others.push(each);
+  }
+  return held;
+}
+
 /** A group as the actor writes it to a stream that has none of the name. What is not behind its last id counts as delivered. */
 export function* elementsOfGroup(content: GroupContent, actor: number): Generator<OrderedElement, void, undefined> {
   const { name, lastId, entriesRead, consumers, pending } = content;

@@ -13,7 +13,7 @@ import type { RdbReader } from '../../protocol/rdb/reader.js';
 import { rdbType } from '../../protocol/rdb/types.js';
 import type { RdbWriter } from '../../protocol/rdb/writer.js';
 import type { Holding } from '../streams/group-elements.js';
-import type { Consumer, GroupContent } from '../streams/group.js';
+import { byConsumer, type Consumer, type GroupContent } from '../streams/group.js';
 import { idBytes, idOf, msOf, putId, readId, sequenceOf, type StreamId } from '../streams/stream-id.js';
 import type { StreamContent, StreamEntry } from '../streams/stream.js';
 
@@ -100,11 +100,12 @@ function writeGroup(writer: RdbWriter, { name, lastId, entriesRead, pending, con
     writer.u64LE(sinceMs);
     writer.wide(times);
   }
+  const held = byConsumer(pending);
   writer.length(consumers.length);
   for (const { name: consumer, seenMs } of consumers) {
     writer.string(consumer);
     writer.u64LE(seenMs);
-    const own = pending.filter((each) => each.consumer.equals(consumer));
+    const own = held.get(consumer.toString('latin1')) ?? [];
     writer.length(own.length);
     for (const { id } of own) writer.raw(idOfBytes(id));
   }

@@ -326,7 +326,7 @@ test('what has expired and was not swept is in no reply, long or short', async (
     const places = left.map((_, at) => at);
     t.deepEqual(places.map((at) => String(view.elementAt(at))).toSorted(), names);
     t.deepEqual(
-      places.map((at) => `field ${view.valueAt(at)}`),
+      places.map((at) => `field ${view.valueAt(at).toString()}`),
       places.map((at) => String(view.elementAt(at))),
     );
     if (size === count) {

@@ -8,6 +8,7 @@ import { RdbWriter } from '../../../protocol/rdb/writer.js';
 import { idOf, putId, type StreamId } from '../../../server/streams/stream-id.js';
 import type { StreamContent } from '../../../server/streams/stream.js';
 import { readStreamPayload, writeStreamPayload } from '../../../server/values/stream-payload.js';
+import { cpuMsOf } from '../../harness/cpu-time.js';
 import fc from '../../harness/properties.js';
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
@@ -146,5 +147,24 @@ test('what was written is read', (t) => {
       t.deepEqual(read(written(content)), content);
     }),
     { numRuns: 100 },
+  );
+});
+
+test('what is pending of a group is gone through once, not for each consumer', (t) => {
+  const [consumerCount, pendingCount] = [3000, 30_000];
+  const consumers = Array.from({ length: consumerCount }, (_, i) => ({ name: bytes(`consumer ${i}`), seenMs: 1, activeMs: 1 }));
+  const pending = Array.from({ length: pendingCount }, (_, i) => {
+    return { id: id(1, i + 1), consumer: bytes(`consumer ${i % consumerCount}`), sinceMs: 1, times: 1n };
+  });
+  const lastId = id(1, pendingCount);
+  const group = { name: bytes('g'), lastId, entriesRead: pendingCount, consumers, pending };
+  const content: StreamContent = { lastId, greatestDeletedId: 0n, entriesAdded: pendingCount, entries: [], groups: [group] };
+  let payload: Buffer = Buffer.alloc(0);
+  const ms = cpuMsOf(() => (payload = written(content)));
+  t.true(ms < 600, `${ms} ms`);
+  const [shown] = read(payload).groups;
+  t.is(shown?.pending.length, pendingCount);
+  t.true(
+    shown?.pending.every((each) => each.consumer.toString() === `consumer ${(Number(BigInt.asUintN(64, each.id)) - 1) % consumerCount}`),
   );
 });
