@@ -102,14 +102,14 @@ test('an answer counts for the inquiry that asked: an earlier one may have been 
   const [fromA, fromB, fromC] = ['a', 'b', 'c'].map((nodeId) => asker.questionsTo(nodeId)[0]);
   if (fromA === undefined || fromB === undefined || fromC === undefined) throw new Error('all three are asked');
   // b and c have answered. Now a writes, b acknowledges, and the client that was answered waits for that on another connection.
-  const { giveUp } = asker.inquiries.begin(partition, 2, (replicas) => ended.push(`later ${replicas}`));
+  const inquiry = asker.inquiries.begin(partition, 2, (replicas) => ended.push(`later ${replicas}`));
   asker.answer('b', fromB, first);
   asker.answer('c', fromC, first);
   asker.answer('a', fromA, first);
   t.deepEqual(ended, ['earlier 2']);
   for (const nodeId of ['a', 'b']) for (const question of asker.questionsTo(nodeId)) asker.answer(nodeId, question, later);
   t.deepEqual(ended, ['earlier 2'], 'c lacks it');
-  giveUp();
+  inquiry.giveUp();
   t.deepEqual(ended, ['earlier 2', 'later 1']);
 });
 
@@ -117,7 +117,7 @@ test('the least that any partition has is what is told when the asker gives up',
   const asker = await Asker.open();
   const [behind = 0, ...others] = asker.elsewhere.slice(0, 10);
   const ended: number[] = [];
-  const { giveUp } = asker.inquiries.begin([behind, ...others], 2, (replicas) => ended.push(replicas));
+  const inquiry = asker.inquiries.begin([behind, ...others], 2, (replicas) => ended.push(replicas));
   for (const nodeId of ['a', 'b']) for (const question of asker.questionsTo(nodeId)) asker.answer(nodeId, question, later);
   for (const { id } of asker.questionsTo('c')) {
     const ask = (asked: number[]): torc.Inquiry => torc.Inquiry.create({ id, asked }) as torc.Inquiry;
@@ -125,7 +125,7 @@ test('the least that any partition has is what is told when the asker gives up',
     asker.answer('c', ask([behind]), first);
   }
   t.deepEqual(ended, []);
-  giveUp();
-  giveUp();
+  inquiry.giveUp();
+  inquiry.giveUp();
   t.deepEqual(ended, [1]);
 });

@@ -319,7 +319,7 @@ test('what has expired and was not swept is in no reply, long or short', async (
     t.deepEqual(view.elements().map(String).toSorted(), names);
     t.deepEqual(
       pairsOf(view.pairs())
-        .map(([field, value]) => `${field} ${value}`)
+        .map(([field, value]) => `${String(field)} ${String(value)}`)
         .toSorted(),
       left.map((i) => `field ${i} ${i}`).toSorted(),
     );
