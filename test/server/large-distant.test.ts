@@ -52,7 +52,8 @@ const shown = (name: string, reply: string): string => (hasNoOrder(name) ? reply
 test('large collections of several partitions', async (t) => {
   if (!requireRedisTools(t)) return;
   t.timeout(120_000);
-  const [torc, redis] = await Promise.all([startCluster(), redisServer()]);
+  // 60 large commands at once, to nodes that have just started and share the processors with other tests, may take longer than a command is given.
+  const [torc, redis] = await Promise.all([startCluster({ directives: { 'peer-timeout': '20000' } }), redisServer()]);
   t.teardown(() => Promise.all([torc.stop(), redis.stop()]));
   const oracle = await RawClient.connect(redis.port);
   const nodes = await Promise.all(torc.ports.map((port) => RawClient.connect(port)));
