@@ -17,6 +17,7 @@ import { denial, denialText, patternDenial } from './acl/permission.js';
 import type { User } from './acl/user.js';
 import { clientLine } from './commands/client-line.js';
 import { noAuthentication } from './commands/errors.js';
+import { linger } from './linger.js';
 import { OutputLimit } from './output-limit.js';
 import { PartitionSet } from './partition-set.js';
 import { ReplyOrder, type ClientOptions, type Place } from './reply-order.js';
@@ -28,8 +29,6 @@ import { repliesBytesMax, shortArguments, type RestingClient } from './turn-budg
 /** Commands of one connection under way before it is read on, and when it is again. */
 const pendingMax = 1024;
 const pendingLow = 256;
-/** How long a client may take to close its side of a connection that this node has ended. */
-const lingerMs = 250;
 /** Bytes of untaken replies at which a client is no longer read. */
 const untakenBytesMax = 1024 * 1024;
 
@@ -87,6 +86,8 @@ export class Connection implements ClientView, Origin, RestingClient {
   private closing = false;
   private closeAfter = false;
   private finishing = false;
+  /** The client has ended its side. */
+  private hasEnded = false;
   /** The row of the last command, and its count. */
   private lastRow: CommandRow | undefined;
   private lastCount: CommandCount | undefined;
@@ -132,6 +133,8 @@ export class Connection implements ClientView, Origin, RestingClient {
       this.resumeIfClear();
     });
     socket.on('error', () => socket.destroy());
+    socket.on('end', () => this.sideEnded());
+    linger(socket);
     socket.on('close', () => {
       this.closing = true;
       this.held = undefined;
@@ -171,17 +174,12 @@ export class Connection implements ClientView, Origin, RestingClient {
     this.socket.end();
   }
 
-  /**
-   * Takes no more commands, and ends the connection once those it took are answered. What the client still sends is read and dropped until it closes
-   * its side: unread bytes would make the system reset the connection, and the last replies could be lost with it.
-   */
+  /** Takes no more commands, and ends the connection once those it took are answered. What the client still sends is read and dropped until it closes its side. */
   finish(): void {
     this.closeAfter = true;
     this.finishing = true;
-    const { socket } = this;
-    socket.once('finish', () => setTimeout(() => socket.destroy(), lingerMs).unref());
     if (this.replies.pending === 0 && !this.willFlush) this.close();
-    socket.resume();
+    this.socket.resume();
   }
 
   kill(): void {
@@ -295,6 +293,21 @@ export class Connection implements ClientView, Origin, RestingClient {
     this.options = this.currentOptions();
     for (const args of held) this.request(args);
     this.resumeIfClear();
+    this.endIfAnswered();
+  }
+
+  /** All that the client will send has come. It may still take the replies, as what is piped into nc does; one that blocks, or is held by CLIENT PAUSE, has gone, as Redis sees it. */
+  private sideEnded(): void {
+    this.hasEnded = true;
+    const isPaused = this.held !== undefined && !this.resting && this.replies.pending === 0 && !this.server.gate.isStarting;
+    if (this.isBlocked || isPaused) this.kill();
+    else this.endIfAnswered();
+  }
+
+  private endIfAnswered(): void {
+    if (!this.hasEnded || this.held !== undefined || this.replies.pending > 0) return;
+    if (this.willFlush) this.closing = true;
+    else this.close();
   }
 
   /** Whoever has not taken its replies rests on until it has. */
@@ -495,12 +508,13 @@ export class Connection implements ClientView, Origin, RestingClient {
   private runHolding(run: (done: (reply: Reply) => void) => void, args: readonly Buffer[], count: CommandCount): void {
     const place = this.newPlace(args);
     this.hold();
-    this.replies.addLast(place, () =>
+    this.replies.addLast(place, () => {
       run((reply) => {
         this.answered(place, reply, count);
         this.release();
-      }),
-    );
+      });
+      if (this.hasEnded && this.isBlocked) this.kill();
+    });
   }
 
   private take(reply: Reply | Promise<Reply>, done: (reply: Reply) => void): void {
@@ -538,6 +552,7 @@ export class Connection implements ClientView, Origin, RestingClient {
       this.willFlush = true;
       this.server.flushAtEnd(this);
     }
+    if (this.hasEnded) this.endIfAnswered();
     if (this.paused) this.resumeIfClear();
   }
 

@@ -2,6 +2,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type SecureContextOptions } from 'node:tls';
 import { Connection } from './connection.js';
+import { linger } from './linger.js';
 import type { ServerState } from './server-state.js';
 import { readShared } from './shared-read-buffer.js';
 import { askedForCertificate, refusesUntrusted, tlsHandshakeTimeoutMs } from './tls-files.js';
@@ -59,7 +60,7 @@ export class Listener {
     for (const host of options.addresses) {
       if (options.port !== 0)
         await listener.listen(
-          createServer({ noDelay: true, pauseOnConnect: true }, (socket) => listener.accept(socket)),
+          createServer({ noDelay: true, pauseOnConnect: true, allowHalfOpen: true }, (socket) => listener.accept(socket)),
           host,
           options.port,
         );
@@ -115,6 +116,7 @@ export class Listener {
         ...tls.options,
         ...(tls.authClients === 'no' ? {} : askedForCertificate),
         noDelay: true,
+        allowHalfOpen: true,
         handshakeTimeout: tlsHandshakeTimeoutMs,
       },
       (socket) => {
@@ -131,21 +133,24 @@ export class Listener {
     return server;
   }
 
+  private refuse(accepted: Socket, reason: string): void {
+    this.state.statistics.rejectedConnections++;
+    accepted.on('error', () => accepted.destroy());
+    linger(accepted);
+    accepted.end(reason);
+    accepted.resume();
+  }
+
   private accept(accepted: Socket): void {
-    const { statistics } = this.state;
     if (this.connections.size >= this.options.clientsMax()) {
-      statistics.rejectedConnections++;
-      accepted.on('error', () => accepted.destroy());
-      accepted.end('-ERR max number of clients reached\r\n');
+      this.refuse(accepted, '-ERR max number of clients reached\r\n');
       return;
     }
     if (this.options.isProtected() && !isLoopback(accepted.remoteAddress ?? '')) {
-      statistics.rejectedConnections++;
-      accepted.on('error', () => accepted.destroy());
-      accepted.end(protectedMode);
+      this.refuse(accepted, protectedMode);
       return;
     }
-    statistics.connectionsReceived++;
+    this.state.statistics.connectionsReceived++;
     const socket = readShared(accepted, (chunk) => connection.data(chunk));
     const keepalive = this.options.keepaliveSeconds();
     if (keepalive > 0) socket.setKeepAlive(true, keepalive * 1000);

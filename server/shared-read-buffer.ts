@@ -26,7 +26,7 @@ export function readShared(accepted: Socket, data: (chunk: Buffer) => void): Soc
       return true;
     },
   };
-  const socket: unknown = Reflect.construct(Socket, [{ handle, onread, pauseOnCreate: true }]); // the types know neither handle nor onread here
+  const socket: unknown = Reflect.construct(Socket, [{ handle, onread, pauseOnCreate: true, allowHalfOpen: accepted.allowHalfOpen }]); // the types know neither handle nor onread here
   if (!(socket instanceof Socket)) throw new Error('a Socket is none');
   socket.setNoDelay(true);
   socket.resume();

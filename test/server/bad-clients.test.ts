@@ -4,7 +4,9 @@
  *
  * TORC_HALF_OPEN (default 1000) is how many connections are held half open at once.
  */
-import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { type ServerGroup, startCluster, startNode } from '../harness/processes.js';
 import { until } from '../harness/until.js';
@@ -23,6 +25,8 @@ test.before(async () => {
   servers = await startCluster({ directives: { 'client-output-buffer-limit': 'normal 16mb 0 0', 'peer-timeout': '10000' } });
 });
 test.after.always(async () => servers?.stop());
+
+const descriptorsOf = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
 
 /** Resident bytes of a process. */
 function residentBytes(pid: number): number {
@@ -221,6 +225,62 @@ test.serial('QUIT in the middle of a pipeline: the replies before it and its own
   }),
 );
 
+test.serial('a client that ends its side after what it asked gets the replies, and then the end', (t) =>
+  besideProbes(t, async (port) => {
+    for (const last of [['PING'], ['GET', 'half'], ['MSET', 'half', '1', 'other', '2'], ['KEYS', 'hal*'], ['ECHO', 'x'.repeat(100_000)]]) {
+      const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+      const chunks: Buffer[] = [];
+      socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+      const closed = new Promise((resolve) => socket.once('close', resolve));
+      socket.end(Buffer.concat([['SET', 'half', '0'], ...Array.from({ length: 3000 }, () => ['INCR', 'half']), last].map(encodeCommand)));
+      await closed;
+      const said = Buffer.concat(chunks).toString('latin1');
+      t.true(said.includes(':3000\r\n'), `${last[0]}: ${said.slice(0, 100)}`);
+      const expected = {
+        PING: '+PONG',
+        GET: '$4\r\n3000',
+        MSET: '+OK',
+        KEYS: '*1\r\n$4\r\nhalf',
+        ECHO: `$100000\r\n${'x'.repeat(100_000)}`,
+      }[last[0] ?? ''];
+      t.true(said.endsWith(`:3000\r\n${expected}\r\n`), `${last[0]}: ${said.slice(-100)}`);
+    }
+  }),
+);
+
+test.serial('clients that end their side while they block, or never end it after QUIT, do not stay', async (t) => {
+  const node = await startNode();
+  t.teardown(() => node.stop());
+  const pid = node.pids[0] ?? 0;
+  const descriptors = descriptorsOf(pid);
+  const sockets = await Promise.all(
+    Array.from({ length: 60 }, async (_, i) => {
+      const socket = connect({ port: node.port, host: '127.0.0.1', allowHalfOpen: true });
+      socket.on('error', () => socket.destroy());
+      socket.write(encodeCommand(['PING']));
+      await once(socket, 'data');
+      socket.resume();
+      if (i % 3 === 0) socket.write(encodeCommand(['QUIT']));
+      else if (i % 3 === 1) socket.end(encodeCommand(['WAIT', '1', '0']));
+      else
+        socket.write(
+          Buffer.concat(
+            [
+              ['WAIT', '1', '0'],
+              ['GET', 'k'],
+            ].map(encodeCommand),
+          ),
+        );
+      return socket;
+    }),
+  );
+  await until(() => descriptorsOf(pid) === descriptors + 20, 'those who block are there, and nobody else');
+  for (const socket of sockets) if (!socket.writableEnded) socket.end();
+  await until(() => descriptorsOf(pid) <= descriptors, 'all have gone');
+  for (const socket of sockets) socket.destroy();
+  t.pass();
+});
+
 test.serial('clients that vanish in the middle of what they asked', (t) =>
   besideProbes(t, async (port) => {
     for (let i = 0; i < 50; i++) {
@@ -237,11 +297,13 @@ test.serial('more clients than maxclients: each too many is told so and closed, 
   t.teardown(() => node.stop());
   const inside = await Promise.all(Array.from({ length: 20 }, () => RawClient.connect(node.port)));
   for (const client of inside) t.deepEqual(await client.ask(['PING']), ['+PONG']);
+  const descriptors = descriptorsOf(node.pids[0] ?? 0);
   for (let i = 0; i < 20; i++) {
     const outside = await RawClient.connect(node.port);
     t.is(await outside.reply(), '-ERR max number of clients reached');
     await outside.closed;
   }
+  await until(() => descriptorsOf(node.pids[0] ?? 0) <= descriptors, 'nothing is kept of those refused');
   t.deepEqual(await inside[0]?.ask(['SET', 'k', 'v']), ['+OK']);
   await inside[1]?.end();
   await until(async () => (await inside[0]?.ask(['INFO', 'clients']))?.[0]?.includes('connected_clients:19') === true, 'one has left');

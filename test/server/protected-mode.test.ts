@@ -22,16 +22,16 @@ function addressOr(t: ExecutionContext): string | undefined {
   return undefined;
 }
 
-/** All that the server says to a client that sends a PING, until it closes the connection. */
-async function saidBy(host: string, port: number): Promise<string> {
+/** All that the server says to a client that asks this, until it closes the connection. */
+async function saidBy(host: string, port: number, commands: readonly string[] = ['PING', 'QUIT']): Promise<string> {
   const socket = connect({ host, port });
   let said = '';
   socket.setEncoding('latin1').on('data', (text: string) => (said += text));
-  socket.on('error', () => socket.destroy()); // closed with the PING unread, it may be reset
+  socket.on('error', () => socket.destroy());
+  const closed = new Promise((resolve) => socket.once('close', resolve));
   await once(socket, 'connect');
-  socket.write(encodeCommand(['PING']));
-  socket.write(encodeCommand(['QUIT']));
-  await once(socket, 'close');
+  for (const command of commands) socket.write(encodeCommand([command]));
+  await closed;
   return said;
 }
 
@@ -57,7 +57,7 @@ test('without a password, clients from elsewhere are refused and those of this m
     const redis = await redisServer({ directives: guarded });
     t.teardown(() => redis.stop());
     const common = (text: string): string => text.slice(0, text.indexOf('loopback interface.'));
-    const theirs = await saidBy(elsewhere, redis.port);
+    const theirs = await saidBy(elsewhere, redis.port, []); // Redis closes with unread what was sent: the system resets the connection, and its words may be lost
     t.true(common(theirs).startsWith('-DENIED '), theirs);
     t.is(common(await saidBy(elsewhere, node.port)), common(theirs));
   }
