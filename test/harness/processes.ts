@@ -135,6 +135,9 @@ export interface ClusterOptions {
   readonly network?: NodeNetwork;
 }
 
+/** For tests of what is answered and not of how soon, beside which other tests run: commands wait for other nodes as long as a machine that stands still may. */
+export const patient: Directives = { 'peer-timeout': '20000' };
+
 /** Torc nodes that seed one another. */
 export async function startCluster({ nodes = 3, directives = {}, network }: ClusterOptions = {}): Promise<ServerGroup> {
   const ports = await freePorts(nodes);

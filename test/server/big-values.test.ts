@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import test, { type ExecutionContext } from 'ava';
 import { Redis } from 'ioredis';
-import { type ServerGroup, startCluster } from '../harness/processes.js';
+import { patient, type ServerGroup, startCluster } from '../harness/processes.js';
 
 const mebibyte = 1024 * 1024;
 const size = Number(process.env['TORC_BIG_MB'] ?? 16) * mebibyte;
@@ -97,7 +97,7 @@ async function useLarge(t: ExecutionContext, servers: ServerGroup): Promise<void
 
 test.serial('large values at default directives, through each of three nodes; other clients see no error', async (t) => {
   t.timeout(clientTimeoutMs * 4);
-  const servers = await startCluster();
+  const servers = await startCluster({ directives: patient });
   t.teardown(() => servers.stop());
   const bystanders = servers.ports.map((port, at) => new Bystander(connect(t, port), `bystander${at}`));
   try {
@@ -114,7 +114,7 @@ test.serial('large values at default directives, through each of three nodes; ot
 
 test.serial('a large value is there after a kill of all nodes', async (t) => {
   t.timeout(clientTimeoutMs);
-  const servers = await startCluster();
+  const servers = await startCluster({ directives: patient });
   t.teardown(() => servers.stop());
   const value = Buffer.alloc(size, 'v');
   const client = connect(t, servers.port);

@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import test, { type ExecutionContext } from 'ava';
 import { Cluster, Redis } from 'ioredis';
 import { createClient, createCluster } from 'redis';
-import { type ServerGroup, startCluster } from '../harness/processes.js';
+import { patient, type ServerGroup, startCluster } from '../harness/processes.js';
 import { RawClient } from './raw-client.js';
 
 let servers: ServerGroup;
 test.before(async () => {
-  servers = await startCluster();
+  servers = await startCluster({ directives: patient });
 });
 test.after.always(async () => servers?.stop());
 

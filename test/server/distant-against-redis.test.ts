@@ -4,7 +4,7 @@
  */
 import test, { type ExecutionContext } from 'ava';
 import fc from '../harness/properties.js';
-import { redisServer, requireRedisTools, type ServerGroup, startCluster, startNode } from '../harness/processes.js';
+import { patient, redisServer, requireRedisTools, type ServerGroup, startCluster, startNode } from '../harness/processes.js';
 import { agree, endsComparison } from './generated/agreement.js';
 import { everyFamily } from './generated/all.js';
 import { binaryKey, spread, type Words } from './generated/words.js';
@@ -138,7 +138,7 @@ for (const [name, start] of [
   });
 
 test('what deletes at one key and writes at another stays within a partition; a value of every type is copied across', async (t) => {
-  const torc = await startCluster();
+  const torc = await startCluster({ directives: patient });
   t.teardown(() => torc.stop());
   const [client, other] = await Promise.all(torc.ports.slice(0, 2).map((port) => RawClient.connect(port)));
   if (client === undefined || other === undefined) throw new Error('two nodes are needed');

@@ -1,6 +1,6 @@
 /** Streams at keys of several partitions, to a real Redis and to three nodes: COPY brings all of one, XREAD reads several, and whatever else meets one refuses it. */
 import test, { type ExecutionContext } from 'ava';
-import { redisServer, requireRedisTools, startCluster } from '../harness/processes.js';
+import { patient, redisServer, requireRedisTools, startCluster } from '../harness/processes.js';
 import { agree } from './generated/agreement.js';
 import type { Words } from './generated/words.js';
 import { RawClient } from './raw-client.js';
@@ -13,7 +13,7 @@ interface Servers {
 async function servers(t: ExecutionContext): Promise<Servers | undefined> {
   if (!requireRedisTools(t)) return undefined;
   t.timeout(120_000);
-  const [torc, oracle] = await Promise.all([startCluster(), redisServer()]);
+  const [torc, oracle] = await Promise.all([startCluster({ directives: patient }), redisServer()]);
   t.teardown(() => Promise.all([torc.stop(), oracle.stop()]));
   const clients = await Promise.all([oracle.port, ...torc.ports].map((port) => RawClient.connect(port)));
   t.teardown(() => Promise.all(clients.map((client) => client.end())));

@@ -12,7 +12,7 @@ import { RdbReader } from '../../protocol/rdb/reader.js';
 import { rdbType } from '../../protocol/rdb/types.js';
 import { RdbWriter } from '../../protocol/rdb/writer.js';
 import fc from '../harness/properties.js';
-import { redisServer, requireRedisTools, startCluster } from '../harness/processes.js';
+import { patient, redisServer, requireRedisTools, startCluster } from '../harness/processes.js';
 import type { Words } from './generated/words.js';
 import { RawClient, type Shown } from './raw-client.js';
 
@@ -189,7 +189,7 @@ test('collections go both ways between redis-server and three nodes, in every en
   if (!requireRedisTools(t)) return;
   t.timeout(240_000 + runs * 2000);
   const [torc, server] = await Promise.all([
-    startCluster({ directives: { 'peer-timeout': '20000' } }),
+    startCluster({ directives: patient }),
     redisServer({ directives: { 'enable-debug-command': 'yes' } }),
   ]);
   t.teardown(() => Promise.all([torc.stop(), server.stop()]));

@@ -1,12 +1,12 @@
 /** What a connection writes behind a FLUSHALL, in the same piece, is there after it, as in Redis: the flush goes over all partitions meanwhile. */
 import test from 'ava';
-import { startCluster, startNode } from '../harness/processes.js';
+import { patient, startCluster, startNode } from '../harness/processes.js';
 import { RawClient } from './raw-client.js';
 
 const keys = Array.from({ length: 200 }, (_, i) => `key:${i}`);
 
 test('writes behind FLUSHALL and FLUSHDB are not flushed, reads behind it find nothing older', async (t) => {
-  for (const group of [await startNode(), await startCluster()]) {
+  for (const group of [await startNode(patient), await startCluster({ directives: patient })]) {
     t.teardown(() => group.stop());
     const client = await RawClient.connect(group.port);
     t.teardown(() => client.end());

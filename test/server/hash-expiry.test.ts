@@ -6,7 +6,7 @@ import test from 'ava';
 import { crc64 } from '../../protocol/rdb/crc64.js';
 import { allRows } from '../../server/commands/all.js';
 import { hashExpiryRows } from '../../server/commands/hash-expiry.js';
-import { startCluster, startNode } from '../harness/processes.js';
+import { patient, startCluster, startNode } from '../harness/processes.js';
 import { RawClient } from './raw-client.js';
 
 const far = 33177117420;
@@ -221,7 +221,7 @@ test('every option of every row is in the table, in a command that is not refuse
 const payloadOf = (shown = ''): Buffer => Buffer.from(shown.slice(1), 'latin1');
 
 test('DUMP and RESTORE keep when fields expire, in the bytes of Redis 7.4; packed ones are read, and what has expired is left out', async (t) => {
-  const torc = await startNode();
+  const torc = await startNode(patient);
   t.teardown(() => torc.stop());
   const client = await RawClient.connect(torc.port);
   await client.ask(
@@ -272,7 +272,7 @@ test('DUMP and RESTORE keep when fields expire, in the bytes of Redis 7.4; packe
 });
 
 test('a field is hidden at its instant at every node, and is swept', async (t) => {
-  const torc = await startCluster();
+  const torc = await startCluster({ directives: patient });
   t.teardown(() => torc.stop());
   const clients = await Promise.all(torc.ports.map((port) => RawClient.connect(port)));
   const [first] = clients as [RawClient];

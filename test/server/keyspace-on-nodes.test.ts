@@ -1,6 +1,6 @@
 /** Commands on many keys through three nodes in turn: what is split, what is refused across partitions, and SCAN of a large slot while writes go on. */
 import test from 'ava';
-import { startCluster } from '../harness/processes.js';
+import { patient, startCluster } from '../harness/processes.js';
 import { RawClient, type Shown } from './raw-client.js';
 
 const crossSlot = "-CROSSSLOT Keys in request don't hash to the same slot";
@@ -13,7 +13,7 @@ const scanSlack = 65;
 
 test('keys far apart, a slot of 20,000 keys, and nodes asked in turn', async (t) => {
   t.timeout(240_000);
-  const torc = await startCluster();
+  const torc = await startCluster({ directives: patient });
   t.teardown(() => torc.stop());
   const nodes = await Promise.all(torc.ports.map((port) => RawClient.connect(port)));
   let turn = 0;

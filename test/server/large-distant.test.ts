@@ -1,6 +1,6 @@
 /** Commands on large collections of several partitions, to a real Redis and to each of three nodes of Torc: what is brought in one piece, made and combined over several turns, is what there is. */
 import test from 'ava';
-import { redisServer, requireRedisTools, startCluster } from '../harness/processes.js';
+import { patient, redisServer, requireRedisTools, startCluster } from '../harness/processes.js';
 import { RawClient } from './raw-client.js';
 
 /** More than is answered, or combined, in one turn. */
@@ -53,7 +53,7 @@ test('large collections of several partitions', async (t) => {
   if (!requireRedisTools(t)) return;
   t.timeout(120_000);
   // 60 large commands at once, to nodes that have just started and share the processors with other tests, may take longer than a command is given.
-  const [torc, redis] = await Promise.all([startCluster({ directives: { 'peer-timeout': '20000' } }), redisServer()]);
+  const [torc, redis] = await Promise.all([startCluster({ directives: patient }), redisServer()]);
   t.teardown(() => Promise.all([torc.stop(), redis.stop()]));
   const oracle = await RawClient.connect(redis.port);
   const nodes = await Promise.all(torc.ports.map((port) => RawClient.connect(port)));

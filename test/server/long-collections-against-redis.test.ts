@@ -4,7 +4,7 @@
  */
 import test, { type ExecutionContext } from 'ava';
 import fc from '../harness/properties.js';
-import { redisServer, requireRedisTools, type ServerGroup, startCluster, startNode } from '../harness/processes.js';
+import { patient, redisServer, requireRedisTools, type ServerGroup, startCluster, startNode } from '../harness/processes.js';
 import type { Words } from './generated/words.js';
 import { RawClient } from './raw-client.js';
 
@@ -141,8 +141,8 @@ async function compareSets(t: ExecutionContext, torc: ServerGroup, redis: Server
 }
 
 for (const [name, start] of [
-  ['one node', startNode],
-  ['three nodes in turn', startCluster],
+  ['one node', () => startNode(patient)],
+  ['three nodes in turn', () => startCluster({ directives: patient })],
 ] as const)
   test.serial(`long collections on ${name} and in Redis: the same replies`, async (t) => {
     if (!requireRedisTools(t)) return;

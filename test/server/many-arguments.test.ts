@@ -1,6 +1,6 @@
 /** Commands with more arguments than V8 spreads into a call: the node answers, and goes on. A request may have a million (bad-clients.test.ts has what is more). */
 import test from 'ava';
-import { startNode } from '../harness/processes.js';
+import { patient, startNode } from '../harness/processes.js';
 import { RawClient } from './raw-client.js';
 
 /** V8 spreads some 120,000 arguments of a call on its default stack. */
@@ -37,7 +37,7 @@ const encoded = (words: readonly string[]): string =>
 
 test('commands with 140,000 arguments are answered, and the node goes on', async (t) => {
   t.timeout(300_000);
-  const node = await startNode();
+  const node = await startNode(patient);
   t.teardown(() => node.stop());
   const client = await RawClient.connect(node.port, 60_000);
   for (const [words, reply] of commands) {

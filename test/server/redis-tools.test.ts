@@ -6,13 +6,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import test, { type ExecutionContext } from 'ava';
-import { requireRedisTools, type ServerGroup, startCluster } from '../harness/processes.js';
+import { patient, requireRedisTools, type ServerGroup, startCluster } from '../harness/processes.js';
 
 const pipeCommands = Number(process.env['TORC_PIPE_COMMANDS'] ?? 20_000);
 
 let servers: ServerGroup;
 test.before(async () => {
-  servers = await startCluster();
+  servers = await startCluster({ directives: patient });
 });
 test.after.always(async () => servers?.stop());
 

@@ -10,7 +10,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import test from 'ava';
 import { WeighedServer } from '../harness/heap-figures.js';
-import { redisServer, requireRedisTools, startNode } from '../harness/processes.js';
+import { patient, redisServer, requireRedisTools, startNode } from '../harness/processes.js';
 import { until } from '../harness/until.js';
 import { SeededRandom } from '../simulation/random.js';
 import { RawClient } from './raw-client.js';
@@ -88,7 +88,7 @@ const openFiles = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length
 test('streams of requests, well-formed and not, however they are cut, are answered as by redis-server, and nothing is left behind', async (t) => {
   if (!requireRedisTools(t)) return;
   t.timeout(120_000 + 10 * streams);
-  const [torc, redis] = await Promise.all([startNode({ 'peer-timeout': '20000' }), redisServer()]);
+  const [torc, redis] = await Promise.all([startNode(patient), redisServer()]);
   t.teardown(() => Promise.all([torc.stop(), redis.stop()]));
   const weighed = await WeighedServer.inPlaceOf(torc, 0);
   const { server } = weighed;

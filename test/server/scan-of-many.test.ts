@@ -6,7 +6,7 @@
  * TORC_SCAN_KEYS (default 20,000) is the number of keys; 1000000 is the long run.
  */
 import test, { type ExecutionContext } from 'ava';
-import { haveRedisTools, redisServer, startCluster } from '../harness/processes.js';
+import { haveRedisTools, patient, redisServer, startCluster } from '../harness/processes.js';
 import { RawClient } from './raw-client.js';
 
 const keys = Number(process.env['TORC_SCAN_KEYS'] ?? 20_000);
@@ -102,7 +102,7 @@ const told = ({ seconds, calls, failures, repeated }: Iteration): string =>
 
 test('every key that stays comes, while others come and go and a node is killed and started again', async (t) => {
   t.timeout(120_000 + keys);
-  const torc = await startCluster();
+  const torc = await startCluster({ directives: patient });
   t.teardown(() => torc.stop());
   await fill(t, torc.port);
 

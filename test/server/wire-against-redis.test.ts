@@ -9,7 +9,7 @@
  */
 import test, { type ExecutionContext } from 'ava';
 import fc from '../harness/properties.js';
-import { redisServer, requireRedisTools, type ServerGroup, startCluster, startNode } from '../harness/processes.js';
+import { patient, redisServer, requireRedisTools, type ServerGroup, startCluster, startNode } from '../harness/processes.js';
 import { agree, endsComparison } from './generated/agreement.js';
 import { anyCommand, Coverage, everyFamily, samplesOfEach } from './generated/all.js';
 import { eachOption } from './generated/each-option.js';
@@ -139,8 +139,8 @@ async function compareExpiry(t: ExecutionContext, torc: ServerGroup): Promise<vo
 }
 
 for (const [name, start] of [
-  ['one node', startNode],
-  ['three nodes in turn', startCluster],
+  ['one node', () => startNode(patient)],
+  ['three nodes in turn', () => startCluster({ directives: patient })],
 ] as const) {
   test.serial(`${name} and Redis give the same replies`, async (t) => {
     if (!requireRedisTools(t)) return;
