@@ -18,12 +18,13 @@ export function noReplicas(needed: number, reachable: number, what: 'write' | 'r
 
 /** Its beginning is what Redis says when it cannot write to its log. */
 export const diskFull = new ErrorReply(
-  'MISCONF Errors writing to the commit log: fewer replicas than the write quorum have min-free-space left on a disk that takes writes; reads go on, and writes when there is room',
+  'MISCONF Errors writing to the commit log: fewer replicas than the write quorum have room, which is min-free-space on a disk that takes writes and keeps up with them; reads go on, and writes when there is room',
 );
 /** Of a node that cannot show what its log does not have, and of one that would have to write first. */
 export const diskRefuses = new ErrorReply(
   'MISCONF Errors writing to the commit log: the disk of this node refuses writes, and no other replica can answer for it',
 );
+export const diskTooSlow = new ErrorReply("NOREPLICAS the coordinator's disk does not keep up with the writes; nothing was executed");
 export const notServedInTime = new ErrorReply('NOREPLICAS no coordinator was found in time; nothing was executed');
 
 /** Which home replica answers a read of keys. */

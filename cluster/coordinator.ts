@@ -20,7 +20,7 @@ import type { LongWork } from '../storage/long-work.js';
 import type { Need } from '../storage/transaction-reads.js';
 import { Transaction } from '../storage/transaction.js';
 import { TurnSlice } from '../storage/turn-slice.js';
-import { diskFull, diskRefuses, noReplicas, notServedInTime, unknownOutcome, type Call, type ReadFrom } from './call.js';
+import { diskFull, diskRefuses, diskTooSlow, noReplicas, notServedInTime, unknownOutcome, type Call, type ReadFrom } from './call.js';
 import type { CommandRun } from './command-run.js';
 import type { Coordination } from './coordination.js';
 import { abandon } from './long-replies.js';
@@ -30,6 +30,7 @@ import { Settlement } from './settlement.js';
 import type { StandIns } from './stand-ins.js';
 import type { TakeOver } from './take-over.js';
 import type { Turn } from './turn.js';
+import type { WritePace } from './write-pace.js';
 
 /** After a longer gap between two looks at the clock this process may have been stopped, and others may have taken over. */
 const pauseMs = 1000;
@@ -63,6 +64,7 @@ export interface CoordinatorOptions {
   /** Sends a call on its way from the beginning. */
   readonly reroute: (calls: readonly Call[]) => void;
   readonly commands: CommandRun;
+  readonly pace: WritePace;
 }
 
 /** Who waits for a load: a call, or all calls of a partition. */
@@ -110,6 +112,7 @@ export class Coordinator {
       if (coordination.waiting === 0) this.options.read(call);
       else coordination.enqueue(call);
     } else if (coordination.state !== 'running' || coordination.waiting > 0 || coordination.held) this.enqueue(coordination, call);
+    else if (this.isSlowed(coordination, call)) this.enqueue(coordination, call);
     else if (!this.mayRun(coordination)) this.options.reroute([...coordination.stop(), call]);
     else if (this.isLoaded(call)) this.execute(coordination, call);
     else {
@@ -179,7 +182,8 @@ export class Coordinator {
     for (const coordination of this.options.coordinations()) {
       if (coordination.waiting === 0) continue;
       const due = coordination.takeEvery((call) => call.deadlineMs < nowMs);
-      for (const call of due) call.answer(this.shortOfReplicas(call) ?? notServedInTime);
+      const late = this.options.pace.isHolding ? diskTooSlow : notServedInTime;
+      for (const call of due) call.answer(this.shortOfReplicas(call) ?? late);
     }
   }
 
@@ -285,6 +289,14 @@ export class Coordinator {
     return this.options.standIns.sloppy && membership.reachableHomes(coordination.partition) < coordination.weakBelow;
   }
 
+  /** It waits for the disk to keep up, and its partition goes on when it may. */
+  private isSlowed(coordination: Coordination, { operation }: Call): boolean {
+    const { pace } = this.options;
+    if (!pace.isHolding || operation.access !== 'write') return false;
+    pace.hold(coordination);
+    return true;
+  }
+
   /** A read that came this way to keep its place behind its connection's writes: it compares replicas like any other. */
   private isQuorumRead({ operation, fromCoordinator }: Call): boolean {
     return !fromCoordinator && operation.access === 'read' && !operation.wholePartition && this.options.membership.memberCount > 1;
@@ -296,6 +308,7 @@ export class Coordinator {
     while (coordination.state === 'running' && !coordination.loading && !coordination.held) {
       const { head } = coordination;
       if (head === undefined) return;
+      if (this.isSlowed(coordination, head)) return;
       if (!this.isLoaded(head)) return this.loadHead(coordination);
       coordination.takeHead();
       if (this.isQuorumRead(head)) this.options.read(head);
@@ -308,14 +321,19 @@ export class Coordinator {
     }
   }
 
+  /** What waits in the partition may go on. */
+  goOn(coordination: Coordination): void {
+    this.noticePause();
+    this.drain(coordination);
+  }
+
   /** Whatever becomes of the partition until then: it may be another's, or wait for something else. */
   private drainLater(coordination: Coordination): void {
     if (coordination.goesOnLater) return;
     coordination.goesOnLater = true;
     this.options.clock.after(0, () => {
       coordination.goesOnLater = false;
-      this.noticePause();
-      this.drain(coordination);
+      this.goOn(coordination);
     });
   }
 

@@ -28,6 +28,9 @@ export type EventName =
   /** The disk refuses writes, or takes them again. */
   | 'disk-failing'
   | 'disk-recovered'
+  /** It does not keep up with the writes, and none are taken, or it has caught up. */
+  | 'disk-behind'
+  | 'disk-caught-up'
   /** Of an earlier life of a node something is missing that nobody has: it is missed no longer. */
   | 'gap-closed'
   /** A command threw what no command should. */

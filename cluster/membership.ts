@@ -17,6 +17,8 @@ export class Membership {
   arriving = false;
   /** Less than min-free-space is left on this node's disk. */
   nearlyFull = false;
+  /** This node's disk is so far behind what was written that more would not fit into memory. */
+  behind = false;
   /** This node's disk refuses writes: what it has it shows as far as its log has it, and it stores nothing. */
   failing = false;
   quorums: Quorums = { replicas: 1, write: 1, read: 1, promises: 1 };
@@ -58,7 +60,7 @@ export class Membership {
 
   /** This node takes no writes, and coordinates only where nobody else may. */
   get full(): boolean {
-    return this.nearlyFull || this.failing;
+    return this.nearlyFull || this.behind || this.failing;
   }
 
   get memberCount(): number {

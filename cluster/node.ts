@@ -52,6 +52,7 @@ import { StandIns } from './stand-ins.js';
 import { TakeOver } from './take-over.js';
 import { TermProofs } from './term-proofs.js';
 import { Turn } from './turn.js';
+import { WritePace } from './write-pace.js';
 
 /** How often what is late is looked for. */
 const tickMs = 10;
@@ -115,10 +116,17 @@ export class Node {
       coordinations: () => this.known,
       sayToAll: () => this.linkGossip.sayToAll(this.peers.all()),
     });
+    const pace = new WritePace({
+      store,
+      clock,
+      behindChanged: (isBehind) => this.disk.setBehind(isBehind),
+      goOn: (held) => this.coordinator.goOn(held),
+    });
     this.turn = new Turn(clock, store, {
       seal: (batches) => {
         for (const { link } of this.peers.all()) link.seal(batches);
         this.standIns.seal(batches);
+        pace.turnEnded();
       },
       hold: (isFirst) => this.disk.hold(isFirst),
       send: () => {
@@ -263,6 +271,7 @@ export class Node {
       prove: (...read) => termProofs.prove(...read),
       reroute,
       commands,
+      pace,
     });
     const { coordinator } = this;
     this.reader = new Reader({

@@ -1,4 +1,4 @@
-/** What this node's own disk lets it do: it may be nearly full, or refuse writes (docs/decisions/0042-failing-disks.md), and what follows for its part in the cluster. */
+/** What this node's own disk lets it do: it may be nearly full, behind, or refuse writes (docs/decisions/0042-failing-disks.md), and what follows for its part in the cluster. */
 import type { Clock } from '../storage/clock.js';
 import type { StorageError } from '../storage/engine.js';
 import type { Membership } from './membership.js';
@@ -29,6 +29,21 @@ export class OwnDisk {
   setFull(full: boolean): void {
     this.options.membership.nearlyFull = full;
     this.takesWritesChanged();
+  }
+
+  /** So much waits for it that memory takes no more writes, or it has caught up. Called in the middle of a turn's end: what follows from it comes after that. */
+  setBehind(behind: boolean): void {
+    const { membership, log, clock } = this.options;
+    membership.behind = behind;
+    membership.changed();
+    if (behind)
+      log('warn', 'the disk does not keep up with the writes, and write-backlog-max is reached: no writes are taken', {
+        event: 'disk-behind',
+      });
+    else log('info', 'the disk has caught up: writes are taken again', { event: 'disk-caught-up' });
+    clock.after(0, () => {
+      if (!this.closed) this.takesWritesChanged();
+    });
   }
 
   /** It refuses writes, and why, or it takes them again and has all that memory has. Called in the middle of a turn's end: what follows from it comes after that. */

@@ -13,6 +13,8 @@ export interface Readiness {
   readonly leaving: boolean;
   /** Its disk is nearly full: it takes no writes. */
   readonly full: boolean;
+  /** So much is still to be written to it that memory takes no more: it takes no writes. */
+  readonly behind: boolean;
   /** What its disk said when it refused a write; undefined = it takes them. */
   readonly diskRefusal: string | undefined;
   /** Partitions that are still compared with other replicas, since this node may have lost some of their writes. */
@@ -24,8 +26,17 @@ export interface Readiness {
 }
 
 /** Whether clients should be sent to it. */
-export function isReady({ ringKnown, meeting, leaving, full, diskRefusal, doubtfulPartitions, shortPartitions }: Readiness): boolean {
-  const takesWrites = !full && diskRefusal === undefined;
+export function isReady({
+  ringKnown,
+  meeting,
+  leaving,
+  full,
+  behind,
+  diskRefusal,
+  doubtfulPartitions,
+  shortPartitions,
+}: Readiness): boolean {
+  const takesWrites = !full && !behind && diskRefusal === undefined;
   return ringKnown && !meeting && !leaving && takesWrites && doubtfulPartitions === 0 && shortPartitions === 0;
 }
 
@@ -46,5 +57,12 @@ export function readiness(
     for (const peer of membership.otherHomes(partition)) if (peer.reachable && peer.streams > 0) linked++;
     if (linked < wanted) shortPartitions++;
   }
-  return { ...own, ringKnown: configuration !== undefined, full: membership.nearlyFull, shortPartitions, homePartitions };
+  return {
+    ...own,
+    ringKnown: configuration !== undefined,
+    full: membership.nearlyFull,
+    behind: membership.behind,
+    shortPartitions,
+    homePartitions,
+  };
 }

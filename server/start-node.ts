@@ -141,6 +141,7 @@ async function startServing(
       clock: systemClock,
       durability: configuration.durability,
       cacheBytesMax: configuration.cacheBytesMax,
+      writeBacklogMax: configuration.writeBacklogMax,
       hashSeed: systemRandom.integer(2 ** 32),
       onFailure: fail,
     });

@@ -39,6 +39,7 @@ import { RecordScan } from './record-scan.js';
 import { SlicedEntries, type AppendEnd } from './sliced-entries.js';
 import type { Staged } from './staged-writes.js';
 import type { Transaction } from './transaction.js';
+import { isBehind, writeBacklogMaxDefault, writeDelayMs } from './write-backlog.js';
 import { WriteBehind } from './write-behind.js';
 import { DiskTrouble } from './disk-trouble.js';
 import type { DurationHistogram } from './duration-histogram.js';
@@ -63,6 +64,8 @@ export interface StoreOptions {
   readonly cacheBytesMax: number;
   /** Of the key table's hash: a random 32-bit integer. */
   readonly hashSeed: number;
+  /** Of the log that the engine may lack (write-backlog.ts); 768 MiB unless told otherwise. */
+  readonly writeBacklogMax?: number | undefined;
   /** What a large batch is; by default largeBatchBytes. */
   readonly largeBatchBytes?: number | undefined;
   /** Records that are written behind at once; by default those of round-parts.ts. */
@@ -124,6 +127,7 @@ export class Store {
   /** The engine holds no record at all, so every partition is whole in memory from the start. */
   private engineIsEmpty = false;
   memoryBytes = 0;
+  private readonly writeBacklogMax: number;
   private readonly account = (bytes: number): void => {
     this.memoryBytes += bytes;
   };
@@ -137,6 +141,7 @@ export class Store {
     private readonly options: StoreOptions,
     private readonly engine: PiecedEngine,
   ) {
+    this.writeBacklogMax = options.writeBacklogMax ?? writeBacklogMaxDefault;
     this.trouble = new DiskTrouble(
       options.clock,
       () => this.mend(),
@@ -182,6 +187,7 @@ export class Store {
       this.sliced,
       partition,
       this.refused,
+      this.writeBacklogMax,
       options.roundPartBytes,
     );
   }
@@ -483,6 +489,16 @@ export class Store {
     this.writeBehind.consider(this.commitLog, this.memoryBytes > this.options.cacheBytesMax);
   }
 
+  /** How long a turn's writes have to wait for those of the turn before, ms: 0 as long as the engine keeps up with them. */
+  get writeDelayMs(): number {
+    return writeDelayMs(this.writeBehind.backlogBytes(this.commitLog), this.writeBacklogMax);
+  }
+
+  /** Whether the engine is so far behind that no writes are to be taken, given whether that was so. */
+  isBehind(was: boolean): boolean {
+    return isBehind(this.writeBehind.backlogBytes(this.commitLog), this.writeBacklogMax, was);
+  }
+
   /** Calls back when all that was appended so far is as durable as the mode asks. */
   whenDurable(callback: () => void): void {
     this.commitLog.whenDurable(callback);
@@ -526,6 +542,9 @@ export class Store {
     readonly dirtyEntries: number;
     readonly logBytes: number;
     readonly logKeptBytes: number;
+    /** Of the log, that the engine does not have. */
+    readonly backlogBytes: number;
+    readonly writeDelayMs: number;
     readonly logSyncs: number;
     readonly evictedEntries: number;
     readonly flushes: number;
@@ -554,6 +573,8 @@ export class Store {
       dirtyEntries: this.writeBehind.dirtyEntries,
       logBytes: this.commitLog.endPosition,
       logKeptBytes: this.commitLog.keptBytes,
+      backlogBytes: this.writeBehind.backlogBytes(this.commitLog),
+      writeDelayMs: this.writeDelayMs,
       logSyncs: this.commitLog.syncs,
       evictedEntries: this.evictor.evicted,
       flushes: this.writeBehind.rounds,

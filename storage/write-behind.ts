@@ -23,11 +23,10 @@ import type { PiecedEngine } from './pieced-engine.js';
 import type { SlicedEntries } from './sliced-entries.js';
 import { partBytesMost, RoundParts, type RoundPart } from './round-parts.js';
 import { maxClock } from './vector-clock.js';
+import { isRoundDue } from './write-backlog.js';
 import { elementRow, factRow, headerRow, hintTotalsRow, partitionRow, positionRow, purgedRow, stringRow, table as tables } from './rows.js';
 
-/** A round begins when the log has grown by this much since the last one began: it bounds what a start has to replay... */
-const roundBytes = 128 * 1024 * 1024;
-/** ...or when this much time has passed since something became dirty; or when memory is full, since what is dirty cannot leave it. */
+/** A round begins when the log has grown by a part of write-backlog-max since the last one began, or when this much time has passed since something became dirty; or when memory is full, since what is dirty cannot leave it. */
 const roundDelayMs = 60_000;
 /** With memory full, rounds wait for this many dirty entries. */
 const pressedEntries = 1000;
@@ -57,6 +56,8 @@ export class WriteBehind {
   /** Whose `purged` went to the engine in the round that is running, perhaps not for good. */
   private purgedInRound: Partition[] = [];
   private roundPosition = 0;
+  /** Up to where the engine has what the log has. */
+  private writtenPosition = 0;
   rounds = 0;
 
   constructor(
@@ -69,8 +70,14 @@ export class WriteBehind {
     private readonly partition: (number: number) => Partition,
     /** A round could not be written: all of it is to be written still. */
     private readonly onRefusal: (error: StorageError) => void,
+    private readonly backlogBytesMax: number,
     private readonly partBytes: number = partBytesMost,
   ) {}
+
+  /** Bytes of the log that the engine does not contain. */
+  backlogBytes(log: CommitLog): number {
+    return log.endPosition - this.writtenPosition;
+  }
 
   get dirtyEntries(): number {
     return this.dirty.length;
@@ -96,7 +103,7 @@ export class WriteBehind {
     this.loader.hasCollections = hasCollections;
     const empty = !hasCollections && (await this.engine.isEmpty(tableRange(tables.record)));
     this.hints.restore(hintTotals);
-    this.roundPosition = position === undefined ? 0 : position.readDoubleBE(0);
+    this.roundPosition = this.writtenPosition = position === undefined ? 0 : position.readDoubleBE(0);
     return { empty, facts, position: this.roundPosition };
   }
 
@@ -129,7 +136,11 @@ export class WriteBehind {
     if (
       this.running !== undefined ||
       this.sliced.isWithin ||
-      !(this.due || (memoryIsFull && this.dirty.length > pressedEntries) || log.endPosition - this.roundPosition > roundBytes)
+      !(
+        this.due ||
+        (memoryIsFull && this.dirty.length > pressedEntries) ||
+        isRoundDue(log.endPosition - this.roundPosition, this.backlogBytesMax)
+      )
     )
       return;
     this.due = false;
@@ -224,6 +235,7 @@ export class WriteBehind {
       await this.nextTurn();
     }
     await this.dropVacant(emptied);
+    this.writtenPosition = position;
     this.rounds++;
     await log.dropBefore(position);
   }

@@ -5,7 +5,8 @@ import type { CommandRow, KeyedRow, LocalRow, Run } from '../command-table.js';
 import { areEqual } from '../streams/delivered.js';
 import type { Group, Pending } from '../streams/group.js';
 import { countAfter } from '../streams/read-count.js';
-import { idMax, idReply, invalidId, parseEnd, parseId, type StreamId } from '../streams/stream-id.js';
+import { distinctIds } from '../streams/id-map.js';
+import { idMax, idReply, invalidId, parseEnd, parseId, parseIds, type StreamId } from '../streams/stream-id.js';
 import { Stream, writeStream } from '../streams/stream.js';
 import { isToken, parseInteger } from './arguments.js';
 import { cString, notAnInteger, subcommandSyntax } from './errors.js';
@@ -206,13 +207,9 @@ function acknowledge(execution: Execution, args: readonly Buffer[]): Reply {
   const stream = Stream.at(execution, args[1] as Buffer);
   const group = stream?.group(args[2] as Buffer);
   if (stream === undefined || group === undefined) return 0;
-  const ids = new Set<StreamId>();
-  for (const argument of args.slice(3)) {
-    const id = parseId(argument, 0n);
-    if (id === undefined) return invalidId;
-    ids.add(id);
-  }
-  const pending = [...ids].filter((id) => group.pendingAt(id) !== undefined);
+  const ids = parseIds(args.slice(3));
+  if (ids instanceof ErrorReply) return ids;
+  const pending = distinctIds(ids).filter((id) => group.pendingAt(id) !== undefined);
   if (pending.length > 0) adopt(stream);
   for (const id of pending) group.acknowledge(id);
   return pending.length;

@@ -6,6 +6,7 @@ import type { KeyedRow, Run } from '../command-table.js';
 import { join } from '../streams/delivered.js';
 import type { Holding } from '../streams/group-elements.js';
 import type { Group, Pending } from '../streams/group.js';
+import { IdMap } from '../streams/id-map.js';
 import { idReply, invalidId, parseEnd, parseId, type StreamId } from '../streams/stream-id.js';
 import { Stream } from '../streams/stream.js';
 import { int64Max, isToken, parseInteger, parseIntegerWithin } from './arguments.js';
@@ -166,7 +167,7 @@ function claim(execution: Execution, args: readonly Buffer[]): Reply {
 /** What one command claims for a consumer: read first, written in the end. An id may come more than once. */
 class Claiming {
   /** As they will be: with the delivery that they are of; undefined = one that is only being made. Null: nothing is pending any more. */
-  private readonly changed = new Map<StreamId, (Holding & { readonly delivery: Dot | undefined }) | null>();
+  private readonly changed = new IdMap<(Holding & { readonly delivery: Dot | undefined }) | null>();
   private isActive = false;
   /** Of entries that are gone. */
   readonly gone: StreamId[] = [];

@@ -3,7 +3,19 @@ import { ErrorReply, ok } from '../../protocol/resp/reply.js';
 import type { Reply } from '../../protocol/resp/reply.js';
 import type { Execution } from '../../storage/execution.js';
 import type { KeyedRow, Run } from '../command-table.js';
-import { automaticId, idMax, idReply, invalidId, openId, parseId, parseNewId, type NewId, type StreamId } from '../streams/stream-id.js';
+import { distinctIds } from '../streams/id-map.js';
+import {
+  automaticId,
+  idMax,
+  idReply,
+  invalidId,
+  openId,
+  parseId,
+  parseIds,
+  parseNewId,
+  type NewId,
+  type StreamId,
+} from '../streams/stream-id.js';
 import { addEntry, Stream, writeStream, type Mark } from '../streams/stream.js';
 import { TrimmingParser, trimmedIds, type Trimming } from '../streams/trimming.js';
 import { isToken, parseInteger } from './arguments.js';
@@ -113,13 +125,9 @@ function parseTrim(args: readonly Buffer[]): Run | ErrorReply {
 function deleteEntries(execution: Execution, args: readonly Buffer[]): Reply {
   const stream = Stream.at(execution, args[1] as Buffer);
   if (stream === undefined) return 0;
-  const ids = new Set<StreamId>();
-  for (const argument of args.slice(2)) {
-    const id = parseId(argument, 0n);
-    if (id === undefined) return invalidId;
-    ids.add(id);
-  }
-  const there = [...ids].filter((id) => stream.has(id));
+  const ids = parseIds(args.slice(2));
+  if (ids instanceof ErrorReply) return ids;
+  const there = distinctIds(ids).filter((id) => stream.has(id));
   stream.remove(there, true);
   return there.length;
 }

@@ -36,11 +36,19 @@ function startupChecks({ storageOpen, listening }: ProbedNode): Check[] {
   ];
 }
 
+/** Why the disk takes no writes; undefined = it does. */
+function diskReason({ full, behind, diskRefusal }: Readiness): string | undefined {
+  if (diskRefusal !== undefined) return `the disk refuses writes, and is tried again each second: ${diskRefusal}`;
+  if (full) return 'less than min-free-space is left on the disk: writes are refused here';
+  return behind ? 'the disk does not keep up with the writes, and write-backlog-max is reached: writes are refused here' : undefined;
+}
+
 function readinessChecks(node: ProbedNode): Check[] {
   const { readiness } = node;
   const known = readiness?.ringKnown === true;
   const { shortPartitions = 0, homePartitions = 0, doubtfulPartitions = 0 } = readiness ?? {};
-  const { meeting = false, leaving = false, full = false, diskRefusal } = readiness ?? {};
+  const { meeting = false, leaving = false, } = readiness ?? {};
+  const disk = readiness === undefined ? undefined : diskReason(readiness);
   const few = `${shortPartitions} of ${homePartitions} partitions have fewer reachable replicas than a write or read needs`;
   return [
     ...startupChecks(node),
@@ -48,13 +56,7 @@ function readinessChecks(node: ProbedNode): Check[] {
     check('quorum', known && shortPartitions === 0, known ? few : 'no configuration is known'),
     check('peers', !known || !meeting, 'the node began a moment ago: links between it and the others are still being made'),
     check('rebuilt', doubtfulPartitions === 0, `${doubtfulPartitions} partitions are still compared with their other replicas`),
-    check(
-      'disk',
-      !full && diskRefusal === undefined,
-      diskRefusal === undefined
-        ? 'less than min-free-space is left on the disk: writes are refused here'
-        : `the disk refuses writes, and is tried again each second: ${diskRefusal}`,
-    ),
+    check('disk', disk === undefined, disk ?? ''),
     check('not-draining', !leaving, 'the node is about to stop'),
   ];
 }

@@ -49,6 +49,17 @@ export function parseId(argument: Buffer, missing: bigint): StreamId | undefined
   return parsed === undefined || parsed.isOpen ? undefined : parsed.id;
 }
 
+/** As many ids as there are arguments, `ms` alone being `ms-0`. */
+export function parseIds(args: readonly Buffer[]): StreamId[] | ErrorReply {
+  const ids: StreamId[] = [];
+  for (const argument of args) {
+    const id = parseId(argument, 0n);
+    if (id === undefined) return invalidId;
+    ids.push(id);
+  }
+  return ids;
+}
+
 export interface NewId {
   /** Its sequence number is 0 where that is to be chosen. */
   readonly id: StreamId;

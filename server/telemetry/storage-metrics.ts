@@ -64,6 +64,24 @@ export const storageMetrics: readonly Metric<StorageSource>[] = [
       return figures.logKeptBytes;
     },
   ),
+  single(
+    'gauge',
+    'torc_storage_backlog_bytes',
+    'By',
+    'Bytes of the commit log that RocksDB does not have yet: at a third of write-backlog-max writes are slowed, at all of it none are taken.',
+    ({ figures }) => {
+      return figures.backlogBytes;
+    },
+  ),
+  single(
+    'gauge',
+    'torc_storage_write_delay_seconds',
+    's',
+    "How long a turn's writes wait for those of the turn before, since the disk does not keep up; 0 = it does.",
+    ({ figures }) => {
+      return figures.writeDelayMs / 1000;
+    },
+  ),
   metric('histogram', 'torc_storage_log_append_seconds', 's', "How long a turn's write to the commit log took.", [], ({ logTimes }) => [
     histogramPoint(logTimes.append),
   ]),

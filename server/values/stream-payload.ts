@@ -14,6 +14,7 @@ import { rdbType } from '../../protocol/rdb/types.js';
 import type { RdbWriter } from '../../protocol/rdb/writer.js';
 import type { Holding } from '../streams/group-elements.js';
 import { byConsumer, type Consumer, type GroupContent } from '../streams/group.js';
+import { IdMap } from '../streams/id-map.js';
 import { idBytes, idOf, msOf, putId, readId, sequenceOf, type StreamId } from '../streams/stream-id.js';
 import type { StreamContent, StreamEntry } from '../streams/stream.js';
 
@@ -176,7 +177,7 @@ function readGroup(reader: RdbReader, type: number): GroupContent {
   const name = Buffer.from(reader.string());
   const lastId = readWideId(reader);
   const count = type === rdbType.streamListpacks ? unknownCount : reader.wide();
-  const held = new Map<StreamId, Omit<Holding, 'consumer'>>();
+  const held = new IdMap<Omit<Holding, 'consumer'>>();
   for (let left = reader.length(); left > 0; left--) {
     const id = readId(reader.raw(idBytes), 0);
     held.set(id, { sinceMs: reader.u64LE(), times: BigInt.asIntN(64, reader.wide()) });

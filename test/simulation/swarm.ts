@@ -89,9 +89,11 @@ export function swarmOf(seed: number): RunSettings {
   // Nearly everything goes in pieces then, most of it in two, one message after the other: some hundred messages a second, for which what is waited otherwise is too short.
   const tiny = new SeededRandom(seed).fork('tiny');
   const pieces = tiny.chance(0.15) ? { largeBytes: tiny.pick([20, 24, 28]), peerTimeoutMs: 5000 } : { largeBytes: usualLargeBytes };
+  // A load writes some ten to fifty kilobytes to each node's log.
+  const writeBacklogMax = new SeededRandom(seed).fork('backlog').pick([undefined, undefined, 6000, 20_000]);
   const nearlyFull = new SeededRandom(seed).fork('room').chance(0.3);
   return {
-    cluster: { ...cluster, ...repair, ...pieces, readFrom, sloppyQuorum, gossipIntervalMs },
+    cluster: { ...cluster, ...repair, ...pieces, writeBacklogMax, readFrom, sloppyQuorum, gossipIntervalMs },
     clients: { workloads },
     kinds: [...faultKinds, ...diskFaultKinds],
     nearlyFull,

@@ -42,6 +42,7 @@ export interface TorcSettings {
   readonly peerTimeoutMs?: number;
   readonly gossipIntervalMs?: number;
   readonly cacheBytesMax?: number;
+  readonly writeBacklogMax?: number | undefined;
   /** Batches kept for a peer that does not acknowledge them; few make gaps common. */
   readonly hintBytesMax?: number;
   /** Batches, messages and rounds of writing behind of more bytes go in pieces of a few; by default none is so large. */
@@ -318,7 +319,7 @@ export class TorcCluster {
   }
 
   async #openStore(name: string): Promise<Store> {
-    const { durability = 'everysec', cacheBytesMax = 1 << 20, largeBytes } = this.settings;
+    const { durability = 'everysec', cacheBytesMax = 1 << 20, writeBacklogMax, largeBytes } = this.settings;
     const clock = this.scheduler.clockFor(name);
     const disk = this.disks.get(name);
     if (disk === undefined) throw new Error(`no disk ${name}`);
@@ -329,7 +330,7 @@ export class TorcCluster {
       largeBytes === undefined
         ? undefined
         : { largeBatchBytes: largeBytes, roundPartBytes: 2 * largeBytes, enginePieceBytes: Math.ceil(largeBytes / 2) };
-    return Store.open({ engine, logFiles, clock, durability, cacheBytesMax, hashSeed: 1, onFailure, ...large });
+    return Store.open({ engine, logFiles, clock, durability, cacheBytesMax, writeBacklogMax, hashSeed: 1, onFailure, ...large });
   }
 
   /** A node ends by itself: as it should when its disk fails it, and else as it must not. */

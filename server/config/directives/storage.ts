@@ -26,4 +26,12 @@ export const storageDirectives = {
     whileRunning: false,
     doc: 'Memory for objects in use; others are read from the disk.',
   }),
+  writeBacklogMax: row({
+    name: 'write-backlog-max',
+    type: memorySize(mebibyte),
+    default: '768mb',
+    unit: 'bytes',
+    whileRunning: false,
+    doc: 'Bytes of the commit log that RocksDB does not have yet, so that memory beside cache-size has to hold what they wrote. From a sixth on they are written out, from a third on writes are slowed to what the disk takes, and with more the node takes no writes until there is less than a third.',
+  }),
 } as const;

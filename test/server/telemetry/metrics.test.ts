@@ -14,7 +14,7 @@ import { RespConnection } from '../../failure/resp-connection.js';
 import { stoppedAtEnd } from '../../failure/judging.js';
 import { freePorts, peerPortOf } from '../../harness/free-ports.js';
 import { Scrape } from '../../harness/metrics.js';
-import { type ServerGroup, startCluster, startNode } from '../../harness/processes.js';
+import { patient, type ServerGroup, startCluster, startNode } from '../../harness/processes.js';
 import { until } from '../../harness/until.js';
 import { temporaryDirectory } from '../../storage/temporary-directory.js';
 import { allReady, runTrouble, troubles } from './troubles.js';
@@ -38,6 +38,7 @@ const elsewhere = new Set([
   ...engineFigures,
   ...ofTwo,
   ...settled,
+  'torc_storage_write_delay_seconds',
   'torc_members',
   'torc_storage_disk_full_seconds',
 ]);
@@ -272,6 +273,36 @@ function shownOf(name: string, source: Partial<StorageSource>): number | undefin
   const [point] = storageMetrics.find((row) => row.name === name)?.read(source as StorageSource) ?? [];
   return typeof point?.value === 'number' ? point.value : undefined;
 }
+
+test.serial('a disk that does not keep up: writes are slowed, none is refused, and what memory holds for it is bounded', async (t) => {
+  const [cacheBytes, backlogBytes] = [8 << 20, 2 << 20];
+  const node = await startNode({ ...patient, 'cache-size': '8mb', 'write-backlog-max': '2mb' });
+  t.teardown(() => node.stop());
+  const client = await RespConnection.open(node.port);
+  const value = 'v'.repeat(1000);
+  let [mostDelay, mostBacklog, mostMemory] = [0, 0, 0];
+  let isOver = false;
+  const looking = (async () => {
+    while (!isOver) {
+      const scrape = await Scrape.of(node.port);
+      mostDelay = Math.max(mostDelay, scrape.value('torc_storage_write_delay_seconds'));
+      mostBacklog = Math.max(mostBacklog, scrape.value('torc_storage_backlog_bytes'));
+      mostMemory = Math.max(mostMemory, scrape.value('torc_storage_memory_bytes'));
+    }
+  })();
+  for (let round = 0; round < 60; round++) {
+    const replies = await client.all(Array.from({ length: 1000 }, (_, i) => ['SET', `key:${round}:${i}`, value]));
+    t.deepEqual([...new Set(replies.map(({ kind }) => kind))], ['status']);
+  }
+  isOver = true;
+  await looking;
+  client.close();
+  t.log(`delayed by ${mostDelay} s, ${mostBacklog} bytes not in RocksDB, ${mostMemory} bytes of memory at most`);
+  t.true(mostDelay > 0);
+  // One turn's writes come before anyone can know that they are too many: those of 1,000 commands under way, here.
+  t.true(mostBacklog < backlogBytes + (2 << 20));
+  t.true(mostMemory < cacheBytes + 3 * (backlogBytes + (2 << 20)));
+});
 
 test("RocksDB's figures move as it falls behind with its compactions", async (t) => {
   const engine = await RocksdbEngine.open(temporaryDirectory(t), { cacheBytes: 1 << 20, writeBufferBytes: 64 << 10 });
