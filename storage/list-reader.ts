@@ -54,7 +54,7 @@ export class ListReader extends CollectionReader implements ListView {
     const end = Math.min(at + to - from, this.order.size);
     if (end - at >= longElements) return this.longOf(new CollectionSnapshot(table, this.collection, this.order.copy(at, end)), 'values');
     bulks.begin(Math.max(0, end - at));
-    this.order.forEach(at, end, (entry) => bulks.add(table.valuePageOf(entry), table.valueAt(entry), table.valueLengthOf(entry)));
+    this.order.forEach(at, end, (entry) => table.giveValue(entry, bulks));
     return bulks.end();
   }
 

@@ -101,7 +101,7 @@ export class LongElements extends SnapshotReply {
   private addValue(entry: number, saved: SavedElement | undefined): void {
     const { table } = this.partition;
     if (saved !== undefined) writer.add(saved.value, 0, saved.value.length);
-    else writer.add(table.valuePageOf(entry), table.valueAt(entry), table.valueLengthOf(entry));
+    else table.giveValue(entry, writer);
   }
 
   private addScore(entry: number, saved: SavedElement | undefined): void {
