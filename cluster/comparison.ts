@@ -169,7 +169,7 @@ export class Comparison {
     this.send(peer, partition, clockOf(since), { id, answer: true, term: noTerm });
   }
 
-  /** This node's disk refuses writes: what the peer sent, and did not ask to be sent, is not stored. */
+  /** This node's disk is full or refuses writes: what the peer sent, and did not ask to be sent, is not stored. The peer is told, or it would wait. */
   refuse(peer: Peer, { id, partition, complete, termCounter }: torc.Transfer): void {
     if (complete || termCounter === 0) peer.link.say({ transferAcks: [{ id, partition, current: false }] });
   }

@@ -38,8 +38,8 @@ const pauseMs = 1000;
 const keyLoadMs = { slow: 500, most: 60_000 };
 /** What a run gets done in a millisecond on a slow and busy machine. */
 const runPerMs = { copiedBytes: 100_000, args: 100 };
-/** Of calls that waited: what takes a few microseconds each. */
-const drainSteps = { most: 500, perLook: 4 };
+/** Of calls that waited: one may be a hundred times another. */
+const drainSteps = { most: 500, perLook: 1 };
 /** Of what is made of large values before a run: each takes well below a millisecond. */
 const madeSteps = { most: 32, perLook: 1 };
 

@@ -115,7 +115,7 @@ for (const kind of kinds)
       filled = until;
     };
     // The first commands compile what they run.
-    for (let warming = 0; warming < 20; warming++) await client.ask(kind.add(`${key}warm:${warming}`, 0, perCommand));
+    for (let warming = 0; warming < 100; warming++) await client.ask(kind.add(`${key}warm:${warming}`, 0, perCommand));
     await metered.figures();
     await fill(elements);
     await judge(`filling, ${perCommand} elements a command`);
