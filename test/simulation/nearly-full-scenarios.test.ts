@@ -118,3 +118,24 @@ test('found by seed 444: a read does not overtake a write of its own connection 
   await cluster.scheduler.runFor(10_000, () => replies.length === 2);
   t.deepEqual(replies, ['7', 'old new']);
 });
+
+test('a full node says at once that it does not take what is pushed to it: a take-over that waits for that asks another', async (t) => {
+  const cluster = await started({ network });
+  await append(cluster, 'a', 'k', 'x');
+  const [pusher = '', full = ''] = homes(cluster, 'k');
+  setFull(cluster, [full], true);
+  const { node } = cluster.runningNow(pusher);
+  const partition = entryAt(cluster, pusher, 'k').partition;
+  const peer = [...node.peers.all()].find(({ nodeId }) => nodeId === full);
+  if (peer === undefined) throw new Error(`${pusher} has no peer ${full}`);
+  const results: string[] = [];
+  for (const term of [
+    { counter: 0, actor: 0 },
+    { counter: 1e15, actor: 1 },
+  ])
+    cluster.scheduler.schedule(pusher, 0, 'push', () =>
+      node.comparison.push(partition, peer, new Map(), term, (result) => results.push(result)),
+    );
+  await cluster.scheduler.runFor(100);
+  t.deepEqual(results, ['failed', 'failed']);
+});
