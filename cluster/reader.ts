@@ -42,6 +42,8 @@ import type { Turn } from './turn.js';
 
 /** Loads of one read, of which a long cold list needs four. */
 const loadsMost = 12;
+/** After so many a peer is not asked by a read any more. */
+const refusalsMost = 3;
 /** No record's version: who asks with it gets the record in any case. */
 const noVersion = Buffer.from('?');
 
@@ -53,6 +55,8 @@ interface Asked {
   open: number;
   /** Nothing more will come of it: the peer could not say just then, or its link broke. */
   failed: boolean;
+  /** Times that the peer did not take what it lacked. */
+  refusals: number;
 }
 
 /** A record asked for to be looked at. */
@@ -364,7 +368,7 @@ export class Reader {
   /** What moves to or from the peers that were asked may be what the read waits for; but not what a peer lacks that could not say since it is being rebuilt. */
   private isOverdue({ call, asked }: PendingRead, nowMs: number): boolean {
     if (call.deadlineMs >= nowMs) return false;
-    for (const { peer, failed } of asked) if (!failed || !peer.doubtful) call.moves(peer.largeBytes);
+    for (const { peer, failed, refusals } of asked) if (refusals < refusalsMost && (!failed || !peer.doubtful)) call.moves(peer.largeBytes);
     return call.deadlineMs < nowMs;
   }
 
@@ -405,10 +409,10 @@ export class Reader {
     return table.isSingle(entry) ? { actor: table.actorOf(entry), counter: table.counterOf(entry) } : recordVersion(table.recordOf(entry));
   }
 
-  private ask(read: PendingRead, peer: Peer): void {
+  private ask(read: PendingRead, peer: Peer, refusals = 0): void {
     const { keys } = read.call.operation;
     const asked = this.windowOf(peer);
-    const question: Asked = { read, peer, open: keys.length, failed: false };
+    const question: Asked = { read, peer, open: keys.length, failed: false, refusals };
     read.asked.push(question);
     read.asks++;
     const context = read.call.trace?.context;
@@ -449,12 +453,12 @@ export class Reader {
     return next !== undefined;
   }
 
-  /** Where all home replicas are needed, or others are away, one that could not say may be able to by now. */
+  /** Where all home replicas are needed, or others are away, one that could not say may be able to by now. One that does not take what it lacks, as its disk refuses it, is not sent it for ever. */
   private askAgain(read: PendingRead): void {
-    const again = read.asked.find(({ peer, failed }) => failed && peer.reachable);
+    const again = read.asked.find(({ peer, failed, refusals }) => failed && peer.reachable && refusals < refusalsMost);
     if (again === undefined) return;
     read.asked = read.asked.filter((question) => question !== again);
-    this.ask(read, again.peer);
+    this.ask(read, again.peer, again.refusals);
   }
 
   private answerRead(
@@ -551,8 +555,9 @@ export class Reader {
     const entry = key === undefined ? noEntry : partition.find(key);
     if (entry === noEntry) return this.agreed(question);
     this.options.comparison.pushRecord(partition, peer, entry, (result) => {
-      if (result === 'failed') this.failed(question);
-      else this.agreed(question);
+      if (result !== 'failed') return this.agreed(question);
+      question.refusals++;
+      this.failed(question);
     });
   }
 

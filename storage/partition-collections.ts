@@ -277,7 +277,9 @@ export class PartitionCollections {
     const { table } = this.around;
     const { deleted, expiry } = header;
     if (deleted !== undefined) this.around.merge(this.findOrInsert(collection, recordPart.deleted, noBytes), deleted);
-    if (expiry !== undefined) this.around.merge(this.findOrInsert(collection, recordPart.expiry, noBytes), expiry);
+    const expiryLeft = expiry === undefined ? emptyRecord : underCut(expiry, collection.cut); // a deletion may have come while the header was not known
+    if (expiryLeft.versions.length > 0 || expiryLeft.context.size > 0)
+      this.around.merge(this.findOrInsert(collection, recordPart.expiry, noBytes), expiryLeft);
     for (const entry of [collection.deleted, collection.expiry]) if (entry !== noEntry) table.setComplete(entry);
     collection.known = true;
     collection.whole = false;
