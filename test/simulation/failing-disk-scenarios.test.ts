@@ -185,3 +185,23 @@ test('a read whose replicas all differ is answered once, when the disk that woul
   t.regex(String(textOf(read.reply())), misconf);
   t.deepEqual(cluster.faults, []);
 });
+
+test('found by seed 830010: a read of all replicas, of which one does not take what it lacks since its disk refuses, ends in time', async (t) => {
+  const cluster = await started({
+    partitions,
+    readQuorum: 3,
+    sloppyQuorum: false,
+    largeBytes: 60,
+    network: { latencyMinMs: 1, spikeChance: 0 },
+  });
+  const value = 'v'.repeat(2000);
+  const [first = '', failing = ''] = homes(cluster, 'key:0');
+  fail(cluster, [failing], 'append');
+  await notice(cluster, [failing]);
+  t.is(await ask(cluster, first, ['SET', 'key:0', value]), 'OK');
+  const reads = Array.from({ length: 5 }, () => begin(cluster, first, ['GET', 'key:0'], true));
+  const askedMs = cluster.scheduler.nowMs;
+  await cluster.scheduler.runFor(60_000, () => reads.every(({ reply }) => reply() !== undefined));
+  t.true(cluster.scheduler.nowMs - askedMs < 5000, `answered after ${cluster.scheduler.nowMs - askedMs} ms`);
+  for (const { reply } of reads) t.regex(textOf(reply() ?? null) ?? '', /^NOREPLICAS/);
+});
