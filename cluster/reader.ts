@@ -554,11 +554,13 @@ export class Reader {
     const [key] = question.read.call.operation.keys;
     const entry = key === undefined ? noEntry : partition.find(key);
     if (entry === noEntry) return this.agreed(question);
+    let isSent = false; // it is not while something large is on its way there
     this.options.comparison.pushRecord(partition, peer, entry, (result) => {
       if (result !== 'failed') return this.agreed(question);
-      question.refusals++;
+      if (isSent) question.refusals++;
       this.failed(question);
     });
+    isSent = true;
   }
 
   private complete(read: PendingRead): void {
