@@ -12,6 +12,7 @@ import { torc } from '../protocol/generated/messages.js';
 import { beginFrame, framed, framedWithTail, withTail } from '../protocol/peer/framing.js';
 import { replyParts } from '../protocol/peer/packed-rows.js';
 import type { Random } from '../storage/clock.js';
+import { TurnSlice } from '../storage/turn-slice.js';
 import { bulkSizes, BulkSender, type BulkSizes } from './bulk-sender.js';
 import { bulkPatienceMs, type BulkPatience, type Call } from './call.js';
 import { DialledStream, type DialledStreamOptions } from './dialled-stream.js';
@@ -36,6 +37,8 @@ const commandRowsField = 2;
 const repliesField = 5;
 const replyRowsField = 1;
 const noBytes = Buffer.alloc(0);
+/** Of batches that are sent again: frames of so many to one that is large, and as many of them in a turn at most. */
+const resentFrames = { toLarge: 16, inTurn: 8 };
 /** Spans of questions without an answer that a link keeps. */
 const spansMax = 1024;
 
@@ -83,6 +86,11 @@ export class PeerLink {
 
   /** The peer has no room: its batches wait here until it has. */
   private holdsBatches = false;
+  /** The last batch that was sent again, by its counter, while others are still to be: what is written meanwhile waits behind them. Undefined = all have been. */
+  private resentTo: number | undefined = undefined;
+  /** Times that it was begun, or ended, to send all of them again. */
+  private resends = 0;
+  private readonly resentBytes: number;
 
   /** Pieces of hints that the peer has not acknowledged. */
   owedHints = 0;
@@ -123,6 +131,7 @@ export class PeerLink {
     // Its own count of messages begins where the dials do: each draw of a random number would shift those after it in a simulation.
     const sizes = options.bulkSizes ?? bulkSizes;
     this.patience = sizes.patience;
+    this.resentBytes = Math.ceil(sizes.messageBytesMin / resentFrames.toLarge);
     this.bulk = new BulkSender(sizes, first, (piece) => this.say({ bulkPieces: [piece] }));
   }
 
@@ -415,7 +424,8 @@ export class PeerLink {
     const turnBatches = this.sealed;
     this.sealed = undefined;
     // While the link is down what only makes sense now is dropped; commands were never gathered for a closed link.
-    if (this.isOpen) this.write(this.columns.frame(this.options.counter(), this.holdsBatches ? undefined : turnBatches));
+    if (this.isOpen)
+      this.write(this.columns.frame(this.options.counter(), this.holdsBatches || this.resentTo !== undefined ? undefined : turnBatches));
     this.columns.clear();
   }
 
@@ -431,7 +441,7 @@ export class PeerLink {
   setHolding(holds: boolean): void {
     if (holds === this.holdsBatches) return;
     this.holdsBatches = holds;
-    this.bulk.setHolding(holds);
+    this.endResending();
     if (holds) return;
     if (this.isOpen && this.hasUnacked && this.events.hasOlder?.() === true) this.overflow();
     else this.resendUnacked();
@@ -510,6 +520,7 @@ export class PeerLink {
   private overflow(): void {
     // What goes to a peer in pieces has a way, as long as it takes them and what is kept elsewhere does not come first.
     const stays = this.takesBatches && this.events.hasOlder?.() !== true;
+    this.endResending();
     const batches = this.unacked.dropAll(stays ? [] : this.bulk.takeBatches(() => true));
     this.droppedBatches += this.events.overflowed?.(batches) ?? batches.length;
   }
@@ -529,12 +540,39 @@ export class PeerLink {
 
   private streamLost(wasOpen: boolean, reason: string): void {
     this.bulk.stop();
+    this.endResending();
     if (wasOpen) this.events.broken(reason);
   }
 
+  /** All that is not acknowledged, in order, some of it in a turn. Those of later turns, and large ones, come after it. */
   private resend(): void {
-    if (this.holdsBatches) return;
-    for (const batches of this.unacked.chunks()) this.write({ clock: this.options.counter(), batches });
+    if (!this.holdsBatches) this.resendAfter(-1, ++this.resends);
+  }
+
+  private resendAfter(counter: number, pass: number): void {
+    const slice = new TurnSlice(this.options.clock, resentFrames.inTurn, 1);
+    let to = counter;
+    let isOver = false;
+    do {
+      const next = this.unacked.after(to, this.resentBytes);
+      isOver = next === undefined;
+      if (next === undefined) break;
+      this.write({ clock: this.options.counter(), batches: next.bytes });
+      to = next.last;
+    } while (!slice.isOver());
+    this.resentTo = isOver ? undefined : to;
+    this.bulk.setHolding(this.holdsBatches || !isOver);
+    if (isOver) return;
+    this.options.clock.after(0, () => {
+      if (pass === this.resends && this.takesBatches) this.resendAfter(to, pass);
+    });
+  }
+
+  /** What was still to be sent again is not, or will be from the beginning. */
+  private endResending(): void {
+    this.resends++;
+    this.resentTo = undefined;
+    this.bulk.setHolding(this.holdsBatches);
   }
 }
 

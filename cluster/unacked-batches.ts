@@ -4,7 +4,6 @@
  */
 import { bytesOf, type Settlement } from './settlement.js';
 
-const resendFrameBytes = 1024 * 1024;
 /** Places before the head that are kept before the array is cut. */
 const slackMax = 1024;
 
@@ -104,19 +103,23 @@ export class UnackedBatches {
     return batches;
   }
 
-  /** Their bytes in order, to be sent again, in buffers of about a mebibyte. */
-  *chunks(): Generator<Buffer> {
-    let pieces: Buffer[] = [];
-    let bytes = 0;
-    for (let i = this.head; i < this.queue.length; i++) {
-      const batch = this.queue[i] as Settlement;
+  /** Of those after `counter` the first, as many as have `bytesMost` together, one at least, to be sent again. Undefined = there are none. */
+  after(counter: number, bytesMost: number): { readonly bytes: Buffer; readonly last: number } | undefined {
+    const { queue } = this;
+    let [low, high] = [this.head, queue.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((queue[middle] as Settlement).counter <= counter) low = middle + 1;
+      else high = middle;
+    }
+    const pieces: Buffer[] = [];
+    let last = counter;
+    for (let bytes = 0; low < queue.length && bytes < bytesMost; low++) {
+      const batch = queue[low] as Settlement;
       pieces.push(bytesOf(batch));
       bytes += batch.length;
-      if (bytes <= resendFrameBytes) continue;
-      yield Buffer.concat(pieces);
-      pieces = [];
-      bytes = 0;
+      last = batch.counter;
     }
-    if (pieces.length > 0) yield Buffer.concat(pieces);
+    return pieces.length === 0 ? undefined : { bytes: Buffer.concat(pieces), last };
   }
 }

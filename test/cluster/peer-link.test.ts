@@ -157,6 +157,36 @@ test('whenever the stream breaks, what a peer gets in the end is all it had not 
   );
 });
 
+test('much that is sent again goes a little in each turn, and what is written meanwhile after it', async (t) => {
+  const bound = 1 << 26;
+  const played = new PlayedLink({ unackedBytesMax: bound, streamBufferBytesMax: bound });
+  const { link, clock } = played;
+  const count = 60_000;
+  turn(
+    link,
+    Array.from({ length: count }, (_, i) => i + 1),
+  );
+  await played.open();
+  const first = played.stream;
+  t.true(first.frames.length <= 8 && first.frames.every(({ batches }) => batches.length < 200_000), `${first.frames.length} frames`);
+  const sentAtOnce = countersOf(first).length;
+  t.true(sentAtOnce > 0 && sentAtOnce < count / 2, `${sentAtOnce} batches`);
+  turn(link, [count + 1]);
+  t.is(countersOf(first).length, sentAtOnce);
+  await clock.advance(0);
+  t.true(countersOf(first).length > sentAtOnce);
+  first.break();
+  const second = await played.redial();
+  second.welcome();
+  for (let turns = 0; turns < 100 && countersOf(second).length <= count; turns++) await clock.advance(0);
+  turn(link, [count + 2]);
+  const counters = countersOf(second);
+  t.is(counters.length, count + 2);
+  t.true(counters.every((counter, i) => counter === i + 1));
+  link.acknowledged(1, count + 2, new Set());
+  t.false(link.expectsAnswer);
+});
+
 test('a forwarded command is sent once at most, on any stream', async (t) => {
   const played = new PlayedLink();
   const { link } = played;
