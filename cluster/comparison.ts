@@ -170,8 +170,17 @@ export class Comparison {
   }
 
   /** This node's disk is full or refuses writes: what the peer sent, and did not ask to be sent, is not stored. The peer is told, or it would wait. */
-  refuse(peer: Peer, { id, partition, complete, termCounter }: torc.Transfer): void {
+  refuse(peer: Peer, transfer: torc.Transfer): void {
+    const { id, partition, complete, termCounter } = transfer;
+    this.discard(peer, transfer);
     if (complete || termCounter === 0) peer.link.say({ transferAcks: [{ id, partition, current: false }] });
+  }
+
+  /** A piece of a partition is not stored: where what comes after it is, that must not count as the whole. */
+  discard(peer: Peer, { id, partition, answer, complete, termCounter }: torc.Transfer): void {
+    const exchange = answer ? this.exchanges.get(id) : undefined;
+    if (exchange?.peer === peer && exchange.partition === partition) exchange.discarded = true;
+    if (!answer && !complete && termCounter > 0) this.noteDiscarded(`${peer.nodeId} ${id}`);
   }
 
   onTransfer(peer: Peer, transfer: torc.Transfer): void {

@@ -182,8 +182,8 @@ export class Coordinator {
     for (const coordination of this.options.coordinations()) {
       if (coordination.waiting === 0) continue;
       const due = coordination.takeEvery((call) => call.deadlineMs < nowMs);
-      const late = this.options.pace.isHolding ? diskTooSlow : notServedInTime;
-      for (const call of due) call.answer(this.shortOfReplicas(call) ?? late);
+      const isSlow = this.options.pace.isHolding && coordination.state === 'running' && !coordination.loading && !coordination.held;
+      for (const call of due) call.answer(this.shortOfReplicas(call) ?? (isSlow ? diskTooSlow : notServedInTime));
     }
   }
 

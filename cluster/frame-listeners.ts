@@ -74,7 +74,8 @@ export function distribute(frame: torc.Frame, peer: Peer, bulk: BulkReceiver, to
 
 function takeTransfer(transfer: torc.Transfer, peer: Peer, comparison: Comparison, { isFull, isFailing, isHeld }: DiskState): void {
   if ((isFailing && !transfer.answer) || (isFull && isOfPartition(transfer))) comparison.refuse(peer, transfer);
-  else if (!isHeld) comparison.onTransfer(peer, transfer);
+  else if (isHeld) comparison.discard(peer, transfer);
+  else comparison.onTransfer(peer, transfer);
 }
 
 /** All that a replica lacks of a partition, which it did not ask for. Where it is not taken it is sent again, or the sender does without. */

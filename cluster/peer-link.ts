@@ -12,7 +12,6 @@ import { torc } from '../protocol/generated/messages.js';
 import { beginFrame, framed, framedWithTail, withTail } from '../protocol/peer/framing.js';
 import { replyParts } from '../protocol/peer/packed-rows.js';
 import type { Random } from '../storage/clock.js';
-import { TurnSlice } from '../storage/turn-slice.js';
 import { bulkSizes, BulkSender, type BulkSizes } from './bulk-sender.js';
 import { bulkPatienceMs, type BulkPatience, type Call } from './call.js';
 import { DialledStream, type DialledStreamOptions } from './dialled-stream.js';
@@ -37,7 +36,7 @@ const commandRowsField = 2;
 const repliesField = 5;
 const replyRowsField = 1;
 const noBytes = Buffer.alloc(0);
-/** Of batches that are sent again: frames of so many to one that is large, and as many of them in a turn at most. */
+/** Of batches that are sent again: so many frames to one that is large, and as many in a turn, besides twice what was written since the turn before, or there would be no end to it. */
 const resentFrames = { toLarge: 16, inTurn: 8 };
 /** Spans of questions without an answer that a link keeps. */
 const spansMax = 1024;
@@ -91,6 +90,8 @@ export class PeerLink {
   /** Times that it was begun, or ended, to send all of them again. */
   private resends = 0;
   private readonly resentBytes: number;
+  /** Bytes of batches that came to wait behind them since the last turn of it. */
+  private behindBytes = 0;
 
   /** Pieces of hints that the peer has not acknowledged. */
   owedHints = 0;
@@ -170,9 +171,9 @@ export class PeerLink {
     return this.bulk.isLarge(bytes);
   }
 
-  /** A batch of the partition is being sent in pieces, or waits behind one. */
+  /** A batch of the partition is being sent in pieces, or waits behind one, or all are being sent again. */
   isSending(partition: number): boolean {
-    return this.bulk.holds(partition);
+    return this.resentTo !== undefined || this.bulk.holds(partition);
   }
 
   /** The peer is being sent something large: more records of that kind should wait for it. */
@@ -479,6 +480,7 @@ export class PeerLink {
     const sent = this.bulk.isEmpty ? taken : this.withoutFollowers(taken);
     if (sent.length === 0) return undefined;
     const sum = this.unacked.add(sent);
+    if (this.resentTo !== undefined) this.behindBytes += sum;
     for (const { traced } of sent) if (traced !== undefined) this.columns.traceBatch(traced);
     const [first] = sent;
     const last = sent.at(-1);
@@ -550,16 +552,19 @@ export class PeerLink {
   }
 
   private resendAfter(counter: number, pass: number): void {
-    const slice = new TurnSlice(this.options.clock, resentFrames.inTurn, 1);
+    let left = resentFrames.inTurn * this.resentBytes + 2 * this.behindBytes;
+    this.behindBytes = 0;
     let to = counter;
     let isOver = false;
-    do {
+    while (left > 0 && !isOver) {
       const next = this.unacked.after(to, this.resentBytes);
-      isOver = next === undefined;
-      if (next === undefined) break;
-      this.write({ clock: this.options.counter(), batches: next.bytes });
-      to = next.last;
-    } while (!slice.isOver());
+      if (next === undefined) isOver = true;
+      else {
+        this.write({ clock: this.options.counter(), batches: next.bytes });
+        left -= next.bytes.length;
+        to = next.last;
+      }
+    }
     this.resentTo = isOver ? undefined : to;
     this.bulk.setHolding(this.holdsBatches || !isOver);
     if (isOver) return;

@@ -1,9 +1,12 @@
 /** Slows the writes that this node coordinates to what its disk takes, and says when it can take none (storage/write-backlog.ts). */
 import type { Clock } from '../storage/clock.js';
+import { TurnSlice } from '../storage/turn-slice.js';
 import type { Coordination } from './coordination.js';
 
 /** How often a node that is behind looks whether it still is: it may have no turns. */
 const lookMs = 100;
+/** Partitions whose writes go on in one turn, at most. */
+const heldInTurn = 500;
 
 export interface WritePaceOptions {
   readonly clock: Clock;
@@ -36,10 +39,21 @@ export class WritePace {
     this.isHolding = true;
     clock.after(writeDelayMs, () => {
       this.isHolding = false;
-      const held = [...this.held];
-      this.held.clear();
-      for (const coordination of held) this.options.goOn(coordination);
+      this.goOn();
     });
+  }
+
+  /** As many as a turn has room for: by its end writes may have to wait again. */
+  private goOn(): void {
+    const { clock, goOn } = this.options;
+    const slice = new TurnSlice(clock, heldInTurn, 1);
+    for (const coordination of this.held) {
+      if (this.isHolding) return; // goes on with the others
+      this.held.delete(coordination);
+      goOn(coordination);
+      if (slice.isOver()) break;
+    }
+    if (this.held.size > 0) clock.after(0, () => this.goOn());
   }
 
   /** `goOn` is called with it once writes may go on. */

@@ -29,6 +29,8 @@ import { repliesBytesMax, shortArguments, type RestingClient } from './turn-budg
 /** Commands of one connection under way before it is read on, and when it is again. */
 const pendingMax = 1024;
 const pendingLow = 256;
+/** Bytes that came since all was answered, at which a client is no longer read until all is. */
+const unansweredBytesMax = 64 * 1024 * 1024;
 /** Bytes of untaken replies at which a client is no longer read. */
 const untakenBytesMax = 1024 * 1024;
 
@@ -83,6 +85,7 @@ export class Connection implements ClientView, Origin, RestingClient {
   private readonly replies = new ReplyOrder();
   private willFlush = false;
   private paused = false;
+  private unansweredBytes = 0;
   private closing = false;
   private closeAfter = false;
   private finishing = false;
@@ -265,7 +268,7 @@ export class Connection implements ClientView, Origin, RestingClient {
     this.willFlush = false;
     const chunks = this.replies.take();
     const { socket } = this;
-    if (chunks.length === 0 || socket.destroyed) return;
+    if (socket.destroyed) return;
     if (chunks.length > 1) socket.cork();
     for (const chunk of chunks) {
       this.bytesOut += chunk.length;
@@ -325,7 +328,9 @@ export class Connection implements ClientView, Origin, RestingClient {
     this.decoder.push(chunk);
     this.server.inputTaken();
     // What is held is read on, up to this, so that a client that goes away is noticed.
-    if (this.replies.pending + (this.held?.length ?? 0) > pendingMax) this.pause();
+    if (this.replies.pending === 0 && this.held === undefined) this.unansweredBytes = 0;
+    else this.unansweredBytes += chunk.length;
+    if (this.replies.pending + (this.held?.length ?? 0) > pendingMax || this.unansweredBytes > unansweredBytesMax) this.pause();
   }
 
   private currentOptions(): ClientOptions {
@@ -567,8 +572,10 @@ export class Connection implements ClientView, Origin, RestingClient {
   }
 
   private resumeIfClear(): void {
-    if (!this.paused || this.held !== undefined || this.replies.pending > pendingLow || this.socket.writableLength > untakenBytesMax)
-      return;
+    const { pending } = this.replies;
+    if (!this.paused || this.held !== undefined || pending > pendingLow || this.socket.writableLength > untakenBytesMax) return;
+    if (pending > 0 && this.unansweredBytes > unansweredBytesMax) return;
+    this.unansweredBytes = 0;
     this.paused = false;
     this.socket.resume();
   }

@@ -128,6 +128,7 @@ export class Listener {
     server.on('tlsClientError', (error, socket) => {
       this.state.statistics.rejectedConnections++;
       tls.refused(socket.remoteAddress ?? '?', error.message);
+      socket.destroy(); // a hand-shake that never ends leaves it open
     });
     tls.onReload((options) => server.setSecureContext(options));
     return server;

@@ -137,7 +137,10 @@ function refuse(accepted: Socket): void {
 
 function tlsServer(tls: PeerTls): TlsServer {
   const server = createTlsServer({ ...tls.options, ...askedForCertificate, noDelay: true, handshakeTimeout: tlsHandshakeTimeoutMs });
-  server.on('tlsClientError', (error, socket) => tls.refused(socket.remoteAddress ?? '?', error.message));
+  server.on('tlsClientError', (error, socket) => {
+    tls.refused(socket.remoteAddress ?? '?', error.message);
+    socket.destroy(); // a hand-shake that never ends leaves it open
+  });
   tls.onReload((options) => server.setSecureContext(options));
   return server;
 }

@@ -47,7 +47,7 @@ function readinessChecks(node: ProbedNode): Check[] {
   const { readiness } = node;
   const known = readiness?.ringKnown === true;
   const { shortPartitions = 0, homePartitions = 0, doubtfulPartitions = 0 } = readiness ?? {};
-  const { meeting = false, leaving = false, } = readiness ?? {};
+  const { meeting = false, leaving = false } = readiness ?? {};
   const disk = readiness === undefined ? undefined : diskReason(readiness);
   const few = `${shortPartitions} of ${homePartitions} partitions have fewer reachable replicas than a write or read needs`;
   return [

@@ -201,6 +201,34 @@ test('a push is answered by whether its term still is the newest', async (t) => 
   t.deepEqual(b.partition.promised, { counter: 10, actor: a.actor });
 });
 
+for (const [how, isTaken] of [
+  ['refused', (b: Side, piece: torc.Transfer) => b.comparison.refuse(b.peer, piece)],
+  ['not taken', (b: Side, piece: torc.Transfer) => b.comparison.discard(b.peer, piece)],
+] as const)
+  test(`a push of which a piece was ${how} as the disk had no room is not taken for the whole by what comes once it has`, async (t) => {
+    const [a, b] = [await Side.open(0x1_0001), await Side.open(0x2_0001)];
+    a.write(keys[0] ?? '', 1);
+    a.write(keys[1] ?? '', 2);
+    const results: string[] = [];
+    a.comparison.push(0, a.peer, emptyClock, { counter: 5, actor: a.actor }, (result) => results.push(result));
+    const transfers: torc.Transfer[] = [];
+    for (let turns = 0; turns < 10; turns++) {
+      await a.played.clock.advance(1);
+      transfers.push(...a.frames().flatMap((frame) => frame.transfers as torc.Transfer[]));
+    }
+    const [whole] = transfers;
+    if (whole === undefined || transfers.length > 1 || !whole.complete) throw new Error(`${transfers.length} pieces`);
+    const piece = (from: number, to: number, complete: boolean): torc.Transfer =>
+      torc.Transfer.decode(
+        torc.Transfer.encode({ ...whole, key: whole.key.slice(from, to), record: whole.record.slice(from, to), complete }).finish(),
+      );
+    isTaken(b, piece(0, 1, false));
+    b.comparison.onTransfer(b.peer, piece(1, 2, true));
+    await talk(b, a);
+    t.deepEqual(results, ['failed']);
+    t.is(b.partition.seen.size, 0, 'it claims nothing');
+  });
+
 test('a doubtful peer says so, and an exchange that does not move or whose link broke fails', async (t) => {
   const [a, b] = [await Side.open(0x1_0001), await Side.open(0x2_0001)];
   b.doubtful = true;

@@ -173,6 +173,7 @@ test('much that is sent again goes a little in each turn, and what is written me
   t.true(sentAtOnce > 0 && sentAtOnce < count / 2, `${sentAtOnce} batches`);
   turn(link, [count + 1]);
   t.is(countersOf(first).length, sentAtOnce);
+  t.true(link.isSending(1));
   await clock.advance(0);
   t.true(countersOf(first).length > sentAtOnce);
   first.break();
@@ -185,6 +186,33 @@ test('much that is sent again goes a little in each turn, and what is written me
   t.true(counters.every((counter, i) => counter === i + 1));
   link.acknowledged(1, count + 2, new Set());
   t.false(link.expectsAnswer);
+});
+
+test('what is written faster than a turn sends again does not keep all of it from being sent', async (t) => {
+  const bound = 1 << 28;
+  const played = new PlayedLink({ unackedBytesMax: bound, streamBufferBytesMax: bound });
+  const { link, clock } = played;
+  const inTurn = 40_000; // more than a turn sends again by itself
+  let written = 0;
+  const write = (): void => {
+    turn(
+      link,
+      Array.from({ length: inTurn }, (_, i) => written + i + 1),
+    );
+    written += inTurn;
+  };
+  write();
+  write();
+  await played.open();
+  let turns = 0;
+  for (; turns < 10 && link.isSending(1); turns++) {
+    write();
+    await clock.advance(0);
+  }
+  t.true(turns < 10);
+  const counters = countersOf(played.stream);
+  t.is(counters.length, written);
+  t.true(counters.every((counter, i) => counter === i + 1));
 });
 
 test('a forwarded command is sent once at most, on any stream', async (t) => {

@@ -70,3 +70,20 @@ test('that the node is behind is said once, and its end without a turn', async (
   await clock.advance(5000);
   t.deepEqual(changes, [true, false]);
 });
+
+test('of many that were held a turn takes some, and the others go on after it, or wait with what is held anew', async (t) => {
+  const { clock, store, pace, wentOn } = paced();
+  store.writeDelayMs = 20;
+  pace.turnEnded();
+  for (let number = 0; number < 1200; number++) pace.hold(new Coordination(number));
+  await clock.advance(20);
+  t.is(wentOn.length, 500);
+  await clock.advance(0);
+  t.is(wentOn.length, 1000);
+  pace.turnEnded();
+  await clock.advance(0);
+  t.is(wentOn.length, 1000);
+  store.writeDelayMs = 0;
+  await clock.advance(20);
+  t.deepEqual(wentOn.map(({ partition }) => partition), Array.from({ length: 1200 }, (_, i) => i)); // prettier-ignore
+});

@@ -281,6 +281,30 @@ test.serial('clients that end their side while they block, or never end it after
   t.pass();
 });
 
+test.serial('clients that want no replies and end their side after what they asked do not stay', async (t) => {
+  const probe = await RawClient.connect(servers.port);
+  const connected = async (): Promise<number> =>
+    Number(/connected_clients:(\d+)/.exec((await probe.ask(['INFO', 'clients']))[0] ?? '')?.[1]);
+  const before = await connected();
+  const silent = Buffer.concat(
+    [['CLIENT', 'REPLY', 'OFF'], ...Array.from({ length: 200 }, (_, i) => ['SET', `silent:${i}`, 'v'])].map(encodeCommand),
+  );
+  const ends = [silent, Buffer.concat([silent, encodeCommand(['QUIT'])]), Buffer.concat([silent, Buffer.from('*1\r\n+\r\n')])];
+  const sockets = Array.from({ length: 30 }, (_, i) => {
+    const socket = connect({ port: servers.port, host: '127.0.0.1', allowHalfOpen: true });
+    socket.on('error', () => socket.destroy());
+    socket.resume();
+    if (i % 3 === 0) socket.end(silent);
+    else socket.write(ends[i % 3] as Buffer);
+    return socket;
+  });
+  await Promise.all(sockets.map((socket) => once(socket, 'end')));
+  await until(async () => (await connected()) === before, 'all have gone');
+  t.deepEqual(await probe.ask(['GET', 'silent:199']), ['$v']);
+  for (const socket of sockets) socket.destroy();
+  await probe.end();
+});
+
 test.serial('clients that vanish in the middle of what they asked', (t) =>
   besideProbes(t, async (port) => {
     for (let i = 0; i < 50; i++) {
