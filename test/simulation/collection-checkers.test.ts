@@ -65,6 +65,9 @@ const rightSets = [
   '^5( +1@1( +1@1) ^5)',
   '^5( ^5! +1@1( +1@1)',
   '^5( ^5- +1@1( +1@1)',
+  '^7( ^5( ^7) ^5) +1@6( +1@6)',
+  '^7( ^7) ^5( +1@6( +1@6) ^5)',
+  '^7( ^7) ^5( ^5! +1@6( +1@6)',
 ];
 const wrongSets = [
   'r:1( r:1)',
@@ -101,6 +104,9 @@ const wrongSets = [
   '+1@1( +1@1) +2@1( +2@1)',
   '^5( ^5) +1@1( +1@1)',
   '^5( ^5) +1@5( +1@5)',
+  '^5( ^5) ^7( ^7) +1@6( +1@6)',
+  '^7( ^7) +1@6( +1@6) ^5( ^5)',
+  '^7( ^6( ^7) ^6) +1@6( +1@6)',
 ];
 for (const picture of rightSets) test(`set: ${picture}`, (t) => t.is(checkSetReads(set(picture)).verdict, 'accepted'));
 for (const picture of wrongSets) test(`set, refused: ${picture}`, (t) => t.is(checkSetReads(set(picture)).verdict, 'refused'));

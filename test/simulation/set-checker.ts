@@ -179,12 +179,19 @@ function givenTwice(operations: readonly SetOperation[], history: SetHistory): s
   return undefined;
 }
 
-/** An add whose rank is not above what ranks had been raised to before it. */
+/** An add whose rank is not above what ranks had been raised to before it, and that no other raise can have lowered again: the last one counts, as XSETID's does. */
 function rankedBelow(operations: readonly SetOperation[], history: SetHistory): string | undefined {
   for (const raise of operations) {
     if (raise.input.kind !== 'raise') continue;
     const { to } = raise.input;
-    const below = [...history.adds.values()].find((add) => (rankOf(add) ?? '~') <= to && mustBeSeen(raise, add));
+    const isBelow = (add: SetOperation): boolean => {
+      const rank = rankOf(add) ?? '~';
+      if (rank > to || !mustBeSeen(raise, add)) return false;
+      return !operations.some(
+        (other) => other.input.kind === 'raise' && other.input.to < rank && !mustBeSeen(other, raise) && other.invoked < add.ended,
+      );
+    };
+    const below = [...history.adds.values()].find(isBelow);
     if (below !== undefined) return `${describe(below)} came after ${describe(raise)}`;
   }
   return undefined;
