@@ -435,8 +435,17 @@ export class Reader {
   }
 
   private failed(question: Asked): void {
+    const { read } = question;
     question.failed = true;
-    this.askAnother(question.read);
+    if (this.askAnother(read) || question.refusals < refusalsMost) return;
+    // Nothing will come of it: whoever is left must be enough.
+    const left = read.asked.filter(({ open, failed, refusals }) => open > 0 && (!failed || refusals < refusalsMost)).length;
+    if (left >= read.needed) return;
+    const { partition, options } = read.call;
+    const { membership } = this.options;
+    const refusing = read.asked.filter(({ refusals }) => refusals >= refusalsMost).length;
+    const quorum = options.readQuorum === 0 ? membership.quorums.read : Math.min(options.readQuorum, membership.quorums.replicas);
+    this.finish(read, noReplicas(quorum, membership.reachableHomes(partition) - refusing, 'read'));
   }
 
   private askMore(read: PendingRead): void {

@@ -156,11 +156,19 @@ export function applyCut(record: VersionedRecord, cut: VectorClock): VersionedRe
   return { context: contextBeside(wholeContext(record), versions), versions };
 }
 
-/** The same as it is to be stored: nothing at all where the cut covers all that it has seen, since then the deletion, which is kept, says as much. */
+/**
+ * The same as it is to be stored: without what the cut covers of its context, too, since the deletion, which is kept, says as much. So it does not matter whether the deletion, what lay under it, or what was
+ * written after it came first. The same object where nothing goes.
+ */
 export function underCut(record: VersionedRecord, cut: VectorClock): VersionedRecord {
   if (cut.size === 0) return record;
   const left = applyCut(record, cut);
-  return left.versions.length === 0 && coversClock(cut, effectiveContext(left)) ? emptyRecord : left;
+  const term = left.context.get(deletionTerm);
+  const kept = [...left.context].filter(([actor, counter]) => actor !== deletionTerm && counter > (cut.get(actor) ?? 0));
+  if (kept.length === 0 && left.versions.length === 0) return emptyRecord;
+  if (kept.length + (term === undefined ? 0 : 1) === left.context.size) return left;
+  if (kept.length > 0 && term !== undefined) kept.push([deletionTerm, term]); // it goes with the last deletion
+  return { context: kept.length === 0 ? emptyClock : new Map(kept), versions: left.versions };
 }
 
 /**

@@ -13,6 +13,7 @@ import {
   recordsEqual,
   recordVersion,
   replacing,
+  underCut,
   withoutVersions,
 } from '../../storage/merge.js';
 import { clockFromDots, clocksEqual, covers, coversClock, maxClock, plusDot, withoutActor } from '../../storage/vector-clock.js';
@@ -142,6 +143,34 @@ test('a cut removes what it covers, and what was seen stays', (t) => {
   const both = record(emptyClock, plain(1, 9), plain(2, 5));
   t.deepEqual(applyCut(both, clock([2, 5])), record(clock([2, 5]), plain(1, 9)));
   t.is(applyCut(both, clock([2, 4])), both);
+});
+
+test('under a deletion that is kept nothing is stored that it says, and any order of what came leaves the same', (t) => {
+  const cut = clock([1, 3], [2, 5]);
+  t.is(underCut(record(clock([1, 3]), plain(2, 4)), cut), emptyRecord);
+  t.deepEqual(underCut(record(clock([1, 3], [3, 1]), plain(2, 9)), cut), record(clock([3, 1]), plain(2, 9)));
+  t.deepEqual(underCut(record(clock([1, 3]), plain(2, 9)), cut), record(emptyClock, plain(2, 9)));
+  t.deepEqual(
+    underCut(record(clock([1, 3], [deletionTerm, 7]), plain(2, 9)), cut),
+    record(emptyClock, plain(2, 9)),
+    'its term goes with it',
+  );
+  const apart = record(clock([1, 4], [deletionTerm, 7]), plain(2, 9));
+  t.is(underCut(apart, cut), apart);
+  fc.assert(
+    fc.property(threeOfOnePool, (three) => {
+      const [x, y, z] = three.map((each) => record(withoutActor(each.context, deletionTerm), ...(each.versions as PlainVersion[])));
+      if (x === undefined || y === undefined || z === undefined) return false;
+      const deletion = effectiveContext(z);
+      const afterwards = underCut(mergeRecords(x, y), deletion);
+      return (
+        recordsEqual(underCut(mergeRecords(underCut(x, deletion), y), deletion), afterwards) &&
+        recordsEqual(underCut(mergeRecords(underCut(x, deletion), underCut(y, deletion)), deletion), afterwards) &&
+        underCut(afterwards, deletion) === afterwards
+      );
+    }),
+    runs,
+  );
 });
 
 test('a covered version that is not held is taken from a peer that has seen all that was forgotten, and from no other', (t) => {
