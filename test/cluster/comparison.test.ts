@@ -218,10 +218,14 @@ for (const [how, isTaken] of [
     }
     const [whole] = transfers;
     if (whole === undefined || transfers.length > 1 || !whole.complete) throw new Error(`${transfers.length} pieces`);
-    const piece = (from: number, to: number, complete: boolean): torc.Transfer =>
-      torc.Transfer.decode(
-        torc.Transfer.encode({ ...whole, key: whole.key.slice(from, to), record: whole.record.slice(from, to), complete }).finish(),
-      );
+    const bytes = torc.Transfer.encode(whole).finish();
+    const piece = (from: number, to: number, complete: boolean): torc.Transfer => {
+      const decoded = torc.Transfer.decode(bytes);
+      decoded.key = decoded.key.slice(from, to);
+      decoded.record = decoded.record.slice(from, to);
+      decoded.complete = complete;
+      return decoded;
+    };
     isTaken(b, piece(0, 1, false));
     b.comparison.onTransfer(b.peer, piece(1, 2, true));
     await talk(b, a);
