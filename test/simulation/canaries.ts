@@ -11,7 +11,6 @@ import type { Staged } from '../../storage/staged-writes.js';
 import type { Store } from '../../storage/store.js';
 import type { WriteBehind } from '../../storage/write-behind.js';
 import { plusDot } from '../../storage/vector-clock.js';
-import { purgeByDot } from '../storage/purge-by-dot.js';
 import type { RunSettings } from './torc-run.js';
 
 /** Changes every partition of a store, those that were recovered and those to come. */
@@ -47,7 +46,7 @@ const removes = ({ deletes, record }: Staged): boolean => deletes || record?.ver
 const duels = { workloads: ['list'], keysPerWorkload: 2, hereChance: 0.7 } as const;
 
 /** A part of a node that only the node itself knows. */
-const partOf = (node: Node, name: 'rebuild' | 'termProofs'): unknown => Reflect.get(node, name);
+const partOf = (node: Node, name: 'rebuild' | 'termProofs' | 'purger'): unknown => Reflect.get(node, name);
 
 /** By name. `npm run simulate -- --canaries` has each of them caught within 200 seeds. */
 export const canaries: Readonly<Record<string, RunSettings>> = {
@@ -210,18 +209,20 @@ export const canaries: Readonly<Record<string, RunSettings>> = {
     },
     clients: { workloads: ['group'] },
   },
-  // Replicas catch up sooner than they forget, unless hints are few and nothing is repaired.
-  'a tombstone is purged by its dot alone': {
+  // Replicas catch up soon, unless hints are few and nothing is repaired.
+  'a replica forgets what it alone has seen': {
     cluster: {
       nodes: ['a', 'b', 'c'],
       repairIntervalMs: 1e6,
       fullRepairIntervalMs: 1e6,
       gossipIntervalMs: 300,
       hintBytesMax: 1000,
-      plant: (store) => {
-        store.forgetting.step = (partition, seenByAll, limit) => {
-          purgeByDot(store, partition, seenByAll, limit);
-          return true;
+      plantNode: (node) => {
+        const purger = partOf(node, 'purger') as { horizonOf: (partition: number) => unknown; options: { store: Store } };
+        purger.horizonOf = (number) => {
+          const { seen, contextsAdded } = purger.options.store.partition(number);
+          const own = new Map(seen);
+          return { least: own, most: own, contextsAdded };
         };
       },
     },
@@ -298,6 +299,6 @@ export const caughtBefore: Readonly<Record<string, number>> = {
   'a hint is lost': 39,
   'peers are told of what the log did not take': 75,
   'what no sync has covered counts as durable when the disk takes writes again': 127,
-  'a tombstone is purged by its dot alone': 4,
+  'a replica forgets what it alone has seen': 4,
   'a coordinator answers reads without asking whether its term stands': 7,
 };
