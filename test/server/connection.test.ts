@@ -371,7 +371,7 @@ test('answers to a client that is gone are dropped', async (t) => {
   client.write(Buffer.concat([get('a'), get('b')]));
   await until(() => calls.length === 2);
   const gone = connection();
-  client.destroy();
+  client.resetAndDestroy();
   await until(() => {
     try {
       return connection() !== gone;
