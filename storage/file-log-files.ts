@@ -100,6 +100,7 @@ export class DiskLogFiles implements LogFiles {
 
   async list(): Promise<readonly string[]> {
     try {
+      await syncDirectory(this.directory);
       return (await fs.promises.readdir(this.directory)).sort();
     } catch (error) {
       throw failed('list', this.directory, error);

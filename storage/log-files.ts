@@ -17,11 +17,12 @@ export interface LogFile {
 }
 
 export interface LogFiles {
-  /** Names, sorted. */
+  /** Names, sorted; that there are these and no others is durable when it resolves. Rejects with StorageError 'IO'. */
   list(): Promise<readonly string[]>;
   /** Opens for reading and appending; creates it (and makes its name durable) when it is not there. */
   open(name: string): Promise<LogFile>;
   /** A new, empty file, without waiting, so that a turn can begin one; its name is durable with its first `sync`. Throws StorageError 'IO', also when it is there. */
   create(name: string): LogFile;
+  /** It is durable when it resolves. When it rejects, with StorageError 'IO', the file may be gone, and back after a loss of power. */
   remove(name: string): Promise<void>;
 }

@@ -1,6 +1,7 @@
 /** What a simulated disk keeps and forgets, over many seeds: everything that may happen at a crash does, and nothing else. */
 import test, { type ExecutionContext } from 'ava';
-import type { Engine, EngineRange } from '../../storage/engine.js';
+import { CommitLog } from '../../storage/commit-log.js';
+import { StorageError, type Engine, type EngineRange } from '../../storage/engine.js';
 import type { LogFile } from '../../storage/log-files.js';
 import { SeededRandom } from './random.js';
 import { Scheduler, type CrashKind } from './simulated-clock.js';
@@ -124,24 +125,70 @@ test('a truncation holds for a killed process; lost power may undo it until it i
   t.deepEqual([...outcomes].sort(), ['ab', 'abcdef']);
 });
 
-test('a removed file may be back after lost power, until another name is made durable', async (t) => {
-  let back = 0;
-  for (let seed = 1; seed <= 30; seed++) {
-    const machine = new Machine(seed);
-    await machine.openLog('1');
-    await machine.openLog('2');
-    const files = machine.disk.logFiles();
-    await machine.wait(files.remove('1'));
-    await machine.openLog('3');
-    await machine.wait(files.remove('2'));
-    t.deepEqual(await machine.wait(files.list()), ['3']);
-    machine.crash('machine');
-    const names = await machine.wait(machine.disk.logFiles().list());
-    if (names.includes('2')) back++;
-    t.false(names.includes('1'));
-    t.true(names.includes('3'));
+/** Whether a file whose removal failed is there after lost power, when `settle` had come before. */
+async function isBack(t: ExecutionContext, seed: number, settle: (machine: Machine) => Promise<unknown>): Promise<boolean> {
+  const machine = new Machine(seed);
+  for (const name of ['removed', 'failed', 'other']) await machine.openLog(name);
+  const files = machine.disk.logFiles();
+  await machine.wait(files.remove('removed'));
+  machine.disk.fail('remove', 1);
+  await t.throwsAsync(machine.wait(files.remove('failed')), { name: 'StorageError' });
+  await settle(machine);
+  machine.crash('machine');
+  const names = await machine.wait(machine.disk.logFiles().list());
+  t.false(names.includes('removed'));
+  return names.includes('failed');
+}
+
+test('a removed file is gone; one whose removal failed may be there or not, and be back after lost power until names are durable again', async (t) => {
+  const outcomes = new Set<string>();
+  for (let seed = 1; seed <= 40; seed++) {
+    let wasThere = false;
+    const listed = await isBack(t, seed, async (machine) => {
+      wasThere = (await machine.wait(machine.disk.logFiles().list())).includes('failed');
+    });
+    t.is(listed, wasThere);
+    t.is(await isBack(t, seed, (machine) => machine.openLog('new')), wasThere);
+    t.is(await isBack(t, seed, (machine) => machine.wait(machine.disk.logFiles().remove('other'))), wasThere);
+    outcomes.add(`${wasThere ? 'there' : 'gone'}, then ${(await isBack(t, seed, () => Promise.resolve())) ? 'there' : 'gone'}`);
   }
-  t.true(back > 5 && back < 25);
+  t.deepEqual([...outcomes].sort(), ['gone, then gone', 'gone, then there', 'there, then there']);
+});
+
+test('found by seed 900315: a segment that a start failed to remove does not come back behind what was written in its place', async (t) => {
+  let cut = 0;
+  for (let seed = 1; seed <= 60; seed++) {
+    const machine = new Machine(seed);
+    const start = (segmentBytesMax: number): Promise<CommitLog> =>
+      machine.wait(
+        CommitLog.open(
+          machine.disk.logFiles(),
+          { clock: machine.scheduler.clockFor('a'), durability: 'os', segmentBytesMax, onRefusal: (error) => t.fail(error.message) },
+          0,
+          () => undefined,
+        ),
+      );
+    const write = (log: CommitLog, entries: number): void => {
+      for (let index = 0; index < entries; index++) {
+        log.append(1, Buffer.alloc(40));
+        log.flush();
+      }
+    };
+    write(await start(200), 6);
+    machine.crash('machine');
+    machine.disk.fail('remove', 1);
+    const log = await start(10_000).catch((error: unknown) => {
+      t.true(error instanceof StorageError, String(error));
+      cut++;
+      machine.crash('process');
+      return start(10_000);
+    });
+    write(log, 6);
+    await machine.wait(log.sync());
+    machine.crash('machine');
+    await t.notThrowsAsync(start(10_000), `seed ${seed}`);
+  }
+  t.true(cut > 5, `${cut}`);
 });
 
 test('failures on demand: a short append, a failing one, a failing sync, a lost disk', async (t) => {

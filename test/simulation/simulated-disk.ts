@@ -4,7 +4,7 @@
  *
  *   killed process   log files keep all that was appended
  *   lost power       each file keeps what a finished `sync` covered and some of the rest, possibly followed by zeros or rubbish;
- *                    an unsynced `truncate` may be undone; files removed since a name was last made durable may be back
+ *                    an unsynced `truncate` may be undone; files whose removal failed may be back
  *   either           the engine keeps whole batches: all up to the last synced one, and any number of the following, in order
  *
  * Asynchronous operations take simulated time and end in the order of their calls where one file, or the engine's writes, are concerned.
@@ -87,7 +87,7 @@ export class SimulatedDisk {
   readonly #random: SeededRandom;
   readonly #failures = new Map<DiskOperation, number>();
   #files = new Map<string, FileContents>();
-  /** Removed since a name was last made durable. */
+  /** Gone since a removal that failed, which was the last to make names durable. */
   #removed = new Map<string, FileContents>();
   #engine: EngineContents;
   #slowness = 1;
@@ -108,14 +108,27 @@ export class SimulatedDisk {
   logFiles(): LogFiles {
     const access = this.#access();
     return {
-      list: () => access.operate('read', 'list', undefined, () => [...this.#files.keys()].sort()),
+      list: () =>
+        access.operate('read', 'list', undefined, () => {
+          this.#removed.clear();
+          return [...this.#files.keys()].sort();
+        }),
       open: (name) => access.operate('open', `open ${name}`, name, () => this.#open(access, name)),
       create: (name) => {
         access.check('open');
         if (this.#files.has(name)) throw new StorageError('IO', `${name} of ${this.node} is there already`);
         return this.#open(access, name);
       },
-      remove: (name) => access.operate('remove', `remove ${name}`, name, () => this.#remove(name)),
+      remove: (name) =>
+        access
+          .operate('remove', `remove ${name}`, name, () => {
+            this.#remove(name);
+            this.#removed.clear();
+          })
+          .catch((error: unknown) => {
+            if (this.#files.has(name) && this.#random.chance(0.5)) this.#remove(name);
+            throw error;
+          }),
     };
   }
 
