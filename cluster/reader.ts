@@ -81,8 +81,8 @@ interface PendingRead {
   shown: readonly Shown[];
   /** One entry for each peer that was asked: what it was asked last. */
   asked: Asked[];
-  /** How often a peer was asked. */
-  asks: number;
+  /** When a peer was asked last. */
+  askedMs: number;
   /** A peer's record was merged: the reply was computed anew. */
   differs: boolean;
   done: boolean;
@@ -165,7 +165,7 @@ export class Reader {
       needed,
       shown,
       asked: [],
-      asks: 0,
+      askedMs: this.options.turn.nowMs,
       differs: false,
       done: false,
     };
@@ -350,15 +350,20 @@ export class Reader {
     }
   }
 
+  /** A read that takes longer is late. */
+  private get patienceMs(): number {
+    return 10 + 4 * this.usualMs;
+  }
+
   /** Asks further replicas what is late, and gives up what is overdue. Called every few milliseconds. */
   tick(): void {
     const now = this.options.clock.monotonicMs();
-    const patienceMs = 10 + 4 * this.usualMs;
+    const { patienceMs } = this;
     this.unpark(now);
     if (this.pending.length > 0) this.pending = this.pending.filter(({ done }) => !done);
     for (const read of this.pending) {
       if (this.isOverdue(read, now)) this.finish(read, notServedInTime);
-      else if (now - read.sentMs > patienceMs * read.asks) this.askMore(read);
+      else if (now - read.askedMs > patienceMs) this.askMore(read);
       else if (now - read.sentMs < patienceMs) break; // those behind it were sent later
     }
     // Answers that came from elsewhere first: their questions need not be kept for ever.
@@ -414,7 +419,7 @@ export class Reader {
     const asked = this.windowOf(peer);
     const question: Asked = { read, peer, open: keys.length, failed: false, refusals };
     read.asked.push(question);
-    read.asks++;
+    read.askedMs = this.options.turn.nowMs;
     const context = read.call.trace?.context;
     if (context !== undefined) peer.link.traceRead(peer.link.nextReadId, context);
     for (let i = 0; i < keys.length; i++) {
@@ -575,7 +580,8 @@ export class Reader {
   private complete(read: PendingRead): void {
     const waitedMs = this.options.turn.nowMs - read.sentMs;
     this.quorumWaits.record(waitedMs);
-    this.usualMs += (waitedMs - this.usualMs) / 256;
+    // What waited for a disk, or for a peer that was away, says nothing of the next read, and there may be hundreds of it.
+    this.usualMs += (Math.min(waitedMs, this.patienceMs) - this.usualMs) / 256;
     this.finish(read, read.reply);
   }
 

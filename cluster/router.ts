@@ -29,9 +29,6 @@ const readHere = 0;
 /** Added to that of a call that goes in pieces: what comes after it would overtake it. */
 const inPieces = 1 << 20;
 
-/** Of a command that was overdue when it was sent: the clock here may not have moved on yet. */
-const longAgoMs = -Infinity;
-
 export interface RouterOptions {
   readonly membership: Membership;
   readonly coordinator: Coordinator;
@@ -124,7 +121,7 @@ export class Router {
         resp,
         writeQuorum: (bits >> 2) & 15,
         readQuorum: (bits >> 6) & 15,
-        deadlineMs: remainingMs === 0 ? longAgoMs : sentMs + remainingMs,
+        deadlineMs: sentMs + remainingMs,
       } as const;
       try {
         const call = new ForwardedCall(args, decoder.decode(args), partition, options, peer, id);
@@ -136,7 +133,9 @@ export class Router {
           call.trace = new CallTrace(tracer, context);
           call.trace.enter('torc.peer/forward', 'server', requestAttributes('torc.peer/forward'));
         }
-        this.submit(call);
+        if (remainingMs === 0)
+          call.answer(notServedInTime); // overdue when it was sent: the clock here may not have moved on yet
+        else this.submit(call);
       } catch (error) {
         if (!(error instanceof CommandError)) throw error;
         peer.link.reply(id, encodeReply(error.reply, resp));

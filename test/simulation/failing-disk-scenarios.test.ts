@@ -205,3 +205,29 @@ test('found by seed 830010: a read of all replicas, of which one does not take w
   t.true(cluster.scheduler.nowMs - askedMs < 5000, `answered after ${cluster.scheduler.nowMs - askedMs} ms`);
   for (const { reply } of reads) t.regex(textOf(reply() ?? null) ?? '', /^NOREPLICAS/);
 });
+
+test('found by seed 901934: reads that waited for a disk for seconds do not make later ones wait as long until they are asked again', async (t) => {
+  const cluster = await started({ partitions: 1, readQuorum: 3, sloppyQuorum: false, peerTimeoutMs: 60_000, network: { spikeChance: 0 } });
+  const [first = '', , failing = ''] = homes(cluster, 'k');
+  t.is(await ask(cluster, first, ['SET', 'k', 'v']), 'OK');
+  const hold = async (reads: number, heldMs: number): Promise<number> => {
+    fail(cluster, [failing], 'append');
+    await notice(cluster, [failing]);
+    const { store } = cluster.runningNow(failing);
+    store.partition(0).slicing++; // as while a large batch is being logged
+    const waiting = Array.from({ length: reads }, () => begin(cluster, first, ['GET', 'k']));
+    const isAnswered = (): boolean => waiting.every(({ reply }) => reply() !== undefined);
+    await cluster.scheduler.runFor(heldMs, isAnswered);
+    t.false(isAnswered(), textOf(waiting[0]?.reply() ?? null) ?? '');
+    fail(cluster, [failing], 'append', false);
+    store.partition(0).slicing--;
+    await cluster.scheduler.runFor(10_000, () => !store.isHeld);
+    const releasedMs = cluster.scheduler.nowMs;
+    await cluster.scheduler.runFor(60_000, isAnswered);
+    for (const { reply } of waiting) t.is(textOf(reply() ?? null), 'v');
+    return cluster.scheduler.nowMs - releasedMs;
+  };
+  await hold(300, 3000);
+  const lateMs = await hold(1, 500);
+  t.true(lateMs < 2000, `answered ${lateMs} ms after the disk took writes again`);
+});

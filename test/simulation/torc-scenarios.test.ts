@@ -9,6 +9,7 @@ import { elementsOf } from './client-histories.js';
 import { convergenceFault } from './convergence.js';
 import { ask, begin, entryAt, homes, started, well } from './scenario.js';
 import { SimulatedClients, textOf } from './simulated-clients.js';
+import type { TorcCluster } from './torc-cluster.js';
 
 test('a coordinator stopped for 3 s under write load and woken: what was acknowledged meanwhile is what later reads show', async (t) => {
   const cluster = await started({ partitions: 1 });
@@ -137,6 +138,36 @@ test('found by a seed: of five nodes only the home replicas of a partition hold 
   t.is(await convergenceFault(cluster), undefined);
 });
 
+/** `to` gets from `from` what was overdue when it was sent, though the receiver sees no delay and its turn began a moment ago. */
+function passOverdue(cluster: TorcCluster, to: string, from: string, words: readonly Buffer[]): void {
+  const { peers, router } = cluster.runningNow(to).node;
+  const peer = [...peers.all()].find(({ nodeId }) => nodeId === from);
+  if (peer === undefined) throw new Error(`${to} does not know ${from}`);
+  const rows = new ByteWriter();
+  writeCommand(rows, 0, 2 | (2 << 10), 0, words);
+  peer.frameSentMs = cluster.scheduler.nowMs;
+  router.onCommands(peer, torc.Commands.create({ firstId: 1_000_000, rows: rows.take() }));
+}
+
+test('found by seed 900484: a command that was overdue when it was sent waits for nothing, since what waits for a load gets more time', async (t) => {
+  const cluster = await started({ partitions: 1 });
+  const [first = '', other = ''] = homes(cluster, 'k');
+  t.is(await ask(cluster, first, ['SET', 'k', 'acknowledged']), 'OK');
+  const { coordinator } = cluster.runningNow(first).node;
+  let submitted = 0;
+  const submit = coordinator.submit.bind(coordinator);
+  coordinator.submit = (call) => {
+    submitted++;
+    submit(call);
+  };
+  const words = ['SET', 'k', 'given up'].map((word) => Buffer.from(word));
+  cluster.scheduler.schedule(first, 0, 'is passed', () => passOverdue(cluster, first, other, words));
+  await cluster.scheduler.runFor(500);
+  t.is(submitted, 0);
+  t.is(await ask(cluster, first, ['SET', 'k', 'later', 'GET']), 'acknowledged');
+  t.is(submitted, 1);
+});
+
 test('a command that its client has given up is run by nobody any more, though a node that stood still would pass it on', async (t) => {
   const cluster = await started({ partitions: 1 });
   const [first = '', sleeper = ''] = homes(cluster, 'k');
@@ -147,16 +178,7 @@ test('a command that its client has given up is run by nobody any more, though a
     call.args = words;
     cluster.runningNow(sleeper).node.router.reroute([call]);
   });
-  // What was overdue when it was sent, though the receiver sees no delay and its turn began a moment ago.
-  cluster.scheduler.schedule(first, 0, 'is passed', () => {
-    const { peers, router } = cluster.runningNow(first).node;
-    const peer = [...peers.all()].find(({ nodeId }) => nodeId === sleeper);
-    if (peer === undefined) return t.fail();
-    const rows = new ByteWriter();
-    writeCommand(rows, 0, 2 | (2 << 10), 0, words);
-    peer.frameSentMs = cluster.scheduler.nowMs;
-    router.onCommands(peer, torc.Commands.create({ firstId: 1_000_000, rows: rows.take() }));
-  });
+  cluster.scheduler.schedule(first, 0, 'is passed', () => passOverdue(cluster, first, sleeper, words));
   await cluster.scheduler.runFor(500);
   t.is(call.hops, 0);
   t.regex(textOf(call.replies[0]), /^NOREPLICAS .* nothing was executed/);
