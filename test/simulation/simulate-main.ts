@@ -101,6 +101,7 @@ async function allCanaries(count: number): Promise<void> {
   const lane = async (): Promise<void> => {
     for (let name = left.shift(); name !== undefined; name = left.shift()) {
       const first = caughtBefore[name] ?? 1;
+      if (first > count) throw new Error(`'${name}' is to be caught in ${count} seeds, and is looked for in seed ${first}`);
       const seeds = [first, ...wholeNumbers(1, count).filter((seed) => seed !== first)];
       let caught: Told | undefined;
       await runSeeds(seeds, 1, name, (outcome) => {
