@@ -9,6 +9,7 @@ import type { HandOff } from './hand-off.js';
 import type { HintExchange } from './hint-exchange.js';
 import type { LinkGossip } from './link-gossip.js';
 import type { Peer } from './peer.js';
+import type { ReadAnswerer } from './read-answerer.js';
 import type { Reader } from './reader.js';
 import type { Replica } from './replica.js';
 import type { Router } from './router.js';
@@ -26,6 +27,7 @@ export interface FrameListeners {
   readonly antiEntropy: AntiEntropy;
   readonly router: Router;
   readonly reader: Reader;
+  readonly readAnswerer: ReadAnswerer;
   readonly termProofs: TermProofs;
   readonly systemRecords: SystemRecords;
   readonly inquiries: SeenInquiries;
@@ -63,7 +65,7 @@ export function distribute(frame: torc.Frame, peer: Peer, bulk: BulkReceiver, to
   for (const answer of frame.treeAnswers) to.antiEntropy.onAnswer(peer, answer as torc.TreeAnswer);
   if (frame.commands) to.router.onCommands(peer, frame.commands as torc.Commands);
   if (frame.replies) to.router.onReplies(peer, frame.replies as torc.Replies);
-  if (frame.reads) to.reader.onReads(peer, frame.reads as torc.Reads);
+  if (frame.reads) to.readAnswerer.onReads(peer, frame.reads as torc.Reads);
   if (frame.readAnswers) to.reader.onAnswers(peer, frame.readAnswers as torc.ReadAnswers);
   for (const check of frame.termChecks) to.termProofs.onTermCheck(peer, check as torc.TermCheck);
   for (const answer of frame.termAnswers) to.termProofs.onTermAnswer(peer, answer as torc.TermAnswer);

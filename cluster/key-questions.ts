@@ -22,6 +22,9 @@ const questionKind = { record: 1, whole: 2, elements: 3 } as const;
 /** What fits a row of a frame (packed-rows.ts). */
 const questionBytesMax = 0xffff;
 
+/** No record's version: who asks with it gets the record in any case. */
+export const noVersion = Buffer.from('?');
+
 /** A read's question about one key. */
 export class KeyQuestion {
   constructor(readonly bytes: Buffer) {}

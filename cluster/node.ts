@@ -38,6 +38,7 @@ import type { Peer } from './peer.js';
 import { Peers } from './peers.js';
 import { Presence } from './presence.js';
 import { Purger } from './purger.js';
+import { ReadAnswerer } from './read-answerer.js';
 import { Reader } from './reader.js';
 import { readiness, type Readiness } from './readiness.js';
 import { Rebuild } from './rebuild.js';
@@ -285,7 +286,6 @@ export class Node {
       isDoubtful: mayNotBeAsked,
       reroute,
       arrivingBytes: (partition) => this.bulkIntake.arrivingBytes(partition),
-      tracer: options.tracer,
       commands,
     });
     this.replica = new Replica(
@@ -399,6 +399,7 @@ export class Node {
       antiEntropy: this.antiEntropy,
       router: this.router,
       reader: this.reader,
+      readAnswerer: new ReadAnswerer({ store, membership, comparison, turn, isDoubtful: mayNotBeAsked, tracer: options.tracer }),
       termProofs,
       systemRecords: this.systemRecords,
       inquiries: this.inquiries,

@@ -10,9 +10,8 @@
  * it, since session.ts lets writes wait for reads. Of the other home replicas one is asked first for a whole turn, so that its questions share a frame.
  */
 import type { torc } from '../protocol/generated/messages.js';
-import { ByteReader } from '../protocol/byte-reader.js';
 import type { Dot } from '../protocol/dot.js';
-import { questionActor, ReadRow, readRead, tokenActor } from '../protocol/peer/packed-rows.js';
+import { questionActor, tokenActor } from '../protocol/peer/packed-rows.js';
 import { decodeRecordKey, recordPart } from '../protocol/record-key.js';
 import { decodeRecord } from '../protocol/record.js';
 import { LongReply } from '../protocol/resp/long-reply.js';
@@ -20,7 +19,6 @@ import { heldReply, ownReply, type Reply } from '../protocol/resp/reply.js';
 import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
 import { DurationHistogram } from '../storage/duration-histogram.js';
-import type { Collection } from '../storage/collection.js';
 import { noEntry } from '../storage/key-table.js';
 import { dotToken, recordVersion } from '../storage/merge.js';
 import type { Partition } from '../storage/partition.js';
@@ -33,19 +31,16 @@ import type { Comparison } from './comparison.js';
 import type { Coordination } from './coordination.js';
 import type { Coordinator } from './coordinator.js';
 import { IdWindow } from './id-window.js';
-import { isAgreed, KeyQuestion, questionOf, readQuestion, recordQuestion } from './key-questions.js';
+import { KeyQuestion, noVersion, questionOf, recordQuestion } from './key-questions.js';
 import { abandon } from './long-replies.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
-import { beginRequest, contextsById, type Tracer } from './tracing.js';
 import type { Turn } from './turn.js';
 
 /** Loads of one read, of which a long cold list needs four. */
 const loadsMost = 12;
 /** After so many a peer is not asked by a read any more. */
 const refusalsMost = 3;
-/** No record's version: who asks with it gets the record in any case. */
-const noVersion = Buffer.from('?');
 
 /** A read's question to one peer: a comparison for each of its keys. */
 interface Asked {
@@ -101,7 +96,6 @@ export interface ReaderOptions {
   readonly reroute: (calls: readonly Call[]) => void;
   /** Bytes of large batches of the partition that are on their way here. */
   readonly arrivingBytes: (partition: number) => number;
-  readonly tracer: Tracer | undefined;
   readonly commands: CommandRun;
 }
 
@@ -120,7 +114,6 @@ export class Reader {
   /** The turn in which `first` was chosen, and which of the other homes is asked first in it: one of them, so that a turn costs one frame. */
   private turnNumber = -1;
   private first = 0;
-  private readonly row = new ReadRow();
   /** Versions compared with a peer's, and those that differed. */
   compared = 0;
   differed = 0;
@@ -229,84 +222,6 @@ export class Reader {
         resolve(undefined);
       });
     });
-  }
-
-  /** A peer compares its versions with this replica's. Throws FormatError. */
-  onReads(peer: Peer, reads: torc.Reads): void {
-    const { store, membership } = this.options;
-    const partitions = membership.configuration?.partitions ?? 1;
-    const bytes = reads.rows as Buffer;
-    const reader = new ByteReader(bytes);
-    const { row } = this;
-    this.trace(peer, reads);
-    for (let id = reads.firstId; reader.remaining > 0; id++) {
-      readRead(reader, row);
-      const { slot, actor, counter, keyAt, keyLength, token } = row;
-      const partition = store.partition(Math.floor((slot * partitions) / 16384));
-      if (actor === questionActor) {
-        this.onQuestion(peer, id, partition, slot, Buffer.from(bytes.subarray(keyAt, keyAt + keyLength)), Buffer.from(token ?? noVersion));
-        continue;
-      }
-      const entry = partition.find(bytes, keyAt, keyLength);
-      if (entry === noEntry ? partition.resident : store.table.isComplete(entry))
-        this.answerRead(peer, id, partition, entry, actor, counter, token);
-      else {
-        const kept = token === undefined ? undefined : Buffer.from(token);
-        const key = Buffer.from(bytes.subarray(keyAt, keyAt + keyLength));
-        store.loader.load(partition, key, slot, () => this.answerRead(peer, id, partition, partition.find(key), actor, counter, kept));
-        this.options.turn.schedule();
-      }
-    }
-  }
-
-  /** Each of the peer's traced questions is a span here, until it is answered. */
-  private trace({ link }: Peer, { traces }: torc.Reads): void {
-    const { tracer } = this.options;
-    const contexts = tracer === undefined ? undefined : contextsById(traces);
-    if (tracer === undefined || contexts === undefined) return;
-    for (const [id, context] of contexts) link.answersWithin(id, beginRequest(tracer, 'torc.peer/compare', context));
-  }
-
-  /** A peer asks about a key's collections. What it is about is loaded first. */
-  private onQuestion(peer: Peer, id: number, partition: Partition, slot: number, key: Buffer, bytes: Buffer): void {
-    const { store, turn, comparison, isDoubtful } = this.options;
-    const { loader } = store;
-    const question = readQuestion(bytes);
-    const answer = (): void => {
-      if (isDoubtful(partition.number)) peer.link.answerDoubtful(id);
-      else if (question?.kind === 'record') {
-        const entry = partition.findRecord({ slot, key, type: question.type, part: question.part, element: question.element });
-        peer.link.answerDifferent(id, comparison.recordTransfer(partition, entry));
-      } else if (question !== undefined && isAgreed(partition, key, question)) peer.link.answerEqual(id);
-      else this.answerOtherwise(peer, id, partition);
-    };
-    if (question === undefined) return answer();
-    if (question.kind === 'record') {
-      const recordKey = { slot, key, type: question.type, part: question.part, element: question.element };
-      if (partition.isRecordLoaded(recordKey)) return answer();
-      loader.loadRecord(partition, recordKey, answer);
-      turn.schedule();
-      return;
-    }
-    if (!partition.isLoaded(key)) {
-      loader.load(partition, key, slot, () => this.onQuestion(peer, id, partition, slot, key, bytes));
-      turn.schedule();
-      return;
-    }
-    const owner = partition.find(key);
-    const collection = owner === noEntry || question.kind === 'whole' ? undefined : partition.collections.get(owner, question.type);
-    const elements = question.kind === 'whole' || collection === undefined ? [] : question.elements;
-    const missing = elements.filter((element) => {
-      const entry = partition.collections.find(collection as Collection, recordPart.element, element);
-      return entry === noEntry ? collection?.whole === false : !partition.table.isComplete(entry);
-    });
-    if (missing.length === 0) return answer();
-    loader.loadElements(partition, collection as Collection, missing, answer);
-  }
-
-  /** What this replica has of the key's collections is not what the asker has. */
-  private answerOtherwise(peer: Peer, id: number, partition: Partition): void {
-    peer.link.answerDifferent(id, { ...this.options.comparison.recordTransfer(partition, noEntry), collections: true });
   }
 
   onAnswers(peer: Peer, answers: torc.ReadAnswers): void {
@@ -473,34 +388,6 @@ export class Reader {
     if (again === undefined) return;
     read.asked = read.asked.filter((question) => question !== again);
     this.ask(read, again.peer, again.refusals);
-  }
-
-  private answerRead(
-    peer: Peer,
-    id: number,
-    partition: Partition,
-    entry: number,
-    actor: number,
-    counter: number,
-    token: Buffer | undefined,
-  ): void {
-    if (this.options.isDoubtful(partition.number)) return peer.link.answerDoubtful(id);
-    const { table } = this.options.store;
-    const has = entry !== noEntry && table.hasRecord(entry);
-    if (
-      entry !== noEntry &&
-      table.hasParts(entry) &&
-      token?.equals(noVersion) !== true &&
-      partition.collections.of(entry).some(({ mayLive }) => mayLive)
-    )
-      return this.answerOtherwise(peer, id, partition);
-    let isSame = !has && token === undefined && actor === 0;
-    if (has && token !== undefined) isSame = recordVersion(table.recordOf(entry)).equals(token);
-    else if (has && table.isSingle(entry)) isSame = table.actorOf(entry) === actor && table.counterOf(entry) === counter;
-    if (isSame) return peer.link.answerEqual(id);
-    // It may be the very record that is on its way; and many reads of it must not each ask for it.
-    if (has && peer.link.isSendingLarge && peer.link.isLarge(table.valueLengthOf(entry))) return peer.link.answerDoubtful(id);
-    peer.link.answerDifferent(id, this.options.comparison.recordTransfer(partition, entry));
   }
 
   /**

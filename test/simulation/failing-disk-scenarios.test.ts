@@ -231,3 +231,30 @@ test('found by seed 901934: reads that waited for a disk for seconds do not make
   const lateMs = await hold(1, 500);
   t.true(lateMs < 2000, `answered ${lateMs} ms after the disk took writes again`);
 });
+
+test('found by seed 901934: a read that a peer could not answer for long is asked again in time, though others were slow meanwhile', async (t) => {
+  const cluster = await started({ partitions: 2, readQuorum: 3, sloppyQuorum: false, peerTimeoutMs: 60_000, network: { spikeChance: 0 } });
+  const partitionHere = (key: string): number => partitionOfSlot(slotOf(Buffer.from(key)), 2);
+  const withUnlogged = partitionHere(noticed);
+  const long = keys.find((key) => partitionHere(key) === withUnlogged) ?? '';
+  const short = keys.find((key) => partitionHere(key) !== withUnlogged) ?? '';
+  const [first = '', , failing = ''] = homes(cluster, long);
+  for (const key of [long, short]) t.is(await ask(cluster, first, ['SET', key, 'v']), 'OK');
+  fail(cluster, [failing], 'append');
+  await notice(cluster, [failing]);
+  const { store } = cluster.runningNow(failing);
+  store.partition(partitionHere(short)).slicing++; // as while a large batch is being logged
+  const read = begin(cluster, first, ['GET', long], true);
+  const others = Array.from({ length: 300 }, () => begin(cluster, first, ['GET', short], true));
+  await cluster.scheduler.runFor(3000);
+  store.partition(partitionHere(short)).slicing--;
+  await cluster.scheduler.runFor(20_000, () => others.every(({ reply }) => reply() !== undefined));
+  for (const { reply } of others) t.is(textOf(reply() ?? null), 'v');
+  t.is(read.reply(), undefined);
+  fail(cluster, [failing], 'append', false);
+  await cluster.scheduler.runFor(10_000, () => !store.isHeld);
+  const releasedMs = cluster.scheduler.nowMs;
+  await cluster.scheduler.runFor(60_000, () => read.reply() !== undefined);
+  t.is(textOf(read.reply() ?? null), 'v');
+  t.true(cluster.scheduler.nowMs - releasedMs < 2000, `answered after ${cluster.scheduler.nowMs - releasedMs} ms`);
+});
