@@ -98,6 +98,8 @@ const countMax = 0xffff;
 const noBytes: Buffer = Buffer.alloc(0);
 /** Kind, dot and term of a version, without its expiry. */
 const versionHeadBytes = 21;
+/** The same of a record of one plain version, an expiry with it. */
+export const plainHeadBytesMost = 1 + versionHeadBytes + 8;
 
 /** Appends a record. Its context may name its own versions' dots; they are written as they are. */
 export function encodeRecord(writer: ByteWriter, record: VersionedRecord): void {

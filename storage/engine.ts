@@ -25,7 +25,7 @@ export interface Engine {
   getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]>;
   /** Atomic: all or nothing, also after a crash. With `sync` it and all before it are durable when the promise resolves. */
   write(batch: EngineBatch, options: { readonly sync: boolean }): Promise<void>;
-  /** The range in key order as of the call, or `backwards` in the opposite order, in chunks of at most `chunkEntries`. Entries are owned by the caller. */
+  /** The range in key order as of the call, or `backwards` in the opposite order, in chunks of at most `chunkEntries`, and fewer where they are large. Entries are owned by the caller. */
   iterate(
     range: EngineRange,
     chunkEntries?: number,

@@ -602,10 +602,15 @@ export class KeyTable {
     return compareBytes(this.valuePageOf(entry), at, at + bytes.length, bytes, 0, bytes.length) === 0;
   }
 
-  /** Owned by the caller. */
-  keyBytes(entry: number): Buffer {
+  /** The key, or a part's element, borrowed until anything is written. */
+  keyView(entry: number): Buffer {
     const at = this.keyAt(entry);
-    return Buffer.from(this.keyPageOf(entry).subarray(at, at + this.word(entry, field.keyLength)));
+    return this.keyPageOf(entry).subarray(at, at + this.word(entry, field.keyLength));
+  }
+
+  /** The same, owned by the caller. */
+  keyBytes(entry: number): Buffer {
+    return Buffer.from(this.keyView(entry));
   }
 
   /** As Buffer.compare of the two keys; of parts, of their elements. */

@@ -21,8 +21,10 @@ const sliceRows = 500;
 /** Of a range at least so many rows are read at once. */
 const rangeRowsLeast = 8;
 
-/** The same of a collection's elements at most: each is put into its place, some 9 us. */
+/** The same of a collection's elements at most. */
 const sliceElements = 250;
+
+const noElement = Buffer.alloc(0);
 
 /** Whole partitions read at once: all of it stays in memory until it was used. */
 const wholesAtOnce = 4;
@@ -219,23 +221,26 @@ export class Loader {
     const { table } = this;
     const { owner, type } = collection;
     const rowOf = (element: Buffer): Buffer => elementRow(table.slotOf(owner), table.keyBytes(owner), type.byte, element);
+    const elementAt = rowOf(noElement).length;
     // One more, and no fewer than a few: some of them may be dead.
     const atOnce = Math.min(sliceElements, most + rangeRowsLeast);
     let living = 0;
     let last: Buffer | undefined;
+    const slice = new TurnSlice(this.clock);
     for await (const chunk of this.engine.iterate({ from: rowOf(from), to: rowOf(to) }, atOnce, backwards)) {
       this.reads += chunk.length;
       for (const [row, value] of chunk) {
-        last = Buffer.from(decodeRecordKey(row.subarray(1)).element);
+        last = row.subarray(elementAt);
         if (partition.collections.take(collection, last, decodeRecord(value))) living++;
+        if (!slice.isOver()) continue;
+        for (const goesOn of watchers) goesOn();
+        await slice.nextTurn();
       }
-      for (const goesOn of watchers) goesOn();
       if (living >= most) break;
       last = undefined;
-      if (chunk.length === sliceElements) await this.nextTurn();
     }
     if (last === undefined) partition.collections.becameLoaded(collection, from, to);
-    else if (backwards) partition.collections.becameLoaded(collection, last, to);
+    else if (backwards) partition.collections.becameLoaded(collection, Buffer.from(last), to);
     else partition.collections.becameLoaded(collection, from, justAfter(last));
   }
 
@@ -249,7 +254,7 @@ export class Loader {
       for await (const chunk of this.engine.iterate(rows, sliceElements)) {
         this.reads += chunk.length;
         for (const [row, value] of chunk) {
-          partition.collections.take(collection, decodeRecordKey(row.subarray(1)).element, decodeRecord(value));
+          partition.collections.take(collection, row.subarray(rows.from.length), decodeRecord(value));
           if (!slice.isOver()) continue;
           for (const goesOn of watchers) goesOn();
           await slice.nextTurn();

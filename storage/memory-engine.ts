@@ -6,6 +6,9 @@
 import type { Random } from './clock.js';
 import { StorageError, type Engine, type EngineBatch, type EngineRange } from './engine.js';
 
+/** As the one on disk: whoever iterates over large values gets few at once. */
+const chunkBytesMost = 256 * 1024;
+
 interface Stored {
   readonly values: Map<string, Buffer>;
   /** All keys of `values`, in order. */
@@ -48,9 +51,13 @@ export class MemoryEngine implements Engine {
   }
 
   async *#chunks(snapshot: readonly (readonly [string, Buffer | undefined])[], chunkEntries: number) {
-    for (let start = 0; start < snapshot.length; start += chunkEntries) {
+    for (let start = 0, end = 0; start < snapshot.length; start = end) {
       if (!this.#isOpen) throw closed();
-      const chunk = snapshot.slice(start, start + chunkEntries);
+      for (let bytes = 0; end < snapshot.length && end - start < chunkEntries && bytes < chunkBytesMost; end++) {
+        const [key, value] = snapshot[end] as (typeof snapshot)[number];
+        bytes += key.length + (value?.length ?? 0);
+      }
+      const chunk = snapshot.slice(start, end);
       yield await Promise.resolve(chunk.map(([key, value]) => [Buffer.from(key, 'latin1'), Buffer.from(value ?? '')] as const));
     }
   }

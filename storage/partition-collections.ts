@@ -134,24 +134,26 @@ export class PartitionCollections {
   findOrInsert(collection: Collection, part: number, bytes: Buffer, from = 0, length = bytes.length): number {
     const found = this.find(collection, part, bytes, from, length);
     if (found !== noEntry) return found;
-    const { table, account } = this.around;
     const isElement = part === recordPart.element;
-    const isComplete = isElement
-      ? collection.whole || (collection.loaded.size > 0 && collection.hasAllOf(bytes.subarray(from, from + length)))
-      : collection.known;
-    const entry = table.insertPart(collection.owner, kindOf(collection.type, part), bytes, from, isElement ? length : 0, isComplete);
+    if (!isElement) return this.insert(collection, part, bytes, from, 0, collection.known);
+    const isComplete = collection.whole || (collection.loaded.size > 0 && collection.hasAllOf(bytes.subarray(from, from + length)));
+    const entry = this.insert(collection, part, bytes, from, length, isComplete);
+    if (isComplete && !collection.unswept) this.around.table.setUnwritten(entry, true); // memory knows of every row
+    if (!isComplete) {
+      collection.incomplete.add(entry);
+      this.inDoubt.add(collection);
+      if (collection.incomplete.size % waitingForRows === 0) this.around.toComplete(collection);
+    }
+    return entry;
+  }
+
+  private insert(collection: Collection, part: number, bytes: Buffer, from: number, length: number, isComplete: boolean): number {
+    const { table, account } = this.around;
+    const entry = table.insertPart(collection.owner, kindOf(collection.type, part), bytes, from, length, isComplete);
     account(table.byteSizeOf(entry));
     if (part === recordPart.deleted) collection.deleted = entry;
     else if (part === recordPart.expiry) collection.expiry = entry;
-    else {
-      collection.add(entry, false);
-      if (isComplete && !collection.unswept) table.setUnwritten(entry, true); // memory knows of every row
-      if (!isComplete) {
-        collection.incomplete.add(entry);
-        this.inDoubt.add(collection);
-        if (collection.incomplete.size % waitingForRows === 0) this.around.toComplete(collection);
-      }
-    }
+    else collection.add(entry, false);
     return entry;
   }
 
@@ -310,27 +312,34 @@ export class PartitionCollections {
     const collection = this.ofPart(entry);
     collection.incomplete.delete(entry);
     table.setComplete(entry);
-    const record = row === undefined ? emptyRecord : underCut(row, collection.cut);
-    if (record.versions.length > 0) {
-      if (collection.counted) collection.elsewhere--;
-      table.setStored(entry, true);
-    }
-    if (record.versions.length > 0 || record.context.size > 0) this.around.merge(entry, record);
+    if (row !== undefined) this.mergeRow(collection, entry, underCut(row, collection.cut));
     if (collection.incomplete.size === 0) {
       this.judge(collection);
       this.refresh(collection.owner);
     }
   }
 
+  /** What is left of the row of an entry that has just become complete. */
+  private mergeRow(collection: Collection, entry: number, left: VersionedRecord): void {
+    if (left.versions.length > 0) {
+      if (collection.counted) collection.elsewhere--;
+      this.around.table.setStored(entry, true);
+    }
+    if (!isEmptyRecord(left)) this.around.merge(entry, left);
+  }
+
   /** The entry of an element that is read, and whose row is `row`. Nothing is made where the row is dead. Returns whether the element lives: memory may know that it does not. */
   take(collection: Collection, element: Buffer, row: VersionedRecord): boolean {
     const { table } = this.around;
+    const known = this.find(collection, recordPart.element, element);
+    if (known !== noEntry) {
+      this.complete(known, row);
+      return table.isAlive(known);
+    }
     const left = underCut(row, collection.cut);
-    const isNothing = left.versions.length === 0 && left.context.size === 0;
-    if (isNothing && table.findPart(collection.owner, kindOf(collection.type, recordPart.element), element, 0, element.length) === noEntry)
-      return false;
-    const entry = this.findOrInsert(collection, recordPart.element, element);
-    this.complete(entry, row);
+    if (isEmptyRecord(left)) return false;
+    const entry = this.insert(collection, recordPart.element, element, 0, element.length, true);
+    this.mergeRow(collection, entry, left);
     return table.isAlive(entry);
   }
 
@@ -541,3 +550,7 @@ export class PartitionCollections {
 }
 
 const noCollections: readonly Collection[] = [];
+
+function isEmptyRecord({ versions, context }: VersionedRecord): boolean {
+  return versions.length === 0 && context.size === 0;
+}

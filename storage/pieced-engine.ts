@@ -13,7 +13,7 @@
  * shape is 4 (protocol/record.ts), so a program that knows nothing of pieces refuses such a row.
  */
 import type { Clock } from './clock.js';
-import { StorageError, type Engine, type EngineBatch, type EngineRange, type Items } from './engine.js';
+import { StorageError, type Engine, type EngineBatch, type EngineRange } from './engine.js';
 import { pieceRow, pieceRows, splitRow, splitRows, table as tables } from './rows.js';
 
 /** Copied in a millisecond or two. */
@@ -34,8 +34,9 @@ interface Split {
 /** A row's value in two parts, the second of which follows the first; so that nobody has to join them. */
 export type LongPut = readonly [key: Buffer, value: Buffer, rest?: Buffer | undefined];
 
-export interface LongBatch extends Omit<EngineBatch, 'puts'> {
-  readonly puts: Items<LongPut>;
+/** `long`: rows of records whose values are of more than `valueBytesMost`. */
+export interface LongBatch extends EngineBatch {
+  readonly long?: readonly LongPut[];
 }
 
 type EngineChunk = readonly (readonly [key: Buffer, value: Buffer])[];
@@ -99,21 +100,21 @@ export class PiecedEngine implements Engine {
   }
 
   async write(batch: LongBatch, options: { readonly sync: boolean }): Promise<void> {
-    const long = this.longPutsOf(batch);
-    const hasSplits = this.splits.size > 0;
-    if (long.length === 0 && !hasSplits) return this.engine.write(batch as EngineBatch, options);
+    const { long = [] } = batch;
+    if (long.length === 0 && this.splits.size === 0) return this.engine.write(batch, options);
     const splits = new Map<string, Split>();
     for (const put of long) splits.set(put[0].toString('latin1'), await this.writePieces(put));
     const puts: [Buffer, Buffer][] = [];
     const deletes: Buffer[] = [];
     const gone: string[] = [];
-    const replace = (row: Buffer): void => {
+    const replace = (row: Buffer): string => {
       const name = row.toString('latin1');
       const before = this.splits.get(name);
-      if (before === undefined) return;
+      if (before === undefined) return name;
       gone.push(name);
       deletes.push(splitRow(before.generation));
       for (let index = 0; index * before.pieceBytes < before.bytes; index++) deletes.push(pieceRow(before.generation, index));
+      return name;
     };
     for (const row of batch.deletes) {
       deletes.push(row);
@@ -121,9 +122,9 @@ export class PiecedEngine implements Engine {
     }
     for (const [row, value] of batch.puts) {
       replace(row);
-      const split = splits.get(row.toString('latin1'));
-      puts.push([row, split === undefined ? value : markerOf(split)]);
+      puts.push([row, value]);
     }
+    for (const [row] of long) puts.push([row, markerOf(splits.get(replace(row)) as Split)]);
     await this.engine.write({ puts, deletes }, options);
     for (const name of gone) this.splits.delete(name);
     for (const [name, split] of splits) this.splits.set(name, split);
@@ -200,18 +201,6 @@ export class PiecedEngine implements Engine {
       await this.nextTurn();
     }
     return joined;
-  }
-
-  private longPutsOf({ puts }: LongBatch): LongPut[] {
-    const long: LongPut[] = [];
-    for (const put of puts) {
-      const [key, value, rest] = put;
-      if (value.length + (rest?.length ?? 0) <= this.valueBytesMost) {
-        if (rest !== undefined) throw new Error('a value that is not in pieces is in two parts');
-      } else if (isSplit(key)) long.push(put);
-      else if (rest !== undefined) throw new Error('the value of a row that is never in pieces is in two parts');
-    }
-    return long;
   }
 
   /** Brings the value's pieces to the engine, where nobody sees them yet. */

@@ -37,6 +37,11 @@ const sliceBytes = 1024 * 1024;
 
 type EngineChunk = (readonly [key: Buffer, value: Buffer])[];
 
+interface Chunk {
+  readonly entries: EngineChunk;
+  readonly isLast: boolean;
+}
+
 export class RocksdbEngine implements Engine {
   #closing: Promise<void> | undefined;
   /** It is closed and opened again just now: calls wait for that. */
@@ -130,13 +135,19 @@ export class RocksdbEngine implements Engine {
     while (this.#reopening !== undefined) await this.#reopening.catch(() => undefined);
     const iterator = iteratorOf();
     this.#iterations++;
+    const read = (): Promise<Chunk> => this.#run('cannot iterate over the database', () => nextChunk(iterator, chunkEntries));
+    let next: Promise<Chunk> | undefined;
     try {
-      for (;;) {
-        const chunk = await this.#run('cannot iterate over the database', () => nextChunk(iterator, chunkEntries));
-        if (chunk.length > 0) yield chunk;
-        if (chunk.length < chunkEntries) return;
+      for (let isFirst = true; ; isFirst = false) {
+        const { entries, isLast } = await (next ?? read());
+        next = undefined;
+        // Whoever came for a second one will come for more: the next is read while this one is used.
+        if (!isFirst && !isLast) (next = read()).catch(() => undefined);
+        if (entries.length > 0) yield entries;
+        if (isLast) return;
       }
     } finally {
+      await next?.catch(() => undefined); // the iteration is given up
       if (this.#closing === undefined) await this.#run('cannot end an iteration', () => settling((done) => iterator.end(done)));
       if (--this.#iterations === 0) for (const resolve of this.#whenNoneIterates.splice(0)) resolve();
     }
@@ -183,15 +194,17 @@ async function openDatabase(directory: string, options: RocksdbOptions, readOnly
   return database;
 }
 
-/** Fewer than `chunkEntries` only at the end. */
-function nextChunk(iterator: RocksdbIterator, chunkEntries: number): Promise<EngineChunk> {
+/** Ends with the entry that makes it as large as is read ahead: large ones would fill the memory. */
+function nextChunk(iterator: RocksdbIterator, chunkEntries: number): Promise<Chunk> {
   return new Promise((resolve, reject) => {
-    const chunk: EngineChunk = [];
+    const entries: EngineChunk = [];
+    let bytes = 0;
     const step = (error?: Error | null, key?: Buffer, value?: Buffer): void => {
       if (error) return reject(error);
-      if (key === undefined || value === undefined) return resolve(chunk);
-      chunk.push([key, value]);
-      if (chunk.length === chunkEntries) return resolve(chunk);
+      if (key === undefined || value === undefined) return resolve({ entries, isLast: true });
+      entries.push([key, value]);
+      bytes += key.length + value.length;
+      if (entries.length === chunkEntries || bytes >= readAheadBytes) return resolve({ entries, isLast: false });
       iterator.next(step);
     };
     iterator.next(step);

@@ -5,10 +5,14 @@
  * A key's header row says exactly what rows of its collections are in the engine with it, so it goes with each part that has some of them, and all that are on
  * their way are in one part. Two fill at a time: one for strings and large collections, whose header rows are few; one, larger, for small collections.
  */
-import { ChunkedList } from './chunked-list.js';
+import { ByteWriter } from '../protocol/byte-writer.js';
+import { encodePlain } from '../protocol/record.js';
+import { typeOfKind } from './collection-types.js';
 import type { KeyTable } from './key-table.js';
+import { PackedBytes, PackedRows } from './packed-rows.js';
 import type { Partition } from './partition.js';
 import type { LongPut } from './pieced-engine.js';
+import { writeElementRow, writeStringRow } from './rows.js';
 
 /** Unless somebody says otherwise. */
 export const partBytesMost = 4 * 1024 * 1024;
@@ -19,42 +23,89 @@ const largeCollection = 2000;
 
 /** Rows that go to the engine together. */
 export class RoundPart {
-  readonly puts = new ChunkedList<LongPut>();
-  readonly deletes = new ChunkedList<Buffer>();
+  readonly puts = new PackedRows();
+  readonly deletes = new PackedBytes();
+  /** Those whose values are too long to be copied. */
+  readonly long: LongPut[] = [];
   /** Keys of collections whose header rows go with it. */
   readonly owners = new Set<number>();
-  private rowBytes = 0;
+  private longBytes = 0;
 
-  /** Of its rows, headers apart. */
+  constructor(private readonly table: KeyTable) {}
+
+  /** Of its rows. */
   get bytes(): number {
-    return this.rowBytes;
+    return this.puts.bytes + this.deletes.bytes + this.longBytes;
   }
 
   get isEmpty(): boolean {
-    return this.rowBytes === 0 && this.owners.size === 0;
+    return this.bytes === 0 && this.owners.size === 0;
   }
 
-  /** `rest` follows the value: they lie apart in memory. */
-  put(row: Buffer, value: Buffer, rest: Buffer | undefined): void {
-    this.puts.push([row, value, rest]);
-    this.rowBytes += row.length + value.length + (rest?.length ?? 0);
+  /** The row of a record that is one plain version with nothing else seen. */
+  putSingle(entry: number): void {
+    const { table, puts } = this;
+    writeRow(puts.begin(), table, entry);
+    puts.end();
+    encodePlain(
+      puts.begin(),
+      table.actorOf(entry),
+      table.counterOf(entry),
+      table.termOf(entry),
+      table.expiresOf(entry),
+      table.valuePageOf(entry),
+      table.valueAt(entry),
+      table.valueLengthOf(entry),
+    );
+    puts.end();
   }
 
-  delete(row: Buffer): void {
-    this.deletes.push(row);
-    this.rowBytes += row.length;
+  /** The row of a record whose encoding is `value`, borrowed. */
+  put(entry: number, value: Buffer): void {
+    const { puts } = this;
+    writeRow(puts.begin(), this.table, entry);
+    puts.end();
+    puts.begin().bytes(value);
+    puts.end();
+  }
+
+  /** The same of a long one, owned by this from now on. `rest` follows the value: they lie apart in memory. */
+  putLong(entry: number, value: Buffer, rest: Buffer | undefined): void {
+    const writer = new ByteWriter(64);
+    writeRow(writer, this.table, entry);
+    const row = writer.take();
+    this.long.push([row, value, rest]);
+    this.longBytes += row.length + value.length + (rest?.length ?? 0);
+  }
+
+  delete(entry: number): void {
+    writeRow(this.deletes.begin(), this.table, entry);
+    this.deletes.end();
+  }
+}
+
+/** Appends the engine's key of the record of a string or an element. */
+function writeRow(writer: ByteWriter, table: KeyTable, entry: number): void {
+  const kind = table.kindOf(entry);
+  if (kind === 0) writeStringRow(writer, table.slotOf(entry), table.keyView(entry));
+  else {
+    const owner = table.ownerOf(entry);
+    writeElementRow(writer, table.slotOf(owner), table.keyView(owner), typeOfKind(kind).byte, table.keyView(entry));
   }
 }
 
 export class RoundParts {
-  private large = new RoundPart();
-  private small = new RoundPart();
+  private large: RoundPart;
+  private small: RoundPart;
 
   constructor(
     private readonly table: KeyTable,
     private readonly partition: (number: number) => Partition,
     private readonly bytesMost: number,
-  ) {}
+  ) {
+    this.large = new RoundPart(table);
+    this.small = new RoundPart(table);
+  }
 
   /** The part that the entry's row goes into: that in which others of its key are, else by the size of its collection. */
   of(entry: number): RoundPart {
@@ -72,10 +123,10 @@ export class RoundParts {
   isFull(part: RoundPart): boolean {
     if (part === this.large) {
       if (part.bytes < this.bytesMost) return false;
-      this.large = new RoundPart();
+      this.large = new RoundPart(this.table);
     } else {
       if (part.bytes < smallOnesFactor * this.bytesMost) return false;
-      this.small = new RoundPart();
+      this.small = new RoundPart(this.table);
     }
     return true;
   }

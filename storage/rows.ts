@@ -31,19 +31,29 @@ export function rowOf(recordKey: Buffer): Buffer {
   return Buffer.concat([Buffer.of(part === recordPart.element ? table.element : table.record), recordKey]);
 }
 
+/** Appends the row of a string. */
+export function writeStringRow(writer: ByteWriter, slot: number, key: Buffer): void {
+  writer.u8(table.record);
+  writeRecordKey(writer, slot, key, recordType.string, recordPart.value, noElement);
+}
+
 /** The row of a string. */
 export function stringRow(slot: number, key: Buffer): Buffer {
   rowWriter.reset();
-  rowWriter.u8(table.record);
-  writeRecordKey(rowWriter, slot, key, recordType.string, recordPart.value, noElement);
+  writeStringRow(rowWriter, slot, key);
   return Buffer.from(rowWriter.view());
+}
+
+/** Appends the row of a collection's element. `type` is a recordType. */
+export function writeElementRow(writer: ByteWriter, slot: number, key: Buffer, type: number, element: Buffer): void {
+  writer.u8(table.element);
+  writeRecordKey(writer, slot, key, type, recordPart.element, element);
 }
 
 /** The row of a collection's element. `type` is a recordType. */
 export function elementRow(slot: number, key: Buffer, type: number, element: Buffer): Buffer {
   rowWriter.reset();
-  rowWriter.u8(table.element);
-  writeRecordKey(rowWriter, slot, key, type, recordPart.element, element);
+  writeElementRow(rowWriter, slot, key, type, element);
   return Buffer.from(rowWriter.view());
 }
 

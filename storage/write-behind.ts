@@ -6,16 +6,18 @@
  * record meanwhile goes with it, so `purged` is encoded after each batch's records: it is never behind them.
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
-import { encodeRecordAround } from '../protocol/record.js';
+import { encodeRecordAround, plainHeadBytesMost } from '../protocol/record.js';
 import { recordPart } from '../protocol/record-key.js';
 import type { Clock, Timer } from './clock.js';
-import { partOfKind, typeOfKind } from './collection-types.js';
+import { partOfKind } from './collection-types.js';
 import { encodeHeader } from './header-row.js';
 import type { CommitLog } from './commit-log.js';
 import { StorageError } from './engine.js';
 import type { HintStore } from './hint-store.js';
 import type { KeyTable } from './key-table.js';
 import type { Loader } from './loader.js';
+import { emptyRecord } from './merge.js';
+import type { PackedRows } from './packed-rows.js';
 import { ChunkedList } from './chunked-list.js';
 import { clockBytes, clockOf, encodePartitionClocks, restorePartitionClocks } from './partition-clocks.js';
 import type { Partition } from './partition.js';
@@ -24,12 +26,14 @@ import type { SlicedEntries } from './sliced-entries.js';
 import { partBytesMost, RoundParts, type RoundPart } from './round-parts.js';
 import { maxClock } from './vector-clock.js';
 import { isRoundDue } from './write-backlog.js';
-import { elementRow, factRow, headerRow, hintTotalsRow, partitionRow, positionRow, purgedRow, stringRow, table as tables } from './rows.js';
+import { factRow, headerRow, hintTotalsRow, partitionRow, positionRow, purgedRow, table as tables } from './rows.js';
 
 /** A round begins when the log has grown by a part of write-backlog-max since the last one began, or when this much time has passed since something became dirty; or when memory is full, since what is dirty cannot leave it. */
 const roundDelayMs = 60_000;
 /** With memory full, rounds wait for this many dirty entries. */
 const pressedEntries = 1000;
+/** A value of one plain version that is no longer goes to the rows as it lies in memory. */
+const copiedBytesMost = 64 * 1024;
 /** Entries encoded before the event loop gets its turn. */
 const sliceEntries = 500;
 
@@ -222,8 +226,8 @@ export class WriteBehind {
       await this.encodeHeaders(last, emptied);
       const positionValue = Buffer.alloc(8);
       positionValue.writeDoubleBE(position);
-      for (const clock of clocks) last.puts.push(clock);
-      last.puts.push([positionRow, positionValue]);
+      for (const [row, value] of clocks) last.puts.push(row, value);
+      last.puts.push(positionRow, positionValue);
       this.addPurged(last.puts);
       await this.engine.write(last, { sync: true });
     } catch (error) {
@@ -265,21 +269,23 @@ export class WriteBehind {
     const { table } = this;
     const parts = new RoundParts(table, this.partition, this.partBytes);
     const writer = new ByteWriter();
+    const { valueBytesMost } = this.engine;
+    const singleBytesMost = Math.min(copiedBytesMost, valueBytesMost - plainHeadBytesMost);
     for (const slice of entries.chunks) {
       await this.loader.complete(slice.filter((entry) => table.isInUse(entry)));
       for (const entry of slice) {
         if (!table.isInUse(entry)) continue; // the engine never had it, and needs not
         const part = parts.of(entry);
-        const row = this.rowOf(entry, part.owners);
-        if (row === undefined) continue;
-        const record = table.recordOf(entry);
-        if (record === undefined) part.delete(row);
+        if (!this.hasRow(entry, part.owners)) continue;
+        if (!table.hasRecord(entry)) part.delete(entry);
+        else if (table.isSingle(entry) && table.valueLengthOf(entry) <= singleBytesMost) part.putSingle(entry);
         else {
           writer.reset();
-          const rest = encodeRecordAround(writer, record, this.engine.valueBytesMost);
-          const value = writer.length > this.partBytes ? writer.take() : Buffer.from(writer.view());
-          if (value.length > this.partBytes) await this.nextTurn(); // its encoding has taken long enough
-          part.put(row, value, rest);
+          const rest = encodeRecordAround(writer, table.recordOf(entry) ?? emptyRecord, valueBytesMost);
+          if (writer.length > this.partBytes) await this.nextTurn(); // its encoding has taken long enough
+          const isLong = writer.length + (rest?.length ?? 0) > valueBytesMost;
+          if (isLong) part.putLong(entry, writer.take(), rest);
+          else part.put(entry, writer.view());
         }
         if (parts.isFull(part)) await this.writePart(part, emptied);
       }
@@ -297,31 +303,30 @@ export class WriteBehind {
   }
 
   /** What was forgotten of records that are among the puts goes with them. */
-  private addPurged(puts: RoundPart['puts']): void {
+  private addPurged(puts: PackedRows): void {
     for (const partition of this.partitions) {
       if (!partition.purgedDirty) continue;
       partition.purgedDirty = false;
       this.purgedInRound.push(partition);
-      puts.push([purgedRow(partition.number), clockBytes(partition.purged)]);
+      puts.push(purgedRow(partition.number), clockBytes(partition.purged));
     }
   }
 
-  /** The row of an entry; undefined = it is in its key's header row, as a collection's records beside its elements are. `owners` gets the keys of collections. */
-  private rowOf(entry: number, owners: Set<number>): Buffer | undefined {
+  /** Whether the entry has a row of its own; a collection's records beside its elements are in its key's header row. `owners` gets the keys of collections. */
+  private hasRow(entry: number, owners: Set<number>): boolean {
     const { table } = this;
     const kind = table.kindOf(entry);
     if (kind === 0) {
       if (table.hasParts(entry)) owners.add(entry);
-      return stringRow(table.slotOf(entry), table.keyBytes(entry));
+      return true;
     }
-    const owner = table.ownerOf(entry);
-    owners.add(owner);
-    if (partOfKind(kind) !== recordPart.element) return undefined;
+    owners.add(table.ownerOf(entry));
+    if (partOfKind(kind) !== recordPart.element) return false;
     const { collections } = this.partition(table.partitionOf(entry));
     collections.hold(entry);
     collections.stored(entry);
     table.setUnwritten(entry, false);
-    return elementRow(table.slotOf(owner), table.keyBytes(owner), typeOfKind(kind).byte, table.keyBytes(entry));
+    return true;
   }
 
   /**
@@ -339,7 +344,7 @@ export class WriteBehind {
       if (headers.length === 0) deletes.push(row);
       else {
         this.loader.hasCollections = true;
-        puts.push([row, encodeHeader(headers)]);
+        puts.push(row, encodeHeader(headers));
       }
       if (++count % sliceEntries === 0) await this.nextTurn();
     }

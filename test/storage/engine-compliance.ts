@@ -91,6 +91,31 @@ export function engineCompliance(test: TestFn, name: string, open: () => Promise
     }
   });
 
+  withEngine('of large values a chunk holds few, however many may be in it', async (t, { engine }) => {
+    const puts = Array.from({ length: 20 }, (_, index) => [Buffer.from([index]), Buffer.alloc(200_000, index)] as const);
+    await engine.write({ puts, deletes: [] }, { sync: false });
+    for (const backwards of [false, true]) {
+      const keys: number[] = [];
+      for await (const chunk of engine.iterate(everything, 1000, backwards)) {
+        t.true(chunk.length <= 2, `${chunk.length}`);
+        keys.push(...chunk.map(([key]) => key[0] as number));
+      }
+      t.deepEqual(backwards ? keys.reverse() : keys, Array.from(puts.keys()));
+    }
+  });
+
+  withEngine('an iteration that is left after some chunks has an end, and the engine closes', async (t, { engine }) => {
+    const puts = Array.from({ length: 1000 }, (_, index) => [Buffer.from(String(index).padStart(4, '0')), Buffer.alloc(100)] as const);
+    await engine.write({ puts, deletes: [] }, { sync: false });
+    for (const chunks of [1, 2, 3, 5]) {
+      let seen = 0;
+      for await (const chunk of engine.iterate(everything, 10)) if ((seen += chunk.length) === 10 * chunks) break;
+      t.is(seen, 10 * chunks);
+    }
+    await engine.close();
+    await t.throwsAsync(entriesOf(engine), { instanceOf: StorageError });
+  });
+
   withEngine('an iteration sees the moment of its call, and may be left early', async (t, { engine }) => {
     await engine.write({ puts: [[text('a'), text('1')], [text('b'), text('1')]], deletes: [] }, { sync: false }); // prettier-ignore
     const iteration = engine.iterate(everything, 1);

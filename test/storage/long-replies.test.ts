@@ -366,6 +366,11 @@ test('fields that have expired do not make each read copy the hash', async (t) =
       });
     }
   });
-  t.true(ms < 1000, `${ms} ms`);
+  // As slow as the machine may be today: against as many reads that do copy it.
+  const copies = 30;
+  const copiesMs = cpuMsOf(() => {
+    for (let asked = 0; asked < copies; asked++) ask((transaction) => void transaction.collection(key, 'hash')?.pairs());
+  });
+  t.true(ms / 300 < 0.2 * (copiesMs / copies), `${ms} ms for 300 reads, ${copiesMs} for ${copies} copies`);
   await opened.close();
 });

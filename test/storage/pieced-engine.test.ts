@@ -32,8 +32,11 @@ class Opened {
     return new Opened(inner, await within(clock, PiecedEngine.over(inner, clock, pieceBytes)), clock);
   }
 
-  write(puts: readonly LongPut[], deletes: readonly Buffer[] = [], sync = false): Promise<void> {
-    return within(this.clock, this.engine.write({ puts, deletes }, { sync }));
+  write(rows: readonly LongPut[], deletes: readonly Buffer[] = [], sync = false): Promise<void> {
+    const isLong = ([row, value, rest]: LongPut): boolean =>
+      /^[er]/.test(row.toString('latin1')) && value.length + (rest?.length ?? 0) > this.engine.valueBytesMost;
+    const puts = rows.filter((row) => !isLong(row)).map(([row, value]) => [row, value] as const);
+    return within(this.clock, this.engine.write({ puts, long: rows.filter(isLong), deletes }, { sync }));
   }
 
   reopen(): Promise<void> {

@@ -1,0 +1,103 @@
+/**
+ * Rows on their way to the engine, in pages of bytes in place of a Buffer for each key and value: those of a round of writing behind live long enough for garbage
+ * collection to copy every one of them, twice.
+ *
+ *   page   (length u32 | bytes)*
+ */
+import { ByteWriter } from '../protocol/byte-writer.js';
+import type { Items } from './engine.js';
+
+/** A page ends with the item that makes it longer. */
+const pageBytes = 64 * 1024;
+/** Most pages are that long, and end before they would be copied to grow. */
+const pageCapacity = pageBytes + 16 * 1024;
+
+/** Byte strings, in order. What an iteration gives is borrowed from the list. */
+export class PackedBytes implements Items<Buffer> {
+  /** Items. */
+  length = 0;
+  private readonly pages: Buffer[] = [];
+  private readonly writer = new ByteWriter(pageCapacity);
+  private beganAt = 0;
+  private finishedBytes = 0;
+
+  /** Of all pages. */
+  get bytes(): number {
+    return this.finishedBytes + this.writer.length;
+  }
+
+  /** Where the next item's bytes are to be appended, before `end`. */
+  begin(): ByteWriter {
+    this.beganAt = this.writer.length;
+    this.writer.u32(0);
+    return this.writer;
+  }
+
+  end(): void {
+    const { writer, beganAt } = this;
+    writer.patchU32(beganAt, writer.length - beganAt - 4);
+    this.length++;
+    if (writer.length < pageBytes) return;
+    this.finishedBytes += writer.length;
+    this.pages.push(writer.take());
+  }
+
+  /** A copy of `bytes`. */
+  push(bytes: Buffer): void {
+    this.begin().bytes(bytes);
+    this.end();
+  }
+
+  *[Symbol.iterator](): Generator<Buffer, void, undefined> {
+    for (const page of this.pages) yield* itemsOf(page);
+    yield* itemsOf(this.writer.view());
+  }
+}
+
+function* itemsOf(page: Buffer): Generator<Buffer, void, undefined> {
+  for (let at = 0; at < page.length;) {
+    const from = at + 4;
+    at = from + page.readUInt32BE(at);
+    yield page.subarray(from, at);
+  }
+}
+
+/** Keys and values. What an iteration gives is borrowed from the list. */
+export class PackedRows implements Items<readonly [key: Buffer, value: Buffer]> {
+  private readonly items = new PackedBytes();
+
+  /** Rows. */
+  get length(): number {
+    return this.items.length / 2;
+  }
+
+  get bytes(): number {
+    return this.items.bytes;
+  }
+
+  /** Where the next row's key, and after `end` its value, is to be appended, before one more `end`. */
+  begin(): ByteWriter {
+    return this.items.begin();
+  }
+
+  end(): void {
+    this.items.end();
+  }
+
+  /** Copies of both. */
+  push(key: Buffer, value: Buffer): void {
+    this.items.push(key);
+    this.items.push(value);
+  }
+
+  *[Symbol.iterator](): Generator<readonly [key: Buffer, value: Buffer], void, undefined> {
+    let key: Buffer | undefined;
+    for (const item of this.items) {
+      if (key === undefined) key = item;
+      else {
+        yield [key, item];
+        key = undefined;
+      }
+    }
+  }
+}
