@@ -37,6 +37,7 @@ import { SortedReader } from './sorted-reader.js';
 import { StreamReader, type ElementRange } from './stream-reader.js';
 import { shownValue } from './shown-value.js';
 import { SlotListing } from './slot-listing.js';
+import { StagedSizes } from './staged-sizes.js';
 import { StagedWrites, type Staged } from './staged-writes.js';
 
 const wrongType = new ErrorReply('WRONGTYPE Operation against a key holding the wrong kind of value');
@@ -90,7 +91,7 @@ export abstract class TransactionReads {
   private lastKey: Buffer | undefined;
   protected lastEntry = noEntry;
   /** Sizes of collections that the batch changes. */
-  protected readonly sizes = new Map<Collection, number>();
+  protected readonly sizes = new StagedSizes();
   /** Collections that the batch deletes, and what that covers. */
   protected readonly cleared = new Map<Collection, VectorClock>();
   private current: Partition | undefined;

@@ -53,7 +53,7 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
     this.dot = undefined;
     if (this.needs.length > 0) this.needs = [];
     if (this.lacking !== undefined) this.lacking = undefined;
-    if (this.sizes.size > 0) this.sizes.clear();
+    this.sizes.clear();
     if (this.cleared.size > 0) this.cleared.clear();
     this.forgetStaged();
   }
