@@ -11,35 +11,39 @@ import type { Items } from './engine.js';
 const pageBytes = 64 * 1024;
 /** Most pages are that long, and end before they would be copied to grow. */
 const pageCapacity = pageBytes + 16 * 1024;
+/** Pages of a list that has been emptied, for what it is filled with next: memory that comes and goes makes garbage collection come more often. */
+const pagesKept = 64;
 
 /** Byte strings, in order. What an iteration gives is borrowed from the list. */
 export class PackedBytes implements Items<Buffer> {
   /** Items. */
   length = 0;
-  private readonly pages: Buffer[] = [];
-  private readonly writer = new ByteWriter(pageCapacity);
+  private page = new ByteWriter(pageCapacity);
+  private readonly full: ByteWriter[] = [];
+  private readonly empty: ByteWriter[] = [];
   private beganAt = 0;
-  private finishedBytes = 0;
+  private fullBytes = 0;
 
   /** Of all pages. */
   get bytes(): number {
-    return this.finishedBytes + this.writer.length;
+    return this.fullBytes + this.page.length;
   }
 
   /** Where the next item's bytes are to be appended, before `end`. */
   begin(): ByteWriter {
-    this.beganAt = this.writer.length;
-    this.writer.u32(0);
-    return this.writer;
+    this.beganAt = this.page.length;
+    this.page.u32(0);
+    return this.page;
   }
 
   end(): void {
-    const { writer, beganAt } = this;
-    writer.patchU32(beganAt, writer.length - beganAt - 4);
+    const { page, beganAt } = this;
+    page.patchU32(beganAt, page.length - beganAt - 4);
     this.length++;
-    if (writer.length < pageBytes) return;
-    this.finishedBytes += writer.length;
-    this.pages.push(writer.take());
+    if (page.length < pageBytes) return;
+    this.fullBytes += page.length;
+    this.full.push(page);
+    this.page = this.empty.pop() ?? new ByteWriter(pageCapacity);
   }
 
   /** A copy of `bytes`. */
@@ -48,9 +52,20 @@ export class PackedBytes implements Items<Buffer> {
     this.end();
   }
 
+  clear(): void {
+    for (const page of this.full) {
+      if (page.length > pageCapacity || this.empty.length === pagesKept) continue; // it has grown, or there are enough
+      page.reset();
+      this.empty.push(page);
+    }
+    this.full.length = 0;
+    this.length = this.fullBytes = 0;
+    this.page.reset();
+  }
+
   *[Symbol.iterator](): Generator<Buffer, void, undefined> {
-    for (const page of this.pages) yield* itemsOf(page);
-    yield* itemsOf(this.writer.view());
+    for (const page of this.full) yield* itemsOf(page.view());
+    yield* itemsOf(this.page.view());
   }
 }
 
@@ -82,6 +97,10 @@ export class PackedRows implements Items<readonly [key: Buffer, value: Buffer]> 
 
   end(): void {
     this.items.end();
+  }
+
+  clear(): void {
+    this.items.clear();
   }
 
   /** Copies of both. */

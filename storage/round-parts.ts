@@ -78,6 +78,14 @@ export class RoundPart {
     this.longBytes += row.length + value.length + (rest?.length ?? 0);
   }
 
+  /** It was written: it fills again. */
+  clear(): void {
+    this.puts.clear();
+    this.deletes.clear();
+    this.owners.clear();
+    this.long.length = this.longBytes = 0;
+  }
+
   delete(entry: number): void {
     writeRow(this.deletes.begin(), this.table, entry);
     this.deletes.end();
@@ -95,8 +103,8 @@ function writeRow(writer: ByteWriter, table: KeyTable, entry: number): void {
 }
 
 export class RoundParts {
-  private large: RoundPart;
-  private small: RoundPart;
+  private readonly large: RoundPart;
+  private readonly small: RoundPart;
 
   constructor(
     private readonly table: KeyTable,
@@ -105,6 +113,12 @@ export class RoundParts {
   ) {
     this.large = new RoundPart(table);
     this.small = new RoundPart(table);
+  }
+
+  /** A round begins. */
+  clear(): void {
+    this.large.clear();
+    this.small.clear();
   }
 
   /** The part that the entry's row goes into: that in which others of its key are, else by the size of its collection. */
@@ -119,16 +133,9 @@ export class RoundParts {
     return size < largeCollection ? small : large;
   }
 
-  /** True: the part is to be written now, and another one fills in its place. */
+  /** True: the part is to be written now. */
   isFull(part: RoundPart): boolean {
-    if (part === this.large) {
-      if (part.bytes < this.bytesMost) return false;
-      this.large = new RoundPart(this.table);
-    } else {
-      if (part.bytes < smallOnesFactor * this.bytesMost) return false;
-      this.small = new RoundPart(this.table);
-    }
-    return true;
+    return part.bytes >= (part === this.large ? this.bytesMost : smallOnesFactor * this.bytesMost);
   }
 
   /** What is left at the end: the part that ends the round, and one more where there is one. */

@@ -59,6 +59,7 @@ export class WriteBehind {
   paused = false;
   /** Whose `purged` went to the engine in the round that is running, perhaps not for good. */
   private purgedInRound: Partition[] = [];
+  private readonly parts: RoundParts;
   private roundPosition = 0;
   /** Up to where the engine has what the log has. */
   private writtenPosition = 0;
@@ -76,7 +77,9 @@ export class WriteBehind {
     private readonly onRefusal: (error: StorageError) => void,
     private readonly backlogBytesMax: number,
     private readonly partBytes: number = partBytesMost,
-  ) {}
+  ) {
+    this.parts = new RoundParts(table, partition, partBytes);
+  }
 
   /** Bytes of the log that the engine does not contain. */
   backlogBytes(log: CommitLog): number {
@@ -230,6 +233,7 @@ export class WriteBehind {
       last.puts.push(positionRow, positionValue);
       this.addPurged(last.puts);
       await this.engine.write(last, { sync: true });
+      this.parts.clear();
     } catch (error) {
       await this.takeBack(round, entries, facts, moved);
       throw error;
@@ -267,7 +271,8 @@ export class WriteBehind {
    */
   private async writeRecords(entries: ChunkedList<number>, emptied: ChunkedList<number>): Promise<RoundPart> {
     const { table } = this;
-    const parts = new RoundParts(table, this.partition, this.partBytes);
+    const { parts } = this;
+    parts.clear();
     const writer = new ByteWriter();
     const { valueBytesMost } = this.engine;
     const singleBytesMost = Math.min(copiedBytesMost, valueBytesMost - plainHeadBytesMost);
@@ -300,6 +305,7 @@ export class WriteBehind {
     await this.encodeHeaders(part, emptied);
     this.addPurged(part.puts);
     await this.engine.write(part, { sync: false });
+    part.clear();
   }
 
   /** What was forgotten of records that are among the puts goes with them. */
