@@ -23,6 +23,7 @@ import { PartitionSet } from './partition-set.js';
 import { ReplyOrder, type ClientOptions, type Place } from './reply-order.js';
 import type { ClientView, LocalContext, ReplyMode, Unblock } from './local-context.js';
 import type { ServerState } from './server-state.js';
+import { SocketOutput } from './socket-output.js';
 import { CallTrace } from '../cluster/tracing.js';
 import { repliesBytesMax, shortArguments, type RestingClient } from './turn-budget.js';
 
@@ -109,6 +110,7 @@ export class Connection implements ClientView, Origin, RestingClient {
   private splitTrace: CallTrace | undefined;
   /** Where it has written, for WAIT. */
   private readonly writtenTo: PartitionSet;
+  private readonly output: SocketOutput;
   private readonly outputLimit = new OutputLimit();
 
   constructor(
@@ -116,6 +118,7 @@ export class Connection implements ClientView, Origin, RestingClient {
     private readonly socket: Socket,
     private readonly server: ServerState<Connection>,
   ) {
+    this.output = new SocketOutput(socket);
     this.createdAtMs = this.lastCommandAtMs = server.nowMs();
     this.address = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
     this.localAddress = `${socket.localAddress ?? '?'}:${socket.localPort ?? 0}`;
@@ -164,7 +167,7 @@ export class Connection implements ClientView, Origin, RestingClient {
   }
 
   get outputBufferBytes(): number {
-    return this.socket.writableLength + this.replies.bytes;
+    return this.output.untakenBytes + this.replies.bytes;
   }
 
   closeAfterReply(): void {
@@ -174,7 +177,7 @@ export class Connection implements ClientView, Origin, RestingClient {
   /** Ends the connection now; replies that were written are still sent. */
   close(): void {
     this.closing = true;
-    this.socket.end();
+    this.output.end();
   }
 
   /** Takes no more commands, and ends the connection once those it took are answered. What the client still sends is read and dropped until it closes its side. */
@@ -267,16 +270,13 @@ export class Connection implements ClientView, Origin, RestingClient {
   flush(): void {
     this.willFlush = false;
     const chunks = this.replies.take();
-    const { socket } = this;
-    if (socket.destroyed) return;
-    if (chunks.length > 1) socket.cork();
-    for (const chunk of chunks) {
-      this.bytesOut += chunk.length;
-      this.server.statistics.bytesOut += chunk.length;
-      socket.write(chunk);
-    }
-    if (chunks.length > 1) socket.uncork();
-    if (this.closing) socket.end();
+    if (this.socket.destroyed) return;
+    let bytes = 0;
+    for (const { length } of chunks) bytes += length;
+    this.bytesOut += bytes;
+    this.server.statistics.bytesOut += bytes;
+    this.output.write(chunks, bytes);
+    if (this.closing) this.output.end();
     else this.checkOutput();
   }
 
@@ -315,7 +315,7 @@ export class Connection implements ClientView, Origin, RestingClient {
 
   /** Whoever has not taken its replies rests on until it has. */
   wake(): void {
-    if (this.resting && this.socket.writableLength <= untakenBytesMax) this.release();
+    if (this.resting && this.output.untakenBytes <= untakenBytesMax) this.release();
   }
 
   /** Takes what the client sent; the chunk is given away. */
@@ -573,7 +573,7 @@ export class Connection implements ClientView, Origin, RestingClient {
 
   private resumeIfClear(): void {
     const { pending } = this.replies;
-    if (!this.paused || this.held !== undefined || pending > pendingLow || this.socket.writableLength > untakenBytesMax) return;
+    if (!this.paused || this.held !== undefined || pending > pendingLow || this.output.untakenBytes > untakenBytesMax) return;
     if (pending > 0 && this.unansweredBytes > unansweredBytesMax) return;
     this.unansweredBytes = 0;
     this.paused = false;
@@ -581,7 +581,7 @@ export class Connection implements ClientView, Origin, RestingClient {
   }
 
   private checkOutput(): void {
-    const untaken = this.socket.writableLength;
+    const untaken = this.output.untakenBytes;
     if (untaken > untakenBytesMax) this.pause();
     this.limitOutput(untaken, this.server.arrivalMs());
   }

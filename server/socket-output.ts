@@ -1,0 +1,77 @@
+/**
+ * What goes to one client. The system copies what it is handed within the call, and may pass it on to a client of this machine in the same: ten milliseconds for a reply
+ * of some ten megabytes. So of a long one it gets a piece a turn of the event loop, each when it has taken the one before.
+ */
+import type { Socket } from 'node:net';
+
+/** Copied in a millisecond. */
+const pieceBytes = 1024 * 1024;
+
+export class SocketOutput {
+  /** Oldest first; what was not handed over yet. */
+  private waiting: Buffer[] = [];
+  private waitingBytes = 0;
+  /** Nothing comes after what waits. */
+  private ends = false;
+
+  constructor(private readonly socket: Socket) {}
+
+  /** Bytes that the client has not taken. */
+  get untakenBytes(): number {
+    return this.socket.writableLength + this.waitingBytes;
+  }
+
+  /** `chunks`, of `bytes` together, are given away. Each time that the client has taken a piece the socket says `drain`. */
+  write(chunks: readonly Buffer[], bytes: number): void {
+    const isIdle = this.waitingBytes === 0;
+    if (isIdle && bytes <= pieceBytes) return this.hand(chunks);
+    for (const chunk of chunks) this.waiting.push(chunk);
+    this.waitingBytes += bytes;
+    if (isIdle) this.handNext();
+  }
+
+  /** Ends this side of the connection behind what was written. */
+  end(): void {
+    if (this.waitingBytes === 0) this.socket.end();
+    else this.ends = true;
+  }
+
+  private hand(chunks: readonly Buffer[], taken?: (error?: Error | null) => void): void {
+    const { socket } = this;
+    if (chunks.length > 1) socket.cork();
+    const last = chunks.length - 1;
+    for (let i = 0; i < last; i++) socket.write(chunks[i] as Buffer);
+    if (last >= 0) socket.write(chunks[last] as Buffer, taken);
+    if (chunks.length > 1) socket.uncork();
+  }
+
+  private handNext(): void {
+    if (this.socket.destroyed) return this.drop();
+    const piece: Buffer[] = [];
+    let bytes = 0;
+    let taken = 0;
+    for (const chunk of this.waiting) {
+      const room = pieceBytes - bytes;
+      if (chunk.length > room) {
+        piece.push(chunk.subarray(0, room));
+        this.waiting[taken] = chunk.subarray(room);
+        bytes = pieceBytes;
+        break;
+      }
+      piece.push(chunk);
+      bytes += chunk.length;
+      taken++;
+    }
+    this.waiting = this.waiting.slice(taken);
+    this.waitingBytes -= bytes;
+    const isLast = this.waitingBytes === 0;
+    this.hand(piece, isLast ? undefined : (error) => (error ? this.drop() : setImmediate(() => this.handNext())));
+    if (isLast && this.ends) this.socket.end();
+  }
+
+  /** The connection is gone. */
+  private drop(): void {
+    this.waiting = [];
+    this.waitingBytes = 0;
+  }
+}
