@@ -19,14 +19,23 @@ const resultFile = process.env['TORC_TURN_METER'] ?? '';
 const schedstat = openSync(`/proc/self/task/${process.pid}/schedstat`, 'r');
 const bytes = Buffer.alloc(64);
 const neverWoken = new Int32Array(new SharedArrayBuffer(4));
-/** Long enough that the thread does sleep. */
+/** Nearly always long enough that the thread does sleep. */
 const sleepMs = 0.05;
 
-/** The kernel writes a running thread's time down at its ticks, 4 ms apart, and when it sleeps. */
+/** CPU time of this thread so far, ms, and how often it was given a CPU. */
+function schedule(): readonly [cpuMs: number, slices: string | undefined] {
+  const [nanoseconds = '', , slices] = bytes.toString('latin1', 0, readSync(schedstat, bytes, 0, bytes.length, 0)).split(' ');
+  return [Number.parseInt(nanoseconds, 10) / 1e6, slices];
+}
+
+/** The kernel writes a running thread's time down at its ticks, 4 ms apart, and when it sleeps; a wait may end before it does. */
 function cpuMs(): number {
-  Atomics.wait(neverWoken, 0, 0, sleepMs);
-  const length = readSync(schedstat, bytes, 0, bytes.length, 0);
-  return Number.parseInt(bytes.toString('latin1', 0, length), 10) / 1e6;
+  const [, before] = schedule();
+  for (;;) {
+    Atomics.wait(neverWoken, 0, 0, sleepMs);
+    const [spent, slices] = schedule();
+    if (slices !== before) return spent;
+  }
 }
 
 interface Span {
