@@ -57,7 +57,7 @@ export class CollectionOrders {
     const { table } = this;
     const order = (collection.order ??= new KeyOrder(
       { slotOf: () => 0, scanHashOf: (entry) => table.scanHashOf(entry) },
-      collection.livingEntries().values(),
+      collection.livingEntries()[Symbol.iterator](),
     ));
     // What has died since is left out by whoever reads the order.
     partition.pins++; // no entry that is still to be put in order may go

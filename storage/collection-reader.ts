@@ -5,6 +5,7 @@ import type { Reply } from '../protocol/resp/reply.js';
 import { CollectionSnapshot } from './collection-snapshot.js';
 import { Chance } from './chance.js';
 import type { ElementSource } from './element-source.js';
+import type { EntryRow } from './entry-row.js';
 import type { CollectionView, LongShape, RandomShape, ScannedElements } from './execution.js';
 import { LongElements, longElements, type LongForm } from './long-elements.js';
 import { LongRandomElements } from './long-random-elements.js';
@@ -40,7 +41,7 @@ export class CollectionReader implements CollectionView {
   /** Of a collection that the command itself has changed: element and value one after the other. */
   protected changed: Buffer[] | undefined = undefined;
   /** Of another one of which some have expired: the entries of the rest, once they were asked for. */
-  private rest: Int32Array | undefined = undefined;
+  private rest: EntryRow | undefined = undefined;
   private hasLooked = false;
 
   constructor(
@@ -145,7 +146,7 @@ export class CollectionReader implements CollectionView {
   private entryAt(at: number): number {
     const { collection, transaction } = this;
     if (!collection.hasExpired(transaction.nowMs)) return collection.at(at);
-    return (this.rest ??= collection.unexpiredEntries(transaction.nowMs))[at] as number;
+    return (this.rest ??= collection.unexpiredEntries(transaction.nowMs)).at(at);
   }
 
   private forEachEntry(take: (entry: number) => void): void {

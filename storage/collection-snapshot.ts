@@ -1,5 +1,5 @@
 /**
- * A collection's elements as they are at one instant, to be read over many turns while writes go on. The numbers of their entries are copied, which costs little; of an element that
+ * A collection's elements as they are at one instant, to be read over many turns while writes go on. The numbers of their entries are a copy, which costs little (entry-row.ts); of an element that
  * is about to change the bytes are saved first. So a snapshot costs what changes while it is open, and nobody waits for it.
  *
  * Invariant: an entry that is not among the touched is in memory as it was at the instant.
@@ -8,6 +8,7 @@ import type { Collection } from './collection.js';
 import { kindOf } from './collection-types.js';
 import { recordPart } from '../protocol/record-key.js';
 import type { Dot } from '../protocol/dot.js';
+import { EntryRow } from './entry-row.js';
 import { noEntry, type KeyTable } from './key-table.js';
 import { latestDotOf } from './latest.js';
 import { MemberHeap, type HeapMember } from './member-heap.js';
@@ -30,8 +31,8 @@ export class CollectionSnapshot {
     protected readonly table: KeyTable,
     { owner, type }: Collection,
     /** In the order in which they are to be read. */
-    protected entries: Int32Array,
-    protected count = entries.length,
+    private readonly entries: { readonly length: number; at(index: number): number | undefined },
+    protected readonly count = entries.length,
   ) {
     this.owner = owner;
     this.kind = kindOf(type, recordPart.element);
@@ -43,7 +44,7 @@ export class CollectionSnapshot {
   }
 
   at(index: number): number {
-    return this.entries[index] as number;
+    return this.entries.at(index) as number;
   }
 
   /** The bytes of an entry that has changed since; undefined: it is in the table as it was. */
@@ -85,8 +86,8 @@ export class CollectionSnapshot {
  * after it. What changes behind the cursor before it was met is read from its saved bytes, in its old place; an entry that has changed is passed over where it stands now.
  */
 export class OrderedSnapshot extends CollectionSnapshot {
+  private readonly gathered: EntryRow;
   private cursor: number;
-  private met = 0;
   /** What was behind the cursor when it changed, in its old order. */
   private readonly pending = new MemberHeap();
 
@@ -97,7 +98,9 @@ export class OrderedSnapshot extends CollectionSnapshot {
     from: number,
     to: number,
   ) {
-    super(table, collection, new Int32Array(to - from));
+    const gathered = new EntryRow();
+    super(table, collection, gathered, to - from);
+    this.gathered = gathered;
     this.cursor = from === 0 ? noEntry : index.at(from - 1);
   }
 
@@ -146,7 +149,11 @@ export class OrderedSnapshot extends CollectionSnapshot {
     if (one !== undefined) this.take(one.entry);
   }
 
+  private get met(): number {
+    return this.gathered.length;
+  }
+
   private take(entry: number): void {
-    if (this.met < this.count) this.entries[this.met++] = entry;
+    if (this.met < this.count) this.gathered.push(entry);
   }
 }

@@ -12,11 +12,11 @@ import { recordPart } from '../protocol/record-key.js';
 import { kindOf, type CollectionType } from './collection-types.js';
 import { ElementExpiries } from './element-expiries.js';
 import { ElsewhereBounds } from './elsewhere-bounds.js';
+import { EntryRow } from './entry-row.js';
 import type { KeyOrder } from './key-order.js';
 import { LoadedRanges } from './loaded-ranges.js';
 import { noEntry, type KeyTable } from './key-table.js';
 
-const smallestRow = 4;
 const noReaders: readonly (() => void)[] = [];
 /** What the object takes beside its row, about. */
 const objectBytes = 1070;
@@ -86,8 +86,7 @@ export class Collection {
   /** The order of HSCAN, of a large collection that is whole; made by whoever needs it. */
   private scanOrder: KeyOrder | undefined = undefined;
   private orderBytes = 0;
-  private entries = new Int32Array(smallestRow);
-  private used = 0;
+  private entries = new EntryRow();
   private livingCount = 0;
   /** Entries in the row that have a record. */
   private recordedCount = 0;
@@ -126,7 +125,7 @@ export class Collection {
 
   /** Entries in the row. */
   get size(): number {
-    return this.used;
+    return this.entries.length;
   }
 
   /** Living elements in memory. */
@@ -136,7 +135,7 @@ export class Collection {
 
   /** The `at`th entry of the row; those below `living` live. */
   at(at: number): number {
-    return this.entries[at] as number;
+    return this.entries.at(at);
   }
 
   /** Memory has all there is of an element: without an entry it is not there. */
@@ -236,7 +235,8 @@ export class Collection {
 
   /** False: the entry is condemned. */
   holds(entry: number): boolean {
-    return this.entries[this.table.placeOf(entry)] === entry && this.table.placeOf(entry) < this.used;
+    const place = this.table.placeOf(entry);
+    return place >= 0 && place < this.entries.length && this.entries.at(place) === entry; // the collection's own records have none
   }
 
   /** Every entry that is there now: the two records, the row, the condemned. Whoever lets the event loop turn in between pins the partition. */
@@ -244,21 +244,23 @@ export class Collection {
     if (this.deleted !== noEntry) yield this.deleted;
     if (this.expiry !== noEntry) yield this.expiry;
     const condemned = [...this.condemned];
-    yield* this.entries.slice(0, this.used); // a copy, since places change
+    yield* this.entries.copy(); // since places change
     for (const row of condemned) for (const entry of row) if (this.isCondemned(entry)) yield entry;
   }
 
   /** The living entries in memory, a copy: places change. */
-  livingEntries(): Int32Array {
-    return this.entries.slice(0, this.livingCount);
+  livingEntries(): EntryRow {
+    return this.entries.copy(this.livingCount);
   }
 
   /** The same without those that have expired. */
-  unexpiredEntries(nowMs: number): Int32Array {
+  unexpiredEntries(nowMs: number): EntryRow {
     const entries = this.livingEntries();
     if (!this.hasExpired(nowMs)) return entries;
-    for (const entry of this.expiredEntries(nowMs, Infinity)) entries[this.table.placeOf(entry)] = noEntry;
-    return entries.filter((entry) => entry !== noEntry);
+    for (const entry of this.expiredEntries(nowMs, Infinity)) entries.set(this.table.placeOf(entry), noEntry);
+    const rest = new EntryRow();
+    for (let at = 0; at < entries.length; at++) if (entries.at(at) !== noEntry) rest.push(entries.at(at));
+    return rest;
   }
 
   /** Of an entry that stood among the condemned: it may have been settled, or have gone, since. */
@@ -269,9 +271,11 @@ export class Collection {
   }
 
   add(entry: number, isLiving: boolean): void {
-    if (this.used === this.entries.length) this.grow();
-    this.entries[this.used] = entry;
-    this.table.setPlace(entry, this.used++);
+    const { entries } = this;
+    const bytes = entries.byteLength;
+    this.table.setPlace(entry, entries.length);
+    entries.push(entry);
+    if (entries.byteLength !== bytes) this.account(entries.byteLength - bytes);
     this.table.setRecorded(entry, false);
     this.countRecord(entry);
     if (isLiving) this.revive(entry);
@@ -300,17 +304,16 @@ export class Collection {
   remove(entry: number): void {
     if (this.table.placeOf(entry) < this.livingCount) this.retire(entry);
     if (this.table.isRecorded(entry)) this.recordedCount--;
-    this.swap(this.table.placeOf(entry), this.used - 1);
-    this.used--;
+    this.swap(this.table.placeOf(entry), this.entries.length - 1);
+    this.entries.pop();
   }
 
   /** Puts all entries aside, dead: the collection begins anew. */
   condemn(): void {
-    if (this.used > 0) this.condemned.push(this.entries.subarray(0, this.used));
+    this.condemned.push(...this.entries.pieces());
     this.account(-this.entries.byteLength);
-    this.entries = new Int32Array(smallestRow);
+    this.entries = new EntryRow();
     this.account(this.entries.byteLength);
-    this.used = 0;
     this.livingCount = this.recordedCount = 0;
     this.elsewhere = 0;
     this.soonestElsewhereMs = 0;
@@ -347,7 +350,7 @@ export class Collection {
 
   /** Nothing is left of it. */
   get isVacant(): boolean {
-    return this.used === 0 && this.deleted === noEntry && this.expiry === noEntry && this.isBare;
+    return this.size === 0 && this.deleted === noEntry && this.expiry === noEntry && this.isBare;
   }
 
   /** It is forgotten: what it took in memory is given back. */
@@ -359,18 +362,11 @@ export class Collection {
   private swap(from: number, to: number): void {
     if (from === to) return;
     const { entries, table } = this;
-    const one = entries[from] as number;
-    const other = entries[to] as number;
-    entries[to] = one;
-    entries[from] = other;
+    const one = entries.at(from);
+    const other = entries.at(to);
+    entries.set(to, one);
+    entries.set(from, other);
     table.setPlace(one, to);
     table.setPlace(other, from);
-  }
-
-  private grow(): void {
-    const larger = new Int32Array(2 * this.entries.length);
-    larger.set(this.entries);
-    this.account(larger.byteLength - this.entries.byteLength);
-    this.entries = larger;
   }
 }

@@ -4,6 +4,7 @@ import { EncodedPieces, ErrorReply } from '../protocol/resp/reply.js';
 import type { Chance } from './chance.js';
 import type { Collection } from './collection.js';
 import { CollectionSnapshot } from './collection-snapshot.js';
+import type { EntryRow } from './entry-row.js';
 import { LongElements, type LongForm } from './long-elements.js';
 import type { Partition } from './partition.js';
 
@@ -19,7 +20,7 @@ export class LongRandomElements extends LongElements {
   constructor(
     partition: Partition,
     collection: Collection,
-    private readonly entries: Int32Array,
+    private readonly entries: EntryRow,
     private readonly chosen: number,
     private readonly chance: Chance,
     form: LongForm,
@@ -36,11 +37,12 @@ export class LongRandomElements extends LongElements {
   protected override entryAt(at: number): number {
     const { chance, chosen, entries } = this;
     const { length } = entries;
-    if (chosen < 0) return entries[chance.below(length)] as number;
+    if (chosen < 0) return entries.at(chance.below(length));
     const drawn = at + chance.below(length - at);
-    const entry = entries[drawn] as number;
-    entries[drawn] = entries[at] as number;
-    return (entries[at] = entry);
+    const entry = entries.at(drawn);
+    entries.set(drawn, entries.at(at));
+    entries.set(at, entry);
+    return entry;
   }
 
   override slice(): EncodedPieces | undefined {

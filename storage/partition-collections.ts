@@ -336,6 +336,8 @@ export class PartitionCollections {
       this.complete(known, row);
       return table.isAlive(known);
     }
+    // Where memory has all there is the row is of something that has gone since it was read.
+    if (collection.whole || (collection.loaded.size > 0 && collection.hasAllOf(element))) return false;
     const left = underCut(row, collection.cut);
     if (isEmptyRecord(left)) return false;
     const entry = this.insert(collection, recordPart.element, element, 0, element.length, true);

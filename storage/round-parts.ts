@@ -14,8 +14,8 @@ import type { Partition } from './partition.js';
 import type { LongPut } from './pieced-engine.js';
 import { writeElementRow, writeStringRow } from './rows.js';
 
-/** Unless somebody says otherwise. */
-export const partBytesMost = 4 * 1024 * 1024;
+/** Unless somebody says otherwise. RocksDB's batch of it is copied once to grow to it, within one call. */
+export const partBytesMost = 1024 * 1024;
 /** So many times that of small collections. */
 const smallOnesFactor = 4;
 /** From so many elements on a collection is not small. */

@@ -420,3 +420,24 @@ for (const [memory, cacheBytesMax] of [
     t.pass();
   });
 }
+
+test('a row that was read before its element went does not bring it back', async (t) => {
+  const opened = await openInMemory();
+  const [key, gone, left] = [Buffer.from('key'), Buffer.from('gone'), Buffer.from('left')];
+  command(opened, 0, 1, (transaction) => {
+    for (const member of [gone, left]) transaction.setElement(key, 'set', member, Buffer.alloc(0));
+  });
+  const here = opened.store.partition(0);
+  const [collection] = here.collections.of(here.find(key));
+  if (collection === undefined) return t.fail('there is no set');
+  const row = here.table.recordOf(here.collections.find(collection, recordPart.element, gone));
+  if (row === undefined) return t.fail('there is no record');
+  command(opened, 0, 1, (transaction) => void transaction.removeElement(key, 'set', gone));
+  const entry = here.collections.find(collection, recordPart.element, gone);
+  here.forgetTombstone(entry);
+  t.true(here.collections.removeUnwritten(entry), 'memory has nothing of it');
+  t.true(collection.whole);
+  t.false(here.collections.take(collection, gone, row));
+  t.is(collection.count, 1);
+  await opened.close();
+});
