@@ -19,7 +19,7 @@ import { noEntry, type KeyTable } from './key-table.js';
 
 const noReaders: readonly (() => void)[] = [];
 /** What the object takes beside its row, about. */
-const objectBytes = 1070;
+const objectBytes = 1130;
 /** What the order of HSCAN takes for each element, about. */
 const orderBytesEach = 16;
 

@@ -9,9 +9,11 @@ const inChunk = chunkEntries - 1;
 const smallestChunk = 4;
 
 export class EntryRow {
-  private chunks: Int32Array[] = [new Int32Array(smallestChunk)];
-  /** Chunks that a copy has, too. */
-  private shared: boolean[] = [false];
+  private first: Int32Array = new Int32Array(smallestChunk);
+  /** The chunks behind it. Most rows have none, and there are many of those. */
+  private more: Int32Array[] | undefined = undefined;
+  /** By chunk: a copy has it, too. */
+  private shared: boolean[] | undefined = undefined;
   private count = 0;
 
   static of(entries: Iterable<number>): EntryRow {
@@ -26,33 +28,27 @@ export class EntryRow {
 
   /** What it takes in memory, about; of a copy it is less. */
   get byteLength(): number {
-    return ((this.chunks[0] as Int32Array).length + (this.chunks.length - 1) * chunkEntries) * 4;
+    return (this.first.length + (this.more === undefined ? 0 : this.more.length * chunkEntries)) * 4;
   }
 
   at(index: number): number {
-    return (this.chunks[index >>> chunkLog] as Int32Array)[index & inChunk] as number;
+    return this.chunk(index >>> chunkLog)[index & inChunk] as number;
   }
 
   set(index: number, entry: number): void {
     const chunk = index >>> chunkLog;
-    if (this.shared[chunk] === true) {
-      this.chunks[chunk] = (this.chunks[chunk] as Int32Array).slice();
-      this.shared[chunk] = false;
-    }
-    (this.chunks[chunk] as Int32Array)[index & inChunk] = entry;
+    if (this.shared?.[chunk] === true) this.replace(chunk, this.chunk(chunk).slice());
+    this.chunk(chunk)[index & inChunk] = entry;
   }
 
   push(entry: number): void {
     const index = this.count++;
-    if (index >>> chunkLog === this.chunks.length) {
-      this.chunks.push(new Int32Array(chunkEntries));
-      this.shared.push(false);
-    } else if (index < chunkEntries && index === this.chunks[0]?.length) {
+    const chunk = index >>> chunkLog;
+    if (chunk === 0 && index === this.first.length) {
       const larger = new Int32Array(2 * index);
-      larger.set(this.chunks[0]);
-      this.chunks[0] = larger;
-      this.shared[0] = false;
-    }
+      larger.set(this.first);
+      this.replace(0, larger);
+    } else if (chunk > (this.more?.length ?? 0)) this.replace(chunk, new Int32Array(chunkEntries));
     this.set(index, entry);
   }
 
@@ -66,19 +62,32 @@ export class EntryRow {
     const copy = new EntryRow();
     copy.count = length;
     if (length === 0) return copy;
-    const used = ((length - 1) >>> chunkLog) + 1;
-    copy.chunks = this.chunks.slice(0, used);
-    copy.shared = copy.chunks.map(() => true);
-    for (let chunk = 0; chunk < used; chunk++) this.shared[chunk] = true;
+    const chunks = ((length - 1) >>> chunkLog) + 1;
+    copy.first = this.first;
+    copy.more = this.more?.slice(0, chunks - 1);
+    copy.shared = Array.from({ length: chunks }, () => true);
+    this.shared ??= [];
+    for (let chunk = 0; chunk < chunks; chunk++) this.shared[chunk] = true;
     return copy;
   }
 
   /** Its entries, a chunk each, borrowed until it is written to. */
   pieces(): Int32Array[] {
-    return this.chunks.slice(0, (this.count + inChunk) >>> chunkLog).map((chunk, at) => chunk.subarray(0, this.count - at * chunkEntries));
+    const chunks = (this.count + inChunk) >>> chunkLog;
+    return Array.from({ length: chunks }, (_, chunk) => this.chunk(chunk).subarray(0, this.count - chunk * chunkEntries));
   }
 
   *[Symbol.iterator](): Generator<number, void, undefined> {
     for (let index = 0; index < this.count; index++) yield this.at(index);
+  }
+
+  private chunk(chunk: number): Int32Array {
+    return chunk === 0 ? this.first : ((this.more as Int32Array[])[chunk - 1] as Int32Array);
+  }
+
+  private replace(chunk: number, by: Int32Array): void {
+    if (chunk === 0) this.first = by;
+    else (this.more ??= [])[chunk - 1] = by;
+    if (this.shared !== undefined) this.shared[chunk] = false;
   }
 }
