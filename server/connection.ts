@@ -118,7 +118,11 @@ export class Connection implements ClientView, Origin, RestingClient {
     private readonly socket: Socket,
     private readonly server: ServerState<Connection>,
   ) {
-    this.output = new SocketOutput(socket);
+    const taken = (): void => {
+      this.wake();
+      this.resumeIfClear();
+    };
+    this.output = new SocketOutput(socket, taken);
     this.createdAtMs = this.lastCommandAtMs = server.nowMs();
     this.address = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
     this.localAddress = `${socket.localAddress ?? '?'}:${socket.localPort ?? 0}`;
@@ -134,10 +138,7 @@ export class Connection implements ClientView, Origin, RestingClient {
       protocolError: (text) => this.protocolError(text),
     });
     this.decoder.isOfStranger = this.mustSayWho;
-    socket.on('drain', () => {
-      this.wake();
-      this.resumeIfClear();
-    });
+    socket.on('drain', taken);
     socket.on('error', () => socket.destroy());
     socket.on('end', () => this.sideEnded());
     linger(socket);

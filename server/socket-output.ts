@@ -1,6 +1,6 @@
 /**
  * What goes to one client. The system copies what it is handed within the call, and may pass it on to a client of this machine in the same: ten milliseconds for a reply
- * of some ten megabytes. So of a long one it gets a piece a turn of the event loop, each when it has taken the one before.
+ * of some ten megabytes. So of a long one it gets a piece a turn of the event loop, for each client, and each when it has taken the one before.
  */
 import type { Socket } from 'node:net';
 
@@ -14,14 +14,18 @@ export class SocketOutput {
   /** Nothing comes after what waits. */
   private ends = false;
 
-  constructor(private readonly socket: Socket) {}
+  /** `taken`: the system has taken a piece of what waited. Of what was handed over at once the socket says `drain`. */
+  constructor(
+    private readonly socket: Socket,
+    private readonly taken: () => void,
+  ) {}
 
   /** Bytes that the client has not taken. */
   get untakenBytes(): number {
     return this.socket.writableLength + this.waitingBytes;
   }
 
-  /** `chunks`, of `bytes` together, are given away. Each time that the client has taken a piece the socket says `drain`. */
+  /** `chunks`, of `bytes` together, are given away. */
   write(chunks: readonly Buffer[], bytes: number): void {
     const isIdle = this.waitingBytes === 0;
     if (isIdle && bytes <= pieceBytes) return this.hand(chunks);
@@ -65,7 +69,11 @@ export class SocketOutput {
     this.waiting = this.waiting.slice(taken);
     this.waitingBytes -= bytes;
     const isLast = this.waitingBytes === 0;
-    this.hand(piece, isLast ? undefined : (error) => (error ? this.drop() : setImmediate(() => this.handNext())));
+    this.hand(piece, (error) => {
+      if (error) return this.drop();
+      if (!isLast) setImmediate(() => this.handNext());
+      this.taken();
+    });
     if (isLast && this.ends) this.socket.end();
   }
 

@@ -232,10 +232,9 @@ export class Loader {
       for (const [row, value] of chunk) {
         last = row.subarray(elementAt);
         if (partition.collections.take(collection, last, decodeRecord(value))) living++;
-        if (!slice.isOver()) continue;
-        for (const goesOn of watchers) goesOn();
-        await slice.nextTurn();
+        if (slice.isOver()) await slice.nextTurn();
       }
+      for (const goesOn of watchers) goesOn(); // each chunk may be one large element
       if (living >= most) break;
       last = undefined;
     }
@@ -255,10 +254,9 @@ export class Loader {
         this.reads += chunk.length;
         for (const [row, value] of chunk) {
           partition.collections.take(collection, row.subarray(rows.from.length), decodeRecord(value));
-          if (!slice.isOver()) continue;
-          for (const goesOn of watchers) goesOn();
-          await slice.nextTurn();
+          if (slice.isOver()) await slice.nextTurn();
         }
+        for (const goesOn of watchers) goesOn();
       }
       partition.collections.becameWhole(collection);
     } finally {

@@ -80,14 +80,17 @@ function* itemsOf(page: Buffer): Generator<Buffer, void, undefined> {
 /** Keys and values. What an iteration gives is borrowed from the list. */
 export class PackedRows implements Items<readonly [key: Buffer, value: Buffer]> {
   private readonly items = new PackedBytes();
+  /** Rows that are no part of a page: one that grows for a long value is copied each time. */
+  private apart: (readonly [key: Buffer, value: Buffer])[] = [];
+  private apartBytes = 0;
 
   /** Rows. */
   get length(): number {
-    return this.items.length / 2;
+    return this.items.length / 2 + this.apart.length;
   }
 
   get bytes(): number {
-    return this.items.bytes;
+    return this.items.bytes + this.apartBytes;
   }
 
   /** Where the next row's key, and after `end` its value, is to be appended, before one more `end`. */
@@ -101,6 +104,14 @@ export class PackedRows implements Items<readonly [key: Buffer, value: Buffer]> 
 
   clear(): void {
     this.items.clear();
+    this.apart = [];
+    this.apartBytes = 0;
+  }
+
+  /** A row with a long value; both are given away. */
+  give(key: Buffer, value: Buffer): void {
+    this.apart.push([key, value]);
+    this.apartBytes += key.length + value.length;
   }
 
   /** Copies of both. */
@@ -118,5 +129,6 @@ export class PackedRows implements Items<readonly [key: Buffer, value: Buffer]> 
         key = undefined;
       }
     }
+    yield* this.apart;
   }
 }

@@ -103,7 +103,10 @@ export class PiecedEngine implements Engine {
     const { long = [] } = batch;
     if (long.length === 0 && this.splits.size === 0) return this.engine.write(batch, options);
     const splits = new Map<string, Split>();
-    for (const put of long) splits.set(put[0].toString('latin1'), await this.writePieces(put));
+    for (const put of long) {
+      if (!isSplit(put[0])) throw new Error('the value of a row that is never in pieces is a long one');
+      splits.set(put[0].toString('latin1'), await this.writePieces(put));
+    }
     const puts: [Buffer, Buffer][] = [];
     const deletes: Buffer[] = [];
     const gone: string[] = [];

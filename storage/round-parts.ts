@@ -21,6 +21,9 @@ const smallOnesFactor = 4;
 /** From so many elements on a collection is not small. */
 const largeCollection = 2000;
 
+/** A value that is no longer lies among others. */
+const pagedBytesMost = 64 * 1024;
+
 /** Rows that go to the engine together. */
 export class RoundPart {
   readonly puts = new PackedRows();
@@ -63,6 +66,7 @@ export class RoundPart {
   /** The row of a record whose encoding is `value`, borrowed. */
   put(entry: number, value: Buffer): void {
     const { puts } = this;
+    if (value.length > pagedBytesMost) return puts.give(this.rowOf(entry), Buffer.from(value));
     writeRow(puts.begin(), this.table, entry);
     puts.end();
     puts.begin().bytes(value);
@@ -71,11 +75,15 @@ export class RoundPart {
 
   /** The same of a long one, owned by this from now on. `rest` follows the value: they lie apart in memory. */
   putLong(entry: number, value: Buffer, rest: Buffer | undefined): void {
-    const writer = new ByteWriter(64);
-    writeRow(writer, this.table, entry);
-    const row = writer.take();
+    const row = this.rowOf(entry);
     this.long.push([row, value, rest]);
     this.longBytes += row.length + value.length + (rest?.length ?? 0);
+  }
+
+  private rowOf(entry: number): Buffer {
+    const writer = new ByteWriter(64);
+    writeRow(writer, this.table, entry);
+    return writer.take();
   }
 
   /** It was written: it fills again. */

@@ -235,6 +235,7 @@ export class WriteBehind {
       await this.engine.write(last, { sync: true });
       this.parts.clear();
     } catch (error) {
+      this.parts.clear();
       await this.takeBack(round, entries, facts, moved);
       throw error;
     }

@@ -27,7 +27,7 @@ const bytesOf = (chunks: readonly Buffer[]): number => chunks.reduce((sum, { len
 
 test('what is written arrives in order, whatever its sizes, and then the end', async (t) => {
   const { ours, theirs } = await pair(t);
-  const output = new SocketOutput(ours);
+  const output = new SocketOutput(ours, () => undefined);
   const sent = createHash('sha256');
   const got = createHash('sha256');
   theirs.on('data', (chunk: Buffer) => got.update(chunk));
@@ -46,7 +46,7 @@ test('what is written arrives in order, whatever its sizes, and then the end', a
 
 test('the system gets a mebibyte of a long reply in one turn, and every other turn has its time', async (t) => {
   const { ours, theirs } = await pair(t);
-  const output = new SocketOutput(ours);
+  const output = new SocketOutput(ours, () => undefined);
   let received = 0;
   theirs.on('data', ({ length }: Buffer) => (received += length));
   const chunks = Array.from({ length: 160 }, (_, at) => filled(mebibyte / 4, at));
@@ -69,9 +69,23 @@ test('the system gets a mebibyte of a long reply in one turn, and every other tu
   t.is(most, mebibyte);
 });
 
+test('whoever waits for a long reply to be taken hears of each piece, and of the last', async (t) => {
+  const { ours, theirs } = await pair(t);
+  theirs.resume();
+  const heard: number[] = [];
+  const output: SocketOutput = new SocketOutput(ours, () => heard.push(output.untakenBytes));
+  for (const extra of [0, 12, mebibyte - 1]) {
+    heard.length = 0;
+    const chunks = [filled(3 * mebibyte + extra, 1)];
+    output.write(chunks, bytesOf(chunks));
+    await until(() => heard.at(-1) === 0, 'the last piece is taken');
+    t.is(heard.length, extra === 0 ? 3 : 4);
+  }
+});
+
 test('a client that goes while a long reply is on its way leaves nothing behind', async (t) => {
   const { ours, theirs } = await pair(t);
-  const output = new SocketOutput(ours);
+  const output = new SocketOutput(ours, () => undefined);
   ours.on('error', () => ours.destroy());
   const chunks = [filled(64 * mebibyte, 1)];
   output.write(chunks, bytesOf(chunks));

@@ -112,6 +112,8 @@ export function engineCompliance(test: TestFn, name: string, open: () => Promise
       for await (const chunk of engine.iterate(everything, 10)) if ((seen += chunk.length) === 10 * chunks) break;
       t.is(seen, 10 * chunks);
     }
+    await engine.reopen(); // waits for all of them
+    t.is((await entriesOf(engine)).length, 1000);
     await engine.close();
     await t.throwsAsync(entriesOf(engine), { instanceOf: StorageError });
   });

@@ -35,6 +35,21 @@ test('rows come out as they were put in, whole or written in place, and as often
   fc.assert(property, { numRuns: 200 });
 });
 
+test('rows that are given lie apart, behind the others, and go with them', (t) => {
+  const rows = new PackedRows();
+  rows.give(Buffer.from('long'), bytesOf(100_000, 1));
+  rows.push(Buffer.from('short'), Buffer.from('1'));
+  t.is(rows.length, 2);
+  t.is(rows.bytes, 4 + 100_000 + 5 + 1 + 8);
+  t.deepEqual(
+    [...rows].map(([key]) => key.toString()),
+    ['short', 'long'],
+  );
+  rows.clear();
+  t.is(rows.length + rows.bytes, 0);
+  t.deepEqual([...rows], []);
+});
+
 test('what is pushed is copied, and what comes next does not touch what is there', (t) => {
   const list = new PackedBytes();
   const item = Buffer.from('first');

@@ -6,6 +6,7 @@ import test from 'ava';
 import { slotOf } from '../../protocol/slot.js';
 import { MemoryEngine } from '../../storage/memory-engine.js';
 import { MemoryLogFiles } from '../../storage/memory-log-files.js';
+import { table } from '../../storage/rows.js';
 import { runCold } from './cold-command.js';
 import { HandClock } from './log-fixtures.js';
 import { command, openStore, type OpenedStore } from './store-fixtures.js';
@@ -198,4 +199,29 @@ test('what is written while a round waits between its slices is not lost, whenev
     // By the last of them, the round was over, and what was written meanwhile is the next one's.
     if (waited === 13) t.like(store.statistics(), { flushes: 1, dirtyEntries: rewritten.length });
   }
+});
+
+test('a record that is too long for the engine goes there in pieces, and no other does', async (t) => {
+  const engine = new MemoryEngine();
+  const files = new MemoryLogFiles();
+  const clock = new HandClock();
+  const opened = await openStore(engine, files, { clock });
+  const most = 2 * 1024 * 1024 - 22; // with what stands before it in the record two mebibytes
+  const values = [0, 65_536, 65_537, 262_145, most, most + 1].map((length, at) => Buffer.alloc(length, at));
+  for (const [at, value] of values.entries()) {
+    write(opened, `k${at}`, value);
+    opened.store.endTurn(() => undefined);
+    for (let turn = 0; turn < 10; turn++) await clock.advance(0);
+  }
+  let isWritten = false;
+  void opened.store.writeOut().then(() => (isWritten = true));
+  while (!isWritten) await clock.advance(0);
+  let split = 0;
+  for await (const chunk of engine.iterate({ from: Buffer.of(table.split), to: Buffer.of(table.split + 1) })) split += chunk.length;
+  t.is(split, 1);
+  await opened.close();
+  const reopenedClock = new HandClock();
+  const reopened = await openStore(engine.reopened(), files, { clock: reopenedClock });
+  for (const [at, value] of values.entries()) t.true((await read(reopened, `k${at}`, reopenedClock))?.equals(value), `k${at}`);
+  await reopened.close();
 });
