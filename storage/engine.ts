@@ -20,12 +20,15 @@ export interface EngineRange {
   readonly to: Buffer;
 }
 
+/** The chunk of an iteration that has become so long, in bytes of keys and values, ends: a thousand large values would fill the memory. */
+export const chunkBytesMost = 256 * 1024;
+
 export interface Engine {
   /** One value or undefined per key, in order. Values are owned by the caller. */
   getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]>;
   /** Atomic: all or nothing, also after a crash. With `sync` it and all before it are durable when the promise resolves. */
   write(batch: EngineBatch, options: { readonly sync: boolean }): Promise<void>;
-  /** The range in key order as of the call, or `backwards` in the opposite order, in chunks of at most `chunkEntries`, and fewer where they are large. Entries are owned by the caller. */
+  /** The range in key order as of the call, or `backwards` in the opposite order, in chunks of at most `chunkEntries`, and fewer where they are large (`chunkBytesMost`). Entries are owned by the caller. */
   iterate(
     range: EngineRange,
     chunkEntries?: number,

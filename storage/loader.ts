@@ -18,11 +18,10 @@ import type { ElementRange } from './stream-reader.js';
 
 /** Rows read, and merged, between two turns of the event loop. */
 const sliceRows = 500;
-/** Of a range at least so many rows are read at once. */
-const rangeRowsLeast = 8;
-
-/** The same of a collection's elements at most. */
+/** Elements of a collection read at once at most. */
 const sliceElements = 250;
+/** Of a range at least so many. */
+const rangeRowsLeast = 8;
 
 const noElement = Buffer.alloc(0);
 
@@ -34,7 +33,7 @@ const sliceEntries = 5000;
 /** A whole collection that is being read. */
 interface CollectionLoad {
   readonly over: Promise<void>;
-  /** Told after each slice. */
+  /** Told after each chunk. */
   readonly watchers: (() => void)[];
 }
 

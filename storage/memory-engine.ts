@@ -4,10 +4,7 @@
  * strings, whose order is that of their bytes.
  */
 import type { Random } from './clock.js';
-import { StorageError, type Engine, type EngineBatch, type EngineRange } from './engine.js';
-
-/** As the one on disk: whoever iterates over large values gets few at once. */
-const chunkBytesMost = 256 * 1024;
+import { chunkBytesMost, StorageError, type Engine, type EngineBatch, type EngineRange } from './engine.js';
 
 interface Stored {
   readonly values: Map<string, Buffer>;

@@ -3,12 +3,13 @@
  * it. The layout is the input of `digest` and `leaves` (merkle-hashing.ts).
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
-import { emptyClock, encodePlain, encodeRecord, encodeRecordAround, type VersionedRecord } from '../protocol/record.js';
+import { emptyClock, encodeRecord, encodeRecordAround, type VersionedRecord } from '../protocol/record.js';
 import { recordKeyOverhead, recordPart, recordType } from '../protocol/record-key.js';
 import type { KeyTable } from './key-table.js';
 import { LongRecord, longValueBytes } from './long-record.js';
 import { packedHeadBytes } from './merkle-hashing.js';
 import { leafOf } from './merkle-tree.js';
+import { encodeSingle } from './single-record.js';
 
 const initialBytes = 128 * 1024;
 
@@ -146,17 +147,7 @@ export function isNothing(record: VersionedRecord | undefined): boolean {
 /** `record` is the entry's, unless that is plain. */
 function writeEntry(to: ByteWriter, table: KeyTable, entry: number, record: VersionedRecord | undefined): void {
   if (record !== undefined) encodeRecord(to, record);
-  else if (table.isSingle(entry))
-    encodePlain(
-      to,
-      table.actorOf(entry),
-      table.counterOf(entry),
-      table.termOf(entry),
-      table.expiresOf(entry),
-      table.valuePageOf(entry),
-      table.valueAt(entry),
-      table.valueLengthOf(entry),
-    );
+  else if (table.isSingle(entry)) encodeSingle(to, table, entry);
 }
 
 /**

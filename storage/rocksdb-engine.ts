@@ -7,7 +7,7 @@
  * process out. It verifies a block's checksum when the block is read, so damage shows there, not at opening.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { StorageError, type Engine, type EngineBatch, type EngineRange } from './engine.js';
+import { chunkBytesMost, StorageError, type Engine, type EngineBatch, type EngineRange } from './engine.js';
 import { Rocksdb, type RocksdbDatabase, type RocksdbIterator } from './rocksdb-binding.js';
 
 export interface RocksdbOptions {
@@ -194,7 +194,6 @@ async function openDatabase(directory: string, options: RocksdbOptions, readOnly
   return database;
 }
 
-/** Ends with the entry that makes it as large as is read ahead: large ones would fill the memory. */
 function nextChunk(iterator: RocksdbIterator, chunkEntries: number): Promise<Chunk> {
   return new Promise((resolve, reject) => {
     const entries: EngineChunk = [];
@@ -204,7 +203,7 @@ function nextChunk(iterator: RocksdbIterator, chunkEntries: number): Promise<Chu
       if (key === undefined || value === undefined) return resolve({ entries, isLast: true });
       entries.push([key, value]);
       bytes += key.length + value.length;
-      if (entries.length === chunkEntries || bytes >= readAheadBytes) return resolve({ entries, isLast: false });
+      if (entries.length === chunkEntries || bytes >= chunkBytesMost) return resolve({ entries, isLast: false });
       iterator.next(step);
     };
     iterator.next(step);

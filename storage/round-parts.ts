@@ -6,13 +6,13 @@
  * their way are in one part. Two fill at a time: one for strings and large collections, whose header rows are few; one, larger, for small collections.
  */
 import { ByteWriter } from '../protocol/byte-writer.js';
-import { encodePlain } from '../protocol/record.js';
 import { typeOfKind } from './collection-types.js';
 import type { KeyTable } from './key-table.js';
 import { PackedBytes, PackedRows } from './packed-rows.js';
 import type { Partition } from './partition.js';
 import type { LongPut } from './pieced-engine.js';
 import { writeElementRow, writeStringRow } from './rows.js';
+import { encodeSingle } from './single-record.js';
 
 /** Unless somebody says otherwise. RocksDB's batch of it is copied once to grow to it, within one call. */
 export const partBytesMost = 1024 * 1024;
@@ -21,8 +21,8 @@ const smallOnesFactor = 4;
 /** From so many elements on a collection is not small. */
 const largeCollection = 2000;
 
-/** A value that is no longer lies among others. */
-const pagedBytesMost = 64 * 1024;
+/** An encoded record that is no longer lies in a page, among others. */
+export const pagedBytesMost = 64 * 1024;
 
 /** Rows that go to the engine together. */
 export class RoundPart {
@@ -45,21 +45,12 @@ export class RoundPart {
     return this.bytes === 0 && this.owners.size === 0;
   }
 
-  /** The row of a record that is one plain version with nothing else seen. */
+  /** The row of a record that is one plain version with nothing else seen, encoded no longer than `pagedBytesMost`. */
   putSingle(entry: number): void {
     const { table, puts } = this;
     writeRow(puts.begin(), table, entry);
     puts.end();
-    encodePlain(
-      puts.begin(),
-      table.actorOf(entry),
-      table.counterOf(entry),
-      table.termOf(entry),
-      table.expiresOf(entry),
-      table.valuePageOf(entry),
-      table.valueAt(entry),
-      table.valueLengthOf(entry),
-    );
+    encodeSingle(puts.begin(), table, entry);
     puts.end();
   }
 

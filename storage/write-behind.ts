@@ -23,7 +23,7 @@ import { clockBytes, clockOf, encodePartitionClocks, restorePartitionClocks } fr
 import type { Partition } from './partition.js';
 import type { PiecedEngine } from './pieced-engine.js';
 import type { SlicedEntries } from './sliced-entries.js';
-import { partBytesMost, RoundParts, type RoundPart } from './round-parts.js';
+import { pagedBytesMost, partBytesMost, RoundParts, type RoundPart } from './round-parts.js';
 import { maxClock } from './vector-clock.js';
 import { isRoundDue } from './write-backlog.js';
 import { factRow, headerRow, hintTotalsRow, partitionRow, positionRow, purgedRow, table as tables } from './rows.js';
@@ -32,8 +32,6 @@ import { factRow, headerRow, hintTotalsRow, partitionRow, positionRow, purgedRow
 const roundDelayMs = 60_000;
 /** With memory full, rounds wait for this many dirty entries. */
 const pressedEntries = 1000;
-/** A value of one plain version that is no longer goes to the rows as it lies in memory. */
-const copiedBytesMost = 64 * 1024;
 /** Entries encoded before the event loop gets its turn. */
 const sliceEntries = 500;
 
@@ -276,7 +274,7 @@ export class WriteBehind {
     parts.clear();
     const writer = new ByteWriter();
     const { valueBytesMost } = this.engine;
-    const singleBytesMost = Math.min(copiedBytesMost, valueBytesMost - plainHeadBytesMost);
+    const singleBytesMost = Math.min(pagedBytesMost, valueBytesMost) - plainHeadBytesMost;
     for (const slice of entries.chunks) {
       await this.loader.complete(slice.filter((entry) => table.isInUse(entry)));
       for (const entry of slice) {
