@@ -24,8 +24,8 @@ export interface BulkSizes {
 
 /** A piece is encoded within a millisecond, and a window is a few milliseconds of a fast network. */
 export const bulkSizes: BulkSizes = {
-  messageBytesMin: 2 * 1024 * 1024 + 64 * 1024,
-  pieceBytes: 512 * 1024,
+  messageBytesMin: 512 * 1024 + 64 * 1024,
+  pieceBytes: 256 * 1024,
   windowBytes: 2 * 1024 * 1024,
   patience: usualBulkPatience,
 };

@@ -11,7 +11,7 @@ import { encodeRecordAround, type VersionedRecord } from '../protocol/record.js'
 const field = { transfers: 11, readAnswers: 7, different: 2, transfer: 2, record: 4 } as const;
 
 /** A value of more bytes is left out of its record: more than goes in a frame, so that such a transfer always goes in pieces. */
-const copiedBytesMost = 4 * 1024 * 1024;
+const copiedBytesMost = 1024 * 1024;
 
 /** Such a transfer goes alone in its frame. */
 export interface LongTransfer extends torc.Transfer.$Shape {

@@ -319,14 +319,15 @@ export class Connection implements ClientView, Origin, RestingClient {
     if (this.resting && this.output.untakenBytes <= untakenBytesMax) this.release();
   }
 
-  /** Takes what the client sent; the chunk is given away. */
-  data(chunk: Buffer): void {
+  /** Takes what the client sent; the chunk is borrowed, or given away. */
+  data(chunk: Buffer, isBorrowed: boolean): void {
     if (this.closing) return;
     this.bytesIn += chunk.length;
     this.server.statistics.bytesIn += chunk.length;
     this.lastCommandAtMs = this.server.nowMs();
     this.options = this.currentOptions();
-    this.decoder.push(chunk);
+    if (isBorrowed) this.decoder.pushBorrowed(chunk);
+    else this.decoder.push(chunk);
     this.server.inputTaken();
     // What is held is read on, up to this, so that a client that goes away is noticed.
     if (this.replies.pending === 0 && this.held === undefined) this.unansweredBytes = 0;

@@ -152,7 +152,7 @@ export class Listener {
       return;
     }
     this.state.statistics.connectionsReceived++;
-    const socket = readShared(accepted, (chunk) => connection.data(chunk));
+    const socket = readShared(accepted, (chunk, isBorrowed) => connection.data(chunk, isBorrowed));
     const keepalive = this.options.keepaliveSeconds();
     if (keepalive > 0) socket.setKeepAlive(true, keepalive * 1000);
     const connection: Connection = new Connection(this.nextId++, socket, this.state);

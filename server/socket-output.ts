@@ -1,11 +1,11 @@
 /**
- * What goes to one client. The system copies what it is handed within the call, and may pass it on to a client of this machine in the same: ten milliseconds for a reply
- * of some ten megabytes. So of a long one it gets a piece a turn of the event loop, for each client, and each when it has taken the one before.
+ * What goes to one client or peer. The system copies what it is handed within the call, and may pass it on to a client of this machine in the same: ten milliseconds for a
+ * reply of some ten megabytes. So of what is long it gets a piece a turn of the event loop, for each socket, and each when it has taken the one before.
  */
 import type { Socket } from 'node:net';
 
-/** Copied in a millisecond. */
-const pieceBytes = 1024 * 1024;
+/** Copied in a millisecond, where memory is not dear. */
+const pieceBytesUsual = 1024 * 1024;
 
 export class SocketOutput {
   /** Oldest first; what was not handed over yet. */
@@ -17,10 +17,11 @@ export class SocketOutput {
   /** `taken`: the system has taken a piece of what waited. Of what was handed over at once the socket says `drain`. */
   constructor(
     private readonly socket: Socket,
-    private readonly taken: () => void,
+    private readonly taken: () => void = () => undefined,
+    private readonly pieceBytes = pieceBytesUsual,
   ) {}
 
-  /** Bytes that the client has not taken. */
+  /** Bytes that the other side has not taken. */
   get untakenBytes(): number {
     return this.socket.writableLength + this.waitingBytes;
   }
@@ -28,7 +29,7 @@ export class SocketOutput {
   /** `chunks`, of `bytes` together, are given away. */
   write(chunks: readonly Buffer[], bytes: number): void {
     const isIdle = this.waitingBytes === 0;
-    if (isIdle && bytes <= pieceBytes) return this.hand(chunks);
+    if (isIdle && bytes <= this.pieceBytes) return this.hand(chunks);
     for (const chunk of chunks) this.waiting.push(chunk);
     this.waitingBytes += bytes;
     if (isIdle) this.handNext();
@@ -51,6 +52,7 @@ export class SocketOutput {
 
   private handNext(): void {
     if (this.socket.destroyed) return this.drop();
+    const { pieceBytes } = this;
     const piece: Buffer[] = [];
     let bytes = 0;
     let taken = 0;

@@ -15,6 +15,7 @@ export const systemClock: Clock = {
   },
   // Input that is due is read in the loop's poll phase; immediates run after it.
   atTurnEnd: (callback) => void setImmediate(callback),
+  nextTurn: (callback) => void setImmediate(callback),
 };
 
 export const systemRandom: Random = { integer: (below) => randomInt(below) };

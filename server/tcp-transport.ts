@@ -3,10 +3,13 @@ import { lookup } from 'node:dns';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer, type SecureContextOptions, type Server as TlsServer } from 'node:tls';
 import { readShared } from './shared-read-buffer.js';
+import { SocketOutput } from './socket-output.js';
 import { askedForCertificate, refusesUntrusted, tlsHandshakeTimeoutMs } from './tls-files.js';
 import type { PeerAddress, PeerStream, PeerStreamEvents, Transport } from '../cluster/transport.js';
 
 const connectTimeoutMs = 2000;
+/** Of a frame with a large value, which goes to several peers in one turn. */
+const pieceBytes = 256 * 1024;
 
 /** Mutual TLS between nodes: each has to show a certificate of the authorities. Names in it are not looked at: nodes move, and the authority is the cluster's own. */
 export interface PeerTls {
@@ -17,23 +20,21 @@ export interface PeerTls {
 }
 
 function streamOf(socket: Socket): PeerStream {
+  const output = new SocketOutput(socket, undefined, pieceBytes);
+  let isClosed = false;
   return {
     get bufferedBytes() {
-      return socket.writableLength;
+      return output.untakenBytes;
     },
     write(chunks) {
-      if (socket.destroyed || socket.writableEnded) return;
-      const [only] = chunks;
-      if (only !== undefined && chunks.length === 1) {
-        socket.write(only);
-        return;
-      }
-      socket.cork();
-      for (const chunk of chunks) socket.write(chunk);
-      socket.uncork();
+      if (socket.destroyed || isClosed) return;
+      let bytes = 0;
+      for (const { length } of chunks) bytes += length;
+      output.write(chunks, bytes);
     },
     close() {
-      socket.end();
+      isClosed = true;
+      output.end();
       // What cannot be sent within a moment is of no use to anyone.
       setTimeout(() => socket.destroy(), 1000).unref();
     },
@@ -106,7 +107,7 @@ export class TcpTransport implements Transport {
       server.off(connectionEvent(tls), refuse);
       server.on(connectionEvent(tls), (accepted: Socket) => {
         if (tls !== undefined && refusesUntrusted(accepted, tls)) return;
-        const socket = readShared(accepted, (chunk) => events.data(chunk));
+        const socket = readShared(accepted, (chunk, isBorrowed) => events.data(isBorrowed ? Buffer.from(chunk) : chunk));
         this.keep(socket);
         const events: PeerStreamEvents = accept(streamOf(socket));
         listenTo(socket, events);

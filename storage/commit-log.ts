@@ -38,6 +38,7 @@ export interface CommitLogOptions {
   readonly onRefusal: (error: StorageError) => void;
 }
 
+const noBytes: Buffer = Buffer.alloc(0);
 const turnBytesStart = 64 * 1024;
 const turnBytesKept = 1 << 20;
 const syncIntervalMs = 1000;
@@ -87,7 +88,7 @@ export class CommitLog {
     this.tornBytes = recovered.tornBytes;
     this.#flushedPosition = recovered.active.firstPosition + recovered.active.file.size - segmentHeaderBytes;
     this.#syncedPosition = this.#flushedPosition;
-    if (recovered.finished.length > 0) this.#append(durableMarkKind, encodePosition(this.#flushedPosition)); // Recovery synced all of it.
+    if (recovered.finished.length > 0) this.#append(durableMarkKind, encodePosition(this.#flushedPosition), noBytes); // Recovery synced all of it.
   }
 
   /**
@@ -129,23 +130,25 @@ export class CommitLog {
   }
 
   /**
-   * Copies one entry into the turn's buffer, without IO, and returns its position. `kind` is 1..255; `payload` is borrowed. Throws
+   * Copies one entry into the turn's buffer, without IO, and returns its position. `kind` is 1..255; `payload` and what follows it, `rest`, are borrowed. Throws
    * StorageError 'IO' once the log is closed.
    */
-  append(kind: number, payload: Buffer): number {
+  append(kind: number, payload: Buffer, rest: Buffer = noBytes): number {
     if (kind < 1 || kind > 255) throw new RangeError(`entry kind ${kind} is not in 1..255`);
-    if (payload.length > payloadBytesMax) throw new RangeError(`an entry of ${payload.length} bytes; the largest has ${payloadBytesMax}`);
+    const length = payload.length + rest.length;
+    if (length > payloadBytesMax) throw new RangeError(`an entry of ${length} bytes; the largest has ${payloadBytesMax}`);
     if (this.#closed) throw closed();
-    return this.#append(kind, payload);
+    return this.#append(kind, payload, rest);
   }
 
-  #append(kind: number, payload: Buffer): number {
+  #append(kind: number, payload: Buffer, rest: Buffer): number {
     const position = this.endPosition;
     const offset = this.#turnBytes;
-    const end = offset + entryHeaderBytes + payload.length;
+    const end = offset + entryHeaderBytes + payload.length + rest.length;
     if (end > this.#turn.length) this.#growTurn(end);
     payload.copy(this.#turn, offset + entryHeaderBytes);
-    sealEntry(this.#turn, offset, position, kind, payload.length);
+    if (rest.length > 0) rest.copy(this.#turn, offset + entryHeaderBytes + payload.length);
+    sealEntry(this.#turn, offset, position, kind, payload.length + rest.length);
     this.#turnBytes = end;
     return position;
   }
@@ -345,7 +348,7 @@ export class CommitLog {
       const previous = this.#unsyncedPrevious;
       if (previous !== undefined) {
         await this.#sync(previous);
-        this.#append(durableMarkKind, encodePosition(this.#active.firstPosition));
+        this.#append(durableMarkKind, encodePosition(this.#active.firstPosition), noBytes);
         this.flush();
         this.#demandDisk();
         this.#unsyncedPrevious = undefined;

@@ -745,7 +745,7 @@ export class KeyTable {
 }
 
 /** A value of so many bytes is not copied: it is worth the objects that it takes by itself. */
-const sharedBytesMin = 1024 * 1024;
+const sharedBytesMin = 256 * 1024;
 /** Memory for encoding that is kept. */
 const recordBytesKept = 1024 * 1024;
 const noBytes: Buffer = Buffer.alloc(0);

@@ -13,7 +13,7 @@ export type Fill = (result: Buffer, sources: readonly Source[], from: number, to
 /** What a slice goes through of all sources: well below a millisecond, but for memory that the system has yet to give. */
 const sliceBytes = 256 * 1024;
 /** What is made of so many bytes at most is made at once, some 2 ms. */
-const madeAtOnceMax = 4 * 1024 * 1024;
+const madeAtOnceMax = 1024 * 1024;
 
 export class LongBytes implements LongWork<Buffer> {
   private bytes: Buffer | undefined;

@@ -17,7 +17,7 @@ import { StorageError, type Engine, type EngineBatch, type EngineRange } from '.
 import { pieceRow, pieceRows, splitRow, splitRows, table as tables } from './rows.js';
 
 /** Copied in a millisecond or two. */
-const pieceBytesUsual = 1024 * 1024;
+const pieceBytesUsual = 256 * 1024;
 /** Pieces in one batch, which is on its way to the disk while the next is made, and in one read. */
 const piecesAtOnce = 2;
 
@@ -225,7 +225,7 @@ export class PiecedEngine implements Engine {
   }
 
   private nextTurn(): Promise<void> {
-    return new Promise((resolve) => this.clock.after(0, resolve));
+    return new Promise((resolve) => this.clock.nextTurn(resolve));
   }
 }
 

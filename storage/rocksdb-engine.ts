@@ -33,7 +33,7 @@ const neverWrittenKey = Buffer.alloc(64, 0xff);
 /** Entries of a batch that are handed over before the event loop gets its turn: about half a millisecond. */
 const sliceEntries = 400;
 /** The same for large ones. */
-const sliceBytes = 1024 * 1024;
+const sliceBytes = 256 * 1024;
 
 type EngineChunk = (readonly [key: Buffer, value: Buffer])[];
 
@@ -97,19 +97,21 @@ export class RocksdbEngine implements Engine {
       const chained = this.database.batch();
       let entries = 0;
       let bytes = 0;
+      /** What is to be added, `length` bytes, would be too much for this slice: it is the first of the next one. */
       const isSliceFull = (length: number): boolean => {
         bytes += length;
-        if (++entries < sliceEntries && bytes < sliceBytes) return false;
-        entries = bytes = 0;
+        if (++entries <= sliceEntries && (bytes <= sliceBytes || entries === 1)) return false;
+        entries = 1;
+        bytes = length;
         return true;
       };
       for (const key of batch.deletes) {
-        chained.del(key);
         if (isSliceFull(key.length)) await nextTurn();
+        chained.del(key);
       }
       for (const [key, value] of batch.puts) {
-        chained.put(key, value);
         if (isSliceFull(key.length + value.length)) await nextTurn();
+        chained.put(key, value);
       }
       if (options.sync && batch.deletes.length === 0 && batch.puts.length === 0) chained.del(neverWrittenKey);
       return settling((done) => chained.write(options, done));

@@ -26,7 +26,8 @@ interface Writing {
 }
 
 export interface SliceLog {
-  appendSlice(payload: Buffer): void;
+  /** `bytes` follow `header`. */
+  appendSlice(header: Buffer, bytes: Buffer): void;
   appendEnd(payload: Buffer): void;
   /** Hands what was appended to the file. */
   flush(): void;
@@ -111,7 +112,7 @@ export class SlicedEntries {
   private stepSoon(): void {
     if (this.stepping || this.queue.length === 0) return;
     this.stepping = true;
-    this.clock.after(0, this.step);
+    this.clock.nextTurn(this.step);
   }
 
   private readonly step = (): void => {
@@ -152,7 +153,7 @@ export class SlicedEntries {
     const header = Buffer.allocUnsafe(sliceHeaderBytes);
     header.writeUInt32BE(number, 0);
     header.writeUInt32BE(at, 4);
-    this.log.appendSlice(Buffer.concat([header, slice]));
+    this.log.appendSlice(header, slice);
     writing.at += slice.length;
     if (writing.at < bytes.length) return;
     writing.whole((kind, flags) => {

@@ -50,8 +50,8 @@ const entryKind = { batches: 1, transfer: 2, promised: 3, fact: 4, keptHint: 5, 
 
 const ceilingFact = 'clock-ceiling';
 
-/** Above this a batch is logged in slices: with values of a mebibyte a turn still takes a few milliseconds. */
-const largeBatchBytes = 2 * 1024 * 1024;
+/** Above this a batch is logged in slices, of half as much: a mebibyte of memory that the system has yet to give costs up to four milliseconds for each copy. */
+const largeBatchBytes = 512 * 1024;
 /** Values of more bytes are not copied into a large batch. */
 const copiedBytesMost = 256 * 1024;
 
@@ -166,7 +166,7 @@ export class Store {
     this.sliced = new SlicedEntries(
       options.clock,
       {
-        appendSlice: (payload) => this.commitLog.append(entryKind.slice, payload),
+        appendSlice: (header, bytes) => this.commitLog.append(entryKind.slice, header, bytes),
         appendEnd: (payload) => this.commitLog.append(entryKind.slicesEnd, payload),
         flush: () => this.commitLog.flush(),
         isHeld: () => this.isHeld,

@@ -10,17 +10,21 @@
 import { UnfinishedRequest } from './unfinished-request.js';
 
 /** An element of so many bytes is large. */
-export const largeElementBytes = 1024 * 1024;
+export const largeElementBytes = 256 * 1024;
 /** Memory for all of one is taken once this part of it is there. */
 const partBeforeRoom = 1 / 64;
 
 const carriageReturn = 0x0d;
 const zero = 0x30;
-const noBytes: Buffer = Buffer.alloc(0);
+const noPieces: readonly Buffer[] = [];
 
 class LargeElement {
   /** What came before there was room for all. */
   private readonly begun = new UnfinishedRequest();
+  /** Of that, what is not in its place yet, and the place of its first byte. */
+  private early: readonly Buffer[] = [];
+  private earlyNext = 0;
+  private earlyAt = 0;
   private buffer: Buffer | undefined;
   filled = 0;
 
@@ -32,18 +36,38 @@ class LargeElement {
 
   fill(chunk: Buffer, from: number): number {
     const piece = chunk.subarray(from, from + this.length - this.filled);
-    if (this.buffer !== undefined) this.buffer.set(piece, this.filled);
-    else this.begun.keep(piece);
+    if (this.buffer === undefined) this.begun.keep(piece);
+    else {
+      this.buffer.set(piece, this.filled);
+      this.placeEarly(this.buffer, piece.length);
+    }
     this.filled += piece.length;
     if (this.buffer === undefined && this.filled >= this.length * partBeforeRoom) {
       this.buffer = Buffer.allocUnsafeSlow(this.length);
-      this.buffer.set(this.begun.join(noBytes));
+      this.early = this.begun.takePieces();
     }
     return piece.length;
   }
 
+  /** With what comes as much of what came before is put in its place: all of that at once is some megabytes of half a gigabyte. It is there long before the last byte comes. */
+  private placeEarly(buffer: Buffer, bytes: number): void {
+    for (let left = bytes; left > 0 && this.earlyNext < this.early.length;) {
+      const piece = this.early[this.earlyNext++] as Buffer;
+      buffer.set(piece, this.earlyAt);
+      this.earlyAt += piece.length;
+      left -= piece.length;
+    }
+    if (this.earlyNext === this.early.length) this.early = noPieces;
+  }
+
+  /** The next `length` bytes of the stream are its own, and are copied when they come. */
+  copies(length: number): boolean {
+    return this.buffer !== undefined && length <= this.length - this.filled;
+  }
+
   take(): Buffer {
     if (this.filled < this.length || this.buffer === undefined) throw new Error('an element of a request is taken before it has come');
+    this.placeEarly(this.buffer, this.length); // one that came in few pieces
     return this.buffer;
   }
 }
@@ -59,6 +83,11 @@ export class LargeElements {
   /** An element of `length` bytes begins, before which stand `at` bytes of the rest. */
   begin(length: number, at: number): void {
     this.elements.push(new LargeElement(length, at));
+  }
+
+  /** The next `length` bytes of the stream are the last element's own, and are copied: `fill` borrows the chunk that they are. */
+  copies(length: number): boolean {
+    return this.elements.at(-1)?.copies(length) === true;
   }
 
   /** Takes as much of `chunk`, from `from` on, as belongs to the last element; returns how much. The chunk is given away. */

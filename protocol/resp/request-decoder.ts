@@ -108,6 +108,11 @@ export class RequestDecoder {
     if (this.becameStranger) this.judgeAnew();
   }
 
+  /** As `push`, of a chunk that is borrowed: it is copied, but for what goes to a large element anyway. */
+  pushBorrowed(chunk: Buffer): void {
+    this.push(this.large?.copies(chunk.length) === true ? chunk : Buffer.from(chunk));
+  }
+
   /** What a RESET in the same chunk, or before it, has made too large. */
   private judgeAnew(): void {
     this.becameStranger = false;

@@ -36,11 +36,18 @@ export class UnfinishedRequest {
 
   /** All that was kept and `rest` behind it, as one owned Buffer; nothing is kept any more. */
   join(rest: Buffer): Buffer {
+    const length = this.byteLength + rest.length;
+    const pieces = this.takePieces();
+    pieces.push(rest);
+    return Buffer.concat(pieces, length);
+  }
+
+  /** All that was kept, in the pieces in which it is; nothing is kept any more. */
+  takePieces(): Buffer[] {
     this.sealBlock();
-    this.pieces.push(rest);
-    const joined = Buffer.concat(this.pieces, this.byteLength + rest.length);
+    const { pieces } = this;
     this.clear();
-    return joined;
+    return pieces;
   }
 
   clear(): void {

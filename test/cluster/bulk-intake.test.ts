@@ -68,7 +68,7 @@ for (const isHeld of [false, true])
     };
     if (!isHeld) {
       t.deepEqual([taken, acknowledged(), bulk.takingBytes], [[], [], bytes.length]);
-      for (let turns = 0; turns < 10 && taken.length === 0; turns++) await clock.advance(0);
+      for (let turns = 0; turns < 20 && taken.length === 0; turns++) await clock.advance(0);
     }
     t.deepEqual([taken, acknowledged(), bulk.takingBytes], [[7], [bytes.length], 0]);
     for (let turns = 0; turns < 5; turns++) await clock.advance(0);

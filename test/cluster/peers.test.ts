@@ -22,7 +22,13 @@ function accepted(take: (frame: torc.Frame) => boolean): {
   const peers = new Peers(
     {
       transport,
-      clock: { wallMs: () => 0, monotonicMs: () => 0, after: () => ({ cancel: () => undefined }), atTurnEnd: () => undefined },
+      clock: {
+        wallMs: () => 0,
+        monotonicMs: () => 0,
+        after: () => ({ cancel: () => undefined }),
+        atTurnEnd: () => undefined,
+        nextTurn: () => undefined,
+      },
       random: { integer: () => 0 },
       clusterName: 'torc',
       self,
@@ -139,7 +145,13 @@ class PlayedOthers {
         },
         listen: (accept) => (this.accept = accept),
       },
-      clock: { wallMs: () => 0, monotonicMs: () => 0, after: () => ({ cancel: () => undefined }), atTurnEnd: () => undefined },
+      clock: {
+        wallMs: () => 0,
+        monotonicMs: () => 0,
+        after: () => ({ cancel: () => undefined }),
+        atTurnEnd: () => undefined,
+        nextTurn: () => undefined,
+      },
       random: { integer: () => 0 },
       clusterName: 'torc',
       self,

@@ -30,7 +30,13 @@ test('a batch that was gathered between seal and send waits for its own bytes', 
   const link = new PeerLink(
     {
       transport,
-      clock: { wallMs: () => 0, monotonicMs: () => 0, after: () => ({ cancel: () => undefined }), atTurnEnd: () => undefined },
+      clock: {
+        wallMs: () => 0,
+        monotonicMs: () => 0,
+        after: () => ({ cancel: () => undefined }),
+        atTurnEnd: () => undefined,
+        nextTurn: () => undefined,
+      },
       random: { integer: () => 0 },
       greeting: () => ({ protocolVersion: 1 }),
       counter: () => 1,

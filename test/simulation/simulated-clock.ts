@@ -388,6 +388,10 @@ export class SimulatedClock implements Clock {
     if (this.#alive()) this.#machine.turnEnd.push(callback);
   }
 
+  nextTurn(callback: () => void): void {
+    this.after(0, callback);
+  }
+
   /** Moves the wall clock. */
   jump(ms: number): void {
     this.#scheduler.jump(this.#machine.name, ms);

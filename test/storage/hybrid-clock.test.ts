@@ -23,6 +23,9 @@ class ManualClock implements Clock {
   atTurnEnd(): void {
     throw new Error('the hybrid clock starts no timers');
   }
+  nextTurn(): void {
+    throw new Error('the hybrid clock starts no timers');
+  }
 }
 
 const second = 1000 * countersPerMs;

@@ -26,6 +26,10 @@ export class HandClock implements Clock {
     this.after(0, callback);
   }
 
+  nextTurn(callback: () => void): void {
+    this.after(0, callback);
+  }
+
   get timers(): number {
     return this.#timers.length;
   }

@@ -195,7 +195,7 @@ test('one large entry of the turn that the disk refuses does not end the node; w
   const { store, files, failures } = opened;
   /** As the batches of one turn, each too small to be logged in slices, are: one entry. */
   const entry = (mebibytes: number): void => {
-    for (let i = 0; i < mebibytes; i++) write(opened, 'k', Buffer.alloc(mebibyte));
+    for (let i = 0; i < 4 * mebibytes; i++) write(opened, 'k', Buffer.alloc(mebibyte / 4));
     store.endTurn(() => t.fail('nobody is sent it'));
   };
   await refuse(t, opened); // a small one, long before

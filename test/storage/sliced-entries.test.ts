@@ -17,7 +17,7 @@ test('one slice is appended in a turn, also of an entry that is begun when the o
   const sliced: SlicedEntries = new SlicedEntries(
     clock,
     {
-      appendSlice: (payload) => void appended.push({ isEnd: false, payload }),
+      appendSlice: (header, bytes) => void appended.push({ isEnd: false, payload: Buffer.concat([header, bytes]) }),
       appendEnd: (payload) => void appended.push({ isEnd: true, payload }),
       flush: () => undefined,
       isHeld: () => false,

@@ -488,6 +488,7 @@ test('counters never repeat, though the wall clock is set back and the process i
       monotonicMs: () => clock.monotonicMs(),
       after: clock.after.bind(clock),
       atTurnEnd: clock.atTurnEnd.bind(clock),
+      nextTurn: clock.nextTurn.bind(clock),
     };
     const opened = await openStore(current, files, { clock: back });
     for (let i = random.integer(30); i > 0; i--) {

@@ -48,5 +48,18 @@ export function decodeCut(stream: Buffer, cuts: readonly number[], limits: Parti
   return { requests, errors };
 }
 
+/** The same of pieces that are lent, in memory that is written over after each. */
+export function decodeLent(stream: Buffer, cuts: readonly number[], limits: Partial<RequestLimits> = {}, largeBytes?: number): Decoded {
+  const { decoder, requests, errors } = newDecoder(limits, largeBytes);
+  const lent = Buffer.alloc(Math.max(...cuts));
+  for (let at = 0, piece = 0; at < stream.length; piece++) {
+    const length = stream.copy(lent, 0, at, at + (cuts[piece % cuts.length] ?? stream.length));
+    decoder.pushBorrowed(lent.subarray(0, length));
+    lent.fill('?');
+    at += length;
+  }
+  return { requests, errors };
+}
+
 export const decodeWhole = (stream: Buffer | string, limits: Partial<RequestLimits> = {}): Decoded =>
   decodeCut(Buffer.from(stream), [Infinity], limits);
