@@ -304,7 +304,7 @@ async function startServing(
     failed,
     submit: node.router.submit,
     gate,
-    budget: new TurnBudget((callback) => systemClock.atTurnEnd(callback)),
+    budget: new TurnBudget((callback) => systemClock.atTurnEnd(callback), systemClock.monotonicMs),
     timings: new CommandTimings({
       slowLog,
       latency,

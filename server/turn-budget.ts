@@ -1,13 +1,16 @@
 /**
  * What clients may have done in one turn of the event loop, in arguments of long commands: a pipeline of SADDs of 500 members each, from one client or from
  * many, is cut into turns of a few milliseconds instead of holding everyone up until all of it is done. Short commands are not counted: a piece of input
- * holds only so many of them; but a client whose replies of a turn are large rests, and counts. One command is never cut.
+ * holds only so many of them; but a client whose replies of a turn are large rests, and counts. One command is never cut. Where arguments take longer than they should,
+ * on memory that the system has yet to give or in code that is not compiled yet, time ends the turn.
  */
 
 /** A command with no more arguments than this costs what any command costs. */
 export const shortArguments = 32;
 /** Arguments of long commands in a turn: two to seven microseconds each. */
 const argumentsMax = 1000;
+/** No long command begins once the turn's first is so long ago. */
+const beginMs = 2;
 
 /** A client that has had so many bytes of replies in a turn rests. */
 export const repliesBytesMax = 256 * 1024;
@@ -24,17 +27,23 @@ export class TurnBudget {
   private spent = 0;
   private scheduled = false;
   private resting: RestingClient[] = [];
+  /** The turn's first long command, by `monotonicMs`. */
+  private firstMs = 0;
 
   /** `atTurnEnd` calls back after the input that is due, still in its turn. */
-  constructor(private readonly atTurnEnd: (callback: () => void) => void) {}
+  constructor(
+    private readonly atTurnEnd: (callback: () => void) => void,
+    private readonly monotonicMs: () => number,
+  ) {}
 
   /** A long command may begin in this turn. If not, the client has to rest: it is woken in a later one. */
   mayBegin(args: number, client: RestingClient): boolean {
     this.schedule();
-    if (this.spent >= argumentsMax) {
+    if (!this.hasRoom()) {
       this.resting.push(client);
       return false;
     }
+    if (this.spent === 0) this.firstMs = this.monotonicMs();
     this.spent += args;
     return true;
   }
@@ -44,6 +53,10 @@ export class TurnBudget {
     this.schedule();
     this.spent += repliesArguments;
     this.resting.push(client);
+  }
+
+  private hasRoom(): boolean {
+    return this.spent === 0 || (this.spent < argumentsMax && this.monotonicMs() - this.firstMs < beginMs);
   }
 
   private schedule(): void {
@@ -60,7 +73,7 @@ export class TurnBudget {
     this.resting = [];
     const still: RestingClient[] = [];
     for (const client of woken) {
-      if (this.spent < argumentsMax) client.wake();
+      if (this.hasRoom()) client.wake();
       else still.push(client);
     }
     this.resting.unshift(...still);

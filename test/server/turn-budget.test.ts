@@ -24,7 +24,10 @@ class Client {
 
 test('a turn takes a thousand arguments and what completes them; each client goes on in its order', (t) => {
   let due: (() => void)[] = [];
-  const budget = new TurnBudget((callback) => due.push(callback));
+  const budget = new TurnBudget(
+    (callback) => due.push(callback),
+    () => 0,
+  );
   const turns: number[] = [0];
   const note = (args: number): void => void turns.push((turns.pop() ?? 0) + args);
   const clients = [new Client(budget, 400, 10, note), new Client(budget, 33, 200, note), new Client(budget, 5000, 3, note)];
@@ -44,4 +47,30 @@ test('a turn takes a thousand arguments and what completes them; each client goe
     turns.join(),
   );
   t.true(turns.filter((args) => args > 0).length >= 8);
+});
+
+test('a turn takes what begins within two milliseconds, and one command however slow', (t) => {
+  let due: (() => void)[] = [];
+  let nowMs = 0;
+  const budget = new TurnBudget(
+    (callback) => due.push(callback),
+    () => nowMs,
+  );
+  const turns: string[] = [''];
+  const slow = (name: string, ms: number, left: number): Client =>
+    new Client(budget, 40, left, () => {
+      nowMs += ms;
+      turns.push(`${turns.pop()}${name}`);
+    });
+  for (const client of [slow('a', 0.5, 6), slow('b', 5, 2), slow('c', 1, 3)]) client.wake();
+  while (due.length > 0) {
+    const now = due;
+    due = [];
+    turns.push('');
+    for (const callback of now) callback();
+  }
+  t.deepEqual(
+    turns.filter((done) => done !== ''),
+    ['aaaa', 'aab', 'cc', 'b', 'c'],
+  );
 });
