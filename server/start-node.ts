@@ -304,7 +304,10 @@ async function startServing(
     failed,
     submit: node.router.submit,
     gate,
-    budget: new TurnBudget((callback) => systemClock.atTurnEnd(callback), systemClock.monotonicMs),
+    budget: new TurnBudget(
+      (callback) => systemClock.atTurnEnd(callback),
+      () => systemClock.monotonicMs(),
+    ),
     timings: new CommandTimings({
       slowLog,
       latency,
