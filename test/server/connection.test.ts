@@ -101,7 +101,10 @@ async function fixture(t: ExecutionContext, options: FixtureOptions = {}): Promi
       nowMs: () => 1,
       traces: { isOn: false, sample: () => undefined },
       gate: new ClientGate({ monotonicMs: () => performance.now(), unixMicroseconds: () => 1_700_000_000_123_456 }),
-      budget: new TurnBudget((callback) => void setImmediate(callback), () => 0),
+      budget: new TurnBudget(
+        (callback) => void setImmediate(callback),
+        () => 0,
+      ),
       timings: new CommandTimings({ slowLog, latency, monotonicMs: () => performance.now(), flushAtEnd }),
       arrivalMs: () => performance.now(),
       commandTimeoutMs: () => 1000,
