@@ -27,7 +27,7 @@ export class TurnBudget {
   private spent = 0;
   private scheduled = false;
   private resting: RestingClient[] = [];
-  /** The turn's first long command, by `monotonicMs`. */
+  /** When the turn's first was counted, by `monotonicMs`. */
   private firstMs = 0;
 
   /** `atTurnEnd` calls back after the input that is due, still in its turn. */
@@ -43,16 +43,20 @@ export class TurnBudget {
       this.resting.push(client);
       return false;
     }
-    if (this.spent === 0) this.firstMs = this.monotonicMs();
-    this.spent += args;
+    this.spend(args);
     return true;
   }
 
   /** The client has had `repliesBytesMax`: it is woken in a later turn. */
   rest(client: RestingClient): void {
     this.schedule();
-    this.spent += repliesArguments;
+    this.spend(repliesArguments);
     this.resting.push(client);
+  }
+
+  private spend(args: number): void {
+    if (this.spent === 0) this.firstMs = this.monotonicMs();
+    this.spent += args;
   }
 
   private hasRoom(): boolean {

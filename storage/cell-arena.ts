@@ -38,6 +38,8 @@ export class CellArena {
   private readonly pages: (Page | undefined)[] = [];
   /** The bytes of each page, for readers. */
   readonly pageBytes: Buffer[] = [];
+  /** The same, for those who copy much: four bytes at a time (protocol/resp/bulk-array.ts). */
+  readonly pageViews: DataView[] = [];
   private readonly current: (Page | undefined)[] = [];
   private readonly withFree: Page[][] = classUnits.map(() => []);
   private readonly freeNumbers: number[] = [];
@@ -107,6 +109,7 @@ export class CellArena {
       page = { number, bytes, words, sizeClass, free: noCell, fresh: 0, used: 0, listed: false };
       this.pages[number] = page;
       this.pageBytes[number] = bytes;
+      this.pageViews[number] = new DataView(bytes.buffer);
     }
     page.listed = false;
     this.current[sizeClass] = page;
@@ -119,11 +122,13 @@ export class CellArena {
     if (page.listed) withFree[page.sizeClass] = (withFree[page.sizeClass] ?? []).filter((other) => other !== page);
     pages[page.number] = undefined;
     this.pageBytes[page.number] = noBytes;
+    this.pageViews[page.number] = noView;
     this.freeNumbers.push(page.number);
   }
 }
 
 const noBytes = Buffer.alloc(0);
+const noView = new DataView(new ArrayBuffer(0));
 
 function classFor(bytes: number): number {
   return classByUnits[(bytes + unitBytes - 1) >>> 4] as number;

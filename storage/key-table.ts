@@ -585,14 +585,16 @@ export class KeyTable {
     return this.isLarge(entry) ? bytes : Buffer.from(bytes);
   }
 
-  /** Gives `to` the value, borrowed as by valuePageOf: what is asked of each element of a long range looks into the table once. */
-  giveValue(entry: number, to: { add(bytes: Buffer, from: number, length: number): void }): void {
+  /** Gives `to` the value, borrowed as by valuePageOf: what is asked of each element of a long range looks into the table once. `view` is of the same memory as `bytes`. */
+  giveValue(entry: number, to: { add(bytes: Buffer, from: number, length: number, view?: DataView): void }): void {
     const words = this.wordsOf(entry);
     const at = (entry & inChunk) << wordsLog;
     const length = words[at + field.valueLength] as number;
     if (((words[at + field.state] as number) & (large | shared)) !== 0) return to.add(this.valuePageOf(entry), this.valueAt(entry), length);
     const cell = words[at + field.cell] as number;
-    to.add(this.arena.pageBytes[cell >>> 16] as Buffer, CellArena.byteOffset(cell) + (words[at + field.keyLength] as number), length);
+    const { pageBytes, pageViews } = this.arena;
+    const from = CellArena.byteOffset(cell) + (words[at + field.keyLength] as number);
+    to.add(pageBytes[cell >>> 16] as Buffer, from, length, pageViews[cell >>> 16]);
   }
 
   /** The value is these bytes. */

@@ -8,6 +8,8 @@ const keptBytes = 1 << 20;
 const headerBytes = 16;
 /** Up to this length a loop beats the call into the runtime's copy. */
 const loopedBytes = 64;
+/** The same of a loop over four bytes at a time, which takes less than half as long as one over bytes. */
+const loopedByFour = 112;
 /** Type bytes of RESP. */
 export const headerType = { array: 0x2a, bulk: 0x24, integer: 0x3a, map: 0x25, set: 0x7e } as const;
 const { array, bulk } = headerType;
@@ -17,6 +19,8 @@ const zero = 0x30;
 /** Used again for each reply; one is written at a time. */
 export class BulkArrayWriter {
   private memory = Buffer.allocUnsafeSlow(firstBytes);
+  /** Of the same. */
+  private view = viewOf(this.memory);
   private used = 0;
 
   begin(count: number): void {
@@ -56,17 +60,23 @@ export class BulkArrayWriter {
   takePiece(): Buffer {
     const piece = Buffer.from(this.memory.subarray(0, this.used));
     this.used = 0;
-    if (this.memory.length > keptBytes) this.memory = Buffer.allocUnsafeSlow(firstBytes);
+    if (this.memory.length > keptBytes) this.use(Buffer.allocUnsafeSlow(firstBytes));
     return piece;
   }
 
-  /** Copies `length` bytes of `bytes` from `from`. */
-  add(bytes: Buffer, from: number, length: number): void {
+  /** Copies `length` bytes of `bytes` from `from`. `view`, of the same memory as `bytes` from its first byte on, makes that faster. */
+  add(bytes: Buffer, from: number, length: number, view?: DataView): void {
     this.reserve(length + headerBytes + 2);
     this.header(bulk, length);
     const { memory } = this;
     let at = this.used;
-    if (length <= loopedBytes) for (let i = from; i < from + length; i++) memory[at++] = bytes[i] as number;
+    if (view !== undefined && length <= loopedByFour) {
+      const mine = this.view;
+      const end = from + length;
+      let i = from;
+      for (; i + 4 <= end; i += 4, at += 4) mine.setUint32(at, view.getUint32(i));
+      for (; i < end; i++) memory[at++] = bytes[i] as number;
+    } else if (length <= loopedBytes) for (let i = from; i < from + length; i++) memory[at++] = bytes[i] as number;
     else {
       memory.set(bytes.subarray(from, from + length), at);
       at += length;
@@ -78,8 +88,13 @@ export class BulkArrayWriter {
 
   end(): EncodedReply {
     const reply = new EncodedReply(Buffer.from(this.memory.subarray(0, this.used)));
-    if (this.memory.length > keptBytes) this.memory = Buffer.allocUnsafeSlow(firstBytes);
+    if (this.memory.length > keptBytes) this.use(Buffer.allocUnsafeSlow(firstBytes));
     return reply;
+  }
+
+  private use(memory: Buffer<ArrayBuffer>): void {
+    this.memory = memory;
+    this.view = viewOf(memory);
   }
 
   private header(type: number, value: number): void {
@@ -102,6 +117,10 @@ export class BulkArrayWriter {
     if (this.memory.length - this.used >= bytes) return;
     const larger = Buffer.allocUnsafeSlow(Math.max(2 * this.memory.length, this.used + bytes));
     larger.set(this.memory.subarray(0, this.used));
-    this.memory = larger;
+    this.use(larger);
   }
+}
+
+function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, length);
 }

@@ -74,3 +74,31 @@ test('a turn takes what begins within two milliseconds, and one command however 
     ['aaaa', 'aab', 'cc', 'b', 'c'],
   );
 });
+
+test('those that rest for what they were sent are woken as many as there is room for, late after the start as well', (t) => {
+  let due: (() => void)[] = [];
+  const budget = new TurnBudget(
+    (callback) => due.push(callback),
+    () => 1_000_000,
+  );
+  const woken: number[] = [];
+  for (let client = 0; client < 15; client++) {
+    const resting = {
+      wake: (): void => {
+        woken.push(client);
+        if (client < 11) budget.rest(resting);
+      },
+    };
+    budget.rest(resting);
+  }
+  const perTurn: number[] = [];
+  while (woken.length < 20) {
+    const before = woken.length;
+    const now = due;
+    due = [];
+    for (const callback of now) callback();
+    if (woken.length > before) perTurn.push(woken.length - before);
+  }
+  t.deepEqual(perTurn, [10, 14]);
+  t.deepEqual(woken, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
+});
