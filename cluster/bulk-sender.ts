@@ -22,11 +22,14 @@ export interface BulkSizes {
   readonly patience: BulkPatience;
 }
 
+/** A quarter of a mebibyte, and what stands around values: one of a mebibyte goes in four pieces, not in five. */
+const pieceBytes = (256 + 8) * 1024;
+
 /** A piece is encoded within a millisecond, and a window is a few milliseconds of a fast network. */
 export const bulkSizes: BulkSizes = {
   messageBytesMin: 512 * 1024 + 64 * 1024,
-  pieceBytes: 256 * 1024,
-  windowBytes: 2 * 1024 * 1024,
+  pieceBytes,
+  windowBytes: 4 * pieceBytes,
   patience: usualBulkPatience,
 };
 

@@ -22,8 +22,8 @@ import type { Turn } from './turn.js';
 const pieceBytes = 512 * 1024;
 /** Entries looked at before the event loop gets its turn. */
 const sliceEntries = 1000;
-/** A peer that has not taken this much yet gets no further piece. */
-const congestedBytes = 8 * 1024 * 1024;
+/** A peer that has not taken this much yet gets no further piece. Large batches count until it has stored them: more than a few of those must not keep it from being repaired. */
+const congestedBytes = 32 * 1024 * 1024;
 /** Pulls for catching up that are under way at once. */
 const catchUpsAtOnce = 16;
 /** Pushes of which a piece was discarded that are remembered. */

@@ -26,7 +26,7 @@ const pieceLanes = 64;
 /** What is handed over to one target in a second, at most: it has clients to serve. */
 const bytesPerSecond = 16 * 1024 * 1024;
 /** A target that has not taken this much yet gets no further piece. */
-const congestedBytes = 8 * 1024 * 1024;
+const congestedBytes = 32 * 1024 * 1024;
 
 export interface HandOffOptions {
   readonly store: Store;

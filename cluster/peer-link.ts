@@ -37,7 +37,7 @@ const repliesField = 5;
 const replyRowsField = 1;
 const noBytes = Buffer.alloc(0);
 /** Of batches that are sent again: so many frames to one that is large, and as many in a turn, besides twice what was written since the turn before, or there would be no end to it. */
-const resentFrames = { toLarge: 16, inTurn: 8 };
+const resentFrames = { toLarge: 4, inTurn: 8 };
 /** Spans of questions without an answer that a link keeps. */
 const spansMax = 1024;
 
@@ -581,15 +581,16 @@ export class PeerLink {
   }
 }
 
-/** One buffer, but for pieces of large messages, whose bytes are not copied. */
+/** One buffer, but for pieces of large messages, whose bytes are not copied, and which go in a frame each: the other side puts a frame together before it looks at it. */
 function frameChunksOf(frame: torc.Frame.$Shape): readonly Buffer[] {
   const { bulkPieces } = frame;
   if (!bulkPieces) return [framed(torc.Frame.encode(frame, beginFrame()))];
   delete frame.bulkPieces;
-  const writer = torc.Frame.encode(frame, beginFrame());
-  return framedWithTail(
-    writer,
-    bulkPieces.map(({ bytes, ...head }) => ({ head: torc.BulkPiece.encode(head).finish() as Buffer, tail: (bytes ?? noBytes) as Buffer })),
-    { field: bulkPiecesField, tailField: bulkBytesField },
+  return bulkPieces.flatMap(({ bytes, ...head }, index) =>
+    framedWithTail(
+      torc.Frame.encode(index === 0 ? frame : { clock: frame.clock ?? 0 }, beginFrame()),
+      { head: torc.BulkPiece.encode(head).finish() as Buffer, tail: (bytes ?? noBytes) as Buffer },
+      { field: bulkPiecesField, tailField: bulkBytesField },
+    ),
   );
 }

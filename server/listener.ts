@@ -4,13 +4,16 @@ import { createServer as createTlsServer, type SecureContextOptions } from 'node
 import { Connection } from './connection.js';
 import { linger } from './linger.js';
 import type { ServerState } from './server-state.js';
-import { readShared } from './shared-read-buffer.js';
+import { ReadBudget, readShared } from './shared-read-buffer.js';
 import { askedForCertificate, refusesUntrusted, tlsHandshakeTimeoutMs } from './tls-files.js';
 
 /** Its beginning is Redis': tools look for it. */
 const protectedMode =
   '-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted ' +
   'from the loopback interface. Set a password (requirepass, or ACL SETUSER default from this machine), or, where the network keeps strangers out, protected-mode no.\r\n';
+
+/** Read in one turn of what all clients send. */
+const clientReads = new ReadBudget(512 * 1024);
 
 /** How often each client is looked at whether it is still to be kept. */
 const reviewMs = 1000;
@@ -152,7 +155,7 @@ export class Listener {
       return;
     }
     this.state.statistics.connectionsReceived++;
-    const socket = readShared(accepted, (chunk, isBorrowed) => connection.data(chunk, isBorrowed));
+    const socket = readShared(accepted, (chunk, isBorrowed) => connection.data(chunk, isBorrowed), clientReads);
     const keepalive = this.options.keepaliveSeconds();
     if (keepalive > 0) socket.setKeepAlive(true, keepalive * 1000);
     const connection: Connection = new Connection(this.nextId++, socket, this.state);

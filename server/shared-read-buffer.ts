@@ -4,20 +4,41 @@
  * server's sockets do not offer it; so the accepted connection is handed over to a Socket made with it. Where that cannot be done, TLS or a
  * runtime without the handle, the socket is used as it is, with its own reads.
  *
- * Bound: of what has come, up to two mebibytes of each socket would be read in one turn of the event loop. After `readInTurnBytes` of all together, whoever sends more is read on in the next one.
+ * Bound: of what has come, up to two mebibytes of each socket would be read in one turn of the event loop. After so many bytes of all that share a budget, each that still has
+ * something to read is read once more, and on in the next turn.
  */
 import { Socket } from 'node:net';
 
 const readBytes = 65_536;
 /** Reads are handed on, and copied by whoever keeps them, before the next one begins: one for all. */
 const shared = Buffer.allocUnsafeSlow(readBytes);
-const readInTurnBytes = 512 * 1024;
-let sinceRestBytes = 0;
-/** Read on in the next turn. */
-const resting: Socket[] = [];
+
+/** How much of what several sockets send is read before others get their turn. TLS reads by itself, and without it. */
+export class ReadBudget {
+  private spentBytes = 0;
+  /** Read on in the next turn. */
+  private resting: Socket[] = [];
+
+  constructor(private readonly bytesMax: number) {}
+
+  /** Counts what was read. False: the socket rests, and is read on in the next turn, unless somebody has paused it by then. */
+  spend(bytes: number, socket: Socket): boolean {
+    this.spentBytes += bytes;
+    if (this.spentBytes < this.bytesMax) return true;
+    if (this.resting.push(socket) === 1) setImmediate(this.goOn);
+    return false;
+  }
+
+  private readonly goOn = (): void => {
+    const { resting } = this;
+    this.resting = [];
+    this.spentBytes = 0;
+    for (const socket of resting) if (!socket.destroyed && !socket.isPaused()) socket.resume();
+  };
+}
 
 /** From a connection that was accepted with pauseOnConnect. `data` gets each read, borrowed or owned, from the next turn on; the Socket is the one to use from now on. */
-export function readShared(accepted: Socket, data: (chunk: Buffer, isBorrowed: boolean) => void): Socket {
+export function readShared(accepted: Socket, data: (chunk: Buffer, isBorrowed: boolean) => void, budget: ReadBudget): Socket {
   const handle: unknown = Reflect.get(accepted, '_handle');
   if (accepted.constructor !== Socket || typeof handle !== 'object' || handle === null) {
     accepted.on('data', (chunk) => data(chunk, false));
@@ -29,10 +50,7 @@ export function readShared(accepted: Socket, data: (chunk: Buffer, isBorrowed: b
     buffer: shared,
     callback(length: number, buffer: Uint8Array): boolean {
       data(buffer.subarray(0, length) as Buffer, true);
-      sinceRestBytes += length;
-      if (sinceRestBytes < readInTurnBytes) return true;
-      rest(socket);
-      return false;
+      return budget.spend(length, socket);
     },
   };
   // The types know neither handle nor onread here.
@@ -47,13 +65,4 @@ export function readShared(accepted: Socket, data: (chunk: Buffer, isBorrowed: b
 function asSocket(made: unknown): Socket {
   if (!(made instanceof Socket)) throw new Error('a Socket is none');
   return made;
-}
-
-function rest(socket: Socket): void {
-  if (resting.push(socket) === 1) setImmediate(goOn);
-}
-
-function goOn(): void {
-  sinceRestBytes = 0;
-  for (const socket of resting.splice(0)) if (!socket.destroyed && !socket.isPaused()) socket.resume();
 }

@@ -51,7 +51,7 @@ export class SocketOutput {
   }
 
   private handNext(): void {
-    if (this.socket.destroyed) return this.drop();
+    if (this.socket.destroyed || this.socket.writableEnded) return this.drop();
     const { pieceBytes } = this;
     const piece: Buffer[] = [];
     let bytes = 0;

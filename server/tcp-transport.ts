@@ -2,14 +2,16 @@
 import { lookup } from 'node:dns';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer, type SecureContextOptions, type Server as TlsServer } from 'node:tls';
-import { readShared } from './shared-read-buffer.js';
+import { ReadBudget, readShared } from './shared-read-buffer.js';
 import { SocketOutput } from './socket-output.js';
 import { askedForCertificate, refusesUntrusted, tlsHandshakeTimeoutMs } from './tls-files.js';
 import type { PeerAddress, PeerStream, PeerStreamEvents, Transport } from '../cluster/transport.js';
 
 const connectTimeoutMs = 2000;
-/** Of a frame with a large value, which goes to several peers in one turn. */
-const pieceBytes = 256 * 1024;
+/** Handed over in one turn, to each of several peers. */
+const pieceBytes = 512 * 1024;
+/** Read in one turn of what all peers send. */
+const peerReads = new ReadBudget(1024 * 1024);
 
 /** Mutual TLS between nodes: each has to show a certificate of the authorities. Names in it are not looked at: nodes move, and the authority is the cluster's own. */
 export interface PeerTls {
@@ -27,7 +29,7 @@ function streamOf(socket: Socket): PeerStream {
       return output.untakenBytes;
     },
     write(chunks) {
-      if (socket.destroyed || isClosed) return;
+      if (socket.destroyed || socket.writableEnded || isClosed) return;
       let bytes = 0;
       for (const { length } of chunks) bytes += length;
       output.write(chunks, bytes);
@@ -107,7 +109,7 @@ export class TcpTransport implements Transport {
       server.off(connectionEvent(tls), refuse);
       server.on(connectionEvent(tls), (accepted: Socket) => {
         if (tls !== undefined && refusesUntrusted(accepted, tls)) return;
-        const socket = readShared(accepted, (chunk, isBorrowed) => events.data(isBorrowed ? Buffer.from(chunk) : chunk));
+        const socket = readShared(accepted, (chunk, isBorrowed) => events.data(isBorrowed ? Buffer.from(chunk) : chunk), peerReads);
         this.keep(socket);
         const events: PeerStreamEvents = accept(streamOf(socket));
         listenTo(socket, events);

@@ -16,7 +16,10 @@ export interface Clock {
   after(delayMs: number, callback: () => void): Timer;
   /** Runs `callback` once at the end of this turn of the event loop: after every input event that is already due. */
   atTurnEnd(callback: () => void): void;
-  /** Runs `callback` once in the next turn, as soon as may be. For what somebody waits for: a timer, a millisecond at least, leaves more of the processor to others. */
+  /**
+   * Runs `callback` once, after the input that is due: at the end of a turn that reads some, else in the next. One who asks again from within it gets a turn each. For what somebody
+   * waits for: a timer, a millisecond at least, leaves more of the processor to others.
+   */
   nextTurn(callback: () => void): void;
 }
 

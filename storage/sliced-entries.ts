@@ -53,7 +53,7 @@ export class SlicedEntries {
     private readonly clock: Clock,
     private readonly log: SliceLog,
     private readonly failed: (error: unknown) => void,
-    /** Of a slice. Copying, checksum and write of a mebibyte take a few milliseconds. */
+    /** Of a slice. Copying, checksum and write of a mebibyte take up to ten milliseconds. */
     private readonly sliceBytes: number,
   ) {}
 

@@ -50,8 +50,10 @@ const entryKind = { batches: 1, transfer: 2, promised: 3, fact: 4, keptHint: 5, 
 
 const ceilingFact = 'clock-ceiling';
 
-/** Above this a batch is logged in slices, of half as much: a mebibyte of memory that the system has yet to give costs up to four milliseconds for each copy. */
+/** Above this a batch is logged in slices: a mebibyte of memory that the system has yet to give costs up to four milliseconds for each copy. */
 const largeBatchBytes = 512 * 1024;
+/** A slice is half of that, and what stands around values: one of a mebibyte goes in four slices, not in five. */
+const sliceToLargeBatch = 33 / 64;
 /** Values of more bytes are not copied into a large batch. */
 const copiedBytesMost = 256 * 1024;
 
@@ -176,7 +178,7 @@ export class Store {
         if (!(error instanceof StorageError)) throw error;
         options.onFailure(error);
       },
-      Math.ceil(this.largeBatchBytes / 2),
+      Math.ceil(sliceToLargeBatch * this.largeBatchBytes),
     );
     this.writeBehind = new WriteBehind(
       engine,

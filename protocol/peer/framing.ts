@@ -34,23 +34,17 @@ export interface TailedMessage {
 }
 
 /**
- * The same with a repeated field of messages with long tails behind what was encoded. Tails are not copied: they are among the chunks, whose concatenation is
+ * The same with a field, a message with a long tail, behind what was encoded. The tail is not copied: it is among the chunks, whose concatenation is
  * the frame, and must not be written to.
  */
 export function framedWithTail(
   writer: $protobuf.Writer,
-  messages: readonly TailedMessage[],
-  { field, tailField }: { readonly field: number; readonly tailField: number },
+  { head, tail }: TailedMessage,
+  fields: { readonly field: number; readonly tailField: number },
 ): Buffer[] {
-  const chunks: Buffer[] = [];
-  let rest = writer;
+  const chunks = withTail(writer, head, [tail], fields);
   let length = -lengthBytes;
-  for (const { head, tail } of messages) {
-    const parts = withTail(rest, head, [tail], { field, tailField });
-    chunks.push(...parts);
-    for (const part of parts) length += part.length;
-    rest = $protobuf.Writer.create();
-  }
+  for (const chunk of chunks) length += chunk.length;
   chunks[0]?.writeUInt32BE(length, 0);
   return chunks;
 }

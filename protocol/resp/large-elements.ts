@@ -90,7 +90,7 @@ export class LargeElements {
     return this.elements.at(-1)?.copies(length) === true;
   }
 
-  /** Takes as much of `chunk`, from `from` on, as belongs to the last element; returns how much. The chunk is given away. */
+  /** Takes as much of `chunk`, from `from` on, as belongs to the last element; returns how much. The chunk is given away, but where `copies` has said so. */
   fill(chunk: Buffer, from: number): number {
     return this.elements.at(-1)?.fill(chunk, from) ?? 0;
   }

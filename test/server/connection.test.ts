@@ -103,7 +103,7 @@ async function fixture(t: ExecutionContext, options: FixtureOptions = {}): Promi
       gate: new ClientGate({ monotonicMs: () => performance.now(), unixMicroseconds: () => 1_700_000_000_123_456 }),
       budget: new TurnBudget(
         (callback) => void setImmediate(callback),
-        () => 0,
+        () => performance.now(),
       ),
       timings: new CommandTimings({ slowLog, latency, monotonicMs: () => performance.now(), flushAtEnd }),
       arrivalMs: () => performance.now(),

@@ -82,7 +82,7 @@ test('a large batch is in memory at once, without a copy, and in the log after s
     opened.store.endTurn(() => undefined);
     await opened.clock.advance(0);
   }
-  t.true(turns >= 4, `${turns} turns`);
+  t.true(turns >= 12, `${turns} turns`);
   opened.store.endTurn(() => undefined);
   const again = await open(killed(disk));
   t.is(valueOf(again), isLarge);
@@ -116,7 +116,7 @@ test('rounds of writing behind find their place between large batches that follo
   let written = false;
   for (let turns = 0; !written && turns < 100; turns++) {
     if (turns === 1) void opened.store.writeOut().then(() => (written = true));
-    if (turns % 3 === 0) another(); // one takes four turns: there is always one waiting
+    if (turns % 3 === 0) another(); // one takes twelve turns: there is always one waiting
     await opened.clock.advance(0);
   }
   t.true(written);

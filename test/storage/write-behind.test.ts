@@ -206,7 +206,7 @@ test('a record that is too long for the engine goes there in pieces, and no othe
   const files = new MemoryLogFiles();
   const clock = new HandClock();
   const opened = await openStore(engine, files, { clock });
-  const most = 512 * 1024 - 22; // with what stands before it in the record half a mebibyte
+  const most = 2 * 264 * 1024 - 22; // with what stands before it in the record two pieces
   const values = [0, 65_536, 65_537, 262_145, most, most + 1].map((length, at) => Buffer.alloc(length, at));
   for (const [at, value] of values.entries()) {
     write(opened, `k${at}`, value);
