@@ -13,8 +13,9 @@
  * shape is 4 (protocol/record.ts), so a program that knows nothing of pieces refuses such a row.
  */
 import type { Clock } from './clock.js';
-import { StorageError, type Engine, type EngineBatch, type EngineRange } from './engine.js';
+import { StorageError, type Engine, type EngineBatch, type EngineRange, type Items } from './engine.js';
 import { pieceRow, pieceRows, splitRow, splitRows, table as tables } from './rows.js';
+import { TurnSlice } from './turn-slice.js';
 
 /** Copied in a millisecond or two. A quarter of a mebibyte, and what stands around values: one of a mebibyte lies in four. */
 const pieceBytesUsual = (256 + 8) * 1024;
@@ -107,28 +108,31 @@ export class PiecedEngine implements Engine {
       if (!isSplit(put[0])) throw new Error('the value of a row that is never in pieces is a long one');
       splits.set(put[0].toString('latin1'), await this.writePieces(put));
     }
-    const puts: [Buffer, Buffer][] = [];
-    const deletes: Buffer[] = [];
+    const markers: [Buffer, Buffer][] = [];
+    /** Of what is replaced or deleted. */
+    const pieces: Buffer[] = [];
     const gone: string[] = [];
     const replace = (row: Buffer): string => {
       const name = row.toString('latin1');
       const before = this.splits.get(name);
       if (before === undefined) return name;
       gone.push(name);
-      deletes.push(splitRow(before.generation));
-      for (let index = 0; index * before.pieceBytes < before.bytes; index++) deletes.push(pieceRow(before.generation, index));
+      pieces.push(splitRow(before.generation));
+      for (let index = 0; index * before.pieceBytes < before.bytes; index++) pieces.push(pieceRow(before.generation, index));
       return name;
     };
+    // Of twenty thousand small rows it takes some milliseconds.
+    const slice = new TurnSlice(this.clock);
     for (const row of batch.deletes) {
-      deletes.push(row);
       replace(row);
+      if (slice.isOver()) await slice.nextTurn();
     }
-    for (const [row, value] of batch.puts) {
+    for (const [row] of batch.puts) {
       replace(row);
-      puts.push([row, value]);
+      if (slice.isOver()) await slice.nextTurn();
     }
-    for (const [row] of long) puts.push([row, markerOf(splits.get(replace(row)) as Split)]);
-    await this.engine.write({ puts, deletes }, options);
+    for (const [row] of long) markers.push([row, markerOf(splits.get(replace(row)) as Split)]);
+    await this.engine.write({ puts: joined(batch.puts, markers), deletes: joined(batch.deletes, pieces) }, options);
     for (const name of gone) this.splits.delete(name);
     for (const [name, split] of splits) this.splits.set(name, split);
   }
@@ -227,6 +231,17 @@ export class PiecedEngine implements Engine {
   private nextTurn(): Promise<void> {
     return new Promise((resolve) => this.clock.nextTurn(resolve));
   }
+}
+
+/** The one, then the other. */
+function joined<Item>(first: Items<Item>, second: readonly Item[]): Items<Item> {
+  return {
+    length: first.length + second.length,
+    *[Symbol.iterator]() {
+      yield* first;
+      yield* second;
+    },
+  };
 }
 
 /** Rows that hold records. */

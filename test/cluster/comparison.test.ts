@@ -261,15 +261,15 @@ test('a partition that is being sent is let go once the stream is gone, whatever
   const versions = plainRecord(dot, 'v'.repeat(600 * 1024)).versions;
   opened.store.applyBatches(encodeBatches([{ partition: 0, dot, prev: 0, records: [[key, { context: emptyClock, versions }]] }]));
   // Kept until the peer has stored it, over whatever stream.
-  const large = new Settlement(0, 1, 0, 9 << 20, false, undefined, 'OK', 1, () => undefined);
-  large.turnBytes = Buffer.alloc(9 << 20);
+  const large = new Settlement(0, 1, 0, 33 << 20, false, undefined, 'OK', 1, () => undefined);
+  large.turnBytes = Buffer.alloc(33 << 20);
   played.link.sendLargeBatch(large);
   a.comparison.onPull(a.peer, torc.Pull.create({ id: 1, partition: 0 }));
   await played.clock.advance(1);
   t.is(partition.pins, 1, 'it waits for the peer to take what is on its way');
   played.unreachable = true;
   played.stream.break();
-  t.true(played.link.streamBufferedBytes > 8 << 20);
+  t.true(played.link.streamBufferedBytes > 32 << 20);
   await played.clock.advance(1);
   await played.clock.advance(1);
   t.is(partition.pins, 0);
