@@ -22,8 +22,6 @@ import type { Turn } from './turn.js';
 const pieceBytes = 512 * 1024;
 /** Entries looked at before the event loop gets its turn. */
 const sliceEntries = 1000;
-/** A peer that has not taken this much yet gets no further piece. Large batches count until it has stored them: more than a few of those must not keep it from being repaired. */
-const congestedBytes = 32 * 1024 * 1024;
 /** Pulls for catching up that are under way at once. */
 const catchUpsAtOnce = 16;
 /** Pushes of which a piece was discarded that are remembered. */
@@ -387,7 +385,7 @@ export class Comparison {
           peer.link.say({ transfers: [piece] });
           [key, record, bytes, rest] = [[], [], 0, undefined];
           do await new Promise<void>((resolve) => clock.after(1, resolve));
-          while (!isLost() && peer.link.streamBufferedBytes > congestedBytes);
+          while (!isLost() && peer.link.isCongested);
         } else if (++looked % sliceEntries === 0) await new Promise<void>((resolve) => clock.after(0, resolve));
         // A piece may have been lost with its stream, and the last one moves the receiver's clock.
         if (isLost()) return this.giveUp(how);

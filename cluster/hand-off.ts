@@ -25,8 +25,6 @@ const pieceBytes = 256 * 1024;
 const pieceLanes = 64;
 /** What is handed over to one target in a second, at most: it has clients to serve. */
 const bytesPerSecond = 16 * 1024 * 1024;
-/** A target that has not taken this much yet gets no further piece. */
-const congestedBytes = 32 * 1024 * 1024;
 
 export interface HandOffOptions {
   readonly store: Store;
@@ -180,7 +178,7 @@ export class HandOff {
       }
       turn.schedule();
       do await new Promise<void>((resolve) => clock.after(Math.ceil((batches.length / bytesPerSecond) * 1000), resolve));
-      while (!this.closed && peer.takesWrites && peer.link.streamBufferedBytes > congestedBytes);
+      while (!this.closed && peer.takesWrites && peer.link.isCongested);
     }
   }
 
@@ -235,7 +233,7 @@ export class HandOff {
         peer.link.say({ hints: [{ id, target, batches, answer: true }] });
         const isOver = (): boolean => this.closed || !peer.link.isOpen || peer.link.streamNumber !== streamNumber;
         do await new Promise<void>((resolve) => clock.after(1, resolve));
-        while (!isOver() && peer.link.streamBufferedBytes > congestedBytes);
+        while (!isOver() && peer.link.isCongested);
         if (isOver()) return;
       }
     }

@@ -70,6 +70,8 @@ export function firstId(random: Random): number {
   return 1 + random.integer(2 ** 32) * 2 ** 16;
 }
 
+/** A peer that has not taken so much is congested. Large batches count until it has stored them: a few must not keep it from being repaired. */
+const congestedBytes = 32 * 1024 * 1024;
 /** Bytes of large messages that wait for a peer, beyond which no more records are sent for repair, nor replies. */
 const bulkBytesMax = 1024 * 1024 * 1024;
 
@@ -164,6 +166,11 @@ export class PeerLink {
   /** Bytes that the network has not taken yet, and of large messages those that have not come. */
   get streamBufferedBytes(): number {
     return this.stream.bufferedBytes + this.bulk.bytes;
+  }
+
+  /** The peer gets no further piece of what repairs it, or is handed over to it, as yet. */
+  get isCongested(): boolean {
+    return this.streamBufferedBytes > congestedBytes;
   }
 
   /** So much at once goes in pieces. */

@@ -22,7 +22,7 @@ class LargeElement {
   /** What came before there was room for all. */
   private readonly begun = new UnfinishedRequest();
   /** Of that, what is not in its place yet, and the place of its first byte. */
-  private early: readonly Buffer[] = [];
+  private early = noPieces;
   private earlyNext = 0;
   private earlyAt = 0;
   private buffer: Buffer | undefined;

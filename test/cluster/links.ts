@@ -3,7 +3,17 @@ import { PeerLink, protocolVersion, type PeerLinkEvents } from '../../cluster/pe
 import type { PeerStream, PeerStreamEvents, Transport } from '../../cluster/transport.js';
 import { torc } from '../../protocol/generated/messages.js';
 import { frameChunks, FrameSplitter } from '../../protocol/peer/framing.js';
+import type { Clock } from '../../storage/clock.js';
 import { HandClock, seededRandom } from '../storage/log-fixtures.js';
+
+/** Time that stands still, and in which nothing is ever due. */
+export const stillClock: Clock = {
+  wallMs: () => 0,
+  monotonicMs: () => 0,
+  after: () => ({ cancel: () => undefined }),
+  atTurnEnd: () => undefined,
+  nextTurn: () => undefined,
+};
 
 export class PlayedStream implements PeerStream {
   bufferedBytes = 0;

@@ -7,6 +7,7 @@ import { Peers } from '../../cluster/peers.js';
 import type { PeerAddress, PeerStream, PeerStreamEvents, Transport } from '../../cluster/transport.js';
 import { torc } from '../../protocol/generated/messages.js';
 import { frameChunks } from '../../protocol/peer/framing.js';
+import { stillClock } from './links.js';
 
 const self = { nodeId: 'a', host: 'h', peerPort: 1, clientPort: 2, zone: '', hostLabel: '' };
 const address = (nodeId: string): torc.NodeAddress.$Shape => ({ ...self, nodeId });
@@ -22,13 +23,7 @@ function accepted(take: (frame: torc.Frame) => boolean): {
   const peers = new Peers(
     {
       transport,
-      clock: {
-        wallMs: () => 0,
-        monotonicMs: () => 0,
-        after: () => ({ cancel: () => undefined }),
-        atTurnEnd: () => undefined,
-        nextTurn: () => undefined,
-      },
+      clock: stillClock,
       random: { integer: () => 0 },
       clusterName: 'torc',
       self,
@@ -145,13 +140,7 @@ class PlayedOthers {
         },
         listen: (accept) => (this.accept = accept),
       },
-      clock: {
-        wallMs: () => 0,
-        monotonicMs: () => 0,
-        after: () => ({ cancel: () => undefined }),
-        atTurnEnd: () => undefined,
-        nextTurn: () => undefined,
-      },
+      clock: stillClock,
       random: { integer: () => 0 },
       clusterName: 'torc',
       self,

@@ -5,6 +5,7 @@ import { Settlement } from '../../cluster/settlement.js';
 import type { PeerStreamEvents, Transport } from '../../cluster/transport.js';
 import { torc } from '../../protocol/generated/messages.js';
 import { frameChunks, FrameSplitter } from '../../protocol/peer/framing.js';
+import { stillClock } from './links.js';
 
 test('a batch that was gathered between seal and send waits for its own bytes', (t) => {
   const sent: torc.Frame[] = [];
@@ -30,13 +31,7 @@ test('a batch that was gathered between seal and send waits for its own bytes', 
   const link = new PeerLink(
     {
       transport,
-      clock: {
-        wallMs: () => 0,
-        monotonicMs: () => 0,
-        after: () => ({ cancel: () => undefined }),
-        atTurnEnd: () => undefined,
-        nextTurn: () => undefined,
-      },
+      clock: stillClock,
       random: { integer: () => 0 },
       greeting: () => ({ protocolVersion: 1 }),
       counter: () => 1,
