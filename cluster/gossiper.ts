@@ -30,7 +30,7 @@ export interface GossiperOptions {
   /** What this node says of itself now. */
   readonly ownWords: () => OwnWords;
   readonly changed: (change: Change) => void;
-  /** A round has begun: the heartbeat stands. */
+  /** A round has begun: the heartbeat stands. In a turn of its own. */
   readonly rounded: () => void;
   readonly log: EventLog;
 }
@@ -93,14 +93,19 @@ export class Gossiper {
     return this.options.clock.monotonicMs();
   }
 
+  /** What a round brings is a turn of its own: it is rare, so that all of it runs cold. */
   private readonly round = (): void => {
     if (this.closed) return;
-    const { clock, directives, ownWords, rounded } = this.options;
+    const { clock, directives, ownWords } = this.options;
     this.rounds++;
     this.view.beat(ownWords());
     this.exchange();
-    rounded();
+    clock.after(0, this.rounded);
     clock.after(directives.gossipIntervalMs, this.round);
+  };
+
+  private readonly rounded = (): void => {
+    if (!this.closed) this.options.rounded();
   };
 
   private readonly judge = (): void => {

@@ -611,8 +611,12 @@ export class Node {
     this.antiEntropy.tick();
     this.retiredGaps.tick();
     this.purger.plan();
-    this.linkGossip.sayToAll(this.peers.all());
+    this.options.clock.after(0, this.sayToAll);
   }
+
+  private readonly sayToAll = (): void => {
+    if (!this.closed) this.linkGossip.sayToAll(this.peers.all());
+  };
 
   /** What this node says of itself to all. */
   private ownWords(): OwnWords {

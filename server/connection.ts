@@ -20,6 +20,7 @@ import { noAuthentication } from './commands/errors.js';
 import { linger } from './linger.js';
 import { OutputLimit } from './output-limit.js';
 import { PartitionSet } from './partition-set.js';
+import { RequestPortions } from './request-portions.js';
 import { ReplyOrder, type ClientOptions, type Place } from './reply-order.js';
 import type { ClientView, LocalContext, ReplyMode, Unblock } from './local-context.js';
 import type { ServerState } from './server-state.js';
@@ -81,6 +82,8 @@ export class Connection implements ClientView, Origin, RestingClient {
   /** Of the command that is being dispatched. */
   options: ClientOptions;
   private readonly decoder: RequestDecoder;
+  /** What waits there waits for a client that rests. */
+  private readonly portions: RequestPortions;
   private readonly session: Session;
   private readonly context: LocalContext;
   private readonly replies = new ReplyOrder();
@@ -138,6 +141,7 @@ export class Connection implements ClientView, Origin, RestingClient {
       protocolError: (text) => this.protocolError(text),
     });
     this.decoder.isOfStranger = this.mustSayWho;
+    this.portions = new RequestPortions(this.decoder, () => this.resting);
     socket.on('drain', taken);
     socket.on('error', () => socket.destroy());
     socket.on('end', () => this.sideEnded());
@@ -145,6 +149,7 @@ export class Connection implements ClientView, Origin, RestingClient {
     socket.on('close', () => {
       this.closing = true;
       this.held = undefined;
+      this.portions.clear();
       this.unblock?.('timeout');
       server.gate.forget(this);
       server.closed(this);
@@ -164,7 +169,7 @@ export class Connection implements ClientView, Origin, RestingClient {
   }
 
   get queryBufferBytes(): number {
-    return this.decoder.bufferedBytes;
+    return this.decoder.bufferedBytes + this.portions.waitingBytes;
   }
 
   get outputBufferBytes(): number {
@@ -292,10 +297,12 @@ export class Connection implements ClientView, Origin, RestingClient {
   release(): void {
     const { held } = this;
     if (held === undefined || this.closing) return;
+    const wasResting = this.resting;
     this.held = undefined;
     this.resting = false;
     this.options = this.currentOptions();
     for (const args of held) this.request(args);
+    if (wasResting) this.portions.goOn();
     this.resumeIfClear();
     this.endIfAnswered();
   }
@@ -326,13 +333,14 @@ export class Connection implements ClientView, Origin, RestingClient {
     this.server.statistics.bytesIn += chunk.length;
     this.lastCommandAtMs = this.server.nowMs();
     this.options = this.currentOptions();
-    if (isBorrowed) this.decoder.pushBorrowed(chunk);
-    else this.decoder.push(chunk);
+    this.portions.take(chunk, isBorrowed);
     this.server.inputTaken();
     // What is held is read on, up to this, so that a client that goes away is noticed.
     if (this.replies.pending === 0 && this.held === undefined) this.unansweredBytes = 0;
     else this.unansweredBytes += chunk.length;
-    if (this.replies.pending + (this.held?.length ?? 0) > pendingMax || this.unansweredBytes > unansweredBytesMax) this.pause();
+    // Who rests goes on in a moment, and what is decoded meanwhile takes others' time.
+    if (this.resting || this.replies.pending + (this.held?.length ?? 0) > pendingMax || this.unansweredBytes > unansweredBytesMax)
+      this.pause();
   }
 
   private currentOptions(): ClientOptions {

@@ -110,7 +110,12 @@ export class RequestDecoder {
 
   /** As `push`, of a chunk that is borrowed: it is copied, but for what goes to a large element anyway. */
   pushBorrowed(chunk: Buffer): void {
-    this.push(this.large?.copies(chunk.length) === true ? chunk : Buffer.from(chunk));
+    this.push(this.fillsLarge(chunk.length) ? chunk : Buffer.from(chunk));
+  }
+
+  /** The next `bytes` are a large element's alone, and are copied to their place. */
+  fillsLarge(bytes: number): boolean {
+    return this.large?.copies(bytes) === true;
   }
 
   /** What a RESET in the same chunk, or before it, has made too large. */

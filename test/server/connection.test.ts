@@ -104,6 +104,7 @@ async function fixture(t: ExecutionContext, options: FixtureOptions = {}): Promi
       budget: new TurnBudget(
         (callback) => void setImmediate(callback),
         () => performance.now(),
+        () => performance.now(),
       ),
       timings: new CommandTimings({ slowLog, latency, monotonicMs: () => performance.now(), flushAtEnd }),
       arrivalMs: () => performance.now(),

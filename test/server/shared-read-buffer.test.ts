@@ -18,8 +18,11 @@ interface Reading {
   readonly chunks: Buffer[];
 }
 
-async function readings(t: ExecutionContext, came: (bytes: number, of: number) => void): Promise<Reading[]> {
-  const budget = new ReadBudget(budgetBytes);
+async function readings(
+  t: ExecutionContext,
+  came: (bytes: number, of: number) => void,
+  budget = new ReadBudget(budgetBytes),
+): Promise<Reading[]> {
   const made: Reading[] = [];
   const server = createServer({ pauseOnConnect: true }, (accepted) => {
     const chunks: Buffer[] = [];
@@ -75,6 +78,28 @@ test('of what has come a turn reads the budget, and once more of each socket; al
   for (const [i, { chunks }] of made.entries()) t.true(Buffer.concat(chunks).equals(sent[i] as Buffer));
   t.true(mostInTurn >= budgetBytes, `${mostInTurn}`);
   t.true(mostInTurn <= budgetBytes + sockets * readBytes, `${mostInTurn}`);
+});
+
+test('a turn reads no more than once of each socket when what was read took long', async (t) => {
+  let nowMs = 0;
+  let inTurn = [0, 0, 0];
+  let counting = false;
+  const most = [0, 0, 0];
+  const came = (bytes: number, of: number): void => {
+    nowMs += 3;
+    inTurn[of] = (inTurn[of] as number) + bytes;
+    most[of] = Math.max(most[of] as number, inTurn[of] as number);
+    if (counting) return;
+    counting = true;
+    setImmediate(() => {
+      counting = false;
+      inTurn = [0, 0, 0];
+    });
+  };
+  const made = await readings(t, came, new ReadBudget(64 * mebibyte, () => nowMs));
+  for (const [i, { theirs }] of made.entries()) theirs.write(Buffer.alloc(4 * mebibyte, `socket ${i} `));
+  await until(() => made.every((reading) => bytesOf(reading) === 4 * mebibyte), 'all has come');
+  t.deepEqual(most, [readBytes, readBytes, readBytes]);
 });
 
 test('who is paused while it rests is not read on, and goes on where it was', async (t) => {

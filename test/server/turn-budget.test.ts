@@ -27,6 +27,7 @@ test('a turn takes a thousand arguments and what completes them; each client goe
   const budget = new TurnBudget(
     (callback) => due.push(callback),
     () => 0,
+    () => 0,
   );
   const turns: number[] = [0];
   const note = (args: number): void => void turns.push((turns.pop() ?? 0) + args);
@@ -55,6 +56,7 @@ test('a turn takes what begins within two milliseconds, and one command however 
   const budget = new TurnBudget(
     (callback) => due.push(callback),
     () => nowMs,
+    () => nowMs,
   );
   const turns: string[] = [''];
   const slow = (name: string, ms: number, left: number): Client =>
@@ -80,6 +82,7 @@ test('those that rest for what they were sent are woken as many as there is room
   const budget = new TurnBudget(
     (callback) => due.push(callback),
     () => 1_000_000,
+    () => 1_000_000,
   );
   const woken: number[] = [];
   for (let client = 0; client < 15; client++) {
@@ -101,4 +104,29 @@ test('those that rest for what they were sent are woken as many as there is room
   }
   t.deepEqual(perTurn, [10, 14]);
   t.deepEqual(woken, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
+});
+
+test('after a turn of much other input those that rest wait one turn more, and no longer', (t) => {
+  let due: (() => void)[] = [];
+  let inputMs = 0;
+  let nowMs = 0;
+  const budget = new TurnBudget(
+    (callback) => due.push(callback),
+    () => nowMs + inputMs,
+    () => nowMs,
+  );
+  let turn = 0;
+  const ran: number[] = [];
+  const client = new Client(budget, 2000, 5, () => ran.push(turn));
+  client.wake();
+  for (const input of [0, 0, 5, 0, 5, 5, 0, 5, 5, 5, 5, 5]) {
+    turn++;
+    nowMs += 10;
+    inputMs = input;
+    const now = due;
+    due = [];
+    for (const callback of now) callback();
+  }
+  t.is(client.done, 5);
+  t.deepEqual(ran, [0, 2, 4, 7, 10]);
 });
