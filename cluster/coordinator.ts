@@ -376,13 +376,13 @@ export class Coordinator {
         return goOn();
       }
       coordination.goesOn(clock.monotonicMs());
-      if (!isMade) return void clock.after(0, step);
+      if (!isMade) return clock.nextTurn(step);
       partition.pins--;
       call.prepared = lacking;
       turn.schedule();
       goOn();
     };
-    clock.after(0, step);
+    clock.nextTurn(step);
   }
 
   /** Nothing runs in the partition until what is returned is called, and then the call first. */

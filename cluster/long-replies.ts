@@ -30,9 +30,9 @@ export function carryOn(
       return;
     }
     call.goesOn(clock.monotonicMs());
-    clock.after(0, step);
+    clock.nextTurn(step);
   };
-  clock.after(0, step);
+  clock.nextTurn(step);
 }
 
 /** The run that made it does not count. */

@@ -29,7 +29,7 @@ export class CollectionOrders {
   fill(partition: Partition, collection: Collection, filled: () => void, goesOn: () => void = () => undefined): void {
     if (collection.index?.isFilled === false) this.fillIndex(partition, collection, collection.index, filled, goesOn);
     else if (collection.type.isOrderedInParts)
-      this.clock.after(0, filled); // the command has filled it since
+      this.clock.nextTurn(filled); // the command has filled it since
     else this.fillScanOrder(partition, collection, filled, goesOn);
   }
 
@@ -44,13 +44,13 @@ export class CollectionOrders {
       }
       if (collection.index === index && !index.isFilled) {
         goesOn();
-        this.clock.after(0, step);
+        this.clock.nextTurn(step);
         return;
       }
       partition.pins--;
       filled();
     };
-    this.clock.after(0, step); // the command has put a slice in order already
+    this.clock.nextTurn(step); // the command has put a slice in order already
   }
 
   private fillScanOrder(partition: Partition, collection: Collection, filled: () => void, goesOn: () => void): void {
@@ -64,7 +64,7 @@ export class CollectionOrders {
     const step = (): void => {
       if (collection.order === order && !order.fill(sliceElements)) {
         goesOn();
-        this.clock.after(0, step);
+        this.clock.nextTurn(step);
         return;
       }
       partition.pins--;

@@ -93,7 +93,7 @@ export class CollectionSweeper {
             if (this.isAlone(partition)) partition.collections.removeUnwritten(entry);
             this.swept++;
           }
-          if (slice.isOver()) await slice.nextTurn();
+          if (slice.isOver()) await slice.laterTurn();
         }
         collection.condemned.splice(collection.condemned.indexOf(row), 1);
       } else if (collection.unswept) await this.sweepRows(partition, collection, slice);
@@ -110,7 +110,7 @@ export class CollectionSweeper {
       if (this.closed) return;
       for (const [row, value] of chunk) {
         if (slice.isOver()) {
-          await slice.nextTurn();
+          await slice.laterTurn();
           if (this.closed) return;
         }
         const { element } = decodeRecordKey(row.subarray(1));

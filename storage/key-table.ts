@@ -170,11 +170,11 @@ export class KeyTable {
     return entry;
   }
 
-  /** Adds a part, that is not there, of the key at `owner`. */
-  insertPart(owner: number, kind: number, bytes: Buffer, from: number, length: number, isComplete: boolean): number {
+  /** Adds a part, that is not there, of the key at `owner`. `room`: bytes of the value that it is about to get. */
+  insertPart(owner: number, kind: number, bytes: Buffer, from: number, length: number, isComplete: boolean, room = 0): number {
     const state = this.slotOf(owner) | referenced | inUse | (isComplete ? complete : 0) | (kind << kindShift);
     const hash = partHash(this.hashOf(bytes, from, length), owner, kind);
-    return this.place(bytes, from, length, this.partitionOf(owner), state, noEntry, owner, hash);
+    return this.place(bytes, from, length, this.partitionOf(owner), state, noEntry, owner, hash, room);
   }
 
   private place(
@@ -186,6 +186,7 @@ export class KeyTable {
     next: number,
     previous: number,
     hash: number,
+    room = 0,
   ): number {
     const entry = this.newEntry();
     const words = this.wordsOf(entry);
@@ -199,7 +200,7 @@ export class KeyTable {
     words[at + field.previous] = previous;
     this.setExpires(entry, 0);
     if (length <= cellBytesMax) {
-      const cell = this.arena.allocate(length);
+      const cell = this.arena.allocate(length + room <= cellBytesMax ? length + room : length);
       words[at + field.cell] = cell;
       copyBytes(bytes, from, length, this.arena.pageBytes[cell >>> 16] as Buffer, CellArena.byteOffset(cell));
     } else {

@@ -131,13 +131,14 @@ export class PartitionCollections {
     return entry;
   }
 
-  findOrInsert(collection: Collection, part: number, bytes: Buffer, from = 0, length = bytes.length): number {
+  /** The same, made when there is none; `room`: bytes of the value that it is about to get. */
+  findOrInsert(collection: Collection, part: number, bytes: Buffer, from = 0, length = bytes.length, room = 0): number {
     const found = this.find(collection, part, bytes, from, length);
     if (found !== noEntry) return found;
     const isElement = part === recordPart.element;
-    if (!isElement) return this.insert(collection, part, bytes, from, 0, collection.known);
+    if (!isElement) return this.insert(collection, part, bytes, from, 0, collection.known, room);
     const isComplete = collection.whole || (collection.loaded.size > 0 && collection.hasAllOf(bytes.subarray(from, from + length)));
-    const entry = this.insert(collection, part, bytes, from, length, isComplete);
+    const entry = this.insert(collection, part, bytes, from, length, isComplete, room);
     if (isComplete && !collection.unswept) this.around.table.setUnwritten(entry, true); // memory knows of every row
     if (!isComplete) {
       collection.incomplete.add(entry);
@@ -147,9 +148,9 @@ export class PartitionCollections {
     return entry;
   }
 
-  private insert(collection: Collection, part: number, bytes: Buffer, from: number, length: number, isComplete: boolean): number {
+  private insert(collection: Collection, part: number, bytes: Buffer, from: number, length: number, isComplete: boolean, room = 0): number {
     const { table, account } = this.around;
-    const entry = table.insertPart(collection.owner, kindOf(collection.type, part), bytes, from, length, isComplete);
+    const entry = table.insertPart(collection.owner, kindOf(collection.type, part), bytes, from, length, isComplete, room);
     account(table.byteSizeOf(entry));
     if (part === recordPart.deleted) collection.deleted = entry;
     else if (part === recordPart.expiry) collection.expiry = entry;

@@ -125,11 +125,11 @@ export class PiecedEngine implements Engine {
     const slice = new TurnSlice(this.clock);
     for (const row of batch.deletes) {
       replace(row);
-      if (slice.isOver()) await slice.nextTurn();
+      if (slice.isOver()) await slice.laterTurn();
     }
     for (const [row] of batch.puts) {
       replace(row);
-      if (slice.isOver()) await slice.nextTurn();
+      if (slice.isOver()) await slice.laterTurn();
     }
     for (const [row] of long) markers.push([row, markerOf(splits.get(replace(row)) as Split)]);
     await this.engine.write({ puts: joined(batch.puts, markers), deletes: joined(batch.deletes, pieces) }, options);

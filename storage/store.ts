@@ -691,8 +691,9 @@ export class Store {
   private applyRecord(partition: Partition, cursor: BatchCursor, mayShare: boolean): void {
     const { bytes, keyAt, keyLength } = cursor;
     const owner = partition.findOrInsert(bytes, keyAt, keyLength, cursor.slot);
-    const entry = cursor.type === recordType.string ? owner : this.partEntry(partition, owner, cursor);
-    if (cursor.readPlain() && partition.isNextOf(entry, cursor.versionActor, cursor.versionCounter)) {
+    const isPlain = cursor.readPlain();
+    const entry = cursor.type === recordType.string ? owner : this.partEntry(partition, owner, cursor, isPlain ? cursor.plainLength : 0);
+    if (isPlain && partition.isNextOf(entry, cursor.versionActor, cursor.versionCounter)) {
       const { versionActor, versionCounter, versionTerm, expiresAtMs, plainAt, plainLength } = cursor;
       const shared = mayShare ? bytes.subarray(plainAt, plainAt + plainLength) : undefined;
       if (shared !== undefined && isShareable(shared))
@@ -706,9 +707,11 @@ export class Store {
     if (partition.leaves !== undefined) partition.touchLeaf(entry);
   }
 
-  private partEntry({ collections }: Partition, owner: number, { bytes, type, part, elementAt, elementLength }: BatchCursor): number {
+  /** `room`: bytes of the value that it is about to get. */
+  private partEntry({ collections }: Partition, owner: number, cursor: BatchCursor, room: number): number {
+    const { bytes, type, part, elementAt, elementLength } = cursor;
     const collectionType = typeOfByte(type);
     if (collectionType === undefined) throw new FormatError('UNKNOWN', `a record of type ${type}`);
-    return collections.findOrInsert(collections.ensure(owner, collectionType), part, bytes, elementAt, elementLength);
+    return collections.findOrInsert(collections.ensure(owner, collectionType), part, bytes, elementAt, elementLength, room);
   }
 }

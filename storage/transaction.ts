@@ -109,7 +109,7 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
   }
 
   private setIn(collection: Collection, key: Buffer, element: Buffer, bytes: Buffer, expiresAtMs: number): boolean {
-    const entry = this.here.collections.findOrInsert(collection, recordPart.element, element);
+    const entry = this.here.collections.findOrInsert(collection, recordPart.element, element, 0, element.length, bytes.length);
     const isNew = !this.hasElementAt(collection, entry, element);
     if (isNew) this.grown(collection, key);
     this.stagePlain(entry, key, collection.type.byte, recordPart.element, element, bytes, expiresAtMs);
@@ -120,10 +120,11 @@ export class Transaction extends TransactionReads implements Execution, ListWrit
     if (positions.length === 0) return;
     const collection = this.writable(key, collectionTypes.list);
     for (const [i, position] of positions.entries()) {
-      const entry = this.here.collections.findOrInsert(collection, recordPart.element, position);
+      const value = values[i] as Buffer;
+      const entry = this.here.collections.findOrInsert(collection, recordPart.element, position, 0, position.length, value.length);
       this.here.collections.complete(entry, undefined);
       this.grown(collection, key);
-      this.stagePlain(entry, key, collection.type.byte, recordPart.element, position, values[i] as Buffer, 0);
+      this.stagePlain(entry, key, collection.type.byte, recordPart.element, position, value, 0);
     }
   }
 

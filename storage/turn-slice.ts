@@ -19,7 +19,7 @@ export class TurnSlice {
     this.beganMs = clock.monotonicMs();
   }
 
-  /** To be asked after each step: true once the event loop should get its turn. The next slice begins with `begin` or after `nextTurn`. */
+  /** To be asked after each step: true once the event loop should get its turn. The next slice begins with `begin` or after `nextTurn` or `laterTurn`. */
   isOver(): boolean {
     this.steps++;
     return this.steps >= this.stepsMost || (this.steps % this.stepsPerLook === 0 && this.clock.monotonicMs() - this.beganMs >= sliceMs);
@@ -30,7 +30,14 @@ export class TurnSlice {
     this.beganMs = this.clock.monotonicMs();
   }
 
+  /** For what somebody waits for. */
   async nextTurn(): Promise<void> {
+    await new Promise<void>((resolve) => this.clock.nextTurn(resolve));
+    this.begin();
+  }
+
+  /** For what nobody waits for: some time goes by. */
+  async laterTurn(): Promise<void> {
     await new Promise<void>((resolve) => this.clock.after(0, resolve));
     this.begin();
   }

@@ -2,8 +2,10 @@
 import test from 'ava';
 import fc from '../harness/properties.js';
 import { CellArena, cellBytesMax } from '../../storage/cell-arena.js';
+import { collectionTypes, kindOf } from '../../storage/collection-types.js';
 import { KeyTable, noEntry } from '../../storage/key-table.js';
 import { recordsEqual } from '../../storage/merge.js';
+import { recordPart } from '../../protocol/record-key.js';
 import { emptyClock, versionKind, type VersionedRecord } from '../../protocol/record.js';
 
 const sizes = fc.oneof(fc.nat(100), fc.constantFrom(0, 15, 16, 17, 255, 4000, cellBytesMax - 1, cellBytesMax, cellBytesMax + 1, 9000));
@@ -78,6 +80,27 @@ test('against a Map: every key with its record and value, one list of each parti
     }),
     { numRuns: 200 },
   );
+});
+
+test('a part that was made with room for its value stays where it is when it gets that, and other values fit, too', (t) => {
+  const table = new KeyTable(7);
+  const bytes = Buffer.from('key');
+  const owner = table.insert(bytes, 0, bytes.length, 1, 0, true, noEntry);
+  const kind = kindOf(collectionTypes.hash, recordPart.element);
+  let number = 0;
+  for (const room of [0, 1, 100, 1000, cellBytesMax - 20, cellBytesMax, 9000]) {
+    for (const length of [room, 0, 5, 500, cellBytesMax + 1]) {
+      const element = Buffer.from(`element:${number++}`);
+      const entry = table.insertPart(owner, kind, element, 0, element.length, true, room);
+      const before = [table.keyPageOf(entry), table.keyAt(entry)];
+      const value = bytesOf(number, length);
+      table.setPlain(entry, 1, number, 1, 0, value, 0, length);
+      if (length === room && element.length + room <= cellBytesMax)
+        t.deepEqual([table.keyPageOf(entry) === before[0], table.keyAt(entry)], [true, before[1]], `${room}`);
+      t.true(table.valueOf(entry).equals(value));
+      t.is(table.findPart(owner, kind, element, 0, element.length), entry);
+    }
+  }
 });
 
 test('a hundred thousand keys, half of them removed and others put in their place', (t) => {
