@@ -369,7 +369,7 @@ export class Loader {
       }
     }
     const headerOf = (key: string): Buffer | undefined => headers.get(key);
-    for await (const chunk of this.engine.iterate(slotRows(tables.record, firstSlot, lastSlot))) {
+    for await (const chunk of this.engine.iterate(slotRows(tables.record, firstSlot, lastSlot), sliceRows)) {
       this.reads += chunk.length;
       for (const [row, value] of chunk) {
         const { key, slot } = decodeRecordKey(row.subarray(1));
