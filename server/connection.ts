@@ -109,6 +109,8 @@ export class Connection implements ClientView, Origin, RestingClient {
   private held: Buffer[][] | undefined;
   /** Nothing but the turn's budget holds it. */
   private resting = false;
+  /** What was held is being run: it is not all answered before the last of it is. */
+  private releasing = false;
   /** Of the command that is being split into calls. */
   private splitTrace: CallTrace | undefined;
   /** Where it has written, for WAIT. */
@@ -297,12 +299,14 @@ export class Connection implements ClientView, Origin, RestingClient {
   release(): void {
     const { held } = this;
     if (held === undefined || this.closing) return;
-    const wasResting = this.resting;
+    const { resting, releasing } = this;
     this.held = undefined;
     this.resting = false;
+    this.releasing = true;
     this.options = this.currentOptions();
     for (const args of held) this.request(args);
-    if (wasResting) this.portions.goOn();
+    if (resting) this.portions.goOn();
+    this.releasing = releasing;
     this.resumeIfClear();
     this.endIfAnswered();
   }
@@ -316,7 +320,7 @@ export class Connection implements ClientView, Origin, RestingClient {
   }
 
   private endIfAnswered(): void {
-    if (!this.hasEnded || this.held !== undefined || this.replies.pending > 0) return;
+    if (!this.hasEnded || this.releasing || this.held !== undefined || this.replies.pending > 0) return;
     if (this.willFlush) this.closing = true;
     else this.close();
   }
@@ -328,7 +332,7 @@ export class Connection implements ClientView, Origin, RestingClient {
 
   /** Takes what the client sent; the chunk is borrowed, or given away. */
   data(chunk: Buffer, isBorrowed: boolean): void {
-    if (this.closing) return;
+    if (this.closing || this.finishing) return;
     this.bytesIn += chunk.length;
     this.server.statistics.bytesIn += chunk.length;
     this.lastCommandAtMs = this.server.nowMs();
@@ -582,12 +586,18 @@ export class Connection implements ClientView, Origin, RestingClient {
   }
 
   private resumeIfClear(): void {
-    const { pending } = this.replies;
-    if (!this.paused || this.held !== undefined || pending > pendingLow || this.output.untakenBytes > untakenBytesMax) return;
-    if (pending > 0 && this.unansweredBytes > unansweredBytesMax) return;
-    this.unansweredBytes = 0;
+    if (!this.paused || (!this.closing && !this.isClear())) return;
+    if (this.held === undefined) this.unansweredBytes = 0;
     this.paused = false;
     this.socket.resume();
+  }
+
+  /** More may be read, be it only to notice that the client goes away while something else than the turn's budget holds what it has sent. */
+  private isClear(): boolean {
+    const { pending } = this.replies;
+    const { held, resting, releasing } = this;
+    if (resting || releasing || pending + (held?.length ?? 0) > pendingLow || this.output.untakenBytes > untakenBytesMax) return false;
+    return (pending === 0 && held === undefined) || this.unansweredBytes <= unansweredBytesMax;
   }
 
   private checkOutput(): void {

@@ -2,7 +2,7 @@
  * What a client sent, decoded a portion at a time for as long as the client does not rest: decoding takes as long as running what was decoded, and what is not decoded yet
  * is 64 KiB where its arguments are many times that.
  *
- * Bound: what waits is what one read brings, as nothing more is read while something waits; of TLS, which reads by itself, what had come by then.
+ * Bound: what waits is what one read brings, as nothing more is read while something waits. What TLS reads comes in records of at most a portion, and waits as it is in the runtime.
  */
 import type { RequestDecoder } from '../protocol/resp/request-decoder.js';
 

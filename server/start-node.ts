@@ -307,7 +307,6 @@ async function startServing(
     budget: new TurnBudget(
       (callback) => systemClock.atTurnEnd(callback),
       () => systemClock.monotonicMs(),
-      () => node.turn.nowMs,
     ),
     timings: new CommandTimings({
       slowLog,

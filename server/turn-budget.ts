@@ -2,7 +2,7 @@
  * What clients may have done in one turn of the event loop, in arguments of long commands: a pipeline of SADDs of 500 members each, from one client or from
  * many, is cut into turns of a few milliseconds instead of holding everyone up until all of it is done. Short commands are not counted: a piece of input
  * holds only so many of them; but a client whose replies of a turn are large rests, and counts. One command is never cut. Where arguments take longer than they should,
- * on memory that the system has yet to give or in code that is not compiled yet, time ends the turn; and after much other input those that rest wait one turn more.
+ * on memory that the system has yet to give or in code that is not compiled yet, time ends the turn; and after a turn of much other input those that rest wait for one turn more.
  */
 
 /** A command with no more arguments than this costs what any command costs. */
@@ -29,14 +29,15 @@ export class TurnBudget {
   private resting: RestingClient[] = [];
   /** When the turn's first was counted, by `monotonicMs`. */
   private firstMs = 0;
-  /** Those that rest have waited for a turn with less input. */
+  /** When the turn at whose end those that rest are to go on began. */
+  private beganMs = 0;
+  /** They have waited for a turn with less input. */
   private hasWaited = false;
 
-  /** `atTurnEnd` calls back after the input that is due, still in its turn; `beganMs` is when this turn began, by `monotonicMs`. */
+  /** `atTurnEnd` calls back after the input that is due, still in its turn. */
   constructor(
     private readonly atTurnEnd: (callback: () => void) => void,
     private readonly monotonicMs: () => number,
-    private readonly beganMs: () => number,
   ) {}
 
   /** A long command may begin in this turn. If not, the client has to rest: it is woken in a later one. */
@@ -69,15 +70,19 @@ export class TurnBudget {
   private schedule(): void {
     if (this.scheduled) return;
     this.scheduled = true;
-    this.atTurnEnd(() => this.atTurnEnd(this.nextTurn));
+    this.atTurnEnd(this.beginTurn);
   }
+
+  private readonly beginTurn = (): void => {
+    this.beganMs = this.monotonicMs();
+    this.atTurnEnd(this.nextTurn);
+  };
 
   /** Those that rest go on in the order in which they came to rest, as far as the new turn allows; whoever rests anew is behind the others. */
   private readonly nextTurn = (): void => {
-    if (!this.hasWaited && this.resting.length > 0 && this.monotonicMs() - this.beganMs() >= beginMs) {
+    if (!this.hasWaited && this.resting.length > 0 && this.monotonicMs() - this.beganMs >= beginMs) {
       this.hasWaited = true;
-      this.atTurnEnd(this.nextTurn);
-      return;
+      return this.beginTurn();
     }
     this.hasWaited = false;
     this.scheduled = false;

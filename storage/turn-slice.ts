@@ -30,7 +30,7 @@ export class TurnSlice {
     this.beganMs = this.clock.monotonicMs();
   }
 
-  /** For what somebody waits for. */
+  /** For what somebody may wait for. */
   async nextTurn(): Promise<void> {
     await new Promise<void>((resolve) => this.clock.nextTurn(resolve));
     this.begin();

@@ -281,6 +281,49 @@ test.serial('clients that end their side while they block, or never end it after
   t.pass();
 });
 
+test.serial('what waits behind a command that holds it is run to its end, though its client has ended its side', async (t) => {
+  const node = await startNode();
+  t.teardown(() => node.stop());
+  const commands = [['FLUSHALL'], ['SET', 'a', '1'], ['SET', 'b', '2'], ['GET', 'a'], ['GET', 'b']];
+  for (let round = 0; round < 5; round++) {
+    const socket = connect({ port: node.port, host: '127.0.0.1', allowHalfOpen: true });
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.end(Buffer.concat(commands.map(encodeCommand)));
+    await closed;
+    t.is(Buffer.concat(chunks).toString('latin1'), '+OK\r\n+OK\r\n+OK\r\n$1\r\n1\r\n$1\r\n2\r\n');
+  }
+});
+
+test.serial('clients that go away while they block, after long commands that took several turns, are noticed', async (t) => {
+  const node = await startNode();
+  t.teardown(() => node.stop());
+  const pid = node.pids[0] ?? 0;
+  const descriptors = descriptorsOf(pid);
+  const probe = await RawClient.connect(node.port);
+  const members = Array.from({ length: 600 }, (_, i) => `m${i}`);
+  const pipeline = Buffer.concat(
+    [...Array.from({ length: 5 }, () => ['SADD', 'rested', ...members]), ['WAIT', '1', '0'], ['PING']].map(encodeCommand),
+  );
+  const sockets = Array.from({ length: 20 }, () => {
+    const socket = connect({ port: node.port, host: '127.0.0.1' });
+    socket.on('error', () => socket.destroy());
+    socket.resume();
+    socket.write(pipeline);
+    return socket;
+  });
+  const blocked = async (): Promise<number> => Number(/blocked_clients:(\d+)/.exec((await probe.ask(['INFO', 'clients']))[0] ?? '')?.[1]);
+  while ((await blocked()) < sockets.length) await new Promise((resolve) => setTimeout(resolve, 20));
+  for (const [i, socket] of sockets.entries()) {
+    if (i % 2 === 0) socket.destroy();
+    else socket.end();
+  }
+  await probe.end();
+  await until(() => descriptorsOf(pid) <= descriptors, 'all have gone');
+  t.pass();
+});
+
 test.serial('clients that want no replies and end their side after what they asked do not stay', async (t) => {
   const probe = await RawClient.connect(servers.port);
   const connected = async (): Promise<number> =>

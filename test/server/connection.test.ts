@@ -104,7 +104,6 @@ async function fixture(t: ExecutionContext, options: FixtureOptions = {}): Promi
       budget: new TurnBudget(
         (callback) => void setImmediate(callback),
         () => performance.now(),
-        () => performance.now(),
       ),
       timings: new CommandTimings({ slowLog, latency, monotonicMs: () => performance.now(), flushAtEnd }),
       arrivalMs: () => performance.now(),
@@ -173,6 +172,38 @@ test('long commands of one piece of input are spread over turns, in order, with 
     replies,
     commands.map((_, index) => String(index)),
   );
+});
+
+/** A pipeline of so many SADDs of 400 members. */
+const longPipeline = (commands: number): Buffer =>
+  Buffer.concat(Array.from({ length: commands }, () => encodeRequest(['SADD', 's', ...Array.from({ length: 400 }, (_, i) => `m${i}`)])));
+
+test('of a client that rests no more is read than there is to decode, though each command is answered at once', async (t) => {
+  let mostBytes = 0;
+  const { client, replies, until, connection } = await fixture(t, {
+    answer: () => {
+      mostBytes = Math.max(mostBytes, connection().queryBufferBytes);
+      return 400;
+    },
+  });
+  const commands = 2000;
+  const bytes = longPipeline(commands);
+  client.write(bytes);
+  await until(() => replies.length === commands);
+  t.true(bytes.length > 64 * 65_536, `${bytes.length}`);
+  t.true(mostBytes > 16_384 && mostBytes < 2 * 65_536, `${mostBytes}`);
+});
+
+test('a client that ends its side after long commands has each of them run, though each is answered at once', async (t) => {
+  for (const commands of [7, 60]) {
+    const { client, replies } = await fixture(t, { answer: () => 400 });
+    client.end(longPipeline(commands));
+    await once(client, 'close');
+    t.deepEqual(
+      replies,
+      Array.from({ length: commands }, () => '400'),
+    );
+  }
 });
 
 const get = (key: string): Buffer => encodeRequest(['GET', key]);

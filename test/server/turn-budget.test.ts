@@ -27,7 +27,6 @@ test('a turn takes a thousand arguments and what completes them; each client goe
   const budget = new TurnBudget(
     (callback) => due.push(callback),
     () => 0,
-    () => 0,
   );
   const turns: number[] = [0];
   const note = (args: number): void => void turns.push((turns.pop() ?? 0) + args);
@@ -56,7 +55,6 @@ test('a turn takes what begins within two milliseconds, and one command however 
   const budget = new TurnBudget(
     (callback) => due.push(callback),
     () => nowMs,
-    () => nowMs,
   );
   const turns: string[] = [''];
   const slow = (name: string, ms: number, left: number): Client =>
@@ -81,7 +79,6 @@ test('those that rest for what they were sent are woken as many as there is room
   let due: (() => void)[] = [];
   const budget = new TurnBudget(
     (callback) => due.push(callback),
-    () => 1_000_000,
     () => 1_000_000,
   );
   const woken: number[] = [];
@@ -108,21 +105,19 @@ test('those that rest for what they were sent are woken as many as there is room
 
 test('after a turn of much other input those that rest wait one turn more, and no longer', (t) => {
   let due: (() => void)[] = [];
-  let inputMs = 0;
   let nowMs = 0;
   const budget = new TurnBudget(
     (callback) => due.push(callback),
-    () => nowMs + inputMs,
     () => nowMs,
   );
   let turn = 0;
   const ran: number[] = [];
   const client = new Client(budget, 2000, 5, () => ran.push(turn));
   client.wake();
-  for (const input of [0, 0, 5, 0, 5, 5, 0, 5, 5, 5, 5, 5]) {
+  // What the input of each turn takes, ms: a turn's end comes after it.
+  for (const inputMs of [0, 0, 5, 0, 5, 5, 0, 5, 5, 5, 5, 5]) {
     turn++;
-    nowMs += 10;
-    inputMs = input;
+    nowMs += inputMs;
     const now = due;
     due = [];
     for (const callback of now) callback();
