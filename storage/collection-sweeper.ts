@@ -14,8 +14,10 @@ import type { Partition } from './partition.js';
 import { elementRows } from './rows.js';
 import { TurnSlice } from './turn-slice.js';
 
-/** Rows read at once, and entries or rows between two turns of the event loop at most. */
+/** Entries or rows between two turns of the event loop at most. */
 const sliceEntries = 400;
+/** What is read at once becomes Buffers in one turn, which may be the one of a slice. */
+const rowsAtOnce = 150;
 
 export class CollectionSweeper {
   private readonly queue = new Map<Collection, Partition>();
@@ -106,7 +108,7 @@ export class CollectionSweeper {
     const { table } = this;
     const { owner, type, cut } = collection;
     const rows = elementRows(table.slotOf(owner), table.keyBytes(owner), type.byte);
-    for await (const chunk of this.engine.iterate(rows, sliceEntries)) {
+    for await (const chunk of this.engine.iterate(rows, rowsAtOnce)) {
       if (this.closed) return;
       for (const [row, value] of chunk) {
         if (slice.isOver()) {
