@@ -111,6 +111,8 @@ export class Connection implements ClientView, Origin, RestingClient {
   private resting = false;
   /** What was held is being run: it is not all answered before the last of it is. */
   private releasing = false;
+  /** A protocol error that stands behind what is held. */
+  private broken: string | undefined;
   /** Of the command that is being split into calls. */
   private splitTrace: CallTrace | undefined;
   /** Where it has written, for WAIT. */
@@ -307,6 +309,9 @@ export class Connection implements ClientView, Origin, RestingClient {
     for (const args of held) this.request(args);
     if (resting) this.portions.goOn();
     this.releasing = releasing;
+    const { broken } = this;
+    this.broken = undefined;
+    if (broken !== undefined) this.protocolError(broken);
     this.resumeIfClear();
     this.endIfAnswered();
   }
@@ -343,8 +348,8 @@ export class Connection implements ClientView, Origin, RestingClient {
     if (this.replies.pending === 0 && this.held === undefined) this.unansweredBytes = 0;
     else this.unansweredBytes += chunk.length;
     // Who rests goes on in a moment, and what is decoded meanwhile takes others' time.
-    if (this.resting || this.replies.pending + (this.held?.length ?? 0) > pendingMax || this.unansweredBytes > unansweredBytesMax)
-      this.pause();
+    const isFull = this.replies.pending + (this.held?.length ?? 0) > pendingMax || this.unansweredBytes > unansweredBytesMax;
+    if (!this.isClosing && (this.resting || isFull)) this.pause();
   }
 
   private currentOptions(): ClientOptions {
@@ -576,7 +581,8 @@ export class Connection implements ClientView, Origin, RestingClient {
   }
 
   private protocolError(text: string): void {
-    this.answerNow(new ErrorReply(text, 'latin1'), true);
+    if (this.held !== undefined) this.broken = text;
+    else this.answerNow(new ErrorReply(text, 'latin1'), true);
   }
 
   private pause(): void {

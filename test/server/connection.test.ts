@@ -206,6 +206,16 @@ test('a client that ends its side after long commands has each of them run, thou
   }
 });
 
+test('a protocol error behind commands that rest is answered after them, and ends the connection without a reset', async (t) => {
+  for (const commands of [3, 4, 30]) {
+    const { client, replies } = await fixture(t, { answer: () => 400 });
+    client.write(Buffer.concat([longPipeline(commands), Buffer.from('*x\r\n'), Buffer.alloc(100_000)]));
+    const [hadError] = (await once(client, 'close')) as [boolean];
+    t.false(hadError);
+    t.deepEqual(replies, [...Array.from({ length: commands }, () => '400'), 'ERR Protocol error: invalid multibulk length']);
+  }
+});
+
 const get = (key: string): Buffer => encodeRequest(['GET', key]);
 
 test('replies come in the order of commands, whatever order they are answered in', async (t) => {
