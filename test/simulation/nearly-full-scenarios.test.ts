@@ -122,6 +122,7 @@ test('found by seed 444: a read does not overtake a write of its own connection 
 test('a full node says at once that it does not take what is pushed to it: a take-over that waits for that asks another', async (t) => {
   const cluster = await started({ network });
   await append(cluster, 'a', 'k', 'x');
+  await cluster.scheduler.runFor(1000); // the third has it, too
   const [pusher = '', full = ''] = homes(cluster, 'k');
   setFull(cluster, [full], true);
   const { node } = cluster.runningNow(pusher);
