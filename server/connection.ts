@@ -6,8 +6,7 @@
  */
 import type { Socket } from 'node:net';
 import { Session } from '../cluster/session.js';
-import { Call, errorCodeOf } from '../cluster/call.js';
-import type { Operation } from '../cluster/command.js';
+import { errorCodeOf, type Call } from '../cluster/call.js';
 import { ErrorReply, type Reply, type StatusReply } from '../protocol/resp/reply.js';
 import { RequestDecoder } from '../protocol/resp/request-decoder.js';
 import type { CommandCount } from './command-count.js';
@@ -15,6 +14,7 @@ import type { CommandRow, KeyedRow, LocalRow } from './command-table.js';
 import type { Origin } from './dispatcher.js';
 import { denial, denialText, patternDenial } from './acl/permission.js';
 import type { User } from './acl/user.js';
+import { ClientCall } from './client-call.js';
 import { clientLine } from './commands/client-line.js';
 import { noAuthentication } from './commands/errors.js';
 import { linger } from './linger.js';
@@ -35,28 +35,6 @@ const pendingLow = 256;
 const unansweredBytesMax = 64 * 1024 * 1024;
 /** Bytes of untaken replies at which a client is no longer read. */
 const untakenBytesMax = 1024 * 1024;
-
-/** A command on keys of one partition: the call on the cluster is itself the place of its reply. */
-class ClientCall extends Call implements Place {
-  reply: Reply | undefined = undefined;
-  readonly closes = false;
-
-  constructor(
-    args: readonly Buffer[],
-    operation: Operation,
-    partition: number,
-    override readonly options: ClientOptions,
-    readonly silent: boolean,
-    private readonly connection: Connection,
-    private readonly count: CommandCount,
-  ) {
-    super(args, operation, partition, options);
-  }
-
-  protected deliver(reply: Reply): void {
-    this.connection.answered(this, reply, this.count);
-  }
-}
 
 export class Connection implements ClientView, Origin, RestingClient {
   name = '';

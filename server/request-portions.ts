@@ -18,10 +18,6 @@ export class RequestPortions {
     private readonly rests: () => boolean,
   ) {}
 
-  get isWaiting(): boolean {
-    return this.waiting.length > 0;
-  }
-
   get waitingBytes(): number {
     return this.waiting.reduce((sum, { length }) => sum + length, 0);
   }

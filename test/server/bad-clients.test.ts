@@ -314,7 +314,7 @@ test.serial('clients that go away while they block, after long commands that too
     return socket;
   });
   const blocked = async (): Promise<number> => Number(/blocked_clients:(\d+)/.exec((await probe.ask(['INFO', 'clients']))[0] ?? '')?.[1]);
-  while ((await blocked()) < sockets.length) await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(async () => (await blocked()) === sockets.length, 'all block');
   for (const [i, socket] of sockets.entries()) {
     if (i % 2 === 0) socket.destroy();
     else socket.end();
