@@ -14,7 +14,7 @@ import type { Store } from '../storage/store.js';
 import { covers, coversClock, withoutActor } from '../storage/vector-clock.js';
 import { encodedRecord, type LongTransfer } from './long-transfer.js';
 import type { Peer } from './peer.js';
-import { firstId } from './peer-link.js';
+import { firstId } from './id-window.js';
 import { slotsOfPartition } from './ring.js';
 import type { Turn } from './turn.js';
 

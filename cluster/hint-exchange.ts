@@ -5,7 +5,7 @@
 import type { torc } from '../protocol/generated/messages.js';
 import type { Clock, Random } from '../storage/clock.js';
 import type { Peer } from './peer.js';
-import { firstId } from './peer-link.js';
+import { firstId } from './id-window.js';
 
 interface Waiting {
   readonly peer: Peer;

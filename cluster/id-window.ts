@@ -2,9 +2,15 @@
  * What is waited for under consecutive ids: put in at one end, taken out anywhere, nearly always in order. An array with a moving base, not a
  * Map: a Map with such a churn is rebuilt all the time, and each table it leaves behind keeps its entries alive through the collector's next rounds.
  */
+import type { Random } from '../storage/clock.js';
 
 /** Taken places at the front that are kept before the array is cut. */
 const slackMax = 1024;
+
+/** A random place to count from, with room for 2^52 more. */
+export function firstId(random: Random): number {
+  return 1 + random.integer(2 ** 32) * 2 ** 16;
+}
 
 export class IdWindow<T> {
   private items: (T | undefined)[] = [];

@@ -11,12 +11,12 @@ import { GatheredBytes } from '../protocol/gathered-bytes.js';
 import { torc } from '../protocol/generated/messages.js';
 import { beginFrame, framed, framedWithTail, withTail } from '../protocol/peer/framing.js';
 import { replyParts } from '../protocol/peer/packed-rows.js';
-import type { Random } from '../storage/clock.js';
 import { bulkSizes, BulkSender, type BulkSizes } from './bulk-sender.js';
 import { bulkPatienceMs, type BulkPatience, type Call } from './call.js';
 import { DialledStream, type DialledStreamOptions } from './dialled-stream.js';
 import { ForwardedCalls } from './forwarded-calls.js';
 import { FrameColumns, forwardedParts } from './frame-columns.js';
+import { firstId } from './id-window.js';
 import { bytesOfTransfer, frameParts, type LongTransfer } from './long-transfer.js';
 import { bringsRecords, bytesOfRecords, type RareWords } from './rare-words.js';
 import { bytesOf, type Settlement } from './settlement.js';
@@ -63,11 +63,6 @@ export interface PeerLinkEvents {
   overflowed?(batches: readonly Settlement[]): number;
   /** Older batches for the peer are kept elsewhere: those in memory come after them. */
   hasOlder?(): boolean;
-}
-
-/** A random place to count from, with room for 2^52 more. */
-export function firstId(random: Random): number {
-  return 1 + random.integer(2 ** 32) * 2 ** 16;
 }
 
 /** A peer that has not taken so much is congested. Large batches count until it has stored them: a few must not keep it from being repaired. */

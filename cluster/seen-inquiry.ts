@@ -13,7 +13,7 @@ import type { Store } from '../storage/store.js';
 import { coversClock, maxClock } from '../storage/vector-clock.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
-import { firstId } from './peer-link.js';
+import { firstId } from './id-window.js';
 
 /** Between two rounds of questions. */
 const roundMs = { first: 2, most: 100 };

@@ -17,7 +17,7 @@ import { notServedInTime, type Call } from './call.js';
 import type { Coordination } from './coordination.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
-import { firstId } from './peer-link.js';
+import { firstId } from './id-window.js';
 import type { Settlement } from './settlement.js';
 import type { Turn } from './turn.js';
 
