@@ -67,6 +67,8 @@ export interface CallOrder {
   enter(call: Call, route: number): boolean;
   /** The route of what is under way in the partition; undefined = nothing is. */
   routeOf(partition: number): number | undefined;
+  /** A call that entered goes on by another route. */
+  reroute(call: Call, route: number): void;
   leave(call: Call): void;
 }
 

@@ -14,6 +14,7 @@ import type { Lives } from './lives.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
 import type { Rebuild } from './rebuild.js';
+import type { Settlement } from './settlement.js';
 import type { StandIns } from './stand-ins.js';
 import type { SystemRecords } from './system-records.js';
 import type { Turn } from './turn.js';
@@ -46,7 +47,21 @@ export class LinkGossip {
 
   /** To every peer whose link is open: the clocks that moved since it was told last. */
   sayToAll(peers: Iterable<Peer>): void {
-    for (const peer of peers) if (peer.link.isOpen) this.say(peer, false);
+    for (const peer of peers) {
+      if (peer.link.isOpen) this.say(peer, false);
+      this.heldAlready(peer);
+    }
+  }
+
+  /** What was given up for a peer after it had said that it holds it: its acknowledgement was lost, and it does not say so again. */
+  private heldAlready(peer: Peer): void {
+    const actor = this.options.lives.actor();
+    this.holds(peer, ({ partition, counter }) => counter <= (peer.seenOf(partition)?.get(actor) ?? 0));
+  }
+
+  private holds(peer: Peer, isHeld: (settlement: Settlement) => boolean): void {
+    peer.link.covered(isHeld);
+    this.options.standIns.held(peer, isHeld);
   }
 
   /** What the peer said. Throws GossipError and FormatError. */
@@ -97,18 +112,18 @@ export class LinkGossip {
       this.options.turn.schedule();
       this.options.rebuild.heardTerms(peer, doubtful);
     }
+    const covered = new Map<number, number>();
     partition.forEach((number, i) => {
       const bytes = seen[i];
       if (bytes === undefined) return;
       const clock = clockOf(bytes);
-      const covered = clock.get(this.options.lives.actor()) ?? 0;
-      peer.link.covered(number, covered);
-      this.options.standIns.held(peer, number, (counter) => counter <= covered);
+      covered.set(number, clock.get(this.options.lives.actor()) ?? 0);
       if (this.options.membership.isHome(number)) {
         peer.saw(number, clock);
         this.options.comparison.noteSeen(peer, number, clock);
       }
     });
+    if (covered.size > 0) this.holds(peer, (settlement) => settlement.counter <= (covered.get(settlement.partition) ?? 0));
   }
 
   /** Tells `peer` this node's clocks: all of them when the link is new, else those that moved since it was told last. */

@@ -221,7 +221,7 @@ export class Node {
       handedOver: (target, partition, batches) => {
         const own = new Set<number>();
         for (const { dot } of decodeBatches(batches)) if (dot.actor === actor()) own.add(dot.counter);
-        this.standIns.held(target, partition, (counter) => own.has(counter));
+        this.standIns.held(target, (settlement) => settlement.partition === partition && own.has(settlement.counter));
       },
       failed: options.onFailure,
     });

@@ -456,8 +456,8 @@ export class PeerLink {
   }
 
   /** UnackedBatches.covered */
-  covered(partition: number, counter: number): void {
-    this.unacked.covered(partition, counter);
+  covered(isHeld: (settlement: Settlement) => boolean): void {
+    this.unacked.covered(isHeld);
   }
 
   /** True while the peer owes an answer. */

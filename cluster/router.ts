@@ -18,6 +18,7 @@ import type { Peer } from './peer.js';
 import { fromCoordinatorBit } from './frame-columns.js';
 import type { PeerLink } from './peer-link.js';
 import type { Reader } from './reader.js';
+import { Session } from './session.js';
 import { CallTrace, contextsById, requestAttributes, type Tracer } from './tracing.js';
 
 /** From a front node to a coordinator, and from one that is not first any more to the one that is. */
@@ -55,6 +56,11 @@ export class Router {
   private readonly row = new CommandRow();
   /** When a peer last forwarded commands here, monotonic. */
   lastAskedMs = -Infinity;
+  /**
+   * What a peer's calls, each of which may be of any connection there, follow one another by, where some of them are passed on: by how often they were forwarded,
+   * so that none waits for one that waits for it elsewhere.
+   */
+  private readonly passedOn = new WeakMap<Peer, readonly Session[]>();
 
   constructor(private readonly options: RouterOptions) {}
 
@@ -66,9 +72,18 @@ export class Router {
     if (this.isReadHere(call)) return this.read(call);
     const target = this.target(call);
     if (target === undefined) return call.answer(noReplicas(1, 0, call.operation.access));
-    if (call.hops > 0 && target !== membership.selfIndex) this.passOn(call, target);
+    if (call.hops > 0) this.relay(call, target);
     else if (call.session === undefined || call.session.enter(call, this.routeTo(call, target))) this.dispatch(call, target);
   };
+
+  /** A peer's call. What came before it, of the same connection, may have been passed on, and not be answered yet: where it runs here it would overtake that. */
+  private relay(call: Call, target: number): void {
+    const { membership, coordinator } = this.options;
+    if (target !== membership.selfIndex) return this.passOn(call, target);
+    const { session } = call;
+    const isBehind = session?.routeOf(call.partition) !== undefined;
+    if (!isBehind || session.enter(call, 1 + target)) coordinator.submit(call);
+  }
 
   /**
    * A peer's call that is another's by now. What came before it, of the same connection, may wait here, or have run here when this node coordinated: elsewhere it would
@@ -78,11 +93,22 @@ export class Router {
     const { coordinator, clock, directives } = this.options;
     const coordination = this.options.coordination(call.partition);
     if (coordination.waiting > 0) return coordinator.submit(call);
+    if (!this.leavesInOrder(call, target)) return;
     if (coordination.unsettled === 0) return this.dispatch(call, target);
     coordination.afterOwn(
       () => this.reroute([call]),
       (callback) => clock.after(directives.peerTimeoutMs / 2, callback),
     );
+  }
+
+  /** True: the call may leave for a peer. False: it waits for its session. What its connection sends next follows it there, or waits until it is answered. */
+  private leavesInOrder(call: Call, target: number): boolean {
+    const { session } = call;
+    if (session === undefined) return true;
+    const route = this.routeTo(call, target);
+    if (!call.inSession) return session.enter(call, route);
+    session.reroute(call, route);
+    return true;
   }
 
   private routeTo(call: Call, target: number): number {
@@ -100,7 +126,7 @@ export class Router {
       }
       const target = this.target(call) ?? (this.isReadHere(call) ? this.options.membership.selfIndex : undefined);
       if (target === undefined) call.answer(noReplicas(1, 0, call.operation.access));
-      else this.dispatch(call, target);
+      else if (target === this.options.membership.selfIndex || this.leavesInOrder(call, target)) this.dispatch(call, target);
     }
   };
 
@@ -109,6 +135,7 @@ export class Router {
     const { decoder, clock } = this.options;
     this.lastAskedMs = clock.monotonicMs();
     const sentMs = peer.frameSentMs;
+    const sessions = this.sessionsOf(peer);
     const reader = new ByteReader(commands.rows as Buffer);
     const { row } = this;
     const { tracer } = this.options;
@@ -126,6 +153,7 @@ export class Router {
       try {
         const call = new ForwardedCall(args, decoder.decode(args), partition, options, peer, id);
         call.hops = (bits >> 10) & 3;
+        call.session = sessions[call.hops];
         call.patience = peer.link.patience;
         call.fromCoordinator = (bits & fromCoordinatorBit) !== 0;
         const context = traced?.get(id);
@@ -141,6 +169,12 @@ export class Router {
         peer.link.reply(id, encodeReply(error.reply, resp));
       }
     }
+  }
+
+  private sessionsOf(peer: Peer): readonly Session[] {
+    let sessions = this.passedOn.get(peer);
+    if (sessions === undefined) this.passedOn.set(peer, (sessions = [0, 1, 2, 3].map(() => new Session(this.submit))));
+    return sessions;
   }
 
   /** A command that was forwarded to a peer takes longer, for the bytes that it moves. */
@@ -213,10 +247,7 @@ export class Router {
   private read(call: Call): void {
     const { membership, reader } = this.options;
     const { session } = call;
-    if (call.hops > 0) {
-      const target = this.target(call) ?? membership.selfIndex;
-      return target === membership.selfIndex ? this.dispatch(call, target) : this.passOn(call, target);
-    }
+    if (call.hops > 0) return this.relay(call, this.target(call) ?? membership.selfIndex);
     const route = session?.routeOf(call.partition) ?? readHere;
     if (session !== undefined && !session.enter(call, membership.isReachable(route - 1) ? route : readHere)) return;
     if (route === readHere) reader.submit(call);

@@ -2,6 +2,7 @@
  * A connection's order: two commands of one connection on one partition run in order, though reads are answered here and writes at
  * the coordinator, which may change. So a command on a partition waits while others of its connection are under way there on another route.
  * On one route a read follows writes at once, but a write waits for reads: they compare replicas, and would show what it wrote.
+ * A node that passes a peer's calls on keeps them in the same order, as if all were of one connection: it does not know which are.
  *
  * The lanes, one per partition with something under way, stand in columns of a small hash table: every command of a cluster enters and leaves one.
  */
@@ -10,6 +11,8 @@ import { CallQueue } from './call-queue.js';
 
 /** No lane in this place. */
 const free = -1;
+/** Of a lane where not all that are under way are on the same one: nothing goes beside them. */
+const severalRoutes = 1 << 30;
 
 /** Calls of a lane that wait. */
 class Waiting extends CallQueue {
@@ -63,6 +66,13 @@ export class Session implements CallOrder {
     }
     call.inSession = true;
     return true;
+  }
+
+  /** The call, which is under way, goes on by `route`: what comes after it goes beside it there, unless others are under way on the one that it had. */
+  reroute(call: Call, route: number): void {
+    const at = this.find(call.partition);
+    if (this.routes[at] === route) return;
+    this.routes[at] = this.underWay[at] === 1 ? route : severalRoutes;
   }
 
   /** The call was answered: those that waited for it go on, in order. Nothing happens when it was answered before it could enter. */

@@ -98,14 +98,14 @@ export class StandIns {
     if (open.length > 0) this.leftHere.set(target, open);
   }
 
-  /** A home replica holds what this node's actor wrote in the partition up to `counter`, or, where it got hints of it, that batch. */
-  held(target: Peer, partition: number, isHeld: (counter: number) => boolean): void {
+  /** A home replica holds the batches that `isHeld` names: its `seen` covers them, or it got hints of them. */
+  held(target: Peer, isHeld: (settlement: Settlement) => boolean): void {
     const left = this.leftHere.get(target);
     if (left === undefined) return;
     const open: Settlement[] = [];
     for (const settlement of left) {
       if (settlement.settled) continue;
-      if (settlement.partition === partition && isHeld(settlement.counter)) settlement.cover();
+      if (isHeld(settlement)) settlement.cover();
       else open.push(settlement);
     }
     if (open.length > 0) this.leftHere.set(target, open);

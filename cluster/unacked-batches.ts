@@ -67,10 +67,9 @@ export class UnackedBatches {
     }
   }
 
-  /** The peer's `seen` of the partition covers all that this node wrote there up to `counter`: so it holds, too, what was dropped here. */
-  covered(partition: number, counter: number): void {
+  /** Of what was dropped the peer holds those that `isHeld` names: its `seen` of the partition covers them. */
+  covered(isHeld: (settlement: Settlement) => boolean): void {
     if (this.dropped.length === 0) return;
-    const isHeld = (settlement: Settlement): boolean => settlement.partition === partition && settlement.counter <= counter;
     const held = this.dropped.filter(isHeld);
     this.dropped = this.dropped.filter((settlement) => !settlement.settled && !isHeld(settlement));
     for (const settlement of held) settlement.cover();

@@ -10,6 +10,8 @@ const steps = fc.array(
     route: fc.nat(2),
     /** How many of those under way are answered before the next comes, and which. */
     answers: fc.array(fc.nat(), { maxLength: 3 }),
+    /** Those under way that go on by another route before that, and which. */
+    turns: fc.array(fc.tuple(fc.nat(), fc.nat(2)), { maxLength: 2 }),
     /** Answered at once, before it could enter (no replicas) or as soon as it did. */
     at: fc.constantFrom('later', 'later', 'later', 'entering', 'before'),
   }),
@@ -20,7 +22,7 @@ test('commands on one partition start in order, and never while others are under
   fc.assert(
     fc.property(steps, (list) => {
       const started: { readonly call: TestCall; readonly route: number }[] = [];
-      const underWay: { readonly call: TestCall; readonly route: number }[] = [];
+      const underWay: { readonly call: TestCall; route: number }[] = [];
       const routes = new Map<TestCall, { route: number; at: string }>();
       const wrong: string[] = [];
       const answer = (call: TestCall): void => {
@@ -39,11 +41,17 @@ test('commands on one partition start in order, and never while others are under
         if (at === 'entering') answer(call);
       };
       const session = new Session((call) => submit(call as TestCall));
-      const calls = list.map(({ partition, route, answers, at }, i) => {
+      const calls = list.map(({ partition, route, answers, turns, at }, i) => {
         const call = new TestCall(String(i), partition);
         call.session = session;
         routes.set(call, { route, at });
         submit(call);
+        for (const [which, to] of turns) {
+          const turned = underWay[which % Math.max(1, underWay.length)];
+          if (turned === undefined) continue;
+          turned.route = to;
+          session.reroute(turned.call, to);
+        }
         for (const which of answers) {
           const next = underWay[which % Math.max(1, underWay.length)];
           if (next !== undefined) answer(next.call);

@@ -65,7 +65,7 @@ test.serial('a node that is killed, and comes back', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'torc-events-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   const logfile = join(directory, 'all.log'); // each line is appended whole, and says whose it is
-  const cluster = await startCluster({ directives: { 'gossip-interval': '100', 'suspicion-timeout': '500', partitions: '64', logfile } });
+  const cluster = await startCluster({ directives: { 'gossip-interval': '500', 'suspicion-timeout': '1000', partitions: '64', logfile } });
   stoppedAtEnd(t, cluster);
   const client = await RespConnection.open(cluster.port);
   const keys = Array.from({ length: 200 }, (_, index) => `key${index}`);

@@ -36,6 +36,38 @@ export async function ask(cluster: TorcCluster, name: string, words: readonly st
   return textOf(reply);
 }
 
+/** Commands of one connection to a node, and what they were answered, as text: '' as long as they are not. */
+export function connected(
+  cluster: TorcCluster,
+  name: string,
+): { readonly say: (...words: string[]) => void; readonly replies: readonly string[] } {
+  const connection = cluster.connect(name);
+  const replies: string[] = [];
+  const say = (...words: string[]): void => {
+    const at = replies.push('') - 1;
+    cluster.scheduler.schedule(name, 0, words.join(' '), () => connection.run(words, (reply) => (replies[at] = String(textOf(reply)))));
+  };
+  return { say, replies };
+}
+
+export function setFull(cluster: TorcCluster, names: readonly string[], full: boolean): void {
+  for (const name of names) cluster.runningNow(name).node.disk.setFull(full);
+}
+
+/** What a node is promised reaches it with `release` only, which tells how much that was: until then its take-overs wait. */
+export function promisesHeld(cluster: TorcCluster, name: string): { readonly release: () => number } {
+  const { takeOver } = cluster.runningNow(name).node;
+  const onPromises = takeOver.onPromises.bind(takeOver);
+  const late: (() => void)[] = [];
+  takeOver.onPromises = (...promises) => void late.push(() => onPromises(...promises));
+  const release = (): number => {
+    takeOver.onPromises = onPromises;
+    for (const promises of late) promises();
+    return late.length;
+  };
+  return { release };
+}
+
 export function entryAt(cluster: TorcCluster, name: string, key: string): KeyEntry {
   const partition = partitionOfSlot(slotOf(Buffer.from(key)), cluster.partitions);
   const entry = cluster.runningNow(name).store.partition(partition).entries.get(key);

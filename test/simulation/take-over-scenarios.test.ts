@@ -2,7 +2,7 @@
 import test from 'ava';
 import { elementsOf } from './client-histories.js';
 import { convergenceFault } from './convergence.js';
-import { append, ask, begin, entryAt, homes, keysOfDifferentPartitions, started, well } from './scenario.js';
+import { append, ask, begin, entryAt, homes, keysOfDifferentPartitions, setFull, started, well } from './scenario.js';
 import { textOf } from './simulated-clients.js';
 import { TorcCluster } from './torc-cluster.js';
 
@@ -336,4 +336,27 @@ test('a coordinator that hears at once of more superseded batches than a functio
   node.coordinator.superseded(0, counters, { counter: counter + counters.size, actor: 1 });
   t.is(await ask(cluster, first, ['SET', 'k', 'v1']), 'OK');
   t.deepEqual(cluster.faults, []);
+});
+
+test('found by seed 941021: a batch that is given up for a replica which had said that it holds it is settled', async (t) => {
+  const cluster = await started({ partitions: 1, writeQuorum: 3, readQuorum: 1, readFrom: 'coordinator', network: { lateDetectionMs: 1 } });
+  const [first = '', , third = ''] = homes(cluster, 'k');
+  t.is(await ask(cluster, first, ['SET', 'k', 'v']), 'OK');
+  cluster.network.block(third, first);
+  const write = begin(cluster, first, ['SET', 'k', 'w']);
+  await cluster.scheduler.runFor(50);
+  t.is(entryAt(cluster, third, 'k').record?.versions[0]?.counter, entryAt(cluster, first, 'k').record?.versions[0]?.counter);
+  setFull(cluster, [third], true); // so the batch is not sent to it again, now that its answer is lost
+  cluster.network.breakStreams(third, first);
+  cluster.network.unblock(third, first);
+  await cluster.scheduler.runFor(3000);
+  const { handOff } = cluster.runningNow(first).node;
+  const keepsFor = handOff.keepsFor.bind(handOff);
+  handOff.keepsFor = () => true; // older batches, which go before it
+  setFull(cluster, [third], false);
+  await cluster.scheduler.runFor(1000);
+  handOff.keepsFor = keepsFor;
+  await well(cluster);
+  t.log(textOf(write.reply()));
+  t.is(await ask(cluster, first, ['GET', 'k']), 'w');
 });

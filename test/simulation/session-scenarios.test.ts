@@ -1,0 +1,55 @@
+/** Named scenarios of one connection whose commands go to one node after the other, while nodes do not agree on who coordinates. */
+import test from 'ava';
+import { ask, connected, homes, promisesHeld, setFull, started, well } from './scenario.js';
+
+test('found by seed 940655: a node does not run what a peer sent after something that it passed on and that is not answered', async (t) => {
+  const cluster = await started({ partitions: 1, peerTimeoutMs: 20_000, network: { spikeChance: 0, lateDetectionMs: 1 } });
+  const [first = '', second = '', front = ''] = homes(cluster, 'k');
+  const reaches = (from: string, to: string): boolean => cluster.runningNow(from).node.membership.isReachable(cluster.nodes.indexOf(to));
+  t.is(await ask(cluster, first, ['SET', 'k', 'v']), 'OK');
+  cluster.network.block(first, front);
+  await cluster.scheduler.runFor(30_000, () => !reaches(front, first));
+  t.true(reaches(second, first));
+  cluster.network.block(first, second);
+  const { say, replies } = connected(cluster, front);
+  say('SET', 'k', 'old');
+  await cluster.scheduler.runFor(30_000, () => !reaches(second, first));
+  say('SET', 'k', 'new');
+  await cluster.scheduler.runFor(1000);
+  cluster.network.unblock(first, front);
+  cluster.network.unblock(first, second);
+  await cluster.scheduler.runFor(20_000, () => replies.every((reply) => reply !== ''));
+  t.log(replies.join());
+  t.is(replies[1], 'OK');
+  await well(cluster);
+  for (const name of cluster.nodes) t.is(await ask(cluster, name, ['GET', 'k']), 'new');
+});
+
+test('a node does not run what a client sends after something that waited there for a take-over and is on its way to another since', async (t) => {
+  const cluster = await started({ partitions: 1, network: { spikeChance: 0 } });
+  const [first = '', second = ''] = homes(cluster, 'k');
+  t.is(await ask(cluster, first, ['SET', 'k', 'v']), 'OK');
+  setFull(cluster, [first], true);
+  await cluster.scheduler.runFor(200);
+  const { router } = cluster.runningNow(second).node;
+  const held = promisesHeld(cluster, second);
+  const { say, replies } = connected(cluster, second);
+  say('SET', 'k', 'old');
+  await cluster.scheduler.runFor(20);
+  setFull(cluster, [first], false);
+  await cluster.scheduler.runFor(20);
+  t.is(await ask(cluster, first, ['SET', 'k', 'w']), 'OK');
+  cluster.network.slow(second, first, 300);
+  await cluster.scheduler.runFor(1000, () => router.forwarded > 0);
+  t.is(router.forwarded, 1);
+  t.true(held.release() > 0);
+  setFull(cluster, [first], true);
+  await cluster.scheduler.runFor(20);
+  say('SET', 'k', 'new');
+  await cluster.scheduler.runFor(150);
+  setFull(cluster, [first], false);
+  await cluster.scheduler.runFor(10_000, () => replies.every((reply) => reply !== ''));
+  t.deepEqual(replies, ['OK', 'OK']);
+  await well(cluster);
+  for (const name of cluster.nodes) t.is(await ask(cluster, name, ['GET', 'k']), 'new');
+});
