@@ -30,6 +30,15 @@ export class CallQueue {
     else this.calls.unshift(call);
   }
 
+  /** Where it stands by its place: nearly always before all others, or behind them. */
+  insert(call: Call): void {
+    const { first } = this;
+    if (first === undefined || (this.calls.at(-1)?.place ?? 0) < call.place) return this.push(call);
+    if (call.place < first.place) return this.putFirst(call);
+    const at = this.calls.findIndex((each) => each !== undefined && each.place > call.place);
+    this.calls.splice(at, 0, call);
+  }
+
   takeFirst(): void {
     if (this.head === this.calls.length) return;
     this.calls[this.head++] = undefined;

@@ -67,8 +67,8 @@ export interface CallOrder {
   enter(call: Call, route: number): boolean;
   /** The route of what is under way in the partition; undefined = nothing is. */
   routeOf(partition: number): number | undefined;
-  /** A call that entered goes on by another route. */
-  reroute(call: Call, route: number): void;
+  /** Calls that did not run, in order, are to be sent on their way again. */
+  again(calls: readonly Call[]): void;
   leave(call: Call): void;
 }
 
@@ -89,10 +89,12 @@ const sentPartitionWrite: Operation = { ...sentWrite, wholePartition: true };
 export abstract class Call {
   /** How often it was forwarded. */
   hops = 0;
-  /** Who keeps this connection's commands in order; undefined for a peer's call. */
+  /** Who keeps its connection's, or its peer's, commands in order; undefined where nothing follows it. */
   session: CallOrder | undefined = undefined;
-  /** It has a place in its session's order, which its answer has to give back. */
+  /** It is under way by its session's order, which its answer has to tell. */
   inSession = false;
+  /** In its session's order, from 1 on; 0 = none yet. */
+  place = 0;
   /** A read that only the partition's coordinator answers, in a term that is proven to stand. */
   fromCoordinator = false;
   /** What its bytes take longer (`moves`). */

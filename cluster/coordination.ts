@@ -95,27 +95,6 @@ export class Coordination {
     for (const callback of drained) callback();
   }
 
-  /**
-   * Stops coordinating. Whoever waits is given to `reroute` when what ran before it is settled: it may be of the same connection, and elsewhere it would overtake that.
-   * `later` calls back when that takes too long.
-   */
-  leave(reroute: (calls: readonly Call[]) => void, later: (callback: () => void) => void): void {
-    const calls = this.stop();
-    if (calls.length > 0) this.afterOwn(() => reroute(calls), later);
-  }
-
-  /** Calls `goOn` once: when nothing that ran here is unsettled, or when `later` calls back. */
-  afterOwn(goOn: () => void, later: (callback: () => void) => void): void {
-    let goesOn = false;
-    const once = (): void => {
-      if (goesOn) return;
-      goesOn = true;
-      goOn();
-    };
-    this.whenDrained(once);
-    if (!goesOn) later(once);
-  }
-
   /** Stops coordinating; whoever waits is handed out to be routed anew. */
   stop(): Call[] {
     this.state = 'idle';

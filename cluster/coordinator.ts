@@ -123,7 +123,8 @@ export class Coordinator {
 
   /** The partition was taken over: what waited may run, what an earlier term left open is told so. */
   taken(coordination: Coordination): void {
-    this.releaseWhere(coordination, () => true);
+    const again = this.releaseWhere(coordination, () => true);
+    for (let i = again.length - 1; i >= 0; i--) coordination.putBack(again[i] as Call); // they came before those that waited
     this.drain(coordination);
   }
 
@@ -138,9 +139,9 @@ export class Coordinator {
     const waiting = runs ? coordination.stop() : [];
     let first = Infinity; // not by Math.min(...), whose arguments have a limit
     for (const counter of counters) first = Math.min(first, counter);
-    this.releaseWhere(coordination, ({ counter }) => counter >= first);
+    const again = this.releaseWhere(coordination, ({ counter }) => counter >= first);
     coordination.releaseDrained();
-    this.options.reroute(waiting);
+    this.options.reroute([...again, ...waiting]);
   }
 
   /** As `superseded`, of all that an acknowledgement names. */
@@ -159,10 +160,11 @@ export class Coordinator {
     for (const [partition, { dots, term }] of byPartition) this.superseded(partition, dots, term);
   }
 
-  private releaseWhere(coordination: Coordination, isOver: (settlement: Settlement) => boolean): void {
+  /** Returns those that are to run once more, in order. */
+  private releaseWhere(coordination: Coordination, isOver: (settlement: Settlement) => boolean): readonly Call[] {
     // Chosen before the first is released: an answer may start new ones.
     const over = this.unsettledOf(coordination).filter(isOver);
-    for (const settlement of over) this.release(settlement);
+    return over.flatMap((settlement) => this.release(settlement));
   }
 
   /** Gives up what is overdue. Called every few milliseconds. */
@@ -622,7 +624,7 @@ export class Coordinator {
    * what was there, writes once more; who only saw it asks again. Whoever took over may have shown the batch and others may have written over it since: then to
    * write it once more would bring it back, which linearizable reads must not see.
    */
-  private release(settlement: Settlement): void {
+  private release(settlement: Settlement): readonly Call[] {
     const again: Call[] = [];
     settlement.beganMs = NaN;
     const { writer, readers } = settlement.giveUp(() => true);
@@ -634,7 +636,7 @@ export class Coordinator {
     else if (writer !== undefined) again.push(writer);
     again.push(...readers);
     settlement.settle();
-    if (again.length > 0) this.options.reroute(again);
+    return again;
   }
 
   private noticePause(now = this.options.turn.nowMs): void {

@@ -14,6 +14,9 @@ const rowsKeptBytes = 1024 * 1024;
 /** Arguments of more bytes are not copied into a row of its own. */
 const copiedBytesMost = 256 * 1024;
 
+/** A command that was forwarded oftener says no more than this. */
+export const hopsMost = 3;
+
 /** Among a forwarded command's options (frame.proto). */
 export const fromCoordinatorBit = 1 << 12;
 
@@ -134,7 +137,7 @@ export function forwardedParts(call: Call, nowMs: number): Buffer[] {
 
 function optionBits({ options, hops, fromCoordinator }: Call): number {
   const { resp, writeQuorum, readQuorum } = options;
-  const usual = (resp & 3) | ((writeQuorum & 15) << 2) | ((readQuorum & 15) << 6) | (Math.min(hops, 3) << 10);
+  const usual = (resp & 3) | ((writeQuorum & 15) << 2) | ((readQuorum & 15) << 6) | (Math.min(hops, hopsMost) << 10);
   return fromCoordinator ? usual | fromCoordinatorBit : usual;
 }
 

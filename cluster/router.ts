@@ -9,13 +9,13 @@ import { EncodedReply, ErrorReply, ok, StoredValue, type Reply } from '../protoc
 import { encodeReply, encodeReplyParts } from '../protocol/resp/reply-writer.js';
 import type { Clock } from '../storage/clock.js';
 import { CommandError } from '../storage/execution.js';
-import { Call, loading, noReplicas, notServedInTime, unknownOutcome, type CallOptions, type ReadFrom } from './call.js';
+import { Call, loading, noReplicas, notServedInTime, unknownOutcome, type CallOptions, type CallOrder, type ReadFrom } from './call.js';
 import type { CommandDecoder, Operation } from './command.js';
 import type { Coordination } from './coordination.js';
 import type { Coordinator } from './coordinator.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
-import { fromCoordinatorBit } from './frame-columns.js';
+import { fromCoordinatorBit, hopsMost } from './frame-columns.js';
 import type { PeerLink } from './peer-link.js';
 import type { Reader } from './reader.js';
 import { Session } from './session.js';
@@ -56,11 +56,8 @@ export class Router {
   private readonly row = new CommandRow();
   /** When a peer last forwarded commands here, monotonic. */
   lastAskedMs = -Infinity;
-  /**
-   * What a peer's calls, each of which may be of any connection there, follow one another by, where some of them are passed on: by how often they were forwarded,
-   * so that none waits for one that waits for it elsewhere.
-   */
-  private readonly passedOn = new WeakMap<Peer, readonly Session[]>();
+  /** What the calls of a peer follow one another by, each of which may be of any connection there: by how often they were forwarded, so that none waits for one that waits for it elsewhere. */
+  private readonly sessions = new WeakMap<Peer, readonly Session[]>();
 
   constructor(private readonly options: RouterOptions) {}
 
@@ -72,43 +69,11 @@ export class Router {
     if (this.isReadHere(call)) return this.read(call);
     const target = this.target(call);
     if (target === undefined) return call.answer(noReplicas(1, 0, call.operation.access));
-    if (call.hops > 0) this.relay(call, target);
-    else if (call.session === undefined || call.session.enter(call, this.routeTo(call, target))) this.dispatch(call, target);
+    this.send(call, target);
   };
 
-  /** A peer's call. What came before it, of the same connection, may have been passed on, and not be answered yet: where it runs here it would overtake that. */
-  private relay(call: Call, target: number): void {
-    const { membership, coordinator } = this.options;
-    if (target !== membership.selfIndex) return this.passOn(call, target);
-    const { session } = call;
-    const isBehind = session?.routeOf(call.partition) !== undefined;
-    if (!isBehind || session.enter(call, 1 + target)) coordinator.submit(call);
-  }
-
-  /**
-   * A peer's call that is another's by now. What came before it, of the same connection, may wait here, or have run here when this node coordinated: elsewhere it would
-   * overtake that.
-   */
-  private passOn(call: Call, target: number): void {
-    const { coordinator, clock, directives } = this.options;
-    const coordination = this.options.coordination(call.partition);
-    if (coordination.waiting > 0) return coordinator.submit(call);
-    if (!this.leavesInOrder(call, target)) return;
-    if (coordination.unsettled === 0) return this.dispatch(call, target);
-    coordination.afterOwn(
-      () => this.reroute([call]),
-      (callback) => clock.after(directives.peerTimeoutMs / 2, callback),
-    );
-  }
-
-  /** True: the call may leave for a peer. False: it waits for its session. What its connection sends next follows it there, or waits until it is answered. */
-  private leavesInOrder(call: Call, target: number): boolean {
-    const { session } = call;
-    if (session === undefined) return true;
-    const route = this.routeTo(call, target);
-    if (!call.inSession) return session.enter(call, route);
-    session.reroute(call, route);
-    return true;
+  private send(call: Call, target: number): void {
+    if (call.session === undefined || call.session.enter(call, this.routeTo(call, target))) this.dispatch(call, target);
   }
 
   private routeTo(call: Call, target: number): number {
@@ -119,16 +84,23 @@ export class Router {
   /** Sends calls that were not executed on their way again. One that whoever asked has given up must not run any more: this node may have stood still. */
   readonly reroute = (calls: readonly Call[]): void => {
     const nowMs = this.options.clock.monotonicMs();
+    const bySession = new Map<CallOrder, Call[]>();
     for (const call of calls) {
-      if (call.deadlineMs < nowMs) {
-        call.answer(notServedInTime);
-        continue;
-      }
-      const target = this.target(call) ?? (this.isReadHere(call) ? this.options.membership.selfIndex : undefined);
-      if (target === undefined) call.answer(noReplicas(1, 0, call.operation.access));
-      else if (target === this.options.membership.selfIndex || this.leavesInOrder(call, target)) this.dispatch(call, target);
+      const { session } = call;
+      const known = session === undefined ? undefined : bySession.get(session);
+      if (call.deadlineMs < nowMs) call.answer(notServedInTime);
+      else if (known !== undefined) known.push(call);
+      else if (session !== undefined) bySession.set(session, [call]);
+      else this.sendAgain(call);
     }
+    for (const [session, its] of bySession) session.again(its);
   };
+
+  private sendAgain(call: Call): void {
+    const target = this.target(call) ?? (this.isReadHere(call) ? this.options.membership.selfIndex : undefined);
+    if (target === undefined) call.answer(noReplicas(1, 0, call.operation.access));
+    else this.dispatch(call, target);
+  }
 
   /** A peer forwarded commands. Throws FormatError. */
   onCommands(peer: Peer, commands: torc.Commands): void {
@@ -171,9 +143,17 @@ export class Router {
     }
   }
 
+  /** The order of a connection of this node. */
+  newSession(): Session {
+    return new Session(this.submit, this.options.clock);
+  }
+
   private sessionsOf(peer: Peer): readonly Session[] {
-    let sessions = this.passedOn.get(peer);
-    if (sessions === undefined) this.passedOn.set(peer, (sessions = [0, 1, 2, 3].map(() => new Session(this.submit))));
+    let sessions = this.sessions.get(peer);
+    if (sessions === undefined) {
+      sessions = Array.from({ length: hopsMost }, () => new Session(this.submit, this.options.clock, true));
+      this.sessions.set(peer, sessions);
+    }
     return sessions;
   }
 
@@ -247,7 +227,7 @@ export class Router {
   private read(call: Call): void {
     const { membership, reader } = this.options;
     const { session } = call;
-    if (call.hops > 0) return this.relay(call, this.target(call) ?? membership.selfIndex);
+    if (call.hops > 0) return this.send(call, this.target(call) ?? membership.selfIndex);
     const route = session?.routeOf(call.partition) ?? readHere;
     if (session !== undefined && !session.enter(call, membership.isReachable(route - 1) ? route : readHere)) return;
     if (route === readHere) reader.submit(call);

@@ -1,20 +1,26 @@
 /**
- * A connection's order: two commands of one connection on one partition run in order, though reads are answered here and writes at
+ * An order of calls: two commands of one connection on one partition run in order, though reads are answered here and writes at
  * the coordinator, which may change. So a command on a partition waits while others of its connection are under way there on another route.
  * On one route a read follows writes at once, but a write waits for reads: they compare replicas, and would show what it wrote.
- * A node that passes a peer's calls on keeps them in the same order, as if all were of one connection: it does not know which are.
+ *
+ * What a peer forwards is kept in the same order, as if all of it were of one connection: it is not known which are. There the reads were answered before a write
+ * that follows them was sent.
+ *
+ * Invariant: where some wait, the first of them came before all that wait and will come. A call that did not run and is sent on its way again stands where it stood.
  *
  * The lanes, one per partition with something under way, stand in columns of a small hash table: every command of a cluster enters and leaves one.
  */
+import type { Clock } from '../storage/clock.js';
+import { TurnSlice } from '../storage/turn-slice.js';
 import type { Call, CallOrder } from './call.js';
 import { CallQueue } from './call-queue.js';
 
 /** No lane in this place. */
 const free = -1;
-/** Of a lane where not all that are under way are on the same one: nothing goes beside them. */
-const severalRoutes = 1 << 30;
+/** Of those that wait and are resumed at once: one may be a thousand times another. */
+const resumedSteps = { most: 500, perLook: 4 };
 
-/** Calls of a lane that wait. */
+/** Calls of a lane that wait, in the order of their places. */
 class Waiting extends CallQueue {
   /** They are being resumed, one after the other: the lane stays though nothing may be under way in it. */
   isResuming = false;
@@ -29,11 +35,15 @@ export class Session implements CallOrder {
   private reads = new Int32Array(16);
   private waiting: (Waiting | undefined)[] = [];
   private lanes = 0;
-  /** The call that waited and is being given to `resume`. */
-  private resumed: Call | undefined = undefined;
+  /** The place of the call that came last. */
+  private places = 0;
 
   /** `resume` takes the calls that had to wait. */
-  constructor(private readonly resume: (call: Call) => void) {}
+  constructor(
+    private readonly resume: (call: Call) => void,
+    private readonly clock: Clock,
+    private readonly isOfPeer = false,
+  ) {}
 
   /** The route of what is under way in the partition; undefined = nothing is. */
   routeOf(partition: number): number | undefined {
@@ -43,51 +53,54 @@ export class Session implements CallOrder {
 
   /** True: the call may go on, on `route`. False: it waits here and will be given to `resume`. */
   enter(call: Call, route: number): boolean {
-    let at = this.find(call.partition);
-    const reads = comparesReplicas(call) ? 1 : 0;
-    if (this.partitions[at] !== call.partition) {
-      if (2 * ++this.lanes > this.partitions.length) {
-        this.grow();
-        at = this.find(call.partition);
-      }
-      this.partitions[at] = call.partition;
-      this.routes[at] = route;
-      this.underWay[at] = 1;
-      this.reads[at] = reads;
-    } else if ((this.waiting[at] === undefined || call === this.resumed) && this.goesBeside(at, route, reads)) {
-      this.routes[at] = route;
-      this.underWay[at] = (this.underWay[at] ?? 0) + 1;
-      this.reads[at] = (this.reads[at] ?? 0) + reads;
-    } else {
-      // One that is being resumed stands at the head already, and stays there.
-      if (call !== this.resumed) (this.waiting[at] ??= new Waiting()).push(call);
-      else this.resumed = undefined;
+    if (call.place === 0) call.place = ++this.places;
+    const at = this.laneOf(call.partition);
+    const reads = this.readsOf(call);
+    const first = this.waiting[at]?.first;
+    if ((first !== undefined && first.place < call.place) || !this.goesBeside(at, route, reads)) {
+      this.putAmongWaiting(at, call);
       return false;
     }
+    this.routes[at] = route;
+    this.underWay[at] = (this.underWay[at] ?? 0) + 1;
+    this.reads[at] = (this.reads[at] ?? 0) + reads;
     call.inSession = true;
     return true;
   }
 
-  /** The call, which is under way, goes on by `route`: what comes after it goes beside it there, unless others are under way on the one that it had. */
-  reroute(call: Call, route: number): void {
-    const at = this.find(call.partition);
-    if (this.routes[at] === route) return;
-    this.routes[at] = this.underWay[at] === 1 ? route : severalRoutes;
+  /** Calls that did not run, in order, are sent on their way again: each stands among those that wait, where it stood, until it may go on. */
+  again(calls: readonly Call[]): void {
+    const partitions = new Set<number>();
+    for (let i = calls.length - 1; i >= 0; i--) {
+      const call = calls[i] as Call;
+      if (call.place === 0) call.place = ++this.places;
+      const at = this.laneOf(call.partition);
+      if (call.inSession) this.withdraw(at, call);
+      this.putAmongWaiting(at, call);
+      partitions.add(call.partition);
+    }
+    for (const partition of partitions) this.resumeAll(partition, 0);
   }
 
   /** The call was answered: those that waited for it go on, in order. Nothing happens when it was answered before it could enter. */
   leave(call: Call): void {
     if (!call.inSession) return;
+    const { partition, graceMs } = call;
+    const at = this.find(partition);
+    if (this.withdraw(at, call) > 0) return;
+    if (this.waiting[at] === undefined) this.remove(at);
+    else this.resumeAll(partition, graceMs);
+  }
+
+  /** Returns how many are under way in the lane without it. */
+  private withdraw(at: number, call: Call): number {
     call.inSession = false;
-    const at = this.find(call.partition);
-    if (this.partitions[at] !== call.partition) return;
-    const left = (this.underWay[at] ?? 0) - 1;
-    this.underWay[at] = left;
-    if (comparesReplicas(call)) this.reads[at] = (this.reads[at] ?? 0) - 1;
-    if (left > 0) return;
-    const waiting = this.waiting[at];
-    if (waiting === undefined) this.remove(at);
-    else if (!waiting.isResuming) this.resumeAll(call, waiting);
+    this.reads[at] = (this.reads[at] ?? 0) - this.readsOf(call);
+    return (this.underWay[at] = (this.underWay[at] ?? 0) - 1);
+  }
+
+  private putAmongWaiting(at: number, call: Call): void {
+    (this.waiting[at] ??= new Waiting()).insert(call);
   }
 
   /** What can go on beside what is under way in the lane, or alone in it. */
@@ -96,24 +109,56 @@ export class Session implements CallOrder {
     return this.routes[at] === route && (reads === 1 || this.reads[at] === 0);
   }
 
-  /** Those that waited for `call` go on, up to the first that has to wait again: it and all behind it keep their places. */
-  private resumeAll({ partition, graceMs }: Call, waiting: Waiting): void {
+  /** 1 = whoever comes after it has to wait for it where it does not compare replicas itself. */
+  private readsOf(call: Call): 0 | 1 {
+    return !this.isOfPeer && comparesReplicas(call) ? 1 : 0;
+  }
+
+  /** Those that waited for a call, which took `graceMs` longer, go on, some in a turn, up to the first that has to wait again. */
+  private resumeAll(partition: number, graceMs: number): void {
+    const waiting = this.waiting[this.find(partition)];
+    if (waiting === undefined || waiting.isResuming) return;
     waiting.isResuming = true;
+    this.resumeSome(partition, waiting, graceMs, new TurnSlice(this.clock, resumedSteps.most, resumedSteps.perLook));
+  }
+
+  private resumeSome(partition: number, waiting: Waiting, graceMs: number, slice: TurnSlice): void {
     for (let next = waiting.first; next !== undefined; next = waiting.first) {
-      next.graceMs = Math.max(next.graceMs, graceMs); // it waited for the bytes that were moved before it
-      const before = this.resumed; // an answer may have let another lane go on
-      this.resumed = next;
+      waiting.takeFirst();
+      if (!this.isOfPeer) next.graceMs = Math.max(next.graceMs, graceMs); // it waited for the bytes that were moved before it; a peer would have to be told
       this.resume(next);
-      const waitsAgain = this.resumed === undefined;
-      this.resumed = before;
-      if (!waitsAgain) waiting.takeFirst();
-      else if (this.underWay[this.find(partition)] !== 0) break;
+      if (waiting.first === next) {
+        if (this.underWay[this.find(partition)] !== 0) break;
+      } else if (slice.isOver() && waiting.first !== undefined) {
+        return this.clock.nextTurn(() => {
+          slice.begin();
+          this.resumeSome(partition, waiting, graceMs, slice);
+        });
+      }
     }
     waiting.isResuming = false;
-    if (waiting.length > 0) return;
+    if (waiting.first !== undefined) return;
     const at = this.find(partition);
     this.waiting[at] = undefined;
     if (this.underWay[at] === 0) this.remove(at);
+  }
+
+  /** The partition's place, which becomes a lane with nothing under way when it is none. */
+  private laneOf(partition: number): number {
+    const at = this.find(partition);
+    if (this.partitions[at] === partition) return at;
+    if (2 * ++this.lanes > this.partitions.length) {
+      this.grow();
+      return this.lane(this.find(partition), partition);
+    }
+    return this.lane(at, partition);
+  }
+
+  private lane(at: number, partition: number): number {
+    this.partitions[at] = partition;
+    this.underWay[at] = 0;
+    this.reads[at] = 0;
+    return at;
   }
 
   /** The partition's place, or the free one where it would stand. */

@@ -201,13 +201,13 @@ export class TakeOver {
 
   /** This node may have slept, or is to leave the work to others: whatever it ran or was taking over may be another's by now. */
   dropAll(coordinations: Iterable<Coordination>): void {
-    const { clock, directives, reroute } = this.options;
+    const { reroute } = this.options;
     for (const coordination of coordinations) {
       if (coordination.state === 'idle') continue;
       const attempt = this.attempts.get(coordination.partition);
       if (attempt !== undefined) this.abandon(attempt);
       coordination.releaseDrained();
-      coordination.leave(reroute, (callback) => clock.after(directives.peerTimeoutMs / 2, callback));
+      reroute(coordination.stop());
     }
   }
 

@@ -5,7 +5,7 @@
  * client-output-buffer-limit the connection is closed), requests that do not end (the decoder's limits).
  */
 import type { Socket } from 'node:net';
-import { Session } from '../cluster/session.js';
+import type { Session } from '../cluster/session.js';
 import { errorCodeOf, type Call } from '../cluster/call.js';
 import { ErrorReply, type Reply, type StatusReply } from '../protocol/resp/reply.js';
 import { RequestDecoder } from '../protocol/resp/request-decoder.js';
@@ -116,7 +116,7 @@ export class Connection implements ClientView, Origin, RestingClient {
     this.user = server.users.default;
     this.authenticated = this.user.isOpen;
     this.isPlain = this.authenticated && this.user.isUnrestricted;
-    this.session = new Session(server.submit);
+    this.session = server.newSession();
     this.context = server.contextOf(this);
     this.decoder = new RequestDecoder(server.requestLimits, {
       request: (args) => this.request(args),

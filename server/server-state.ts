@@ -1,6 +1,7 @@
 /** What all connections of a node share: the table, the way to the cluster, limits and counts. `Connection`: what they are (connection.ts). */
 import type { Call } from '../cluster/call.js';
 import type { FailedCommands } from '../cluster/failed-commands.js';
+import type { Session } from '../cluster/session.js';
 import type { RequestLimits } from '../protocol/resp/request-decoder.js';
 import type { AclLog } from './acl/acl-log.js';
 import type { Users } from './acl/users.js';
@@ -21,6 +22,8 @@ export interface ServerState<Connection> {
   readonly failed: FailedCommands;
   /** Sends a call on its way. */
   readonly submit: (call: Call) => void;
+  /** For the commands of a new connection. */
+  readonly newSession: () => Session;
   /** What may keep the commands of every client waiting, or watch them. */
   readonly gate: ClientGate;
   /** Of all clients together. */

@@ -303,6 +303,7 @@ async function startServing(
     statistics,
     failed,
     submit: node.router.submit,
+    newSession: () => node.router.newSession(),
     gate,
     budget: new TurnBudget(
       (callback) => systemClock.atTurnEnd(callback),

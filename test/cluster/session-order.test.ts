@@ -2,7 +2,29 @@
 import fc from '../harness/properties.js';
 import test from 'ava';
 import { Session } from '../../cluster/session.js';
+import { HandClock } from '../storage/log-fixtures.js';
 import { TestCall } from './calls.js';
+import { stillClock } from './links.js';
+
+/** Each look at it is a millisecond later, so that few calls are resumed in a turn; and turns come when they are run. */
+class SteppedClock extends HandClock {
+  private looks = 0;
+  private readonly turns: (() => void)[] = [];
+
+  override monotonicMs(): number {
+    return ++this.looks;
+  }
+
+  override nextTurn(callback: () => void): void {
+    this.turns.push(callback);
+  }
+
+  runTurn(): boolean {
+    const callback = this.turns.shift();
+    callback?.();
+    return callback !== undefined;
+  }
+}
 
 const steps = fc.array(
   fc.record({
@@ -10,19 +32,21 @@ const steps = fc.array(
     route: fc.nat(2),
     /** How many of those under way are answered before the next comes, and which. */
     answers: fc.array(fc.nat(), { maxLength: 3 }),
-    /** Those under way that go on by another route before that, and which. */
-    turns: fc.array(fc.tuple(fc.nat(), fc.nat(2)), { maxLength: 2 }),
+    /** Of those under way in a partition each second, third or so is sent on its way again, by another route. */
+    again: fc.option(fc.record({ partition: fc.nat(1), each: fc.integer({ min: 1, max: 3 }), route: fc.nat(2) })),
+    /** What waits for its turn goes on. */
+    turn: fc.boolean(),
     /** Answered at once, before it could enter (no replicas) or as soon as it did. */
     at: fc.constantFrom('later', 'later', 'later', 'entering', 'before'),
   }),
   { maxLength: 40 },
 );
 
-test('commands on one partition start in order, and never while others are under way on another route', (t) => {
+test('commands on one partition start in order, and never while others are under way on another route, nor before one that did not run', (t) => {
   fc.assert(
-    fc.property(steps, (list) => {
-      const started: { readonly call: TestCall; readonly route: number }[] = [];
-      const underWay: { readonly call: TestCall; route: number }[] = [];
+    fc.property(steps, fc.boolean(), (list, isOfPeer) => {
+      const clock = new SteppedClock();
+      const underWay: { readonly call: TestCall; readonly route: number }[] = [];
       const routes = new Map<TestCall, { route: number; at: string }>();
       const wrong: string[] = [];
       const answer = (call: TestCall): void => {
@@ -34,45 +58,51 @@ test('commands on one partition start in order, and never while others are under
         const { route, at } = routes.get(call) ?? { route: 0, at: 'later' };
         if (at === 'before') return answer(call);
         if (!session.enter(call, route)) return;
-        if (underWay.some((other) => other.call.partition === call.partition && other.route !== route))
-          wrong.push(`${call.name} beside another route`);
-        started.push({ call, route });
+        const beside = underWay.filter((other) => other.call.partition === call.partition);
+        if (beside.some((other) => other.route !== route)) wrong.push(`${call.name} beside another route`);
+        for (const other of routes.keys()) {
+          if (other.partition !== call.partition || Number(other.name) >= Number(call.name) || other.replies.length > 0) continue;
+          if (!underWay.some((each) => each.call === other)) wrong.push(`${call.name} before ${other.name}`);
+        }
         underWay.push({ call, route });
         if (at === 'entering') answer(call);
       };
-      const session = new Session((call) => submit(call as TestCall));
-      const calls = list.map(({ partition, route, answers, turns, at }, i) => {
+      const session = new Session((call) => submit(call as TestCall), clock, isOfPeer);
+      const calls = list.map(({ partition, route, answers, again, turn, at }, i) => {
         const call = new TestCall(String(i), partition);
         call.session = session;
         routes.set(call, { route, at });
         submit(call);
-        for (const [which, to] of turns) {
-          const turned = underWay[which % Math.max(1, underWay.length)];
-          if (turned === undefined) continue;
-          turned.route = to;
-          session.reroute(turned.call, to);
+        if (again !== null) {
+          const its = underWay.filter((each, place) => each.call.partition === again.partition && place % again.each === 0);
+          for (const each of its) {
+            underWay.splice(underWay.indexOf(each), 1);
+            routes.set(each.call, { route: again.route, at: 'later' });
+          }
+          session.again(its.map((each) => each.call).toSorted((one, other) => Number(one.name) - Number(other.name)));
         }
         for (const which of answers) {
           const next = underWay[which % Math.max(1, underWay.length)];
           if (next !== undefined) answer(next.call);
         }
+        if (turn) clock.runTurn();
         return call;
       });
-      for (let next = underWay[0]; next !== undefined; next = underWay[0]) answer(next.call);
-      for (const partition of [0, 1]) {
-        const order = started.filter(({ call }) => call.partition === partition).map(({ call }) => Number(call.name));
-        if (order.some((name, i) => i > 0 && name < (order[i - 1] ?? -1))) wrong.push(`partition ${partition}: ${order.join(' ')}`);
+      while (clock.runTurn() || underWay.length > 0) {
+        const [next] = underWay;
+        if (next !== undefined) answer(next.call);
       }
       for (const call of calls) if (call.replies.length !== 1) wrong.push(`${call.name} has ${call.replies.length} replies`);
       t.deepEqual(wrong, []);
+      t.deepEqual([session.routeOf(0), session.routeOf(1)], [undefined, undefined]);
     }),
-    { numRuns: 300 },
+    { numRuns: 600 },
   );
 });
 
 test('on one route commands go side by side; another route waits for all of them', (t) => {
   const resumed: string[] = [];
-  const session = new Session((call) => resumed.push((call as TestCall).name));
+  const session = new Session((call) => resumed.push((call as TestCall).name), stillClock);
   const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => new TestCall(name, 7)) as [TestCall, TestCall, TestCall, TestCall];
   for (const call of [a, b, c, d]) call.session = session;
   t.true(session.enter(a, 1));
@@ -90,7 +120,7 @@ test('on one route commands go side by side; another route waits for all of them
 
 test('a call that is answered before it entered takes no place from another', (t) => {
   const resumed: string[] = [];
-  const session = new Session((call) => resumed.push((call as TestCall).name));
+  const session = new Session((call) => resumed.push((call as TestCall).name), stillClock);
   const [first, refused, second] = ['first', 'refused', 'second'].map((name) => new TestCall(name, 7)) as [TestCall, TestCall, TestCall];
   for (const call of [first, refused, second]) call.session = session;
   t.true(session.enter(first, 1));
@@ -103,7 +133,7 @@ test('a call that is answered before it entered takes no place from another', (t
 
 test('on one route a read follows writes at once, a write waits for the reads before it', (t) => {
   const resumed: string[] = [];
-  const session = new Session((call) => resumed.push((call as TestCall).name));
+  const session = new Session((call) => resumed.push((call as TestCall).name), stillClock);
   const calls = (['write', 'read', 'read', 'write', 'read'] as const).map((access, i) => new TestCall(`${access} ${i}`, 7, access));
   const [append, get, again, del, last] = calls as [TestCall, TestCall, TestCall, TestCall, TestCall];
   for (const call of calls) call.session = session;
@@ -128,7 +158,7 @@ test('reads and writes in turn: each that goes on resumes the next, not all that
   const session = new Session((call) => {
     resumes++;
     enter(call as TestCall);
-  });
+  }, stillClock);
   const calls = Array.from({ length: 2000 }, (_, i) => new TestCall(String(i), 7, i % 2 === 0 ? 'read' : 'write'));
   for (const call of calls) {
     call.session = session;
@@ -155,7 +185,7 @@ test('what comes while those that waited are resumed, one of them answered at on
     late.session = session;
     if (session.enter(late, 1)) started.push('late');
     call.answer('NOREPLICAS');
-  });
+  }, stillClock);
   const [first, refused, waits, late] = ['first', 'refused', 'waits', 'late'].map((name) => new TestCall(name, 7)) as [
     TestCall,
     TestCall,
@@ -182,10 +212,42 @@ test('one that has to wait again goes on when what made it wait is answered mean
   const session = new Session((call) => {
     if (session.enter(call, 1)) started.push((call as TestCall).name);
     else read.answer('value');
-  });
+  }, stillClock);
   for (const call of calls) call.session = session;
   t.true(session.enter(first, 2));
   for (const call of [read, write, last]) t.false(session.enter(call, 1));
   first.answer('OK');
   t.deepEqual(started, ['read', 'write', 'last']);
+});
+
+test('found by seed 576: a read behind a write of its connection is not handed on, and answered, before that write is answered', (t) => {
+  const started: string[] = [];
+  let route = 1;
+  const session = new Session((call) => void (session.enter(call, route) && started.push((call as TestCall).name)), stillClock);
+  const [write, read] = [new TestCall('write', 7), new TestCall('read', 7, 'read')];
+  for (const call of [write, read]) call.session = session;
+  t.true(session.enter(write, 1)); // it ran here, and is not settled
+  t.true(session.enter(read, 1)); // it waits here
+  route = 2;
+  session.again([read]);
+  t.deepEqual(started, []);
+  write.answer('OK');
+  t.deepEqual(started, ['read']);
+});
+
+test('what is sent on its way again by several routes keeps its order', (t) => {
+  const started: string[] = [];
+  const routes: Record<string, number> = { large: 3, small: 2, last: 2 };
+  const session = new Session(
+    (call) => void (session.enter(call, routes[(call as TestCall).name] ?? 0) && started.push((call as TestCall).name)),
+    stillClock,
+  );
+  const [large, small, last] = ['large', 'small', 'last'].map((name) => new TestCall(name, 7)) as [TestCall, TestCall, TestCall];
+  for (const call of [large, small, last]) call.session = session;
+  for (const call of [large, small]) t.true(session.enter(call, 1));
+  t.false(session.enter(last, 2));
+  session.again([large, small]);
+  t.deepEqual(started, ['large']);
+  large.answer('OK');
+  t.deepEqual(started, ['large', 'small', 'last']);
 });

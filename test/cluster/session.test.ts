@@ -3,6 +3,7 @@ import test from 'ava';
 import { Call, loading, noReplicas, unknownOutcome } from '../../cluster/call.js';
 import { Session } from '../../cluster/session.js';
 import { EncodedReply, type Reply } from '../../protocol/resp/reply.js';
+import { stillClock } from './links.js';
 
 class NamedCall extends Call {
   readonly replies: Reply[] = [];
@@ -20,7 +21,7 @@ class NamedCall extends Call {
 
 test('a call that was refused before it entered does not free the lane for those that wait', (t) => {
   const resumed: Call[] = [];
-  const session = new Session((call) => resumed.push(call));
+  const session = new Session((call) => resumed.push(call), stillClock);
   const [first, second, refused] = [new NamedCall(session), new NamedCall(session), new NamedCall(session)];
   t.true(session.enter(first, 1));
   t.false(session.enter(second, 2));
@@ -32,7 +33,7 @@ test('a call that was refused before it entered does not free the lane for those
 });
 
 test('a call that was executed in a term that ended is never told that nothing was', (t) => {
-  const session = new Session(() => undefined);
+  const session = new Session(() => undefined, stillClock);
   for (const [reply, told] of [
     [noReplicas(2, 1, 'write'), unknownOutcome],
     [new EncodedReply(Buffer.from('-NOREPLICAS 1\r\n')), unknownOutcome],
@@ -47,7 +48,7 @@ test('a call that was executed in a term that ended is never told that nothing w
 
 test('a call that waited for one that moves bytes has the time of that one, too', (t) => {
   const resumed: Call[] = [];
-  const session = new Session((call) => resumed.push(call));
+  const session = new Session((call) => resumed.push(call), stillClock);
   const [large, next, other] = [new NamedCall(session), new NamedCall(session), new NamedCall(session, 1)];
   session.enter(large, 1);
   session.enter(next, 2);

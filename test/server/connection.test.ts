@@ -7,6 +7,7 @@ import { connect, type Socket } from 'node:net';
 import fc from '../harness/properties.js';
 import test, { type ExecutionContext } from 'ava';
 import type { Call } from '../../cluster/call.js';
+import { Session } from '../../cluster/session.js';
 import { EncodedReply, ErrorReply, ok, type Reply } from '../../protocol/resp/reply.js';
 import { encodeReply } from '../../protocol/resp/reply-writer.js';
 import { ClientGate } from '../../server/client-gate.js';
@@ -20,6 +21,7 @@ import { Dispatcher } from '../../server/dispatcher.js';
 import { Listener } from '../../server/listener.js';
 import { Statistics } from '../../server/statistics.js';
 import { TurnBudget } from '../../server/turn-budget.js';
+import { stillClock } from '../cluster/links.js';
 import { freePort } from '../harness/free-ports.js';
 import { ReplyReader } from '../harness/reply-reader.js';
 import { encodeRequest } from '../protocol/resp/decoding.js';
@@ -98,6 +100,7 @@ async function fixture(t: ExecutionContext, options: FixtureOptions = {}): Promi
       failed: noFailedCommands,
       statistics,
       submit,
+      newSession: () => new Session(submit, stillClock),
       nowMs: () => 1,
       traces: { isOn: false, sample: () => undefined },
       gate: new ClientGate({ monotonicMs: () => performance.now(), unixMicroseconds: () => 1_700_000_000_123_456 }),

@@ -53,3 +53,34 @@ test('a node does not run what a client sends after something that waited there 
   await well(cluster);
   for (const name of cluster.nodes) t.is(await ask(cluster, name, ['GET', 'k']), 'new');
 });
+
+test('found by reading: nor does it when it has begun to take over for another client meanwhile', async (t) => {
+  const cluster = await started({ partitions: 1, peerTimeoutMs: 5000, network: { spikeChance: 0, lateDetectionMs: 1 } });
+  const [first = '', second = '', front = ''] = homes(cluster, 'k');
+  const reaches = (from: string, to: string): boolean => cluster.runningNow(from).node.membership.isReachable(cluster.nodes.indexOf(to));
+  t.is(await ask(cluster, first, ['SET', 'k', 'v']), 'OK');
+  cluster.network.block(first, front);
+  await cluster.scheduler.runFor(30_000, () => !reaches(front, first));
+  cluster.network.slow(second, first, 300);
+  const { say, replies } = connected(cluster, front);
+  say('SET', 'k', 'old'); // passed on to the first, and long on its way
+  await cluster.scheduler.runFor(20);
+  setFull(cluster, [first], true);
+  await cluster.scheduler.runFor(20);
+  const held = promisesHeld(cluster, second);
+  const other = connected(cluster, second);
+  other.say('SET', 'other', 'w');
+  await cluster.scheduler.runFor(20);
+  setFull(cluster, [first], false);
+  await cluster.scheduler.runFor(20);
+  t.is(other.replies[0], '');
+  say('SET', 'k', 'new');
+  await cluster.scheduler.runFor(20);
+  held.release();
+  await cluster.scheduler.runFor(10_000, () => replies.every((reply) => reply !== ''));
+  t.deepEqual(replies, ['OK', 'OK']);
+  cluster.network.unblock(first, front);
+  cluster.network.slow(second, first, 0);
+  await well(cluster);
+  for (const name of cluster.nodes) t.is(await ask(cluster, name, ['GET', 'k']), 'new');
+});

@@ -4,7 +4,7 @@
  * or to plant a bug.
  */
 import { Node } from '../../cluster/node.js';
-import { Session } from '../../cluster/session.js';
+import type { Session } from '../../cluster/session.js';
 import type { PeerAddress } from '../../cluster/transport.js';
 import type { BulkSizes } from '../../cluster/bulk-sender.js';
 import { usualBulkPatience, type Call } from '../../cluster/call.js';
@@ -377,7 +377,7 @@ export class ClientConnection {
     /** Unique in a run. */
     readonly name: string,
   ) {
-    this.#session = new Session(running.node.router.submit);
+    this.#session = running.node.router.newSession();
   }
 
   /** The incarnation it was made to still runs. */
