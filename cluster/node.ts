@@ -284,7 +284,7 @@ export class Node {
       turn,
       clock,
       isDoubtful: mayNotBeAsked,
-      reroute,
+      sendOn: (call) => this.router.sendAgain(call),
       arrivingBytes: (partition) => this.bulkIntake.arrivingBytes(partition),
       commands,
     });

@@ -92,8 +92,8 @@ export interface ReaderOptions {
   readonly turn: Turn;
   readonly clock: Clock;
   readonly isDoubtful: (partition: number) => boolean;
-  /** Sends a call on its way from the beginning. */
-  readonly reroute: (calls: readonly Call[]) => void;
+  /** Sends a read on its way to its coordinator. */
+  readonly sendOn: (call: Call) => void;
   /** Bytes of large batches of the partition that are on their way here. */
   readonly arrivingBytes: (partition: number) => number;
   readonly commands: CommandRun;
@@ -185,7 +185,7 @@ export class Reader {
     if (call.deadlineMs < this.options.clock.monotonicMs()) return call.answer(notServedInTime);
     if (loads < loadsMost || this.options.membership.memberCount === 1) return this.submit(call, loads);
     call.fromCoordinator = true;
-    this.options.reroute([call]);
+    this.options.sendOn(call);
   }
 
   /** Others have what is on its way here, or will: to compare now would bring it a second time. */
@@ -399,7 +399,7 @@ export class Reader {
     read.done = true;
     this.sentOn++;
     read.call.fromCoordinator = true;
-    this.options.reroute([read.call]);
+    this.options.sendOn(read.call);
   }
 
   /** A peer holds, for one more of the read's keys, what the reply shows. */

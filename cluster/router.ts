@@ -81,25 +81,33 @@ export class Router {
     return link?.isLarge(call.bytes) === true ? inPieces + 1 + target : 1 + target;
   }
 
-  /** Sends calls that were not executed on their way again. One that whoever asked has given up must not run any more: this node may have stood still. */
+  /** Sends calls that were not executed, in order, on their way again. */
   readonly reroute = (calls: readonly Call[]): void => {
-    const nowMs = this.options.clock.monotonicMs();
     const bySession = new Map<CallOrder, Call[]>();
     for (const call of calls) {
       const { session } = call;
       const known = session === undefined ? undefined : bySession.get(session);
-      if (call.deadlineMs < nowMs) call.answer(notServedInTime);
+      if (session === undefined) this.sendAgain(call);
+      else if (this.isOverdue(call)) continue;
       else if (known !== undefined) known.push(call);
-      else if (session !== undefined) bySession.set(session, [call]);
-      else this.sendAgain(call);
+      else bySession.set(session, [call]);
     }
     for (const [session, its] of bySession) session.again(its);
   };
 
-  private sendAgain(call: Call): void {
+  /** A read that is not answered by whom it was asked goes to another, beside what else is under way of its connection: a write that would show in it waits for it. */
+  readonly sendAgain = (call: Call): void => {
+    if (this.isOverdue(call)) return;
     const target = this.target(call) ?? (this.isReadHere(call) ? this.options.membership.selfIndex : undefined);
     if (target === undefined) call.answer(noReplicas(1, 0, call.operation.access));
     else this.dispatch(call, target);
+  };
+
+  /** Then it is answered: whoever asked has given it up, and this node may have stood still. */
+  private isOverdue(call: Call): boolean {
+    if (call.deadlineMs >= this.options.clock.monotonicMs()) return false;
+    call.answer(notServedInTime);
+    return true;
   }
 
   /** A peer forwarded commands. Throws FormatError. */
@@ -175,7 +183,7 @@ export class Router {
   /** A link broke, or the stream that replies come over was replaced: reads are sent on their way again, writes may have happened. */
   repliesLost(peer: Peer): void {
     for (const call of peer.link.takeLostForwarded()) {
-      if (call.operation.access === 'read') this.reroute([call]);
+      if (call.operation.access === 'read') this.sendAgain(call);
       else call.answer(unknownOutcome);
     }
   }
@@ -192,7 +200,7 @@ export class Router {
   private isReadHere(call: Call): boolean {
     const { operation, partition } = call;
     if (operation.access !== 'read' || operation.wholePartition) return false;
-    if (call.hops === 0) call.fromCoordinator = this.options.directives.readFrom === 'coordinator';
+    if (call.hops === 0 && this.options.directives.readFrom === 'coordinator') call.fromCoordinator = true;
     if (call.fromCoordinator) return false;
     const { membership } = this.options;
     return membership.isHome(partition) && !this.options.isDoubtful(partition) && !(membership.failing && this.othersServe(partition));

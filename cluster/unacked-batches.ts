@@ -70,8 +70,10 @@ export class UnackedBatches {
   /** Of what was dropped the peer holds those that `isHeld` names: its `seen` of the partition covers them. */
   covered(isHeld: (settlement: Settlement) => boolean): void {
     if (this.dropped.length === 0) return;
-    const held = this.dropped.filter(isHeld);
-    this.dropped = this.dropped.filter((settlement) => !settlement.settled && !isHeld(settlement));
+    const held: Settlement[] = [];
+    const left: Settlement[] = [];
+    for (const settlement of this.dropped) if (!settlement.settled) (isHeld(settlement) ? held : left).push(settlement);
+    this.dropped = left;
     for (const settlement of held) settlement.cover();
   }
 

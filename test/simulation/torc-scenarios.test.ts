@@ -367,3 +367,17 @@ test('found by a seed: a large reply and a large write over a slow network have 
     t.true(cluster.scheduler.nowMs - beganMs > 1000, 'longer than the peers have for a command of a few bytes');
   }
 });
+
+test('found by seed 940977: a read of several keys that differ is sent on to its coordinator once', async (t) => {
+  const cluster = await started({ partitions: 1, network: { spikeChance: 0 } });
+  const [first = '', , third = ''] = homes(cluster, 'k');
+  t.is(await ask(cluster, first, ['MSET', 'k', 'v', 'l', 'v']), 'OK');
+  cluster.network.slow(first, third, 300);
+  t.is(await ask(cluster, first, ['SET', 'k', 'w']), 'OK');
+  const { node } = cluster.runningNow(third);
+  const { sentOn } = node.reader;
+  const read = begin(cluster, third, ['MGET', 'k', 'l']);
+  await cluster.scheduler.runFor(2000, () => read.reply() !== undefined);
+  t.deepEqual((read.reply() as Buffer[]).map(String), ['w', 'v']);
+  t.is(node.reader.sentOn, sentOn + 1);
+});
