@@ -44,9 +44,9 @@ export class CellArena {
   private readonly withFree: Page[][] = classUnits.map(() => []);
   private readonly freeNumbers: number[] = [];
 
-  /** Bytes of the cell that `bytes` would get, 0..cellBytesMax. */
-  static cellBytes(bytes: number): number {
-    return (classUnits[classFor(bytes)] as number) * unitBytes;
+  /** Bytes of the cell at `address`. */
+  bytesAt(address: number): number {
+    return (classUnits[(this.pages[address >>> 16] as Page).sizeClass] as number) * unitBytes;
   }
 
   /** Whether `bytes` would get a cell of the size that the one at `address` has. */

@@ -643,9 +643,14 @@ export class KeyTable {
 
   /** What the entry costs in memory. */
   byteSizeOf(entry: number): number {
-    const bytes = this.word(entry, field.keyLength) + this.valueLengthOf(entry) + this.word(entry, field.recordLength);
+    const words = this.wordsOf(entry);
+    const at = (entry & inChunk) << wordsLog;
     const expiring = this.expiresOf(entry) !== 0 && this.kindOf(entry) === 0 ? expiringBytes : 0;
-    return entryBytes + expiring + (bytes <= cellBytesMax ? CellArena.cellBytes(bytes) : bytes + apartBytes);
+    if (((words[at + field.state] as number) & (large | shared)) === 0)
+      return entryBytes + expiring + this.arena.bytesAt(words[at + field.cell] as number);
+    const bytes =
+      (words[at + field.keyLength] as number) + (words[at + field.valueLength] as number) + (words[at + field.recordLength] as number);
+    return entryBytes + expiring + bytes + apartBytes;
   }
 
   /** Where in `keyPageOf` the key begins. */

@@ -93,6 +93,7 @@ test('a part that was made with room for its value stays where it is when it get
       const element = Buffer.from(`element:${number++}`);
       const entry = table.insertPart(owner, kind, element, 0, element.length, true, room);
       const before = [table.keyPageOf(entry), table.keyAt(entry)];
+      if (element.length + room <= cellBytesMax) t.true(table.byteSizeOf(entry) > room, 'the room counts before it is used');
       const value = bytesOf(number, length);
       table.setPlain(entry, 1, number, 1, 0, value, 0, length);
       if (length === room && element.length + room <= cellBytesMax)
@@ -140,7 +141,7 @@ test('cells: none overlaps another, and pages without one are given back', (t) =
         const address = arena.allocate(bytes);
         const begins = CellArena.byteOffset(address);
         t.true(arena.fits(address, bytes));
-        t.true(begins + CellArena.cellBytes(bytes) <= (arena.pageBytes[address >>> 16]?.length ?? 0));
+        t.true(begins + arena.bytesAt(address) <= (arena.pageBytes[address >>> 16]?.length ?? 0));
         for (const [other, length] of used) {
           if (other >>> 16 !== address >>> 16) continue;
           const otherBegins = CellArena.byteOffset(other);
