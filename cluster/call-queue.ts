@@ -30,6 +30,13 @@ export class CallQueue {
     else this.calls.unshift(call);
   }
 
+  /** Before all others, in their order. */
+  putAllFirst(calls: readonly Call[]): void {
+    if (calls.length === 0) return;
+    this.calls = [...calls, ...this];
+    this.head = 0;
+  }
+
   /** Where it stands by its place: nearly always before all others, or behind them. */
   insert(call: Call): void {
     const { first } = this;
@@ -37,6 +44,19 @@ export class CallQueue {
     if (call.place < first.place) return this.putFirst(call);
     const at = this.calls.findIndex((each) => each !== undefined && each.place > call.place);
     this.calls.splice(at, 0, call);
+  }
+
+  /** The same of many, which are in the order of their places. */
+  insertAll(calls: readonly Call[]): void {
+    const all: Call[] = [];
+    let next = 0;
+    for (const waiting of this) {
+      for (let call = calls[next]; call !== undefined && call.place < waiting.place; call = calls[++next]) all.push(call);
+      all.push(waiting);
+    }
+    for (let call = calls[next]; call !== undefined; call = calls[++next]) all.push(call);
+    this.calls = all;
+    this.head = 0;
   }
 
   takeFirst(): void {

@@ -61,7 +61,7 @@ export interface CallOptions {
   readonly deadlineMs: number;
 }
 
-/** Keeps the commands of one connection in order: its session. */
+/** Keeps the commands of one connection, or all that a peer forwards, in order: a session. */
 export interface CallOrder {
   /** False: the call waits, and comes back when those before it were answered. */
   enter(call: Call, route: number): boolean;

@@ -45,6 +45,12 @@ export class Coordination {
     this.waiting = this.queue.length;
   }
 
+  /** The same of several, in order. */
+  putAllBack(calls: readonly Call[]): void {
+    this.queue.putAllFirst(calls);
+    this.waiting = this.queue.length;
+  }
+
   /** The call that has waited longest. */
   get head(): Call | undefined {
     return this.queue.first;

@@ -105,7 +105,7 @@ export class Coordinator {
 
   /** This node should run the call. */
   submit(call: Call): void {
-    this.noticePause();
+    if (this.noticePause()) return this.options.reroute([call]); // behind those of its connection that were dropped
     if (call.trace !== undefined) call.trace.enter('coordinate', 'internal', { 'torc.partition.id': call.partition });
     const coordination = this.options.coordination(call.partition);
     if (this.isQuorumRead(call)) {
@@ -124,7 +124,8 @@ export class Coordinator {
   /** The partition was taken over: what waited may run, what an earlier term left open is told so. */
   taken(coordination: Coordination): void {
     const again = this.releaseWhere(coordination, () => true);
-    for (let i = again.length - 1; i >= 0; i--) coordination.putBack(again[i] as Call); // they came before those that waited
+    if (coordination.state !== 'running') return this.options.reroute(again);
+    coordination.putAllBack(again); // they came before those that waited
     this.drain(coordination);
   }
 
@@ -141,7 +142,9 @@ export class Coordinator {
     for (const counter of counters) first = Math.min(first, counter);
     const again = this.releaseWhere(coordination, ({ counter }) => counter >= first);
     coordination.releaseDrained();
-    this.options.reroute([...again, ...waiting]);
+    // What waits here for a take-over came after those that are to run again.
+    const behind = again.length === 0 ? [] : coordination.takeEvery(() => true);
+    this.options.reroute([...again, ...waiting, ...behind]);
   }
 
   /** As `superseded`, of all that an acknowledgement names. */
@@ -448,17 +451,17 @@ export class Coordinator {
       if (!this.needsProof(call)) return this.answerUnwritten(coordination, call, reply);
       dot = this.nextDot();
     }
-    if (this.hasStopped(call)) return this.options.reroute([call]);
+    if (this.hasStopped(coordination, call)) return;
     this.write(coordination, partition, dot, call, reply);
   }
 
   /**
    * The process may have stood still in the middle of this turn, after the turn read its clock, and others may have taken over and written since: a batch that bears a
    * later time than theirs would be the latest. So what counts is the reading that the batch's counter was made of. True: the batch is dropped, and the call,
-   * which has not run, has to find its coordinator anew. A run that copies hundreds of megabytes, or has 100,000 arguments,
+   * which has not run, finds its coordinator anew. A run that copies hundreds of megabytes, or has 100,000 arguments,
    * takes its time by itself.
    */
-  private hasStopped(call: Call): boolean {
+  private hasStopped(coordination: Coordination, call: Call): boolean {
     const { store, membership } = this.options;
     const { issuedMs } = store.hybridClock;
     const pausedMs = membership.memberCount > 1 ? issuedMs - this.lastLookMs - pauseMs : 0;
@@ -466,7 +469,10 @@ export class Coordinator {
     if (lateMs <= 0) return false;
     if (lateMs <= this.transaction.stagedBytes / runPerMs.copiedBytes + call.args.length / runPerMs.args) return false;
     this.transaction.discard();
-    if (pausedMs > 0) this.noticePause(issuedMs);
+    if (pausedMs > 0) {
+      coordination.putBack(call); // before what waits, which is dropped with it
+      this.noticePause(issuedMs);
+    } else this.options.reroute([call]);
     return true;
   }
 
@@ -639,9 +645,11 @@ export class Coordinator {
     return again;
   }
 
-  private noticePause(now = this.options.turn.nowMs): void {
+  /** True: there was one, and this node coordinates nothing any more. */
+  private noticePause(now = this.options.turn.nowMs): boolean {
     const paused = now - this.lastLookMs > pauseMs;
     this.lastLookMs = Math.max(this.lastLookMs, now);
     if (paused) this.options.takeOver().dropAll(this.options.coordinations());
+    return paused;
   }
 }

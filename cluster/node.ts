@@ -284,7 +284,7 @@ export class Node {
       turn,
       clock,
       isDoubtful: mayNotBeAsked,
-      sendOn: (call) => this.router.sendAgain(call),
+      sendOn: (call) => this.router.sendOn(call),
       arrivingBytes: (partition) => this.bulkIntake.arrivingBytes(partition),
       commands,
     });
@@ -350,7 +350,6 @@ export class Node {
     });
     this.router = new Router({
       membership,
-      coordination,
       coordinator,
       reader: this.reader,
       clock,

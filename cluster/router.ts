@@ -11,7 +11,6 @@ import type { Clock } from '../storage/clock.js';
 import { CommandError } from '../storage/execution.js';
 import { Call, loading, noReplicas, notServedInTime, unknownOutcome, type CallOptions, type CallOrder, type ReadFrom } from './call.js';
 import type { CommandDecoder, Operation } from './command.js';
-import type { Coordination } from './coordination.js';
 import type { Coordinator } from './coordinator.js';
 import type { Membership } from './membership.js';
 import type { Peer } from './peer.js';
@@ -40,8 +39,7 @@ export interface RouterOptions {
   /** Others may stand in for home replicas. */
   readonly isSloppy: () => boolean;
   /** Read each time. */
-  readonly directives: { readonly readFrom: ReadFrom; readonly peerTimeoutMs: number };
-  readonly coordination: (partition: number) => Coordination;
+  readonly directives: { readonly readFrom: ReadFrom };
   /** This node is not to answer reads of the partition alone. */
   readonly isDoubtful: (partition: number) => boolean;
   /** This node is not to coordinate anything. */
@@ -95,12 +93,22 @@ export class Router {
     for (const [session, its] of bySession) session.again(its);
   };
 
-  /** A read that is not answered by whom it was asked goes to another, beside what else is under way of its connection: a write that would show in it waits for it. */
-  readonly sendAgain = (call: Call): void => {
+  /** A read that is not answered here goes to its coordinator, beside those that are: what would show in it waits for it. */
+  readonly sendOn = (read: Call): void => {
+    if (read.session?.routeOf(read.partition) === readHere) this.sendAgain(read);
+    else this.reroute([read]);
+  };
+
+  private sendAgain(call: Call): void {
     if (this.isOverdue(call)) return;
     const target = this.target(call) ?? (this.isReadHere(call) ? this.options.membership.selfIndex : undefined);
     if (target === undefined) call.answer(noReplicas(1, 0, call.operation.access));
     else this.dispatch(call, target);
+  }
+
+  /** What had to wait goes on. */
+  private readonly resume = (call: Call): void => {
+    if (!this.isOverdue(call)) this.submit(call);
   };
 
   /** Then it is answered: whoever asked has given it up, and this node may have stood still. */
@@ -153,13 +161,13 @@ export class Router {
 
   /** The order of a connection of this node. */
   newSession(): Session {
-    return new Session(this.submit, this.options.clock);
+    return new Session(this.resume, this.options.clock);
   }
 
   private sessionsOf(peer: Peer): readonly Session[] {
     let sessions = this.sessions.get(peer);
     if (sessions === undefined) {
-      sessions = Array.from({ length: hopsMost }, () => new Session(this.submit, this.options.clock, true));
+      sessions = Array.from({ length: hopsMost }, () => new Session(this.resume, this.options.clock, true));
       this.sessions.set(peer, sessions);
     }
     return sessions;
@@ -182,10 +190,12 @@ export class Router {
 
   /** A link broke, or the stream that replies come over was replaced: reads are sent on their way again, writes may have happened. */
   repliesLost(peer: Peer): void {
+    const reads: Call[] = [];
     for (const call of peer.link.takeLostForwarded()) {
-      if (call.operation.access === 'read') this.sendAgain(call);
+      if (call.operation.access === 'read') reads.push(call);
       else call.answer(unknownOutcome);
     }
+    this.reroute(reads);
   }
 
   /** Gives up forwarded calls that are overdue. */

@@ -34,9 +34,11 @@ export class Session implements CallOrder {
   /** Of those under way, the ones that compare replicas. */
   private reads = new Int32Array(16);
   private waiting: (Waiting | undefined)[] = [];
-  private lanes = 0;
   /** The place of the call that came last. */
-  private places = 0;
+  private latest = new Int32Array(16);
+  private lanes = 0;
+  /** The call that had to wait last. */
+  private refused: Call | undefined = undefined;
 
   /** `resume` takes the calls that had to wait. */
   constructor(
@@ -53,12 +55,13 @@ export class Session implements CallOrder {
 
   /** True: the call may go on, on `route`. False: it waits here and will be given to `resume`. */
   enter(call: Call, route: number): boolean {
-    if (call.place === 0) call.place = ++this.places;
     const at = this.laneOf(call.partition);
+    this.givePlace(at, call);
     const reads = this.readsOf(call);
     const first = this.waiting[at]?.first;
     if ((first !== undefined && first.place < call.place) || !this.goesBeside(at, route, reads)) {
-      this.putAmongWaiting(at, call);
+      this.waitingAt(at).insert(call);
+      this.refused = call;
       return false;
     }
     this.routes[at] = route;
@@ -70,16 +73,19 @@ export class Session implements CallOrder {
 
   /** Calls that did not run, in order, are sent on their way again: each stands among those that wait, where it stood, until it may go on. */
   again(calls: readonly Call[]): void {
-    const partitions = new Set<number>();
-    for (let i = calls.length - 1; i >= 0; i--) {
-      const call = calls[i] as Call;
-      if (call.place === 0) call.place = ++this.places;
+    const byPartition = new Map<number, Call[]>();
+    for (const call of calls) {
       const at = this.laneOf(call.partition);
+      this.givePlace(at, call);
       if (call.inSession) this.withdraw(at, call);
-      this.putAmongWaiting(at, call);
-      partitions.add(call.partition);
+      const its = byPartition.get(call.partition);
+      if (its === undefined) byPartition.set(call.partition, [call]);
+      else its.push(call);
     }
-    for (const partition of partitions) this.resumeAll(partition, 0);
+    for (const [partition, its] of byPartition) {
+      this.waitingAt(this.find(partition)).insertAll(its.sort((one, other) => one.place - other.place));
+      this.resumeAll(partition, 0);
+    }
   }
 
   /** The call was answered: those that waited for it go on, in order. Nothing happens when it was answered before it could enter. */
@@ -99,8 +105,13 @@ export class Session implements CallOrder {
     return (this.underWay[at] = (this.underWay[at] ?? 0) - 1);
   }
 
-  private putAmongWaiting(at: number, call: Call): void {
-    (this.waiting[at] ??= new Waiting()).insert(call);
+  private waitingAt(at: number): Waiting {
+    return (this.waiting[at] ??= new Waiting());
+  }
+
+  /** Behind all that came before it. */
+  private givePlace(at: number, call: Call): void {
+    if (call.place === 0) call.place = this.latest[at] = (this.latest[at] ?? 0) + 1;
   }
 
   /** What can go on beside what is under way in the lane, or alone in it. */
@@ -126,8 +137,9 @@ export class Session implements CallOrder {
     for (let next = waiting.first; next !== undefined; next = waiting.first) {
       waiting.takeFirst();
       if (!this.isOfPeer) next.graceMs = Math.max(next.graceMs, graceMs); // it waited for the bytes that were moved before it; a peer would have to be told
+      this.refused = undefined;
       this.resume(next);
-      if (waiting.first === next) {
+      if (this.refused === next) {
         if (this.underWay[this.find(partition)] !== 0) break;
       } else if (slice.isOver() && waiting.first !== undefined) {
         return this.clock.nextTurn(() => {
@@ -158,6 +170,7 @@ export class Session implements CallOrder {
     this.partitions[at] = partition;
     this.underWay[at] = 0;
     this.reads[at] = 0;
+    this.latest[at] = 0;
     return at;
   }
 
@@ -190,16 +203,18 @@ export class Session implements CallOrder {
     this.underWay[to] = this.underWay[from] ?? 0;
     this.reads[to] = this.reads[from] ?? 0;
     this.waiting[to] = this.waiting[from];
+    this.latest[to] = this.latest[from] ?? 0;
   }
 
   private grow(): void {
-    const { partitions, routes, underWay, reads, waiting } = this;
+    const { partitions, routes, underWay, reads, waiting, latest } = this;
     const size = 2 * partitions.length;
     this.partitions = new Int32Array(size).fill(free);
     this.routes = new Int32Array(size);
     this.underWay = new Int32Array(size);
     this.reads = new Int32Array(size);
     this.waiting = [];
+    this.latest = new Int32Array(size);
     partitions.forEach((partition, from) => {
       if (partition === free) return;
       const to = this.find(partition);
@@ -208,6 +223,7 @@ export class Session implements CallOrder {
       this.underWay[to] = underWay[from] ?? 0;
       this.reads[to] = reads[from] ?? 0;
       this.waiting[to] = waiting[from];
+      this.latest[to] = latest[from] ?? 0;
     });
   }
 }

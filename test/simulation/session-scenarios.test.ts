@@ -84,3 +84,23 @@ test('found by reading: nor does it when it has begun to take over for another c
   await well(cluster);
   for (const name of cluster.nodes) t.is(await ask(cluster, name, ['GET', 'k']), 'new');
 });
+
+test('found by reading: a write of an ended term that runs once more runs before what waits for the next one', async (t) => {
+  const cluster = await started({ partitions: 1, peerTimeoutMs: 3000, network: { spikeChance: 0 } });
+  const [first = '', second = '', third = ''] = homes(cluster, 'k');
+  t.is(await ask(cluster, first, ['SET', 'k', 'v']), 'OK');
+  for (const other of [second, third]) cluster.network.slow(first, other, 2000);
+  const { say, replies } = connected(cluster, first);
+  say('SET', 'k', 'old');
+  await cluster.scheduler.runFor(20);
+  t.is(await ask(cluster, second, ['SET', 'other', 'w'], true), 'OK'); // by the third's promise, before anybody has heard of that
+  await cluster.scheduler.runFor(800); // for half its timeout the first waits for what it sent
+  say('SET', 'k', 'new');
+  await cluster.scheduler.runFor(20);
+  for (const other of [second, third]) cluster.network.slow(first, other, 0);
+  t.deepEqual(replies, ['', '']);
+  await cluster.scheduler.runFor(10_000, () => replies.every((reply) => reply !== ''));
+  t.deepEqual(replies, ['OK', 'OK']);
+  await well(cluster);
+  for (const name of cluster.nodes) t.is(await ask(cluster, name, ['GET', 'k']), 'new');
+});
