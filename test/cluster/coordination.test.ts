@@ -40,3 +40,14 @@ test('calls are taken in order, one that was taken and put back first, however m
   t.deepEqual([coordination.waiting, coordination.head], [0, undefined]);
   t.true(tookMs < 400, `${tookMs} ms`); // 4,700 where each moved all others
 });
+
+test('several that are put back stand before all others, in their order', (t) => {
+  const coordination = new Coordination(0);
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => new TestCall(name, 0)) as [TestCall, TestCall, TestCall, TestCall];
+  for (const call of [a, b, c, d]) coordination.enqueue(call);
+  coordination.takeHead();
+  coordination.takeHead();
+  coordination.putAllBack([a, b]);
+  t.is(coordination.waiting, 4);
+  t.deepEqual(coordination.stop(), [a, b, c, d]);
+});
