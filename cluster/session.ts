@@ -37,7 +37,7 @@ export class Session implements CallOrder {
   /** The place of the call that came last. */
   private latest = new Int32Array(16);
   private lanes = 0;
-  /** The call that had to wait last. */
+  /** The one of those being resumed that had to wait again, as long as that is looked at. */
   private refused: Call | undefined = undefined;
 
   /** `resume` takes the calls that had to wait. */
@@ -60,8 +60,9 @@ export class Session implements CallOrder {
     const reads = this.readsOf(call);
     const first = this.waiting[at]?.first;
     if ((first !== undefined && first.place < call.place) || !this.goesBeside(at, route, reads)) {
-      this.waitingAt(at).insert(call);
-      this.refused = call;
+      const waiting = this.waitingAt(at);
+      waiting.insert(call);
+      if (waiting.isResuming) this.refused = call;
       return false;
     }
     this.routes[at] = route;
@@ -137,9 +138,10 @@ export class Session implements CallOrder {
     for (let next = waiting.first; next !== undefined; next = waiting.first) {
       waiting.takeFirst();
       if (!this.isOfPeer) next.graceMs = Math.max(next.graceMs, graceMs); // it waited for the bytes that were moved before it; a peer would have to be told
-      this.refused = undefined;
       this.resume(next);
-      if (this.refused === next) {
+      const waitsAgain = this.refused === next;
+      this.refused = undefined;
+      if (waitsAgain) {
         if (this.underWay[this.find(partition)] !== 0) break;
       } else if (slice.isOver() && waiting.first !== undefined) {
         return this.clock.nextTurn(() => {
