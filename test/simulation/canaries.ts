@@ -299,7 +299,7 @@ export const caughtBefore: Readonly<Record<string, number>> = {
   'seen moves over gaps': 23,
   'a replica acknowledges what it did not store': 12,
   'a hint is lost': 39,
-  'peers are told of what the log did not take': 167,
+  'peers are told of what the log did not take': 139,
   'what no sync has covered counts as durable when the disk takes writes again': 14,
   'a replica forgets what it alone has seen': 4,
   'a coordinator answers reads without asking whether its term stands': 7,
