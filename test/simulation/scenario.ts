@@ -36,18 +36,20 @@ export async function ask(cluster: TorcCluster, name: string, words: readonly st
   return textOf(reply);
 }
 
-/** Commands of one connection to a node, and what they were answered, as text: '' as long as they are not. */
+/** Commands of one connection to a node, and what they were answered, as text: '' as long as they are not; and that in the order in which it came. */
 export function connected(
   cluster: TorcCluster,
   name: string,
-): { readonly say: (...words: string[]) => void; readonly replies: readonly string[] } {
+): { readonly say: (...words: string[]) => void; readonly replies: readonly string[]; readonly came: readonly string[] } {
   const connection = cluster.connect(name);
   const replies: string[] = [];
+  const came: string[] = [];
   const say = (...words: string[]): void => {
     const at = replies.push('') - 1;
-    cluster.scheduler.schedule(name, 0, words.join(' '), () => connection.run(words, (reply) => (replies[at] = String(textOf(reply)))));
+    const done = (reply: Reply): void => void came.push((replies[at] = String(textOf(reply))));
+    cluster.scheduler.schedule(name, 0, words.join(' '), () => connection.run(words, done));
   };
-  return { say, replies };
+  return { say, replies, came };
 }
 
 export function setFull(cluster: TorcCluster, names: readonly string[], full: boolean): void {
