@@ -1,19 +1,35 @@
 /** Named scenarios of one connection whose commands go to one node after the other, while nodes do not agree on who coordinates. */
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { ask, connected, homes, promisesHeld, setFull, started, well } from './scenario.js';
+import type { TorcCluster } from './torc-cluster.js';
 
-test('found by seed 940655: a node does not run what a peer sent after something that it passed on and that is not answered', async (t) => {
-  const cluster = await started({ partitions: 1, peerTimeoutMs: 20_000, network: { spikeChance: 0, lateDetectionMs: 1 } });
+const reaches = (cluster: TorcCluster, from: string, to: string): boolean =>
+  cluster.runningNow(from).node.membership.isReachable(cluster.nodes.indexOf(to));
+
+interface Disagreeing {
+  readonly cluster: TorcCluster;
+  readonly first: string;
+  readonly second: string;
+  readonly front: string;
+}
+
+/** Three nodes of which the front one has given up the first, that coordinates, which the second reaches. The key holds a value. */
+async function disagreeing(t: ExecutionContext, peerTimeoutMs: number): Promise<Disagreeing> {
+  const cluster = await started({ partitions: 1, peerTimeoutMs, network: { spikeChance: 0, lateDetectionMs: 1 } });
   const [first = '', second = '', front = ''] = homes(cluster, 'k');
-  const reaches = (from: string, to: string): boolean => cluster.runningNow(from).node.membership.isReachable(cluster.nodes.indexOf(to));
   t.is(await ask(cluster, first, ['SET', 'k', 'v']), 'OK');
   cluster.network.block(first, front);
-  await cluster.scheduler.runFor(30_000, () => !reaches(front, first));
-  t.true(reaches(second, first));
+  await cluster.scheduler.runFor(30_000, () => !reaches(cluster, front, first));
+  t.true(reaches(cluster, second, first));
+  return { cluster, first, second, front };
+}
+
+test('found by seed 940655: a node does not run what a peer sent after something that it passed on and that is not answered', async (t) => {
+  const { cluster, first, second, front } = await disagreeing(t, 20_000);
   cluster.network.block(first, second);
   const { say, replies } = connected(cluster, front);
   say('SET', 'k', 'old');
-  await cluster.scheduler.runFor(30_000, () => !reaches(second, first));
+  await cluster.scheduler.runFor(30_000, () => !reaches(cluster, second, first));
   say('SET', 'k', 'new');
   await cluster.scheduler.runFor(1000);
   cluster.network.unblock(first, front);
@@ -55,12 +71,7 @@ test('a node does not run what a client sends after something that waited there 
 });
 
 test('found by reading: nor does it when it has begun to take over for another client meanwhile', async (t) => {
-  const cluster = await started({ partitions: 1, peerTimeoutMs: 5000, network: { spikeChance: 0, lateDetectionMs: 1 } });
-  const [first = '', second = '', front = ''] = homes(cluster, 'k');
-  const reaches = (from: string, to: string): boolean => cluster.runningNow(from).node.membership.isReachable(cluster.nodes.indexOf(to));
-  t.is(await ask(cluster, first, ['SET', 'k', 'v']), 'OK');
-  cluster.network.block(first, front);
-  await cluster.scheduler.runFor(30_000, () => !reaches(front, first));
+  const { cluster, first, second, front } = await disagreeing(t, 5000);
   cluster.network.slow(second, first, 300);
   const { say, replies } = connected(cluster, front);
   say('SET', 'k', 'old'); // passed on to the first, and long on its way
