@@ -9,23 +9,21 @@ import type { Bytes } from '../protocol/gathered-bytes.js';
 import type { torc } from '../protocol/generated/messages.js';
 import { LongReply } from '../protocol/resp/long-reply.js';
 import { ErrorReply, type Reply } from '../protocol/resp/reply.js';
-import { slotOf } from '../protocol/slot.js';
 import type { Clock } from '../storage/clock.js';
 import { DurationHistogram } from '../storage/duration-histogram.js';
 import type { ValueLimits } from '../storage/execution.js';
 import type { Partition } from '../storage/partition.js';
 import type { Store } from '../storage/store.js';
-import type { Collection } from '../storage/collection.js';
 import type { LongWork } from '../storage/long-work.js';
 import type { Need } from '../storage/transaction-reads.js';
 import { Transaction } from '../storage/transaction.js';
 import { TurnSlice } from '../storage/turn-slice.js';
 import { diskFull, diskRefuses, diskTooSlow, noReplicas, notServedInTime, unknownOutcome, type Call, type ReadFrom } from './call.js';
+import type { CallLoads } from './call-loads.js';
 import type { CommandRun } from './command-run.js';
 import type { Coordination } from './coordination.js';
 import { abandon } from './long-replies.js';
 import type { Membership } from './membership.js';
-import { slotsOfPartition } from './ring.js';
 import { Settlement } from './settlement.js';
 import type { StandIns } from './stand-ins.js';
 import type { TakeOver } from './take-over.js';
@@ -34,8 +32,6 @@ import type { WritePace } from './write-pace.js';
 
 /** After a longer gap between two looks at the clock this process may have been stopped, and others may have taken over. */
 const pauseMs = 1000;
-/** A key that is not in memory after so long is large, or the disk slow: what waits for it waits on, up to the second. */
-const keyLoadMs = { slow: 500, most: 60_000 };
 /** What a run gets done in a millisecond on a slow and busy machine. */
 const runPerMs = { copiedBytes: 100_000, args: 100 };
 /** Of calls that waited: one may be a hundred times another. */
@@ -65,16 +61,7 @@ export interface CoordinatorOptions {
   readonly reroute: (calls: readonly Call[]) => void;
   readonly commands: CommandRun;
   readonly pace: WritePace;
-}
-
-/** Who waits for a load: a call, or all calls of a partition. */
-interface Waiting {
-  goesOn(nowMs: number): void;
-}
-
-interface KeyLoad {
-  readonly sinceMs: number;
-  readonly waiting: Waiting;
+  readonly callLoads: CallLoads;
 }
 
 export class Coordinator {
@@ -89,10 +76,6 @@ export class Coordinator {
   batchesWritten = 0;
   /** How long batches took from being written to being settled. */
   readonly quorumWaits = new DurationHistogram();
-  /** Loads of keys that are under way, oldest first. */
-  private readonly keyLoads = new Set<KeyLoad>();
-  /** Calls that had to wait for the disk since a key of theirs was not in memory. */
-  loadsWaitedFor = 0;
   /** Calls that ran here, reads that compare versions aside. */
   executed = 0;
 
@@ -114,7 +97,7 @@ export class Coordinator {
     } else if (coordination.state !== 'running' || coordination.waiting > 0 || coordination.held) this.enqueue(coordination, call);
     else if (this.isSlowed(coordination, call)) this.enqueue(coordination, call);
     else if (!this.mayRun(coordination)) this.options.reroute([...coordination.stop(), call]);
-    else if (this.isLoaded(call)) this.execute(coordination, call);
+    else if (this.options.callLoads.isLoaded(call)) this.execute(coordination, call);
     else {
       coordination.enqueue(call);
       this.loadHead(coordination);
@@ -174,10 +157,7 @@ export class Coordinator {
   tick(): void {
     this.noticePause();
     const nowMs = this.options.clock.monotonicMs();
-    for (const { sinceMs, waiting } of this.keyLoads) {
-      if (nowMs - sinceMs < keyLoadMs.slow) break;
-      if (nowMs - sinceMs < keyLoadMs.most) waiting.goesOn(nowMs);
-    }
+    this.options.callLoads.tick(nowMs);
     if (this.unsettled.length > 0) this.unsettled = this.unsettled.filter(({ settled }) => !settled);
     for (const settlement of this.unsettled) {
       const { writer, readers } = settlement.giveUp((call) => call.deadlineMs < nowMs);
@@ -189,87 +169,6 @@ export class Coordinator {
       const due = coordination.takeEvery((call) => call.deadlineMs < nowMs);
       const isSlow = this.options.pace.isHolding && coordination.state === 'running' && !coordination.loading && !coordination.held;
       for (const call of due) call.answer(this.shortOfReplicas(call) ?? (isSlow ? diskTooSlow : notServedInTime));
-    }
-  }
-
-  /** True when every key of the call is in memory, or known not to exist. */
-  isLoaded(call: Call): boolean {
-    const partition = this.options.store.partition(call.partition);
-    const { keys, wholePartition } = call.operation;
-    if (wholePartition) return partition.isResident;
-    return partition.resident || keys.every((key) => partition.isLoaded(key));
-  }
-
-  /** Calls `loaded` once `isLoaded(call)` holds or the call is to be tried again. `waiting` is told while that goes on. */
-  load(call: Call, then: () => void, waiting: Waiting = call): void {
-    this.loadsWaitedFor++;
-    const span = call.trace?.begin('storage/load', 'internal', {});
-    const loaded = span === undefined ? then : (): void => (span.end(), then());
-    const { store, membership, turn, clock } = this.options;
-    const partition = store.partition(call.partition);
-    const { keys, wholePartition } = call.operation;
-    if (wholePartition) {
-      const { firstSlot, lastSlot } = slotsOfPartition(call.partition, membership.configuration?.partitions ?? 1);
-      store.loader.loadPartition(partition, firstSlot, lastSlot).then(
-        () => {
-          turn.schedule(); // memory that grew by this is looked through at the turn's end
-          loaded();
-        },
-        () => call.answer(notServedInTime),
-      );
-      return;
-    }
-    const missing = keys.filter((key) => !partition.isLoaded(key));
-    let open = missing.length;
-    if (open === 0) return loaded();
-    const keyLoad: KeyLoad = { sinceMs: turn.nowMs, waiting };
-    this.keyLoads.add(keyLoad);
-    const ended = (): void => {
-      if (--open > 0) return;
-      this.keyLoads.delete(keyLoad);
-      const nowMs = clock.monotonicMs();
-      if (nowMs - keyLoad.sinceMs > keyLoadMs.slow) waiting.goesOn(nowMs); // it may have been one long turn
-      loaded();
-    };
-    for (const key of missing) store.loader.load(partition, key, slotOf(key), ended);
-    turn.schedule();
-  }
-
-  /** Calls `loaded` once the elements, or whole collections, that a run of the call lacked are in memory, or the call is to be tried again. `waiting` is told while that goes on. */
-  loadNeeds(call: Call, needs: readonly Need[], then: () => void, waiting: Waiting = call): void {
-    this.loadsWaitedFor++;
-    const span = call.trace?.begin('storage/load', 'internal', { 'torc.collection.count': needs.length });
-    const loaded = span === undefined ? then : (): void => (span.end(), then());
-    const { store, turn, clock } = this.options;
-    const goesOn = (): void => waiting.goesOn(clock.monotonicMs());
-    const partition = store.partition(call.partition);
-    const byCollection = new Map<Collection, Buffer[] | 'all' | 'order'>();
-    const apart: Need[] = [];
-    for (const need of needs) {
-      const { collection, element, order } = need;
-      const known = byCollection.get(collection);
-      if (need.range !== undefined || need.rows === true) apart.push(need);
-      else if (order) byCollection.set(collection, 'order');
-      else if (element === undefined) byCollection.set(collection, 'all');
-      else if (known === undefined) byCollection.set(collection, [Buffer.from(element)]);
-      else if (Array.isArray(known)) known.push(Buffer.from(element));
-    }
-    partition.pins++; // what is loaded stays until all of it is
-    let open = byCollection.size + apart.length;
-    const ended = (): void => {
-      if (--open > 0) return;
-      partition.pins--;
-      turn.schedule(); // memory that grew by this is looked through at the turn's end
-      loaded();
-    };
-    for (const { collection, range } of apart) {
-      if (range === undefined) store.loader.loadRows(partition, collection, ended, goesOn);
-      else store.loader.loadRange(partition, collection, range, ended, goesOn);
-    }
-    for (const [collection, elements] of byCollection) {
-      if (elements === 'order') store.orders.fill(partition, collection, ended, goesOn);
-      else if (elements !== 'all') store.loader.loadElements(partition, collection, elements, ended);
-      else store.loader.loadCollection(partition, collection, goesOn).then(ended, () => undefined); // the node stops when it cannot read
     }
   }
 
@@ -314,7 +213,7 @@ export class Coordinator {
       const { head } = coordination;
       if (head === undefined) return;
       if (this.isSlowed(coordination, head)) return;
-      if (!this.isLoaded(head)) return this.loadHead(coordination);
+      if (!this.options.callLoads.isLoaded(head)) return this.loadHead(coordination);
       coordination.takeHead();
       if (this.isQuorumRead(head)) this.options.read(head);
       else if (this.mayRun(coordination)) this.execute(coordination, head);
@@ -350,12 +249,12 @@ export class Coordinator {
       coordination.loading = false;
       this.drain(coordination);
     };
-    this.load(head, loaded, coordination);
+    this.options.callLoads.load(head, loaded, coordination);
   }
 
   /** The call's run counts for nothing: it lacked elements, and runs again, before all others, when they are in memory. */
   private loadForHead(coordination: Coordination, call: Call, needs: readonly Need[]): void {
-    this.loadNeeds(call, needs, this.putBack(coordination, call), coordination);
+    this.options.callLoads.loadNeeds(call, needs, this.putBack(coordination, call), coordination);
   }
 
   /** The same where it lacks what takes longer to make than a turn may take. */

@@ -18,6 +18,7 @@ import { CommandRun } from './command-run.js';
 import { Comparison } from './comparison.js';
 import type { Configuration } from './configuration.js';
 import { Coordination } from './coordination.js';
+import { CallLoads } from './call-loads.js';
 import { Coordinator } from './coordinator.js';
 import { FailedCommands } from './failed-commands.js';
 import { FormationDriver } from './formation-driver.js';
@@ -66,6 +67,7 @@ export class Node {
   readonly view: NodeView;
   readonly membership = new Membership();
   readonly router: Router;
+  readonly callLoads: CallLoads;
   readonly coordinator: Coordinator;
   readonly reader: Reader;
   readonly comparison: Comparison;
@@ -256,8 +258,11 @@ export class Node {
     this.termProofs = new TermProofs({ store, membership, turn, clock, random, isDoubtful: mayNotBeAsked, reroute });
     const { termProofs } = this;
     const commands = new CommandRun(new FailedCommands(options.log), clock, () => turn.schedule());
+    this.callLoads = new CallLoads({ store, membership, turn, clock });
+    const { callLoads } = this;
     this.coordinator = new Coordinator({
       store,
+      callLoads,
       membership,
       turn,
       limits: options,
@@ -280,6 +285,7 @@ export class Node {
       membership,
       comparison,
       coordinator,
+      callLoads,
       coordination,
       turn,
       clock,

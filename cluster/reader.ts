@@ -26,6 +26,7 @@ import { decodeTransfer } from '../storage/received-records.js';
 import type { Store } from '../storage/store.js';
 import { Transaction } from '../storage/transaction.js';
 import { diskRefuses, noReplicas, notServedInTime, type Call } from './call.js';
+import type { CallLoads } from './call-loads.js';
 import type { CommandRun } from './command-run.js';
 import type { Comparison } from './comparison.js';
 import type { Coordination } from './coordination.js';
@@ -88,6 +89,7 @@ export interface ReaderOptions {
   readonly membership: Membership;
   readonly comparison: Comparison;
   readonly coordinator: Coordinator;
+  readonly callLoads: CallLoads;
   readonly coordination: (partition: number) => Coordination;
   readonly turn: Turn;
   readonly clock: Clock;
@@ -128,8 +130,8 @@ export class Reader {
 
   /** Answers a read of keys of a partition that this node is a home replica of. */
   submit(call: Call, loads = 0): void {
-    const { coordinator, membership } = this.options;
-    if (!coordinator.isLoaded(call)) return coordinator.load(call, () => this.submitAgain(call, loads + 1));
+    const { callLoads, membership } = this.options;
+    if (!callLoads.isLoaded(call)) return callLoads.load(call, () => this.submitAgain(call, loads + 1));
     const arriving = this.options.arrivingBytes(call.partition);
     if (arriving > 0) return this.park(call, arriving);
     if (call.trace !== undefined) call.trace.enter('read', 'internal', { 'torc.partition.id': call.partition });
@@ -143,7 +145,7 @@ export class Reader {
     const { needs } = this.transaction;
     if (needs.length > 0) {
       abandon(reply);
-      return coordinator.loadNeeds(call, needs, () => this.submitAgain(call, loads + 1));
+      return callLoads.loadNeeds(call, needs, () => this.submitAgain(call, loads + 1));
     }
     if (reply instanceof LongReply) this.options.commands.carryOn(reply, call);
     const needed = this.options.isDoubtful(call.partition) ? quorum : quorum - 1;
@@ -414,11 +416,11 @@ export class Reader {
    */
   private merge(question: Asked, transfer: torc.Transfer): void {
     const { read, peer } = question;
-    const { store, turn, coordinator } = this.options;
+    const { store, turn, callLoads } = this.options;
     // Evicted since it was asked: merged into an empty entry the peer's record alone would be shown. What was prepared of a large record is so for this turn alone.
-    if (!read.done && !coordinator.isLoaded(read.call)) {
+    if (!read.done && !callLoads.isLoaded(read.call)) {
       decodeTransfer(transfer); // what makes no sense is refused before it waits: there the stream that brought it ends
-      return coordinator.load(read.call, () => store.prepareTransfers([transfer], () => this.merge(question, transfer)));
+      return callLoads.load(read.call, () => store.prepareTransfers([transfer], () => this.merge(question, transfer)));
     }
     if (this.options.membership.failing) return read.done ? undefined : this.finish(read, diskRefuses); // what differs has to be written first
     const partition = store.partition(read.call.partition);

@@ -100,7 +100,7 @@ export class Telemetry {
         conflicts: store.conflicts,
         disk,
         lookups: coordinator.executed + reader.executed,
-        lookupsWaited: coordinator.loadsWaitedFor,
+        lookupsWaited: node.callLoads.loadsWaitedFor,
         cacheBytesMax,
         engineFigure,
       }),
