@@ -3,30 +3,31 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ServerGroup } from './processes.js';
-import { ServerProcess } from './server-process.js';
+import { ServerProcess, type ServerCommand } from './server-process.js';
+import { watchStolenTime } from './stolen-time.js';
 import { until } from './until.js';
 import type { TurnFigures } from './turn-meter-main.js';
 
 const meter = fileURLToPath(new URL('turn-meter-main.js', import.meta.url));
 
-/** One server of a stopped group's place, started anew with its command line and the meter. The caller stops it, before the group. */
+/** A server with the meter. The caller stops it, before the group. */
 export class MeteredServer {
   private constructor(
     readonly server: ServerProcess,
     private readonly file: string,
   ) {}
 
-  /** Stops the group's server and starts it again, metered. */
+  /** Stops the group's server and starts it again with its command line, metered. */
   static async inPlaceOf(group: ServerGroup, index: number): Promise<MeteredServer> {
     await group.server(index).stop();
-    return MeteredServer.start(group, index);
+    return MeteredServer.run(group.server(index).command, join(group.dir, `turns-${index}.json`));
   }
 
-  private static async start(group: ServerGroup, index: number): Promise<MeteredServer> {
-    const { command } = group.server(index);
-    const file = join(group.dir, `turns-${index}.json`);
+  /** Runs a Node.js program metered; `file` is for the figures, and others whose names begin with it are made beside it. */
+  static async run(command: ServerCommand, file: string): Promise<MeteredServer> {
     process.env['TORC_TURN_METER'] = file;
     const server = await ServerProcess.start({ ...command, args: ['--import', meter, ...command.args] });
+    watchStolenTime(server.pid, file);
     return new MeteredServer(server, file);
   }
 

@@ -1,18 +1,21 @@
 /**
  * Loaded into a server before its own program (`node --import`): measures the longest turn of its event loop in CPU time of its main thread, garbage
  * collection apart, and writes it to the file that TORC_TURN_METER names on SIGUSR2. A machine that is short of CPUs stretches a turn's wall time and
- * not its CPU time. Linux only: it reads schedstat.
+ * not its CPU time; what the host of a virtual machine took of that is taken off (stolen-time.ts). Linux only: it reads schedstat.
  *
  * A timer fires each millisecond; between two firings lies at most one long turn and about a millisecond of others, so what it finds is an upper bound.
  */
 import { openSync, readSync, writeFileSync } from 'node:fs';
 import { PerformanceObserver, performance } from 'node:perf_hooks';
+import { monotonicMs, stolenOf, type Stolen } from './stolen-time.js';
 
 export interface TurnFigures {
   /** CPU ms of the longest turn, garbage collection apart. */
   readonly longestMs: number;
   /** With it. */
   readonly longestWithCollectionMs: number;
+  /** With both it and what the host took. */
+  readonly longestWithStolenMs: number;
 }
 
 const resultFile = process.env['TORC_TURN_METER'] ?? '';
@@ -21,6 +24,8 @@ const bytes = Buffer.alloc(64);
 const neverWoken = new Int32Array(new SharedArrayBuffer(4));
 /** Nearly always long enough that the thread does sleep. */
 const sleepMs = 0.05;
+/** What is to be added to the times of `perf_hooks`. */
+const originMs = monotonicMs() - performance.now();
 
 /** CPU time of this thread so far, ms, and how often it was given a CPU. */
 function schedule(): readonly [cpuMs: number, slices: string | undefined] {
@@ -38,26 +43,31 @@ function cpuMs(): number {
   }
 }
 
-interface Span {
+/** On CLOCK_MONOTONIC, in ms. */
+interface Interval {
   readonly from: number;
   readonly to: number;
+}
+
+interface Span extends Interval {
   readonly cpuMs: number;
 }
 
 /** Only spans this long can be the longest turn. */
 const noticedMs = 2;
 const spans: Span[] = [];
-const collections: { readonly from: number; readonly to: number }[] = [];
+const collections: Interval[] = [];
 let lastCpuMs = cpuMs();
-let lastMs = performance.now();
+let lastMs = monotonicMs();
 
 new PerformanceObserver((list) => {
-  for (const { startTime, duration } of list.getEntries()) collections.push({ from: startTime, to: startTime + duration });
+  for (const { startTime, duration } of list.getEntries())
+    collections.push({ from: originMs + startTime, to: originMs + startTime + duration });
 }).observe({ entryTypes: ['gc'] });
 
 function look(): void {
   const nowCpuMs = cpuMs();
-  const nowMs = performance.now();
+  const nowMs = monotonicMs();
   if (nowCpuMs - lastCpuMs > noticedMs) spans.push({ from: lastMs, to: nowMs, cpuMs: nowCpuMs - lastCpuMs });
   lastCpuMs = nowCpuMs;
   lastMs = nowMs;
@@ -65,19 +75,35 @@ function look(): void {
 
 setInterval(look, 1).unref();
 
+const sum = (figures: readonly number[]): number => figures.reduce((total, each) => total + each, 0);
+
+/** How much of the second lies in the first, ms. */
+const overlap = (one: Interval, other: Interval): number => Math.max(0, Math.min(one.to, other.to) - Math.max(one.from, other.from));
+
+/** CPU ms of a span without what the host took, and of that without garbage collection. */
+function ownMs(span: Span, everStolen: readonly Stolen[]): readonly [ms: number, withoutCollectionMs: number] {
+  const stolen = everStolen.filter(({ from, to }) => from >= span.from && to <= span.to);
+  const stolenMs = sum(stolen.map((each) => each.stolen));
+  const collecting = collections.filter((each) => overlap(span, each) > 0);
+  const collectingMs = sum(
+    collecting.map((each) => overlap(span, each) - sum(stolen.map((taken) => Math.min(taken.stolen, overlap(each, taken))))),
+  );
+  const ms = span.cpuMs - stolenMs;
+  return [ms, ms * Math.max(0, 1 - collectingMs / (span.to - span.from - stolenMs))]; // collections are known by wall time only
+}
+
 process.on('SIGUSR2', () => {
   look();
-  const apart = spans.map(({ from, to, cpuMs: spent }) => {
-    const collecting = collections.reduce((sum, each) => sum + Math.max(0, Math.min(to, each.to) - Math.max(from, each.from)), 0);
-    return spent * Math.max(0, 1 - collecting / (to - from)); // collections are known by wall time only
-  });
+  const stolen = stolenOf(resultFile);
+  const own = spans.map((span) => ownMs(span, stolen));
   const figures: TurnFigures = {
-    longestMs: Math.max(0, ...apart),
-    longestWithCollectionMs: Math.max(0, ...spans.map((span) => span.cpuMs)),
+    longestMs: Math.max(0, ...own.map(([, withoutCollectionMs]) => withoutCollectionMs)),
+    longestWithCollectionMs: Math.max(0, ...own.map(([ms]) => ms)),
+    longestWithStolenMs: Math.max(0, ...spans.map((span) => span.cpuMs)),
   };
   spans.length = collections.length = 0;
   writeFileSync(resultFile, JSON.stringify(figures));
   // What this took, milliseconds where there were thousands of spans, is no turn of the server's.
   lastCpuMs = cpuMs();
-  lastMs = performance.now();
+  lastMs = monotonicMs();
 });

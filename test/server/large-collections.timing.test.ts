@@ -95,9 +95,9 @@ async function life(t: ExecutionContext, kind: Kind): Promise<ReadonlyMap<string
   const longest = new Map<string, number>();
   const judge = async (phase: string, sinceMs?: number): Promise<void> => {
     const answered = sinceMs === undefined ? '' : `, answered after ${(performance.now() - sinceMs).toFixed(1)} ms`;
-    const { longestMs, longestWithCollectionMs } = await metered.figures();
+    const { longestMs, longestWithCollectionMs, longestWithStolenMs } = await metered.figures();
     t.log(
-      `${phase}${answered}: longest turn ${longestMs.toFixed(1)} ms of CPU, with garbage collection ${longestWithCollectionMs.toFixed(1)} ms`,
+      `${phase}${answered}: longest turn ${longestMs.toFixed(1)} ms of CPU, with garbage collection ${longestWithCollectionMs.toFixed(1)} ms, with what the host took ${longestWithStolenMs.toFixed(1)} ms`,
     );
     if (isFullSize) longest.set(phase, longestMs);
   };
