@@ -1,21 +1,22 @@
 /**
  * What clients may have done in one turn of the event loop, in arguments of long commands: a pipeline of SADDs of 500 members each, from one client or from
  * many, is cut into turns of a few milliseconds instead of holding everyone up until all of it is done. Short commands are not counted: a piece of input
- * holds only so many of them; but a client whose replies of a turn are large rests, and counts. One command is never cut. Where arguments take longer than they should,
+ * holds only so many of them; but a client whose replies of a turn are large rests, and counts. One command is never cut: one that fills a turn by itself begins
+ * among those that rested, after the turn's input and apart from the end of the turn, where batches are logged and sent. Where arguments take longer than they should,
  * on memory that the system has yet to give or in code that is not compiled yet, time ends the turn; and after a turn of much other input those that rest wait for one turn more.
  */
 
 /** A command with no more arguments than this costs what any command costs. */
 export const shortArguments = 32;
 /** Arguments of long commands in a turn: two to seven microseconds each. */
-const argumentsMax = 1000;
+const argumentsMax = 500;
 /** No long command begins once the turn's first is so long ago. */
-const beginMs = 2;
+const beginMs = 1;
 
 /** A client that has had so many bytes of replies in a turn rests. */
 export const repliesBytesMax = 256 * 1024;
 /** What they count for. */
-const repliesArguments = 100;
+const repliesArguments = 50;
 
 /** A connection that keeps what it has read until there is room in a turn. */
 export interface RestingClient {
@@ -26,6 +27,7 @@ export interface RestingClient {
 export class TurnBudget {
   private spent = 0;
   private scheduled = false;
+  private isWaking = false;
   private resting: RestingClient[] = [];
   /** When the turn's first was counted, by `monotonicMs`. */
   private firstMs = 0;
@@ -43,7 +45,7 @@ export class TurnBudget {
   /** A long command may begin in this turn. If not, the client has to rest: it is woken in a later one. */
   mayBegin(args: number, client: RestingClient): boolean {
     this.schedule();
-    if (!this.hasRoom()) {
+    if (!this.hasRoom() || (args >= argumentsMax && !this.isWaking)) {
       this.resting.push(client);
       return false;
     }
@@ -90,10 +92,12 @@ export class TurnBudget {
     const woken = this.resting;
     this.resting = [];
     const still: RestingClient[] = [];
+    this.isWaking = true;
     for (const client of woken) {
       if (this.hasRoom()) client.wake();
       else still.push(client);
     }
+    this.isWaking = false;
     this.resting.unshift(...still);
     if (this.resting.length > 0) this.schedule();
   };

@@ -1,10 +1,10 @@
 /**
- * How much of a long work is done in one turn of the event loop: as much as takes two milliseconds, however slow the machine is and however cold the code, and
+ * How much of a long work is done in one turn of the event loop: as much as takes one millisecond, however slow the machine is and however cold the code, and
  * no more than a number of steps, since simulated turns take no time.
  */
 import type { Clock } from './clock.js';
 
-const sliceMs = 2;
+const sliceMs = 1;
 
 export class TurnSlice {
   private steps = 0;
