@@ -4,14 +4,13 @@
  */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 const watcher = fileURLToPath(new URL('stolen-time-main.js', import.meta.url));
-/** Of /proc/<pid>/stat, counted from the field after the program's name. */
-const processorField = 36;
+/** The CPU that the thread is kept on. */
+const cpu = '0';
 
-const fileOf = (file: string, cpu: number): string => `${file}.stolen${cpu}`;
+const fileOf = (file: string): string => `${file}.stolen`;
 
 /** CLOCK_MONOTONIC, where times of several processes can be compared. */
 export function monotonicMs(): number {
@@ -19,17 +18,17 @@ export function monotonicMs(): number {
   return seconds * 1000 + nanoseconds / 1e6;
 }
 
-/** The CPU that a thread was last on, of its `stat`. */
-export const processorOf = (stat: string): number => Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[processorField]);
-
-/** Watches each CPU until the process `pid` has ended. The files' names begin with `file`. */
+/** Keeps the main thread of the process `pid` on one CPU, and watches that one until the process has ended. Another file beside `file` is made for it. */
 export function watchStolenTime(pid: number, file: string): void {
-  for (let cpu = 0; cpu < cpus().length; cpu++) {
-    const pinned = ['--fifo', '1', 'taskset', '--cpu-list', String(cpu), process.execPath];
-    spawn('chrt', [...pinned, watcher, String(pid), String(cpu), fileOf(file, cpu)], { stdio: 'ignore' })
-      .on('error', () => {}) // no such tool on this machine
-      .unref();
-  }
+  const watched = ['taskset', '--cpu-list', cpu, process.execPath, watcher, String(pid), fileOf(file)];
+  spawn('taskset', ['--pid', '--cpu-list', cpu, String(pid)], { stdio: 'ignore' })
+    .on('error', () => {}) // no such tool on this machine
+    .on('exit', (code) => {
+      if (code !== 0) return;
+      spawn('chrt', ['--fifo', '1', ...watched], { stdio: 'ignore' })
+        .on('error', () => {})
+        .unref();
+    });
 }
 
 /** Of the thread's CPU time between two times on CLOCK_MONOTONIC, so much was the host's. All in ms. */
@@ -41,19 +40,17 @@ export interface Stolen {
 
 /** What was stolen so far. */
 export function stolenOf(file: string): readonly Stolen[] {
-  return cpus().flatMap((_, cpu) => {
-    let text: string;
-    try {
-      text = readFileSync(fileOf(file, cpu), 'latin1');
-    } catch {
-      return []; // none was on this CPU, or nobody watched
-    }
-    return text
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => {
-        const [from = 0, to = 0, stolen = 0] = line.split(' ').map(Number);
-        return { from, to, stolen };
-      });
-  });
+  let text: string;
+  try {
+    text = readFileSync(fileOf(file), 'latin1');
+  } catch {
+    return []; // nothing, or nobody watched
+  }
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => {
+      const [from = 0, to = 0, stolen = 0] = line.split(' ').map(Number);
+      return { from, to, stolen };
+    });
 }
