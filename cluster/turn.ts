@@ -28,8 +28,8 @@ export class Turn {
   /** The clock will call back at the end of what has arrived. */
   private armed = false;
   private reads = 0;
-  /** The end is put off until the event loop has been round once more. */
-  private endsApart = false;
+  /** The end is put off until the event loop has been round once more; only once, however much comes meanwhile. */
+  private endsApart: 'no' | 'asked' | 'put off' = 'no';
   /** What is gathered for peers and clients now still leaves with the turn that is ending. */
   private ending = false;
   private beforeSend: (() => void)[] = [];
@@ -102,21 +102,21 @@ export class Turn {
 
   /** A command of this turn took long, and to log and send what it wrote will: what has arrived meanwhile is read in between. */
   endApart(): void {
-    this.endsApart = true;
+    if (this.endsApart === 'no') this.endsApart = 'asked';
   }
 
   private readonly inputEnds = (): void => {
     this.armed = false;
     if (!this.scheduled) return;
-    if (!this.endsApart) return this.end();
-    this.endsApart = false;
+    if (this.endsApart !== 'asked') return this.end();
+    this.endsApart = 'put off';
     this.armed = true;
     this.clock.atTurnEnd(this.inputEnds);
   };
 
   private end(): void {
     this.scheduled = false;
-    this.endsApart = false;
+    this.endsApart = 'no';
     this.reads = 0;
     this.number++;
     this.beganMs = -1;

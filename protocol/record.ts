@@ -166,6 +166,13 @@ export function decodeRecord(bytes: Buffer): VersionedRecord {
   return readRecord(new ByteReader(bytes), bytes.length);
 }
 
+/** The encoded record is one plain version that `seen` covers: told without decoding it. */
+export function isPlainWithin(bytes: Buffer, seen: VectorClock): boolean {
+  if (bytes.length < 2 + dotBytes || bytes[0] !== recordShape.oneVersion) return false;
+  if (((bytes[1] as number) & ~expiryFlag) !== versionKind.plain) return false;
+  return (seen.get(bytes.readUInt32BE(2)) ?? 0) >= bytes.readUInt32BE(6) * 2 ** 32 + bytes.readUInt32BE(10);
+}
+
 /** As decodeRecord, from within other bytes: the record takes `length` of what `reader` has left; with `owned` its bytes are copied. */
 export function readRecord(reader: ByteReader, length: number, owned = false): VersionedRecord {
   const end = reader.position + length;

@@ -123,7 +123,11 @@ export class Connection implements ClientView, Origin, RestingClient {
       protocolError: (text) => this.protocolError(text),
     });
     this.decoder.isOfStranger = this.mustSayWho;
-    this.portions = new RequestPortions(this.decoder, () => this.resting);
+    this.portions = new RequestPortions(
+      this.decoder,
+      () => this.resting,
+      () => this.rest(),
+    );
     socket.on('drain', taken);
     socket.on('error', () => socket.destroy());
     socket.on('end', () => this.sideEnded());
@@ -275,6 +279,14 @@ export class Connection implements ClientView, Origin, RestingClient {
     this.kill();
   }
 
+  /** What comes from now on is held until a later turn; if it is not for something else. */
+  private rest(): void {
+    if (this.closing || this.held !== undefined) return;
+    this.server.budget.rest(this);
+    this.resting = true;
+    this.hold();
+  }
+
   /** What was held may go on, until something holds it again. */
   release(): void {
     const { held } = this;
@@ -354,8 +366,7 @@ export class Connection implements ClientView, Origin, RestingClient {
       return this.refuse(row);
     }
     if (this.replies.bytes > repliesBytesMax) {
-      server.budget.rest(this);
-      this.resting = true;
+      this.rest();
       return this.hold(args);
     }
     if (args.length > shortArguments && !server.budget.mayBegin(args.length, this)) {

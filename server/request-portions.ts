@@ -1,6 +1,6 @@
 /**
  * What a client sent, decoded a portion at a time for as long as the client does not rest: decoding takes as long as running what was decoded, and what is not decoded yet
- * is 64 KiB where its arguments are many times that.
+ * is 64 KiB where its arguments are many times that. Short commands of which none is counted (turn-budget.ts), thousands in a read, end at a portion once they have taken their time.
  *
  * Bound: what waits is what one read brings, as nothing more is read while something waits. What TLS reads comes in records of at most a portion, and waits as it is in the runtime.
  */
@@ -8,6 +8,8 @@ import type { RequestDecoder } from '../protocol/resp/request-decoder.js';
 
 /** Of arguments of ten bytes a millisecond's worth. */
 const portionBytes = 16 * 1024;
+/** What a client has sent is not gone on with in this turn once it has taken so long. */
+const portionsMs = 2;
 
 export class RequestPortions {
   private waiting: Buffer[] = [];
@@ -16,6 +18,9 @@ export class RequestPortions {
     private readonly decoder: RequestDecoder,
     /** The client has enough for now. */
     private readonly rests: () => boolean,
+    /** Brings it to rest. */
+    private readonly rest: () => void,
+    private readonly monotonicMs = (): number => performance.now(),
   ) {}
 
   get waitingBytes(): number {
@@ -35,11 +40,13 @@ export class RequestPortions {
 
   /** Decodes what waits until the client rests. */
   goOn(): void {
+    const beganMs = this.monotonicMs();
     while (!this.rests()) {
       const chunk = this.waiting.shift();
       if (chunk === undefined) return;
       if (chunk.length > portionBytes) this.waiting.unshift(chunk.subarray(portionBytes));
       this.decoder.push(chunk.subarray(0, portionBytes));
+      if (this.waiting.length > 0 && this.monotonicMs() - beganMs >= portionsMs) this.rest();
     }
   }
 

@@ -2,8 +2,8 @@
  * Takes away what deletions of collections have killed (ARCHITECTURE.md: dead at once and swept later): entries that were put aside, and rows on disk whose
  * elements are not in memory, in slices between which the event loop gets its turn. Until it is done the deletion itself is kept.
  */
-import { decodeRecord } from '../protocol/record.js';
-import { decodeRecordKey, recordPart } from '../protocol/record-key.js';
+import { decodeRecord, isPlainWithin } from '../protocol/record.js';
+import { recordPart } from '../protocol/record-key.js';
 import type { Clock } from './clock.js';
 import type { Collection } from './collection.js';
 import { kindOf } from './collection-types.js';
@@ -17,7 +17,7 @@ import { TurnSlice } from './turn-slice.js';
 /** Entries or rows between two turns of the event loop at most. */
 const sliceEntries = 400;
 /** What is read at once becomes Buffers in one turn, which may be the one of a slice. */
-const rowsAtOnce = 150;
+const rowsAtOnce = 64;
 
 export class CollectionSweeper {
   private readonly queue = new Map<Collection, Partition>();
@@ -108,6 +108,8 @@ export class CollectionSweeper {
     const { table } = this;
     const { owner, type, cut } = collection;
     const rows = elementRows(table.slotOf(owner), table.keyBytes(owner), type.byte);
+    const kind = kindOf(type, recordPart.element);
+    const elementAt = rows.from.length;
     for await (const chunk of this.engine.iterate(rows, rowsAtOnce)) {
       if (this.closed) return;
       for (const [row, value] of chunk) {
@@ -115,12 +117,13 @@ export class CollectionSweeper {
           await slice.laterTurn();
           if (this.closed) return;
         }
-        const { element } = decodeRecordKey(row.subarray(1));
-        if (table.findPart(owner, kindOf(type, recordPart.element), element, 0, element.length) !== noEntry) continue;
-        const left = underCut(decodeRecord(value), cut);
-        if (left.versions.length > 0 || left.context.size > 0) continue;
+        if (table.findPart(owner, kind, row, elementAt, row.length - elementAt) !== noEntry) continue;
+        if (!isPlainWithin(value, cut)) {
+          const left = underCut(decodeRecord(value), cut);
+          if (left.versions.length > 0 || left.context.size > 0) continue;
+        }
         // An entry without a record: the round deletes its row, and then the entry goes.
-        const entry = partition.collections.findOrInsert(collection, recordPart.element, element);
+        const entry = partition.collections.findOrInsert(collection, recordPart.element, row, elementAt, row.length - elementAt);
         table.setComplete(entry);
         collection.incomplete.delete(entry);
         partition.collections.judge(collection);

@@ -116,6 +116,24 @@ test('a turn of many reads ends between two pieces of input, and one in which so
   t.is(turn.number, 2, 'what ended early does not end again');
 });
 
+test('a turn that is to end apart does once the event loop has been round again, and is not put off for ever', async (t) => {
+  const { turn, clock, opened, events } = await fixture();
+  write(opened);
+  turn.schedule();
+  turn.endApart();
+  await clock.advance(0);
+  t.deepEqual(events, []);
+  write(opened);
+  turn.schedule();
+  turn.endApart();
+  await clock.advance(0);
+  t.deepEqual(events, ['seal batches', 'send']);
+  t.is(turn.number, 1);
+  turn.schedule();
+  await clock.advance(0);
+  t.is(turn.number, 2, 'the next one is as any other');
+});
+
 test('what is said while links are sending leaves with a turn of its own', async (t) => {
   const made = await fixture();
   const { turn, clock, events } = made;

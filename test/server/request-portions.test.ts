@@ -8,7 +8,10 @@ import { encodeRequest, redisLimits } from '../protocol/resp/decoding.js';
 const portionBytes = 16 * 1024;
 
 /** A client that rests after a request as often as `restsAfter` says, and notes all that it is asked. */
-function restingClient(restsAfter: (request: number) => boolean): {
+function restingClient(
+  restsAfter: (request: number) => boolean,
+  monotonicMs: () => number = () => 0,
+): {
   readonly portions: RequestPortions;
   readonly requests: string[][];
   readonly wake: () => void;
@@ -22,7 +25,12 @@ function restingClient(restsAfter: (request: number) => boolean): {
     },
     protocolError: (text) => requests.push([text]),
   });
-  const portions = new RequestPortions(decoder, () => rests);
+  const portions = new RequestPortions(
+    decoder,
+    () => rests,
+    () => (rests = true),
+    monotonicMs,
+  );
   const wake = (): void => {
     rests = false;
     portions.goOn();
@@ -71,5 +79,24 @@ test('of a read nothing is decoded beyond the portion in which the client came t
   t.true(counts.length >= chunk.length / portionBytes, counts.join());
   portions.take(chunk, true);
   portions.clear();
+  t.is(portions.waitingBytes, 0);
+});
+
+test('a client of many short requests rests between two portions once they have taken two milliseconds', (t) => {
+  const request = encodeRequest(['GET', 'key']);
+  const each = Math.floor(portionBytes / request.length);
+  const chunk = Buffer.concat(Array.from({ length: 4 * each }, () => request));
+  let nowMs = 1000;
+  const { portions, requests, wake } = restingClient(
+    () => {
+      nowMs += 1.1 / each;
+      return false;
+    },
+    () => nowMs,
+  );
+  portions.take(chunk, true);
+  t.true(requests.length >= 2 * each - 2 && requests.length <= 2 * each + 2, `${requests.length} of ${4 * each}`);
+  wake();
+  t.is(requests.length, 4 * each);
   t.is(portions.waitingBytes, 0);
 });

@@ -1,6 +1,16 @@
 import test from 'ava';
 import fc from '../harness/properties.js';
-import { deletionTerm, versionKind, emptyClock, type PlainVersion, type VectorClock, type VersionedRecord } from '../../protocol/record.js';
+import { ByteWriter } from '../../protocol/byte-writer.js';
+import {
+  deletionTerm,
+  emptyClock,
+  encodeRecord,
+  isPlainWithin,
+  versionKind,
+  type PlainVersion,
+  type VectorClock,
+  type VersionedRecord,
+} from '../../protocol/record.js';
 import {
   applyCut,
   deleting,
@@ -17,7 +27,7 @@ import {
   withoutVersions,
 } from '../../storage/merge.js';
 import { clockFromDots, clocksEqual, covers, coversClock, maxClock, plusDot, withoutActor } from '../../storage/vector-clock.js';
-import { clocks } from '../protocol/records.js';
+import { clocks, records } from '../protocol/records.js';
 import { pools, threeOfOnePool } from './record-pool.js';
 
 const runs = { numRuns: 3000 };
@@ -171,6 +181,25 @@ test('under a deletion that is kept nothing is stored that it says, and any orde
     }),
     runs,
   );
+});
+
+test('of an encoded record is told whether it is one plain version of which a cut leaves nothing', (t) => {
+  const writer = new ByteWriter();
+  const told = { within: 0, not: 0 };
+  fc.assert(
+    fc.property(records, fc.boolean(), clocks, fc.integer({ min: -1, max: 1 }), (any, isBare, others, by) => {
+      const of = isBare ? { context: emptyClock, versions: any.versions.slice(0, 1) } : any;
+      const [only] = of.versions;
+      const isPlain = of.context.size === 0 && of.versions.length === 1 && only?.kind === versionKind.plain;
+      const cut = only === undefined ? others : new Map(others).set(only.actor, Math.max(0, only.counter + by));
+      encodeRecord(writer, of);
+      const isWithin = isPlainWithin(writer.take(), cut);
+      told[isWithin ? 'within' : 'not']++;
+      return isWithin ? underCut(of, cut) === emptyRecord : !isPlain || by < 0;
+    }),
+    runs,
+  );
+  t.true(told.within > 100 && told.not > 100, JSON.stringify(told));
 });
 
 test('a covered version that is not held is taken from a peer that has seen all that was forgotten, and from no other', (t) => {
