@@ -391,7 +391,8 @@ export class Coordinator {
     const { offset, length } =
       large === undefined ? store.writeBatch(partition, dot, term, epoch, transaction) : { offset: 0, length: large.length };
     this.batchesWritten++;
-    if (length >= longBatchBytes) turn.endApart();
+    if (large !== undefined) turn.endInTime();
+    else if (length >= longBatchBytes) turn.endApart();
     const { trace } = call;
     if (trace !== undefined) {
       const span = trace.begin('storage/log', 'internal', { 'torc.batch.size': length });

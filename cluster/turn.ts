@@ -28,8 +28,8 @@ export class Turn {
   /** The clock will call back at the end of what has arrived. */
   private armed = false;
   private reads = 0;
-  /** The end is put off until the event loop has been round once more; only once, however much comes meanwhile. */
-  private endsApart: 'no' | 'asked' | 'put off' = 'no';
+  /** The end is put off until the event loop has been round once more; once at most, however much comes meanwhile. */
+  private endsApart: 'no' | 'asked' | 'no more' = 'no';
   /** What is gathered for peers and clients now still leaves with the turn that is ending. */
   private ending = false;
   private beforeSend: (() => void)[] = [];
@@ -105,13 +105,19 @@ export class Turn {
     if (this.endsApart === 'no') this.endsApart = 'asked';
   }
 
+  /** What goes to the log and to peers by itself, soon, must not overtake what this turn has written before: it is not put off. */
+  endInTime(): void {
+    this.endsApart = 'no more';
+  }
+
   private readonly inputEnds = (): void => {
     this.armed = false;
     if (!this.scheduled) return;
     if (this.endsApart !== 'asked') return this.end();
-    this.endsApart = 'put off';
+    this.endsApart = 'no more';
     this.armed = true;
-    this.clock.atTurnEnd(this.inputEnds);
+    this.beganMs = -1; // what comes now came after all that
+    this.clock.nextTurn(this.inputEnds);
   };
 
   private end(): void {

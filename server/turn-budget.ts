@@ -1,8 +1,8 @@
 /**
  * What clients may have done in one turn of the event loop, in arguments of long commands: a pipeline of SADDs of 500 members each, from one client or from
  * many, is cut into turns of a few milliseconds instead of holding everyone up until all of it is done. Short commands are not counted: a piece of input
- * holds only so many of them; but a client whose replies of a turn are large rests, and counts. One command is never cut: one that fills a turn by itself begins
- * among those that rested, after the turn's input and apart from the end of the turn, where batches are logged and sent. Where arguments take longer than they should,
+ * holds only so many of them; but a client whose replies of a turn are large, or whose commands of one read have taken their time, rests, and counts. One command is never cut: one that fills a turn by itself begins
+ * among those that rested, after the turn's input. Where arguments take longer than they should,
  * on memory that the system has yet to give or in code that is not compiled yet, time ends the turn; and after a turn of much other input those that rest wait for one turn more.
  */
 
@@ -53,7 +53,7 @@ export class TurnBudget {
     return true;
   }
 
-  /** The client has had `repliesBytesMax`: it is woken in a later turn. */
+  /** The client has had `repliesBytesMax`, or enough time: it is woken in a later turn. */
   rest(client: RestingClient): void {
     this.schedule();
     this.spend(repliesArguments);

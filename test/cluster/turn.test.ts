@@ -121,8 +121,10 @@ test('a turn that is to end apart does once the event loop has been round again,
   write(opened);
   turn.schedule();
   turn.endApart();
-  await clock.advance(0);
+  const wroteMs = turn.nowMs;
+  await clock.advance(5);
   t.deepEqual(events, []);
+  t.is(turn.nowMs, wroteMs + 5, 'what comes meanwhile has come later');
   write(opened);
   turn.schedule();
   turn.endApart();
@@ -132,6 +134,17 @@ test('a turn that is to end apart does once the event loop has been round again,
   turn.schedule();
   await clock.advance(0);
   t.is(turn.number, 2, 'the next one is as any other');
+});
+
+test('a turn is not put off where what goes by itself might overtake it', async (t) => {
+  const { turn, clock, opened, events } = await fixture();
+  write(opened);
+  turn.schedule();
+  turn.endApart();
+  turn.endInTime();
+  turn.endApart();
+  await clock.advance(0);
+  t.deepEqual(events, ['seal batches', 'send']);
 });
 
 test('what is said while links are sending leaves with a turn of its own', async (t) => {

@@ -1,7 +1,7 @@
 /**
  * `node stolen-time-main.js <pid> <file>`, at real-time priority on the CPU that the process' main thread is kept on: writes down when the host of this virtual
  * machine took the CPU away and counted it as CPU time of that thread, for as long as the process lives. Within the machine nothing comes before this process,
- * so whenever it is woken late the CPU was the host's. A machine that is not told of it (`steal` of /proc/stat stays 0) gives that time to the thread that was running.
+ * so if it is woken so late that the kernel's own work does not explain it the CPU was the host's. A machine that is not told of it (`steal` of /proc/stat stays 0) gives that time to the thread that was running.
  *
  * A line of the file is `from to stolen`: times on CLOCK_MONOTONIC, and how much of the thread's CPU time between them it cannot have had, all in ms.
  */
@@ -13,8 +13,8 @@ const schedstat = openSync(`/proc/${pid}/task/${pid}/schedstat`, 'r');
 const bytes = Buffer.alloc(64);
 const neverWoken = new Int32Array(new SharedArrayBuffer(4));
 const sleepMs = 1;
-/** Less is what waking takes. */
-const noticedMs = 0.2;
+/** Less may be what the kernel does for the thread before it lets go of the CPU, as in a long write. */
+const noticedMs = 2;
 
 /** The thread's CPU time so far, exact since it is not running now; undefined once the process has ended. */
 function threadMs(): number | undefined {

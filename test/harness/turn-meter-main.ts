@@ -1,7 +1,7 @@
 /**
  * Loaded into a server before its own program (`node --import`): measures the longest turn of its event loop in CPU time of its main thread, garbage
  * collection apart, and writes it to the file that TORC_TURN_METER names on SIGUSR2. A machine that is short of CPUs stretches a turn's wall time and
- * not its CPU time; what the host of a virtual machine took of that is taken off (stolen-time.ts). Linux only: it reads schedstat.
+ * not its CPU time; what the host of a virtual machine took of that is told apart (stolen-time.ts). Linux only: it reads schedstat.
  *
  * A timer fires each millisecond; between two firings lies at most one long turn and about a millisecond of others, so what it finds is an upper bound.
  */
@@ -14,8 +14,8 @@ export interface TurnFigures {
   readonly longestMs: number;
   /** With it. */
   readonly longestWithCollectionMs: number;
-  /** With both it and what the host took. */
-  readonly longestWithStolenMs: number;
+  /** Without either it or what the host took, as far as that is known. */
+  readonly longestOwnMs: number;
 }
 
 const resultFile = process.env['TORC_TURN_METER'] ?? '';
@@ -80,26 +80,24 @@ const sum = (figures: readonly number[]): number => figures.reduce((total, each)
 /** How much of the second lies in the first, ms. */
 const overlap = (one: Interval, other: Interval): number => Math.max(0, Math.min(one.to, other.to) - Math.max(one.from, other.from));
 
-/** CPU ms of a span without what the host took, and of that without garbage collection. */
-function ownMs(span: Span, everStolen: readonly Stolen[]): readonly [ms: number, withoutCollectionMs: number] {
+/** CPU ms of a span apart from garbage collection and from what the host took; collections are known by wall time only. */
+function apart(span: Span, everStolen: readonly Stolen[]): number {
   const stolen = everStolen.filter(({ from, to }) => from >= span.from && to <= span.to);
   const stolenMs = sum(stolen.map((each) => each.stolen));
   const collecting = collections.filter((each) => overlap(span, each) > 0);
   const collectingMs = sum(
     collecting.map((each) => overlap(span, each) - sum(stolen.map((taken) => Math.min(taken.stolen, overlap(each, taken))))),
   );
-  const ms = span.cpuMs - stolenMs;
-  return [ms, ms * Math.max(0, 1 - collectingMs / (span.to - span.from - stolenMs))]; // collections are known by wall time only
+  return (span.cpuMs - stolenMs) * Math.max(0, 1 - collectingMs / (span.to - span.from - stolenMs));
 }
 
 process.on('SIGUSR2', () => {
   look();
   const stolen = stolenOf(resultFile);
-  const own = spans.map((span) => ownMs(span, stolen));
   const figures: TurnFigures = {
-    longestMs: Math.max(0, ...own.map(([, withoutCollectionMs]) => withoutCollectionMs)),
-    longestWithCollectionMs: Math.max(0, ...own.map(([ms]) => ms)),
-    longestWithStolenMs: Math.max(0, ...spans.map((span) => span.cpuMs)),
+    longestMs: Math.max(0, ...spans.map((span) => apart(span, []))),
+    longestWithCollectionMs: Math.max(0, ...spans.map((span) => span.cpuMs)),
+    longestOwnMs: Math.max(0, ...spans.map((span) => apart(span, stolen))),
   };
   spans.length = collections.length = 0;
   writeFileSync(resultFile, JSON.stringify(figures));
