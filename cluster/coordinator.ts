@@ -38,8 +38,6 @@ const runPerMs = { copiedBytes: 100_000, args: 100 };
 const drainSteps = { most: 500, perLook: 1 };
 /** Of what is made of large values before a run: each takes well below a millisecond. */
 const madeSteps = { most: 32, perLook: 1 };
-/** A batch of so much is of hundreds of records, or of a value that takes as long to be copied and sent: its turn ends apart from what wrote it. */
-const longBatchBytes = 16 * 1024;
 
 export interface CoordinatorOptions {
   readonly store: Store;
@@ -392,7 +390,7 @@ export class Coordinator {
       large === undefined ? store.writeBatch(partition, dot, term, epoch, transaction) : { offset: 0, length: large.length };
     this.batchesWritten++;
     if (large !== undefined) turn.endInTime();
-    else if (length >= longBatchBytes) turn.endApart();
+    else if (store.isLong(length)) turn.endApart();
     const { trace } = call;
     if (trace !== undefined) {
       const span = trace.begin('storage/log', 'internal', { 'torc.batch.size': length });

@@ -54,6 +54,7 @@ const ceilingFact = 'clock-ceiling';
 const largeBatchBytes = 512 * 1024;
 /** A slice is half of that, and what stands around values: one of a mebibyte goes in four slices, not in five. */
 const sliceToLargeBatch = 33 / 64;
+const longToLargeBatch = 1 / 32;
 /** Values of more bytes are not copied into a large batch. */
 const copiedBytesMost = 256 * 1024;
 
@@ -312,6 +313,11 @@ export class Store {
   /** What the transaction has staged is too large to be among its turn's batches. */
   isLarge(transaction: Transaction): boolean {
     return transaction.stagedBytes > this.largeBatchBytes;
+  }
+
+  /** A batch of so many bytes, 16 KiB or more, is of hundreds of records, or of a value that takes as long to be copied and sent. */
+  isLong(bytes: number): boolean {
+    return bytes >= this.largeBatchBytes * longToLargeBatch;
   }
 
   /** The same for a large batch, which is returned and shares its large values with memory: to memory at once, and to the log by logLarge. */
